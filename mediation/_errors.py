@@ -1,0 +1,39 @@
+"""Errors and warnings. Every message says what was asked, what was found, and what to do."""
+
+from __future__ import annotations
+
+
+class MediationError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class SiteError(MediationError, ValueError):
+    """A site that does not exist in the model, or that two assignments share."""
+
+
+class DesignError(MediationError, ValueError):
+    """A question that cannot be asked as it stands (estimand, intervention or option)."""
+
+
+class DataError(MediationError, ValueError):
+    """Units that do not fit the question: misaligned pairs, missing columns, too few units."""
+
+
+class OutcomeError(MediationError, ValueError):
+    """An outcome that cannot be computed: unknown token, several tokens, NaN."""
+
+
+class BackendError(MediationError, RuntimeError):
+    """A run whose numbers cannot be trusted, or that could not be done."""
+
+
+class MediationWarning(UserWarning):
+    """Base class of every warning of this package."""
+
+
+class DegenerateWarning(MediationWarning):
+    """Data from which an interval cannot be formed; the interval is NaN, the estimate stands."""
+
+
+class AlignmentWarning(MediationWarning):
+    """Positions that mean different things in different units."""

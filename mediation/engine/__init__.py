@@ -1,0 +1,10 @@
+"""How a study is run: worlds, backends, batches, checks. Backends are the only code that opens a model."""
+
+from ._backend import AbstractBackend as AbstractBackend, Visit as Visit
+from ._hooks import HookBackend as HookBackend
+from ._progress import Progress as Progress, progress_for as progress_for
+from ._reference import Reference as Reference
+from ._run import Execution as Execution, Finished as Finished, run_study as run_study
+from ._study import Study as Study, expand_world as expand_world, make_study as make_study
+from ._trace import NnsightBackend as NnsightBackend
+from ._world import World as World

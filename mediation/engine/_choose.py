@@ -1,0 +1,30 @@
+"""Backends by name."""
+
+from __future__ import annotations
+
+from .._checks import suggestion
+from .._errors import DesignError
+from ._backend import AbstractBackend
+from ._hooks import HookBackend
+from ._reference import ReferenceBackend
+from ._trace import NnsightBackend
+
+
+def backend_for(asked: str | AbstractBackend) -> AbstractBackend:
+    """Return the backend of a name, or the object itself.
+
+    Examples
+    --------
+    >>> backend_for("hooks")
+    HookBackend()
+    """
+    if isinstance(asked, AbstractBackend):
+        return asked
+    known: dict[str, AbstractBackend] = {
+        "nnsight": NnsightBackend(),
+        "hooks": HookBackend(),
+        "reference": ReferenceBackend(),
+    }
+    if asked not in known:
+        raise DesignError(f"backend = {asked!r} is not known. {suggestion(str(asked), list(known))}")
+    return known[asked]

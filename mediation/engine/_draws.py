@@ -1,0 +1,75 @@
+"""Random donors and noise, seeded by unit and draw: the same in every batch, site and arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .._checks import listed
+from .._errors import DataError, DesignError
+from ..units import Pairs
+
+if TYPE_CHECKING:
+    from ..interventions import Donor
+
+_NOISE, _DONOR = 1, 2
+
+
+def noise(shape: tuple[int, ...], *, seed: int, unit: int, draw: int, stream: int) -> Tensor:
+    """Return standard normal numbers that depend on `seed`, `unit`, `draw` and `stream` only (float32, CPU)."""
+    state = np.random.SeedSequence((seed, _NOISE, unit, draw, stream)).generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[np.int64]:
+    """Return the donor of every unit.
+
+    Raises
+    ------
+    DataError
+        If there is no other unit to take from.
+    DesignError
+        If an index does not name one existing unit for each unit.
+    """
+    n = len(pairs)
+    if need.unit == "own":
+        return np.arange(n)
+    if need.unit == "index":
+        index = np.asarray(need.index)
+        if len(index) != n or index.min() < 0 or index.max() >= n:
+            raise DesignError(
+                f"Donor index has {len(index)} numbers from {index.min()} to {index.max()}; {n} unit numbers from 0 to {n - 1} are needed."
+            )
+        return index
+    if n < 2:
+        raise DataError("A donor from another unit needs at least two units; there is one.")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, _DONOR, draw)))
+    if need.unit == "random":
+        return (np.arange(n) + rng.integers(1, n, size=n)) % n
+    groups = [np.arange(n)]
+    if need.unit == "matched":
+        labels = pairs.column(str(need.column))
+        groups = [np.flatnonzero([label == value for label in labels]) for value in dict.fromkeys(labels)]
+        lone = [labels[group[0]] for group in groups if len(group) < 2]
+        if lone:
+            raise DataError(
+                f"Matched donors: {listed(lone)} in column {need.column!r} is held by one unit only, so it has no donor."
+            )
+    donors = np.empty(n, dtype=np.int64)
+    for group in groups:
+        donors[group] = group[_cycle(len(group), rng)]
+    return donors
+
+
+def _cycle(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random permutation that is one cycle (Sattolo 1986), so that no unit is its own donor."""
+    order = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        j = int(rng.integers(0, i))
+        order[i], order[j] = order[j], order[i]
+    return order

@@ -1,0 +1,275 @@
+"""Many layers of one position in one pass: a batch that grows with depth, on the suffix only.
+
+A change of the residual stream after layer l at position p alters nothing below layer l and nothing before
+position p. So only the tokens from p on are fed, with the keys and values of the unpatched run as prefix,
+and each patched row is appended to the batch at its own layer: no layer runs for a row that it cannot
+change. The numbers are those of one full forward pass per world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor
+
+from ..models import Model
+from ..sites import Site
+from ._activations import Activations
+from ._backend import AbstractBackend, Visit
+from ._rows import Row
+from ._study import Placed, Study
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache
+
+# Families in which the tests compare this path with one forward pass per world.
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt")
+_MOST_LOGITS = 64 * 2**20
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Units of equal length and equal positions, and the worlds that all of them run.
+
+    Attributes
+    ----------
+    run
+        Input that runs.
+    positions
+        Token positions of the site, the same in every unit.
+    units
+        Units that share the pass.
+    combos
+        ``(world, draw)`` of each patched row, in order of layer.
+    """
+
+    run: str
+    positions: tuple[int, ...]
+    units: tuple[int, ...]
+    combos: tuple[tuple[int, int], ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that the group stands for, by world and then by unit."""
+        return [Row(world, self.run, unit, draw) for world, draw in self.combos for unit in self.units]
+
+
+def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
+    """Return why this study cannot fan out, or None if it can."""
+    model = study.model
+    kind = getattr(getattr(model.module, "config", None), "model_type", None)
+    if not model.is_causal or "logits_to_keep" not in model.forward_names:
+        return "not a causal decoder of transformers"
+    if kind not in FAMILIES:
+        return f"model type {kind!r} is not among those compared with the naive path"
+    if study.prepared.at != "last":
+        return "the outcome is not read at the last token"
+    if backend.name == "reference":
+        return "the naive path was asked for"
+    return None
+
+
+def groups_of(
+    study: Study, rows: Sequence[Row], placed: Sequence[Placed], *, tokens: int, rows_per_pass: int | None
+) -> tuple[list[Group], list[Row]]:
+    """Return the groups that fan out, and the rows that do not."""
+    by_unit: dict[tuple[str, int, tuple[int, ...], int], list[tuple[int, int]]] = {}
+    rest = []
+    for row in rows:
+        entries = placed[row.world]
+        length = _total_length(study, row.run, row.unit)
+        if len(entries) != 1 or entries[0][0].kind != "residual" or not _window_holds(study.model, length):
+            rest.append(row)
+            continue
+        positions = study.positions(entries[0][0], row.run, row.unit)
+        assert positions is not None
+        by_unit.setdefault((row.run, length, positions, row.unit), []).append((row.world, row.draw))
+    shared: dict[tuple[Any, ...], list[int]] = {}
+    for (run, length, positions, unit), combos in by_unit.items():
+        ordered = tuple(sorted(combos, key=lambda combo: (_layer(placed, combo[0]), combo)))
+        shared.setdefault((run, length, positions, ordered), []).append(unit)
+    groups = []
+    for (run, length, positions, combos), units in shared.items():
+        suffix = length - min(positions)
+        most = _rows_that_fit(study.model, suffix, tokens, rows_per_pass)
+        width = min(len(combos), most)
+        per_pass = max(1, most // (width + 1))
+        for first in range(0, len(combos), width):
+            some = combos[first : first + width]
+            groups.extend(
+                Group(run, positions, tuple(units[i : i + per_pass]), some) for i in range(0, len(units), per_pass)
+            )
+    return sorted(groups, key=lambda group: (group.run, group.units, group.positions)), rest
+
+
+def run_group(
+    study: Study,
+    backend: AbstractBackend,
+    group: Group,
+    placed: Sequence[Placed],
+    activations: Activations,
+    *,
+    references: Mapping[int, Tensor] | None,
+    prefixes: dict[tuple[str, tuple[int, ...]], DynamicCache],
+) -> dict[Row, float]:
+    """Return the outcomes of a group's rows from one growing pass."""
+    start = min(group.positions)
+    ids = torch.stack([_ids(study, group.run, unit) for unit in group.units]).to(study.model.device)
+    inputs = _suffix_inputs(study, backend, group, ids, start, prefixes)
+    visits = []
+    for layer, combos in _by_layer(placed, group.combos).items():
+        site = placed[combos[0][0]][0][0]
+        path = study.places[site].path
+        visits.append(Visit(path, "output", _grower(study, group, combos, placed, activations, start)))
+        assert layer == site.layer
+    units = torch.tensor(group.units * (1 + len(group.combos)))
+    reference = torch.stack([references[int(unit)] for unit in units]) if references is not None else None
+
+    def finish(output: Any) -> Tensor:
+        logits = output.logits
+        return study.prepared.reduce(logits[:, -1] if study.prepared.raw else logits, units, reference)
+
+    outcomes = backend.forward(study.model, inputs, visits, finish).double().cpu().tolist()
+    return dict(zip(group.rows, outcomes[len(group.units) :], strict=True))
+
+
+def with_units(group: Group, units: Sequence[int]) -> Group:
+    """Return the group with some of its units."""
+    return replace(group, units=tuple(units))
+
+
+def _grower(
+    study: Study,
+    group: Group,
+    combos: Sequence[tuple[int, int]],
+    placed: Sequence[Placed],
+    activations: Activations,
+    start: int,
+) -> Any:
+    """Return the visit that appends one patched row per unit and combo to the batch."""
+
+    def see(hidden: Tensor) -> Tensor:
+        plain = hidden[: len(group.units)]
+        where = torch.tensor([position - start for position in group.positions], device=hidden.device)
+        grown = [hidden]
+        for world, draw in combos:
+            site, what = placed[world][0]
+            given = [activations.given(site, what, study.worlds[world], unit, draw) for unit in group.units]
+            stacked = {need: _rows_of([one[need] for one in given]) for need in what.needs()}
+            grown.append(_patched(plain, where, site, study, what, stacked))
+        return torch.cat(grown)
+
+    return see
+
+
+def _patched(plain: Tensor, where: Tensor, site: Site, study: Study, what: Any, given: Mapping[Any, Tensor]) -> Tensor:
+    new = plain.clone()
+    features = study.places[site].features
+    part = new[:, where]
+    if features is None:
+        new[:, where] = what(part, given)
+        return new
+    index = torch.tensor(features, device=plain.device)
+    part[..., index] = what(part[..., index], given)
+    new[:, where] = part
+    return new
+
+
+def _rows_of(tensors: list[Tensor]) -> Tensor:
+    first = tensors[0]
+    if all(tensor is first for tensor in tensors):
+        return first if first.ndim == 0 else first[None]
+    return torch.stack(tensors)
+
+
+def _suffix_inputs(
+    study: Study,
+    backend: AbstractBackend,
+    group: Group,
+    ids: Tensor,
+    start: int,
+    prefixes: dict[tuple[str, tuple[int, ...]], DynamicCache],
+) -> dict[str, Any]:
+    inputs: dict[str, Any] = {"input_ids": ids[:, start:], "logits_to_keep": study.prepared.kept}
+    if start == 0:
+        return {**inputs, "use_cache": False}
+    key = (group.run, group.units)
+    if key not in prefixes:
+        prefixes.clear()
+        prefixes[key] = _prefix(study.model, backend, ids)
+    length = ids.shape[1]
+    dtype, device = study.model.dtype, ids.device
+    mask = torch.full((length - start, length), torch.finfo(dtype).min, dtype=dtype, device=device)
+    mask = torch.triu(mask, diagonal=start + 1)
+    return {
+        **inputs,
+        "past_key_values": _shared(prefixes[key], start),
+        "use_cache": True,
+        "attention_mask": mask[None, None],
+        "position_ids": torch.arange(start, length, device=device)[None],
+    }
+
+
+def _prefix(model: Model, backend: AbstractBackend, ids: Tensor) -> DynamicCache:
+    """Return the keys and values of the plain run of `ids`."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    inputs = {"input_ids": ids, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+    backend.forward(model, inputs, [], lambda output: None)
+    return cache
+
+
+def _shared(cache: DynamicCache, start: int) -> DynamicCache:
+    """Return a cache of the first `start` tokens that serves any whole number of copies of its rows."""
+    from transformers import DynamicCache
+
+    from ._prefix import SharedPrefix
+
+    shared = DynamicCache()
+    shared.layers = [SharedPrefix(layer.keys[:, :, :start], layer.values[:, :, :start]) for layer in cache.layers]
+    return shared
+
+
+def _by_layer(placed: Sequence[Placed], combos: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for combo in combos:
+        found.setdefault(_layer(placed, combo[0]), []).append(combo)
+    return found
+
+
+def _layer(placed: Sequence[Placed], world: int) -> int:
+    layer = placed[world][0][0].layer
+    assert layer is not None
+    return layer
+
+
+def _ids(study: Study, run: str, unit: int) -> Tensor:
+    ids = study.encoding.of(run, unit).ids
+    assert ids is not None
+    continuation = study.prepared.continuation
+    return torch.cat([ids, torch.tensor(continuation[unit], dtype=torch.long)]) if continuation else ids
+
+
+def _total_length(study: Study, run: str, unit: int) -> int:
+    continuation = study.prepared.continuation
+    return (study.encoding.of(run, unit).length or 0) + (len(continuation[unit]) if continuation else 0)
+
+
+def _window_holds(model: Model, length: int) -> bool:
+    """Return True if no sliding window is shorter than the input."""
+    window = getattr(getattr(model.module, "config", None), "sliding_window", None)
+    return window is None or length <= window
+
+
+def _rows_that_fit(model: Model, suffix: int, tokens: int, rows: int | None) -> int:
+    """Return how many rows, plain ones included, a growing pass may end with."""
+    vocabulary = getattr(getattr(model.module, "config", None), "vocab_size", None) or 1
+    by_tokens = 2 * tokens // max(1, suffix)  # on average half of the rows are alive
+    by_logits = _MOST_LOGITS // vocabulary
+    most = max(1, min(by_tokens, by_logits))
+    return most if rows is None else min(most, rows)

@@ -1,0 +1,101 @@
+"""From rows to one padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+
+from .._errors import DataError
+from ..models import Model
+from ..units import Encoded
+
+Side = Literal["left", "right"]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Arguments of one forward pass and where each row's tokens are in it.
+
+    Attributes
+    ----------
+    inputs
+        Keyword arguments; the key "" is the first positional one.
+    starts
+        First real token of each row, ``(rows,)``.
+    lengths
+        Prompt tokens of each row (without a continuation); empty for plain modules.
+    width
+        Tokens of the padded batch; 0 for plain modules.
+    """
+
+    inputs: dict[str, Any]
+    starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+    width: int
+
+
+def make_batch(
+    model: Model,
+    encoded: Sequence[Encoded],
+    continuations: Sequence[tuple[int, ...]] | None = None,
+    *,
+    side: Side = "left",
+) -> Batch:
+    """Return the batch of `encoded` inputs, each followed by its continuation, padded on `side`.
+
+    Models that are not causal are padded on the right, where they expect it.
+    """
+    if encoded[0].ids is None:
+        return Batch(_stack(model, encoded), (0,) * len(encoded), (), 0)
+    ids = [_with(one, continuations[i] if continuations else ()) for i, one in enumerate(encoded)]
+    lengths = tuple(int(one.length or 0) for one in encoded)
+    width = max(map(len, ids))
+    padded = any(len(row) < width for row in ids)
+    left = side == "left" and model.is_causal
+    starts = tuple(width - len(row) if left else 0 for row in ids)
+    tokens = torch.full((len(ids), width), _pad_id(model), dtype=torch.long)
+    mask = torch.zeros(len(ids), width, dtype=torch.long)
+    positions = torch.zeros(len(ids), width, dtype=torch.long)
+    for row, (start, one) in enumerate(zip(starts, ids, strict=True)):
+        tokens[row, start : start + len(one)] = one
+        mask[row, start : start + len(one)] = 1
+        positions[row, start : start + len(one)] = torch.arange(len(one))
+    inputs: dict[str, Any] = {"input_ids": tokens.to(model.device)}
+    if padded:
+        inputs["attention_mask"] = mask.to(model.device)
+        if model.is_causal and "position_ids" in model.forward_names:
+            inputs["position_ids"] = positions.to(model.device)
+    if "use_cache" in model.forward_names:
+        inputs["use_cache"] = False
+    return Batch(inputs, starts, lengths, width)
+
+
+def _with(encoded: Encoded, continuation: tuple[int, ...]) -> Tensor:
+    assert encoded.ids is not None
+    return torch.cat([encoded.ids, torch.tensor(continuation, dtype=torch.long)]) if continuation else encoded.ids
+
+
+def _pad_id(model: Model) -> int:
+    for holder in (getattr(model.module, "config", None), model.tokenizer):
+        found = getattr(holder, "pad_token_id", None)
+        if isinstance(found, int) and found >= 0:
+            return found
+    return 0
+
+
+def _stack(model: Model, encoded: Sequence[Encoded]) -> dict[str, Any]:
+    stacked = {}
+    for name in encoded[0].tensors:
+        rows = [one.tensors[name] for one in encoded]
+        tensor = torch.stack(rows).to(model.device)
+        if tensor.is_floating_point() and tensor.dtype != model.dtype:
+            tensor = tensor.to(model.dtype)
+        stacked[name] = tensor
+    if not stacked:
+        raise DataError("The inputs hold no tensor.")
+    return stacked

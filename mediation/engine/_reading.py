@@ -1,0 +1,112 @@
+"""From a model's output to outcomes: which logits are kept, and their reduction inside the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._errors import OutcomeError
+from ._backend import main_tensor
+from ._inputs import Batch
+from ._study import Study
+
+Finish = Callable[[Any], Tensor]
+
+
+def reading(
+    study: Study, batch: Batch, rows: Sequence[tuple[str, int]], reference: Tensor | None = None
+) -> tuple[dict[str, Any], Finish]:
+    """Return the extra arguments of the pass, and the function from its output to ``(rows,)``.
+
+    Parameters
+    ----------
+    rows
+        ``(run, unit)`` of each row of the batch.
+    reference
+        Logits of the plain base run of each row's unit, where the outcome asks for them.
+    """
+    units = torch.tensor([unit for _, unit in rows])
+    extra, logits_of = _logits(study, batch, rows)
+
+    def finish(output: Any) -> Tensor:
+        prepared = study.prepared
+        if prepared.raw and not study.model.is_language_model:
+            return prepared.reduce(output, units, None)
+        logits = logits_of(output)
+        return prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference)
+
+    return extra, finish
+
+
+def last_logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
+    """Return the extra arguments and the function from an output to the logits ``(rows, vocabulary)`` that are read."""
+    extra, logits_of = _logits(study, batch, rows)
+    return extra, lambda output: logits_of(output)[:, -1].clone()
+
+
+def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
+    model, prepared = study.model, study.prepared
+    kept = prepared.kept
+    flush = batch.width > 0 and all(
+        start + length + _added(study, unit) == batch.width
+        for start, length, (_, unit) in zip(batch.starts, batch.lengths, rows, strict=True)
+    )
+    if prepared.at == "last" and flush and model.is_causal:
+        extra = {"logits_to_keep": kept} if "logits_to_keep" in model.forward_names else {}
+        return extra, lambda output: _found(output)[:, -kept:]
+    if batch.width == 0:
+        return {}, lambda output: _as_sequence(_found(output))
+    index = torch.tensor(_read_positions(study, batch, rows))
+
+    def gather(output: Any) -> Tensor:
+        logits = _found(output)
+        if logits.ndim == 2:
+            return logits[:, None]
+        where = index.to(logits.device)
+        return logits[torch.arange(len(logits), device=logits.device)[:, None], where]
+
+    return {}, gather
+
+
+def _added(study: Study, unit: int) -> int:
+    continuation = study.prepared.continuation
+    return len(continuation[unit]) if continuation else 0
+
+
+def _read_positions(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> list[list[int]]:
+    from ..sites import positions_of
+
+    kept, found = study.prepared.kept, []
+    for row, (run, unit) in enumerate(rows):
+        encoded = study.encoding.of(run, unit)
+        at = study.prepared.at
+        where = positions_of(at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
+        if len(where) != 1:
+            raise OutcomeError(
+                f"The outcome is read at = {at!r}, which is {len(where)} tokens in unit {unit}; one is needed."
+            )
+        end = batch.starts[row] + where[0] + _added(study, unit)
+        found.append([max(end - back, 0) for back in range(kept - 1, -1, -1)])
+    return found
+
+
+def _found(output: Any) -> Tensor:
+    logits = getattr(output, "logits", None)
+    tensor = logits if isinstance(logits, Tensor) else main_tensor(output)
+    if tensor is None:
+        raise OutcomeError(
+            f"The model's output is {type(output).__name__}, which holds no tensor first; use @mediation.outcome."
+        )
+    return tensor
+
+
+def _as_sequence(tensor: Tensor) -> Tensor:
+    if tensor.ndim == 1:
+        raise OutcomeError(
+            f"The model's output has shape {tuple(tensor.shape)}: one number a row, so answer and foil cannot be told "
+            "apart. Write the outcome as a function: @mediation.outcome."
+        )
+    return tensor[:, None] if tensor.ndim == 2 else tensor

@@ -1,0 +1,200 @@
+"""A study: worlds bound to units and model, with everything checked before the first forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import final
+
+from .._errors import DataError, SiteError
+from ..interventions import AbstractIntervention, Donor, Moment, Noise
+from ..models import Model
+from ..outcomes import AbstractOutcome, Prepared
+from ..sites import Place, Site, positions_of, resolve
+from ..units import Encoding, Pairs, encode
+from ._draws import donor_units
+from ._hooks import Order, execution_order
+from ._inputs import make_batch
+from ._world import World, run_of
+
+Placed = tuple[tuple[Site, AbstractIntervention], ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Study:
+    """Everything that decides the numbers of a run.
+
+    Attributes
+    ----------
+    worlds
+        Distinct worlds, expanded: every site is concrete.
+    places
+        Where each site is in the module tree.
+    order
+        When each side of each module is reached.
+    """
+
+    model: Model
+    pairs: Pairs
+    encoding: Encoding
+    prepared: Prepared
+    worlds: tuple[World, ...]
+    places: dict[Site, Place]
+    order: Order
+    seed: int
+    n_draws: int
+    _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
+
+    def placed(self, world: World) -> Placed:
+        """Return the sites and interventions of a world, in order of execution."""
+        if world.assignment is None:
+            return ()
+        return tuple(sorted(world.assignment.placed(), key=lambda entry: self.when(self.places[entry[0]])))
+
+    def when(self, place: Place) -> int:
+        """Return the moment at which a place is reached."""
+        return self.order[(place.path, place.io)]
+
+    def positions(self, site: Site, run: str, unit: int) -> tuple[int, ...] | None:
+        """Return the token positions of `site` in one input; None where there is no sequence to speak of."""
+        encoded = self.encoding.of(run, unit)
+        if encoded.length is None:
+            return _plain_positions(site, encoded.tensors)
+        return positions_of(site.at, encoded.length, encoded.spans, f"{run} input of unit {unit}")
+
+    def donors(self, need: Donor, draw: int) -> Sequence[int]:
+        """Return the donor unit of every unit."""
+        key = (need, draw)
+        if key not in self._donors:
+            self._donors[key] = [int(unit) for unit in donor_units(need, self.pairs, seed=self.seed, draw=draw)]
+        return self._donors[key]
+
+    def draws_of(self, world: World) -> int:
+        """Return how many draws a world has."""
+        return self.n_draws if world.is_random else 1
+
+
+def make_study(
+    model: Model,
+    pairs: Pairs,
+    worlds: Sequence[World],
+    outcome: AbstractOutcome,
+    *,
+    seed: int,
+    n_draws: int = 1,
+    encoding: Encoding | None = None,
+) -> Study:
+    """Bind worlds to units and model, and check them.
+
+    Raises
+    ------
+    SiteError, DataError, OutcomeError, DesignError
+        For whatever cannot be run, before the model runs on a batch (one input is run once, to learn the
+        order in which modules are called).
+    """
+    if any(world.run == "source" for world in worlds):
+        pairs.inputs("source")
+    encoding = encode(pairs, model) if encoding is None else encoding
+    prepared = outcome.prepare(pairs, model)
+    expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
+    sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}
+    places = {site: resolve(site, model) for site in sorted(sites, key=str)}
+    study = Study(
+        model=model,
+        pairs=pairs,
+        encoding=encoding,
+        prepared=prepared,
+        worlds=expanded,
+        places=places,
+        order={},
+        seed=seed,
+        n_draws=n_draws,
+    )
+    for world in expanded:
+        _check_world(study, world)
+    batch = make_batch(model, [encoding.of("base", 0)])
+    order = execution_order(model, batch.inputs, sorted({(place.path, place.io) for place in places.values()}))
+    return replace(study, order=order)
+
+
+def expand_world(world: World, model: Model, encoding: Encoding) -> World:
+    """Return the world with every site spelled out."""
+    return _expand(world, model, encoding)
+
+
+def _expand(world: World, model: Model, encoding: Encoding) -> World:
+    if world.assignment is None:
+        return world
+    return World(world.run, world.assignment.expand(model, encoding))
+
+
+def _plain_positions(site: Site, tensors: object) -> tuple[int, ...] | None:
+    if site.at == "all":
+        return None
+    first = next(iter(tensors.values()))  # type: ignore[attr-defined]
+    if first.ndim < 2:
+        raise SiteError(
+            f"{site}: at = {site.at!r}, and the inputs of a unit have shape {tuple(first.shape)}: no axis of "
+            "positions. Leave `at` out to act on the whole activation."
+        )
+    return positions_of(site.at, int(first.shape[0]), {}, "inputs")
+
+
+def _check_world(study: Study, world: World) -> None:
+    assert world.assignment is None or all(site.is_concrete for site, _ in world.assignment.placed())
+    placed = world.assignment.placed() if world.assignment is not None else ()
+    for unit in range(len(study.pairs)):
+        taken: dict[Place, tuple[Site, set[int]]] = {}
+        for site, what in placed:
+            mine = study.positions(site, world.run, unit)
+            _check_overlap(study, site, mine, taken, unit)
+            for need in what.needs():
+                if isinstance(need, Donor):
+                    _check_donor(study, site, need, world, unit)
+                elif isinstance(need, Moment):
+                    study.pairs.inputs(run_of(need.run, world.run))
+                else:
+                    assert isinstance(need, Noise)
+
+
+def _check_overlap(
+    study: Study, site: Site, mine: tuple[int, ...] | None, taken: dict[Place, tuple[Site, set[int]]], unit: int
+) -> None:
+    """Find overlaps that only show once spans are token positions."""
+    place = study.places[site]
+    other = taken.get(place)
+    if other is not None and mine is not None and other[1] & set(mine):
+        raise SiteError(
+            f"Two interventions at overlapping sites: {other[0]} and {site} share a token in unit {unit}. "
+            "Compose them at one site with >>, or make the sites disjoint."
+        )
+    if mine is not None:
+        taken[place] = (site, (other[1] if other else set()) | set(mine))
+
+
+def _check_donor(study: Study, site: Site, need: Donor, world: World, unit: int) -> None:
+    run = run_of(need.run, world.run)
+    study.pairs.inputs(run)
+    mine = study.positions(site, world.run, unit)
+    if mine is None:
+        return
+    draws = range(study.draws_of(world))
+    donors = {study.donors(need, draw)[unit] for draw in draws} if need.unit != "own" else {unit}
+    for donor in donors:
+        theirs = study.positions(site, run, donor)
+        assert theirs is not None
+        if len(theirs) == len(mine):
+            continue
+        one, other = study.encoding.of(world.run, unit), study.encoding.of(run, donor)
+        raise DataError(
+            f"{site}: unit {unit} is misaligned: its {world.run} input has {len(mine)} tokens there "
+            f"{_shown(one.tokens, mine)} and the {run} input of unit {donor} has {len(theirs)} "
+            f"{_shown(other.tokens, theirs)}. Use positions that match, such as at='last' or a named span of "
+            "equal length, or make the inputs equally long."
+        )
+
+
+def _shown(tokens: Sequence[str], positions: Sequence[int]) -> str:
+    shown = [tokens[p] for p in positions[:12]] if tokens else []
+    return repr("|".join(shown) + ("|..." if len(positions) > 12 else ""))

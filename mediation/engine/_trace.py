@@ -1,0 +1,103 @@
+"""The one file that opens nnsight traces.
+
+nnsight re-reads the body of a ``with`` block from its source and runs it beside the forward pass, so the
+block below is generic and visits are plain functions that it calls; they must come in execution order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from .._errors import BackendError, SiteError
+from ..models import Model
+from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
+
+_WRAPPED: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NnsightBackend(AbstractBackend):
+    """Interventions through nnsight: the default."""
+
+    @property
+    def name(self) -> str:
+        """Name in provenance and errors."""
+        return "nnsight"
+
+    def forward(
+        self, model: Model, inputs: Mapping[str, Any], visits: Sequence[Visit], finish: Callable[[Any], Any]
+    ) -> Any:
+        """Run one trace; see `AbstractBackend.forward`."""
+        import nnsight
+
+        wrapped, envoys = _wrap(model.module)
+        named = {name: value for name, value in inputs.items() if name}
+        first = [inputs[""]] if "" in inputs else []
+        with torch.no_grad(), wrapped.trace(*first, **named):
+            for visit in visits:
+                _stop(envoys[visit.path], visit)
+            result = nnsight.save(finish(wrapped.output))
+        return result
+
+
+def _wrap(module: nn.Module) -> tuple[Any, dict[str, Any]]:
+    """Return the nnsight model of `module` and its envoys by path, made once."""
+    from nnsight import NNsight
+
+    if module not in _WRAPPED:
+        wrapped = NNsight(module)
+        names = {id(inner): path for path, inner in module.named_modules()}
+        envoys = {names[id(envoy._module)]: envoy for envoy in wrapped.modules()}
+        _WRAPPED[module] = (wrapped, envoys)
+    return _WRAPPED[module]
+
+
+def _stop(envoy: Any, visit: Visit) -> None:
+    """Make one visit, inside an open trace."""
+    if visit.io == "pattern":
+        softmax = _softmax(envoy, visit.path)
+        changed = visit.see(softmax.output)
+        if changed is not None:
+            softmax.output = changed
+        return
+    value = envoy.output if visit.io == "output" else envoy.input
+    tensor = main_tensor(value)
+    if tensor is None:
+        raise SiteError(f"The {visit.io} of {visit.path!r} is {type(value).__name__}, which holds no tensor first.")
+    changed = visit.see(tensor)
+    if changed is None:
+        return
+    if visit.io == "output":
+        envoy.output = with_main_tensor(value, changed)
+    else:
+        envoy.input = with_main_tensor(value, changed)
+
+
+def _softmax(envoy: Any, path: str) -> Any:
+    """Return the operation inside an attention module whose output is the probabilities."""
+    source = envoy.source
+    calls = [name for name in _operations(source) if name.startswith("attention_interface")]
+    for call in reversed(calls):
+        inner = getattr(source, call).source
+        for name in _operations(inner):
+            if "softmax" in name:
+                return getattr(inner, name)
+    for name in _operations(source):
+        if "softmax" in name:
+            return getattr(source, name)
+    raise BackendError(
+        f"No softmax was found inside {path!r}: attention probabilities are computed in the open only with "
+        "attn_implementation='eager' (give it to med.load)."
+    )
+
+
+def _operations(source: Any) -> list[str]:
+    """Return the names of the operations of a source accessor."""
+    return [str(name) for name in source.names]

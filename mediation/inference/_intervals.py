@@ -1,0 +1,276 @@
+"""The two public questions: intervals of means, and of ratios of means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mediation._errors import DataError, DesignError
+
+from ._degenerate import Reason, too_few, warn
+from ._fieller import Ratio, ratio_of_means
+from ._means import Means, bootstrap_means
+from ._sampling import Array, Sampling, checked_columns, sampling
+from ._settings import Inference
+
+_DEFAULT = Inference()
+_RATIO_BLOCK = 256
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Intervals:
+    """Estimates of K columns, each with its interval; arrays are read-only.
+
+    Parameters
+    ----------
+    estimate
+        Full-sample (weighted) plug-in values, (K,). Never a mean of replicates.
+    std_error
+        Linearised, cluster-robust standard errors, (K,); the same for every method.
+    conf_low, conf_high
+        Ends of the pointwise intervals, (K,); infinite where the set is unbounded, NaN where there is none.
+    p_value
+        Two-sided p-values of "the quantity is 0", (K,), dual to the intervals and never 0.
+    method
+        How each interval was made, K strings, such as ``"cluster bootstrap-t (B=9999)"``.
+    n, n_clusters
+        Number of units, and of clusters (of units, when there are no clusters).
+    band_low, band_high, p_adjusted
+        Simultaneous bands and step-down p-values, (K,), or None when they were not asked for.
+    """
+
+    estimate: Array
+    std_error: Array
+    conf_low: Array
+    conf_high: Array
+    p_value: Array
+    method: tuple[str, ...]
+    n: int
+    n_clusters: int
+    band_low: Array | None = None
+    band_high: Array | None = None
+    p_adjusted: Array | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                if value.shape != (len(self.method),):
+                    raise DataError(f"{field.name} has shape {value.shape}; {len(self.method)} columns were given.")
+                value.setflags(write=False)
+
+
+def _checked(settings: Inference, bands: bool = False) -> None:
+    if not isinstance(settings, Inference):
+        raise DesignError(f"settings = {settings!r} is a {type(settings).__name__}; give an Inference(...).")
+    if not isinstance(bands, (bool, np.bool_)):
+        raise DesignError(f"bands = {bands!r}: True or False is needed.")
+
+
+def mean_intervals(
+    values: ArrayLike,
+    *,
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+    weights: ArrayLike | None = None,
+    settings: Inference = _DEFAULT,
+    bands: bool = False,
+) -> Intervals:
+    """Return the mean of each column of `values` with its bootstrap interval, p-value and, if asked, band.
+
+    The estimate is sum_i w_i D_i / sum_i w_i. Units, or whole clusters, are resampled with one count matrix for all
+    columns, so a column's interval does not depend on which other columns are given (to rounding).
+
+    Parameters
+    ----------
+    values
+        One number per unit and quantity, (n, K). Average the draws of a unit before.
+    clusters
+        A label per unit, (n,), of any hashable kind; units that share one are resampled together. None: each alone.
+    weights
+        A positive weight per unit, (n,); only ratios of weights matter. None: equal.
+    settings
+        Method, level, number of resamples and seed.
+    bands
+        Whether to add max-t simultaneous bands and step-down adjusted p-values over all K columns.
+
+    Returns
+    -------
+    Intervals
+        Columns that no interval can be formed for have NaN in all but `estimate`, and method ``"degenerate"``.
+
+    Raises
+    ------
+    DataError
+        If an array has the wrong shape, holds NaN or infinity (the first unit and column are named), or a weight is
+        not positive.
+    DesignError
+        If `settings` is not an Inference.
+
+    Warns
+    -----
+    DegenerateWarning
+        Once, when columns have no interval: fewer than two units or clusters, or no spread. A spread of at most
+        1e-12 max(1, abs(mean)) is rounding, and counts as none.
+
+    Notes
+    -----
+    ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard error of the
+    replicate. Two kinds of columns are given another interval, and their `method` says so: where an end would be a
+    replicate without spread (very few units, or hardly any that differ), ``"t (bootstrap-t unbounded)"`` is Student's
+    t with J - 1 degrees of freedom; where an unweighted, unclustered column of -1, 0 and 1 has fewer than ten units
+    that differ from its commonest value, ``"bonett-price"``. ``"percentile"``: quantiles of the resampled means.
+
+    Bands are mean +- c se with c the upper quantile of max |t*| over the columns, widened where necessary to hold the
+    pointwise interval; `p_adjusted` is step-down and so rejects all that the bands reject, and sometimes more, and is
+    never below `p_value`. In the maximum, a replicate without spread is studentised by the sample's standard error.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = mean_intervals(rng.normal(1.0, 1.0, size=(50, 2)), settings=Inference(n_resamples=999))
+    >>> found.method
+    ('bootstrap-t (B=999)', 'bootstrap-t (B=999)')
+    >>> bool(((found.conf_low < 1.0) & (1.0 < found.conf_high)).all())
+    True
+    """
+    _checked(settings, bands)
+    array = checked_columns(values, "values")
+    design = sampling(len(array), clusters, weights)
+    means = bootstrap_means(array, design, settings, bands=bool(bands))
+    warn(means.reason, stacklevel=2)
+    return _mean_result(means, design, settings)
+
+
+def _mean_result(means: Means, design: Sampling, settings: Inference) -> Intervals:
+    prefix = "cluster " if design.clustered else ""
+    usual = f"{prefix}{settings.method} (B={settings.n_resamples})"
+    labels = {"": usual, "t": f"{prefix}t (bootstrap-t unbounded)", "bonett-price": "bonett-price"}
+    none = means.reason != Reason.NONE
+    method = tuple(
+        "degenerate" if empty else labels[kind] for empty, kind in zip(none.tolist(), means.kind.tolist(), strict=True)
+    )
+    return Intervals(
+        estimate=means.estimate,
+        std_error=np.where(none, np.nan, means.std_error),
+        conf_low=means.low,
+        conf_high=means.high,
+        p_value=means.p_value,
+        method=method,
+        n=design.n,
+        n_clusters=design.n_clusters,
+        band_low=means.band_low,
+        band_high=means.band_high,
+        p_adjusted=means.p_adjusted,
+    )
+
+
+def ratio_intervals(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    *,
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+    weights: ArrayLike | None = None,
+    settings: Inference = _DEFAULT,
+) -> Intervals:
+    """Return the ratio of the means of `numerator` and `denominator`, column by column, with Fieller's set.
+
+    The estimate is sum_i w_i A_i / sum_i w_i B_i: a ratio of means, never a mean of ratios.
+
+    Parameters
+    ----------
+    numerator, denominator
+        One number per unit and quantity, (n, K) each, from the same units.
+    clusters, weights
+        As in `mean_intervals`.
+    settings
+        Only `confidence_level` is used: the set is exact algebra, and nothing is resampled.
+
+    Returns
+    -------
+    Intervals
+        `method` is ``"fieller"``, or ``"fieller (unbounded)"`` where the set is the whole line, or
+        ``"fieller (complement: <= x or >= y)"`` where it is the line without the gap between x and y; in both, the ends
+        are -inf and inf. `std_error` is the delta method's, for reference: the set is not built from it.
+
+    Raises
+    ------
+    DataError
+        If an array has the wrong shape, holds NaN or infinity, or the two differ in shape.
+    DesignError
+        If `settings` is not an Inference.
+
+    Warns
+    -----
+    DegenerateWarning
+        Once, when columns have no interval: fewer than two units or clusters, the ratio the same in every cluster, or
+        the mean of the denominator 0.
+
+    Notes
+    -----
+    `p_value` tests "the ratio is 0", that is "the mean of the numerator is 0", by the t test with J - 1 degrees of
+    freedom: below 1 - confidence_level exactly when the set leaves out 0. NaN where the numerator does not vary.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> total = rng.normal(2.0, 1.0, size=(50, 1))
+    >>> found = ratio_intervals(0.5 * total + rng.normal(0.0, 0.1, size=(50, 1)), total)
+    >>> found.method, bool(found.conf_low[0] < 0.5 < found.conf_high[0])
+    (('fieller',), True)
+    """
+    _checked(settings)
+    top, bottom = checked_columns(numerator, "numerator"), checked_columns(denominator, "denominator")
+    if top.shape != bottom.shape:
+        raise DataError(
+            f"numerator has shape {top.shape} and denominator {bottom.shape}; give both for the same units and columns."
+        )
+    design = sampling(len(top), clusters, weights)
+    level = settings.confidence_level
+    blocks = [ratio_of_means(top[:, part], bottom[:, part], design, level) for part in _slices(top.shape[1])]
+    reason = _joined([block.reason for block in blocks]).astype(np.int8)
+    if too_few(design):
+        reason[:] = too_few(design)
+    warn(reason, stacklevel=2)
+    return _ratio_result(blocks, reason, design)
+
+
+def _slices(n_columns: int) -> Iterator[slice]:
+    yield from (slice(start, start + _RATIO_BLOCK) for start in range(0, n_columns, _RATIO_BLOCK))
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([*parts, np.empty(0)])
+
+
+def _ratio_result(blocks: Sequence[Ratio], reason: NDArray[np.int8], design: Sampling) -> Intervals:
+    none = reason != Reason.NONE
+
+    def gather(parts: list[Array]) -> Array:
+        return np.where(none, np.nan, _joined(parts))
+
+    low, high = gather([block.found.low for block in blocks]), gather([block.found.high for block in blocks])
+    gap_low, gap_high = gather([b.found.gap_low for b in blocks]), gather([b.found.gap_high for b in blocks])
+    name = "cluster fieller" if design.clustered else "fieller"
+    method = []
+    for column, empty in enumerate(none.tolist()):
+        if empty:
+            method.append("degenerate")
+        elif np.isfinite(gap_low[column]):
+            method.append(f"{name} (complement: <= {gap_low[column]:.6g} or >= {gap_high[column]:.6g})")
+        else:
+            method.append(name if np.isfinite(low[column]) else f"{name} (unbounded)")
+    return Intervals(
+        estimate=_joined([block.estimate for block in blocks]),
+        std_error=gather([block.std_error for block in blocks]),
+        conf_low=low,
+        conf_high=high,
+        p_value=gather([block.p_value for block in blocks]),
+        method=tuple(method),
+        n=design.n,
+        n_clusters=design.n_clusters,
+    )

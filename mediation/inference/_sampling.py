@@ -1,0 +1,165 @@
+"""What is resampled: units or whole clusters, how much each counts, and the checks of what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mediation._errors import DataError
+
+Array = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampling:
+    """The sampling design of n units in J clusters; without clusters every unit is its own.
+
+    Parameters
+    ----------
+    weights
+        Weight of each unit, (n,), positive; all ones when they are equal.
+    order
+        Units sorted by cluster, (n,), clusters in the order of their first unit.
+    starts
+        Position in `order` at which each cluster starts, (J,).
+    cluster_weights
+        Total weight of each cluster, (J,).
+    """
+
+    weights: Array
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    cluster_weights: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cluster_weights", self.totals(np.ones((1, self.n)))[0])
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.weights)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters J."""
+        return len(self.starts)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether some cluster holds more than one unit."""
+        return self.n_clusters < self.n
+
+    @property
+    def equal_weights(self) -> bool:
+        """Whether every unit counts the same."""
+        return bool((self.weights == 1.0).all())
+
+    def totals(self, rows: Array) -> Array:
+        """Return the weighted cluster sums (k, J) of `rows` (k, n)."""
+        weighted = rows * self.weights
+        if not self.clustered:
+            return weighted
+        summed: Array = np.add.reduceat(weighted[:, self.order], self.starts, axis=1)
+        return summed
+
+
+def checked_columns(values: ArrayLike, what: str) -> Array:
+    """Return `values` as a float array (n, K); raise DataError if it is not finite numbers of that shape.
+
+    Examples
+    --------
+    >>> checked_columns([[1, 2], [3, 4]], "values").shape
+    (2, 2)
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind == "c":
+            raise DataError(f"{what} holds complex numbers; real numbers are needed.")
+        array = np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{what} cannot be read as numbers ({error}). Give an array (units, columns).") from error
+    if array.ndim != 2:
+        hint = f" Use {what}[:, None] for one column." if array.ndim == 1 else ""
+        raise DataError(f"{what} must have two axes, (units, columns); found shape {array.shape}.{hint}")
+    if array.shape[0] == 0:
+        raise DataError(f"{what} has shape {array.shape}: there are no units. Give at least one; two for an interval.")
+    finite = np.isfinite(array)
+    if not finite.all():
+        unit, column = np.argwhere(~finite)[0]
+        count = int((~finite).sum())
+        raise DataError(
+            f"{what} holds {array[unit, column]} at unit {unit}, column {column} (the first of {count}). "
+            "Every unit needs a finite number: drop the unit everywhere, or correct its outcome."
+        )
+    return array
+
+
+def _is_missing(label: object) -> bool:
+    if label is None:
+        return True
+    try:
+        return bool(label != label)  # only a missing value differs from itself
+    except (TypeError, ValueError):
+        return True
+
+
+def _cluster_codes(clusters: Sequence[Any] | NDArray[Any], n: int) -> NDArray[np.intp]:
+    if isinstance(clusters, (str, bytes)):
+        raise DataError(f"clusters = {clusters!r} is one text; give one label per unit ({n} of them).")
+    shape = getattr(clusters, "shape", None)
+    if shape is not None and len(shape) != 1:
+        raise DataError(f"clusters must have one axis with a label per unit, ({n},); found shape {tuple(shape)}.")
+    labels = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
+    if len(labels) != n:
+        raise DataError(f"clusters has {len(labels)} labels for {n} units; give one label per unit.")
+    seen: dict[Any, int] = {}
+    codes = np.empty(n, dtype=np.intp)
+    for unit, label in enumerate(labels):
+        if _is_missing(label):
+            raise DataError(f"clusters holds {label!r} at unit {unit}; every unit needs a cluster.")
+        try:
+            codes[unit] = seen.setdefault(label, len(seen))
+        except TypeError as error:
+            raise DataError(
+                f"clusters holds {label!r} at unit {unit}; a label must be hashable, such as text."
+            ) from error
+    return codes
+
+
+def _checked_weights(weights: ArrayLike, n: int) -> Array:
+    try:
+        array = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"weights cannot be read as numbers ({error}). Give one positive number per unit.") from error
+    if array.shape != (n,):
+        raise DataError(f"weights must have one number per unit, shape ({n},); found shape {array.shape}.")
+    bad = ~(np.isfinite(array) & (array > 0))
+    if bad.any():
+        unit = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"weights holds {array[unit]} at unit {unit}; weights must be positive and finite. "
+            "Drop a unit that should not count."
+        )
+    return np.ones(n) if array.max() == array.min() else array / array.max()
+
+
+def sampling(n: int, clusters: Sequence[Any] | NDArray[Any] | None, weights: ArrayLike | None) -> Sampling:
+    """Return the design of `n` units; a cluster per unit is no clusters, equal weights are no weights.
+
+    Examples
+    --------
+    >>> sampling(4, ["a", "b", "a", "b"], None).n_clusters
+    2
+    """
+    codes = np.arange(n, dtype=np.intp) if clusters is None else _cluster_codes(clusters, n)
+    checked = np.ones(n) if weights is None else _checked_weights(weights, n)
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    return Sampling(checked, order, starts)

@@ -1,0 +1,106 @@
+"""The variance of a mean: linearised ratio of sums, robust to any dependence within clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ._sampling import Array, Sampling
+
+SAME = 1e-12  # values that differ by less than this, relative to max(1, |mean|), are the same value
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Linearised:
+    """Means of k columns and the cluster totals that their variances are made of, in scaled units.
+
+    With u_i = D_i - mean and e_j = sum of w_i u_i over cluster j, the variance of the weighted mean is
+
+        V = J / (J - 1) * sum_j e_j^2 / (sum_i w_i)^2
+
+    (Taylor linearisation of a ratio of sums; Cameron & Miller 2015, eq. 11 with the factor J / (J - 1); for singleton
+    clusters and equal weights it is s^2 / n).
+
+    Parameters
+    ----------
+    scale
+        Power of two that each column was divided by, (k,), so that squares neither overflow nor vanish.
+    mean
+        Weighted mean divided by `scale`, (k,).
+    residuals
+        The e_j divided by `scale`, (k, J).
+    spread
+        Whether units differ, and clusters differ, (2, k) booleans.
+    total
+        Sum of the weights.
+    """
+
+    scale: Array
+    mean: Array
+    residuals: Array
+    spread: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    total: float
+
+    @property
+    def sum_squares(self) -> Array:
+        """Sum over clusters of e_j^2, (k,), in scaled units."""
+        squares: Array = np.einsum("kj,kj->k", self.residuals, self.residuals)
+        return squares
+
+    @property
+    def estimate(self) -> Array:
+        """Weighted mean, (k,)."""
+        return self.mean * self.scale
+
+    @property
+    def std_error(self) -> Array:
+        """Square root of V, (k,); NaN with fewer than two clusters."""
+        n_clusters = self.residuals.shape[1]
+        if n_clusters < 2:
+            return np.full(len(self.mean), np.nan)
+        error: Array = np.sqrt(n_clusters / (n_clusters - 1) * self.sum_squares) / self.total * self.scale
+        return error
+
+
+def powers_of_two(rows: Array) -> Array:
+    """Return, for each row (k, n), the power of two that brings its largest magnitude into [1, 2).
+
+    Examples
+    --------
+    >>> powers_of_two(np.array([[1.0, -5.0], [0.0, 0.0]]))
+    array([4., 1.])
+    """
+    largest = np.abs(rows).max(axis=1)
+    exponent = np.frexp(largest)[1] - 1
+    return np.where(largest > 0, np.ldexp(1.0, np.clip(exponent, -1000, 1000)), 1.0)
+
+
+def linearise(columns: Array, design: Sampling) -> Linearised:
+    """Return the means and residual totals of `columns` (n, k) under `design`.
+
+    Examples
+    --------
+    >>> from mediation.inference._sampling import sampling
+    >>> part = linearise(np.array([[1.0], [2.0], [3.0]]), sampling(3, None, None))
+    >>> part.estimate, part.std_error
+    (array([2.]), array([0.57735027]))
+    """
+    rows = np.ascontiguousarray(columns.T, dtype=np.float64)
+    scale = powers_of_two(rows)
+    rows = rows / scale[:, None]
+    total = float(design.weights.sum())
+    mean = (rows * design.weights).sum(axis=1) / total
+    left = rows - mean[:, None]
+    correction = (left * design.weights).sum(axis=1) / total
+    mean = mean + correction
+    left -= correction[:, None]
+    residuals = design.totals(left)
+    size = np.maximum(1.0 / scale, np.abs(mean))
+    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME * size
+    clusters_differ = units_differ
+    if design.clustered:
+        clusters_differ = np.abs(residuals).max(axis=1) > SAME * float(design.cluster_weights.max())
+    return Linearised(scale, mean, residuals, np.stack([units_differ, clusters_differ]), total)

@@ -1,0 +1,5 @@
+"""Models as this package sees them: a module tree, perhaps with a tokenizer and a known architecture."""
+
+from ._architecture import Architecture as Architecture
+from ._load import load as load
+from ._model import Model as Model

@@ -1,0 +1,113 @@
+"""One loaded model: the module, its tokenizer and what is known of its architecture."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from .._errors import SiteError
+from ._architecture import Architecture, n_layers
+
+_SAMPLE = 4096
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """A model ready to be intervened on; made by `mediation.load`.
+
+    Attributes
+    ----------
+    module
+        The torch module, in evaluation mode.
+    tokenizer
+        A `transformers` tokenizer, or None for models without text.
+    architecture
+        Where the layers are, or None for plain modules.
+    name
+        Hub id, path or class name; used in provenance.
+    """
+
+    module: nn.Module
+    tokenizer: Any = None
+    architecture: Architecture | None = None
+    name: str = ""
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Device on which inputs are placed (that of the first parameter)."""
+        first = next(self.module.parameters(), None)
+        return first.device if first is not None else torch.device("cpu")
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Type of the first floating-point parameter."""
+        for parameter in self.module.parameters():
+            if parameter.is_floating_point():
+                return parameter.dtype
+        return torch.get_default_dtype()
+
+    @property
+    def is_language_model(self) -> bool:
+        """True if inputs are texts or token ids."""
+        return self.tokenizer is not None or "input_ids" in self.forward_names
+
+    @property
+    def is_causal(self) -> bool:
+        """True if a position cannot see later ones."""
+        return self.architecture is not None and self.architecture.causal
+
+    @cached_property
+    def forward_names(self) -> frozenset[str]:
+        """Names of the parameters of the module's forward."""
+        return frozenset(inspect.signature(type(self.module).forward).parameters)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks; SiteError for a module whose layers are not known."""
+        return n_layers(self.module, self.known_architecture())
+
+    def known_architecture(self) -> Architecture:
+        """Return the architecture, or raise SiteError saying how to give it."""
+        if self.architecture is None:
+            raise SiteError(
+                f"residual, mlp, attention and neurons need to know where the layers of {type(self.module).__name__} "
+                "are, and no list of equal blocks was found. Point at it: "
+                "med.load(model, architecture=med.Architecture(layers='path.of.the.list', ...)), "
+                "or name a module: med.Site('path.of.the.module')."
+            )
+        return self.architecture
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of names, shapes, types and a strided sample of every parameter and buffer (sha256)."""
+        state = hashlib.sha256(type(self.module).__name__.encode())
+        for name, tensor in self.module.state_dict().items():
+            state.update(f"{name}|{tuple(tensor.shape)}|{tensor.dtype}|".encode())
+            flat = tensor.detach().reshape(-1)
+            sample = flat[:: max(1, flat.numel() // _SAMPLE)][: _SAMPLE + 1]
+            state.update(sample.to("cpu").contiguous().view(torch.uint8).numpy().tobytes())
+        return state.hexdigest()[:16]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what provenance keeps of the model."""
+        known = self.architecture
+        return {
+            "id": self.name,
+            "digest": self.digest,
+            "architecture": type(self.module).__name__,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "n_layers": n_layers(self.module, known) if known is not None else None,
+            "attention": getattr(getattr(self.module, "config", None), "_attn_implementation", None),
+        }
+
+    def __repr__(self) -> str:
+        layers = f", {self.n_layers} layers" if self.architecture is not None else ""
+        return f"<Model {self.name or type(self.module).__name__}{layers}, {str(self.dtype)[6:]} on {self.device}>"

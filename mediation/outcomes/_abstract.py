@@ -1,0 +1,62 @@
+"""What an outcome is, and what it becomes once the units and the model are known."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+from torch import Tensor
+
+from ..models import Model
+from ..units import Pairs
+
+Reduce = Callable[[Any, Tensor, Tensor | None], Tensor]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Prepared:
+    """An outcome bound to units and model.
+
+    Attributes
+    ----------
+    label
+        What the number is, for axes: ``"logit(answer) - logit(foil)"``.
+    reduce
+        ``(output, units, reference) -> (rows,)``, in float32. `output` holds logits of shape
+        ``(rows, kept, vocabulary)``, the last kept position being the last one that is read; with `raw`
+        it is what the module returned (for language models the logits of the position that is read,
+        ``(rows, vocabulary)``). `units` ``(rows,)`` are unit numbers; `reference` is ``(rows, vocabulary)``.
+    at
+        Position at which a language model's logits are read.
+    continuation
+        Token ids appended to each unit's input (all but the last token of a multi-token answer).
+    raw
+        True for custom functions of the output.
+    uses_reference
+        True if the logits of the plain base run are needed.
+    """
+
+    label: str
+    reduce: Reduce
+    at: Any = "last"
+    continuation: tuple[tuple[int, ...], ...] | None = None
+    raw: bool = False
+    uses_reference: bool = False
+
+    @property
+    def kept(self) -> int:
+        """Number of trailing positions whose logits are read."""
+        return 1 + max((len(ids) for ids in self.continuation), default=0) if self.continuation else 1
+
+
+class AbstractOutcome(ABC):
+    """One number per unit from what the model puts out."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Return the outcome bound to `pairs` and `model`; raise OutcomeError if it cannot be computed."""

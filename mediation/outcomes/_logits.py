@@ -1,0 +1,126 @@
+"""Outcomes read off single logits: logit difference, accuracy by candidate set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from .._errors import OutcomeError
+from ..models import Model
+from ..units import Pairs
+from ._abstract import AbstractOutcome, Prepared
+from ._tokens import label_of, single_ids, token_id
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogitDiff(AbstractOutcome):
+    """Logit difference, logit(answer) - logit(foil), in nats.
+
+    Parameters
+    ----------
+    answer, foil
+        A column of the units, a literal single token, or a token id (an output index for plain modules).
+    at
+        Position that is read; by default the last token of the prompt.
+
+    Examples
+    --------
+    >>> LogitDiff(" Paris", " Rome")
+    LogitDiff(answer=' Paris', foil=' Rome', at='last')
+    """
+
+    answer: Any
+    foil: Any
+    at: Any = "last"
+
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Bind to units and model; OutcomeError if an answer is not one token or equals its foil."""
+        answers = single_ids(self.answer, pairs, model, "answer")
+        foils = single_ids(self.foil, pairs, model, "foil")
+        for unit, (one, other) in enumerate(zip(answers, foils, strict=True)):
+            if one == other:
+                raise OutcomeError(
+                    f"answer and foil of unit {unit} are the same token (id {one}); their difference is always 0."
+                )
+        targets = torch.tensor([answers, foils])
+
+        def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
+            last = logits[:, -1]
+            ids = targets.to(last.device)[:, units.to(last.device)]
+            rows = torch.arange(len(last), device=last.device)
+            return last[rows, ids[0]].float() - last[rows, ids[1]].float()
+
+        return Prepared(
+            label=f"logit({label_of(self.answer)}) - logit({label_of(self.foil)})", reduce=reduce, at=self.at
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Accuracy(AbstractOutcome):
+    """Accuracy by candidate set: 1 if the answer has the largest logit of the candidates, else 0.
+
+    A tie with another candidate counts as wrong.
+
+    Parameters
+    ----------
+    answer
+        A column of the units, a literal single token, or a token id.
+    candidates
+        A column of lists, or one list for all units, of literal single tokens or ids; None compares
+        with the whole vocabulary.
+    at
+        Position that is read; by default the last token of the prompt.
+
+    Examples
+    --------
+    >>> Accuracy("answer", candidates=(" A", " B"))
+    Accuracy(answer='answer', candidates=(' A', ' B'), at='last')
+    """
+
+    answer: Any
+    candidates: Any = None
+    at: Any = "last"
+
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Bind to units and model; OutcomeError if the answer is not among its candidates."""
+        answers = single_ids(self.answer, pairs, model, "answer")
+        sets = self._sets(pairs, model, answers)
+
+        def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
+            last = logits[:, -1].float()
+            results = []
+            for row, unit in enumerate(units.tolist()):
+                mine = last[row, answers[unit]]
+                if sets is None:
+                    others = torch.cat([last[row, : answers[unit]], last[row, answers[unit] + 1 :]])
+                else:
+                    others = last[row, torch.tensor(sets[unit], device=last.device)]
+                results.append((mine > others.max()).float())
+            return torch.stack(results)
+
+        return Prepared(label=f"accuracy({label_of(self.answer)})", reduce=reduce, at=self.at)
+
+    def _sets(self, pairs: Pairs, model: Model, answers: list[int]) -> list[list[int]] | None:
+        """Return, per unit, the candidates other than the answer."""
+        if self.candidates is None:
+            return None
+        given = self.candidates
+        per_unit = pairs.column(given) if isinstance(given, str) else [given] * len(pairs)
+        sets = []
+        for unit, members in enumerate(per_unit):
+            if isinstance(members, str) or not hasattr(type(members), "__iter__"):
+                raise OutcomeError(f"candidates of unit {unit} are {members!r}; a list of tokens is needed.")
+            ids = {token_id(member, model, f"candidate of unit {unit}") for member in members}
+            if answers[unit] not in ids:
+                raise OutcomeError(
+                    f"answer of unit {unit} (id {answers[unit]}) is not among its candidates {list(members)!r}."
+                )
+            if len(ids) < 2:
+                raise OutcomeError(f"candidates of unit {unit} are {list(members)!r}; at least two are needed.")
+            sets.append(sorted(ids - {answers[unit]}))
+        return sets

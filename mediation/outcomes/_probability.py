@@ -1,0 +1,130 @@
+"""Outcomes read off the distribution: log-probability, probability, divergence from the base run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from .._errors import OutcomeError
+from ..models import Model
+from ..units import Pairs
+from ._abstract import AbstractOutcome, Prepared
+from ._tokens import label_of, token_ids, values_of
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogProb(AbstractOutcome):
+    """Log-probability of an answer of one or more tokens, in nats: the sum over its tokens.
+
+    The answer is appended to the prompt (all but its last token) and scored in one pass; sites stay
+    within the prompt.
+
+    Parameters
+    ----------
+    answer
+        A column of the units, a literal text, or a token id.
+    at
+        Position that is read; other than "last" only for answers of one token.
+
+    Examples
+    --------
+    >>> LogProb(" New York")
+    LogProb(answer=' New York', at='last')
+    """
+
+    answer: Any
+    at: Any = "last"
+
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Bind to units and model; OutcomeError for several tokens where they cannot be appended."""
+        return _prepare_log_prob(self.answer, self.at, pairs, model, exponentiate=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Probability(AbstractOutcome):
+    """Probability of an answer of one or more tokens.
+
+    Parameters
+    ----------
+    answer
+        A column of the units, a literal text, or a token id.
+    at
+        Position that is read; other than "last" only for answers of one token.
+
+    Examples
+    --------
+    >>> Probability("answer")
+    Probability(answer='answer', at='last')
+    """
+
+    answer: Any
+    at: Any = "last"
+
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Bind to units and model; OutcomeError for several tokens where they cannot be appended."""
+        return _prepare_log_prob(self.answer, self.at, pairs, model, exponentiate=True)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class KL(AbstractOutcome):
+    """Divergence of a world's next-token distribution from the plain base run's, in nats.
+
+    KL(P_base || P_world) = sum_v P_base(v) (log P_base(v) - log P_world(v)), so ``y00`` is 0.
+
+    Parameters
+    ----------
+    at
+        Position that is read; by default the last token of the prompt.
+
+    Examples
+    --------
+    >>> KL()
+    KL(at='last')
+    """
+
+    at: Any = "last"
+
+    def prepare(self, pairs: Pairs, model: Model) -> Prepared:
+        """Bind to units and model."""
+
+        def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
+            assert reference is not None
+            world = torch.log_softmax(logits[:, -1].float(), dim=-1)
+            base = torch.log_softmax(reference.to(world.device).float(), dim=-1)
+            return (base.exp() * (base - world)).sum(-1)
+
+        return Prepared(label="KL(base || world)", reduce=reduce, at=self.at, uses_reference=True)
+
+
+def _prepare_log_prob(answer: Any, at: Any, pairs: Pairs, model: Model, *, exponentiate: bool) -> Prepared:
+    values = values_of(answer, pairs, "answer")
+    ids = [token_ids(value, model, f"answer of unit {unit}") for unit, value in enumerate(values)]
+    longest = max(map(len, ids))
+    if longest > 1 and (at != "last" or not model.is_causal):
+        unit = max(range(len(ids)), key=lambda i: len(ids[i]))
+        why = f"at = {at!r}" if at != "last" else f"{type(model.module).__name__} is not causal"
+        raise OutcomeError(
+            f"answer of unit {unit} is {len(ids[unit])} tokens ({values[unit]!r}), and {why}: one token is needed."
+        )
+    targets = torch.zeros(len(ids), longest, dtype=torch.long)
+    used = torch.zeros(len(ids), longest, dtype=torch.bool)
+    for unit, tokens in enumerate(ids):
+        targets[unit, longest - len(tokens) :] = torch.tensor(tokens)
+        used[unit, longest - len(tokens) :] = True
+
+    def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
+        units = units.to(logits.device)
+        logs = torch.log_softmax(logits[:, -longest:].float(), dim=-1)
+        picked = logs.gather(-1, targets.to(logits.device)[units][..., None])[..., 0]
+        total = torch.where(used.to(logits.device)[units], picked, torch.zeros_like(picked)).sum(-1)
+        return total.exp() if exponentiate else total
+
+    name = "P" if exponentiate else "log P"
+    continuation = tuple(tokens[:-1] for tokens in ids) if longest > 1 else None
+    return Prepared(label=f"{name}({label_of(answer)})", reduce=reduce, at=at, continuation=continuation)

@@ -1,0 +1,90 @@
+"""What a figure asks of its data, and how it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .._checks import one_of
+from .._errors import DesignError
+from ..results import Effects, Kind
+from ..results._describe import confidence
+from ..results._summary import shorten
+from ._theme import literal
+
+_INSTEAD = {
+    "effects": "decomposition(effects) or forest(effects)",
+    "sweep": "heatmap(effects) or forest(effects)",
+    "ablation": "forest(effects), or dose(effects) when the arms have doses",
+}
+
+
+def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object = None) -> pd.DataFrame:
+    """Return the tidy table of `effects` if its kind can be drawn as `figure`.
+
+    Raises
+    ------
+    DesignError
+        If `effects` is not an `Effects`, `ax` is not an `Axes`, or the kind is another.
+    """
+    if not isinstance(effects, Effects):
+        raise DesignError(
+            f"{figure} draws the Effects that mediate, ablate, effects or read return, found {type(effects).__name__}."
+        )
+    if ax is not None and not isinstance(ax, Axes):
+        raise DesignError(
+            f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
+        )
+    if effects.kind not in kinds:
+        raise DesignError(
+            f"{figure} was asked of a result of kind {effects.kind!r}; it draws {' or '.join(map(repr, kinds))}. "
+            f"Nearest: {_INSTEAD[effects.kind]}."
+        )
+    return effects.tidy()
+
+
+def rows_of(table: pd.DataFrame, estimand: str) -> pd.DataFrame:
+    """Return the rows of `estimand`, or raise a DesignError with the closest that is there."""
+    present = [str(key) for key in dict.fromkeys(table["estimand"])]
+    one_of(estimand, present, what="estimand")
+    rows: pd.DataFrame = table[table["estimand"] == estimand].reset_index(drop=True)
+    return rows
+
+
+def outcome_of(provenance: Mapping[str, Any]) -> str:
+    """Return the outcome's name for an axis label."""
+    return str(provenance.get("outcome") or "the outcome")
+
+
+def interval_name(provenance: Mapping[str, Any]) -> str:
+    """Return what the intervals are, such as '95% intervals'.
+
+    Examples
+    --------
+    >>> interval_name({"inference": {"confidence_level": 0.9}}), interval_name({})
+    ('90% intervals', 'intervals')
+    """
+    return f"{confidence(provenance)} intervals".strip()
+
+
+def labels_of(table: pd.DataFrame, width: int) -> list[str]:
+    """Return one label per row, of at most `width` characters: the arm, or the site.
+
+    An arm's label has the site where one arm is at several, and the dose where rows would be called alike.
+    """
+    if "arm" not in table:
+        return [literal(shorten(site, width)) for site in table["site"]]
+    several = table.groupby("arm")["site"].transform("nunique") > 1
+    names = [
+        f"{arm} at {site}" if many else arm
+        for arm, site, many in zip(table["arm"], table["site"], several, strict=True)
+    ]
+    names = [shorten(name, width) for name in names]
+    twice = [names.count(name) > 1 and dose == dose for name, dose in zip(names, table["dose"], strict=True)]
+    return [
+        literal(f"{name}, dose {dose:g}" if same else name)
+        for name, dose, same in zip(names, table["dose"], twice, strict=True)
+    ]

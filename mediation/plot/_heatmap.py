@@ -1,0 +1,198 @@
+"""A sweep as a heat map: layers up, positions or heads across, marked where the simultaneous band excludes 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Colormap
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
+
+from .._errors import DesignError
+from ..results import Effects, meaning_of
+from ..results._notes import role
+from ..results._summary import shorten
+from ._ask import outcome_of, rows_of, table_of
+from ._grid import Grid, grid_of
+from ._theme import FAINT, INK, axes, axis_label, extent, key_above, literal, title
+
+_HATCH = "////"
+_HATCHED = "#BDBDBD"
+_MOST_TICKS = 16
+_LONG, _LONGEST = 4, 18  # characters of a column's label: turned above the first, cut above the second
+_STEPS = (1, 2, 5, 10, 20, 50, 100)
+_HOW = {
+    "pnie": "{source} activation patched into the {base} run (denoising)",
+    "tnie": "{base} activation patched into the {source} run (noising, sign reversed)",
+    "pnde": "{source} run with the {base} activation patched in, minus the {base} run",
+    "tnde": "{source} run minus the {base} run with the {source} activation patched in",
+    "te": "{source} run minus the {base} run: the same at every site",
+    "int_med": "noising effect minus denoising effect",
+}
+
+
+def heatmap(
+    effects: Effects,
+    estimand: str = "pnie",
+    *,
+    ax: Axes | None = None,
+    position: str | int | None = None,
+    unit: int | None = None,
+    limit: float | None = None,
+    cmap: str | Colormap = "RdBu_r",
+) -> Axes:
+    """Draw one estimand of a sweep: layers up, positions (or heads) across, colours symmetric about 0.
+
+    A small triangle marks a cell whose simultaneous band excludes 0; it points up where the band lies above 0 and down
+    where it lies below, so the sign is read in grey as well. Cells that are exactly 0 without an interval are hatched:
+    there the site cannot reach the outcome. Cells without a band are crossed, cells that were not run are empty.
+
+    Parameters
+    ----------
+    effects
+        Result of kind 'sweep'. Labels of positions are taken from ``provenance["position_labels"]``.
+    estimand
+        Key of the estimand: 'pnie' is denoising, 'tnie' noising.
+    ax
+        Axes to draw on; a new figure when None.
+    position, unit
+        The one position or head to draw, for a sweep over layers, positions and heads.
+    limit
+        End of the colour scale on both sides; the largest absolute estimate when None. Give one number to several
+        panels to make them comparable.
+    cmap
+        Diverging colour map.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on; the colour bar is beside it.
+
+    Raises
+    ------
+    DesignError
+        If `effects` is not a sweep, lacks the estimand, or its sites do not form a grid of two axes.
+    """
+    table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
+    if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit < math.inf):
+        raise DesignError(f"heatmap limit = {limit!r}: a finite number above 0 is needed, such as 1.0.")
+    known = effects.provenance
+    grid = grid_of(rows_of(table, estimand), known, position=position, unit=unit)
+    ax = axes(ax, width=_width(grid), height=_height(grid))
+    image = ax.imshow(
+        np.ma.masked_invalid(grid.estimate), origin="lower", aspect="auto", cmap=cmap, interpolation="nearest",
+        vmin=-(limit or _limit(grid)), vmax=limit or _limit(grid),
+    )  # fmt: skip
+    ax.set_facecolor(FAINT)
+    key = _marks(ax, grid)
+    _ticks(ax, grid)
+    meaning = meaning_of(estimand)
+    bar = ax.get_figure(root=True).colorbar(image, ax=ax, pad=0.02, extend=_extend(grid, limit))  # type: ignore[union-attr]
+    what = f"{meaning.symbol}: share of" if meaning.is_ratio else f"{meaning.symbol}: effect on"
+    bar.set_label(axis_label(what, "the total effect" if meaning.is_ratio else outcome_of(known), extent(ax)[1]))
+    title(ax, _title(estimand, known, grid), pad=key_above(ax, key), room=1.35)
+    return ax
+
+
+def _marks(ax: Axes, grid: Grid) -> list[Artist]:
+    """Mark what the colours cannot say, and return the entries of the legend."""
+    width, height = extent(ax)
+    cell = 72 * min(width / grid.estimate.shape[1], height / grid.estimate.shape[0])
+    size = min(max(0.42 * cell, 2.0), 5.2)
+    key: list[Artist] = []
+    _hatch(ax, grid)
+    for name, cells, marker, label in (
+        ("above", grid.above, "^", "band above 0"),
+        ("below", grid.below, "v", "band below 0"),
+        ("unknown", grid.unknown, "x", "no band"),
+    ):
+        if not cells.any() or (name == "unknown" and not np.isfinite(grid.low).any()):
+            continue
+        rows, columns = np.nonzero(cells)
+        halo = [withStroke(linewidth=2.0, foreground="white")] if marker == "x" else None
+        ax.scatter(
+            columns, rows, s=size**2, marker=marker, c=INK, linewidths=0.6 if halo is None else 1.0, zorder=3, gid=name,
+            edgecolors="white" if halo is None else None, path_effects=halo,
+        )  # fmt: skip
+        key.append(Line2D([], [], linestyle="none", marker=marker, markersize=4.6, color=INK, label=label))
+    if grid.fixed.any():
+        key.append(
+            Patch(facecolor=FAINT, edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, label="exactly 0 by construction")
+        )
+    if not grid.ran.all():
+        key.append(Patch(facecolor=FAINT, edgecolor=_HATCHED, linewidth=0.5, label="not run"))
+    return key
+
+
+def _hatch(ax: Axes, grid: Grid) -> None:
+    if grid.fixed.any():
+        cells = [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column in np.argwhere(grid.fixed)]
+        ax.add_collection(
+            PatchCollection(
+                cells, facecolor=FAINT, edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, zorder=2, gid="fixed"
+            )
+        )
+
+
+def _ticks(ax: Axes, grid: Grid) -> None:
+    names = [literal(shorten(name, _LONGEST)) for name in grid.columns]
+    numbers = all(name.removeprefix("-").isdecimal() for name in grid.columns)
+    every = _step(len(names)) if numbers else 1
+    at = list(range(0, len(names), every))
+    turned = max(map(len, names)) > _LONG and len(names) > 1
+    ax.set_xticks(at, [names[index] for index in at])
+    if turned:
+        ax.tick_params(axis="x", labelrotation=90 if len(names) > _MOST_TICKS else 45)
+        for label in ax.get_xticklabels():
+            label.set(
+                ha="center" if len(names) > _MOST_TICKS else "right",
+                rotation_mode="default" if len(names) > _MOST_TICKS else "anchor",
+            )
+    rows = range(0, len(grid.layers), _step(len(grid.layers)))
+    ax.set_yticks(list(rows), [str(grid.layers[row]) for row in rows])
+    ax.set_ylabel("layer")
+    ax.set_xlabel("head" if grid.across == "unit" else "position")
+    ax.tick_params(length=2.5)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _step(count: int) -> int:
+    return next((step for step in _STEPS if count <= _MOST_TICKS * step), _STEPS[-1])
+
+
+def _limit(grid: Grid) -> float:
+    finite = np.abs(grid.estimate[np.isfinite(grid.estimate)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _extend(grid: Grid, limit: float | None) -> Literal["neither", "both", "min", "max"]:
+    if limit is None:
+        return "neither"
+    over, under = bool((grid.estimate > limit).any()), bool((grid.estimate < -limit).any())
+    return "both" if over and under else "max" if over else "min" if under else "neither"
+
+
+def _width(grid: Grid) -> float:
+    return min(max(2.6 + 0.42 * len(grid.columns), 4.6), 13.0)
+
+
+def _height(grid: Grid) -> float:
+    return min(max(2.5 + 0.15 * len(grid.layers), 3.0), 9.0)
+
+
+def _title(estimand: str, known: Mapping[str, Any], grid: Grid) -> str:
+    meaning = meaning_of(estimand)
+    name = f"{meaning.label[0].upper()}{meaning.label[1:]} ({meaning.symbol})" if meaning.formula else estimand
+    how = _HOW.get(estimand, meaning.patching).format(base=role(known, "base"), source=role(known, "source"))
+    lines = [f"{name}, {grid.held}" if grid.held else name, f"{how[:1].upper()}{how[1:]}"]
+    if not np.isfinite(grid.low).any() and np.isfinite(grid.estimate).any():
+        lines.append("No simultaneous bands in this table: nothing is marked")
+    return "\n".join(line for line in lines if line)

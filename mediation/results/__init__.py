@@ -1,0 +1,17 @@
+"""Results: the tidy table of effects, the unit-level frame behind it, its summary and its files."""
+
+from __future__ import annotations
+
+from ._effects import Effects as Effects, read as read
+from ._meanings import MEANINGS as MEANINGS, Meaning as Meaning, meaning_of as meaning_of
+from ._schema import (
+    KINDS as KINDS,
+    SCHEMA_VERSION as SCHEMA_VERSION,
+    Column as Column,
+    Kind as Kind,
+    columns as columns,
+    kind_of as kind_of,
+    validate as validate,
+    validate_units as validate_units,
+)
+from ._summary import Summary as Summary

@@ -1,0 +1,149 @@
+"""From a table of effects to its summary: which rows, in which words, with which footnotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from .._checks import one_of, positive_int
+from ._meanings import meaning_of
+from ._notes import notes
+from ._numbers import print_p, print_row
+from ._provenance import section, text_at
+from ._schema import Kind
+from ._summary import Field, Summary
+
+
+def describe(
+    table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+) -> Summary:
+    """Return the summary of a valid table.
+
+    Raises
+    ------
+    DesignError
+        If `estimand` is not in the table, or `most` is not a whole number above 0.
+    """
+    present = [str(key) for key in dict.fromkeys(table["estimand"])]
+    if estimand is not None:
+        one_of(estimand, present, what="estimand")
+    positive_int(most, what="most")
+    if kind == "sweep":
+        return _sweep(table, provenance, estimand or default_estimand(present), most)
+    rows = table if estimand is None else table[table["estimand"] == estimand]
+    return _ablation(rows, provenance) if kind == "ablation" else _effects(rows, provenance)
+
+
+def default_estimand(present: list[str]) -> str:
+    """Return the estimand that a sweep is about when none is named: PNIE (denoising), or the first but TE.
+
+    Examples
+    --------
+    >>> default_estimand(["te", "tnie", "pnie"]), default_estimand(["te", "cde"]), default_estimand(["te"])
+    ('pnie', 'cde', 'te')
+    """
+    if "pnie" in present:
+        return "pnie"
+    return next((key for key in present if key != "te"), present[0])
+
+
+def excludes_zero(low: pd.Series, high: pd.Series) -> pd.Series:
+    """Return whether each interval lies wholly above or wholly below 0; False where there is none."""
+    return (low > 0) | (high < 0)
+
+
+def _effects(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
+    meanings = [meaning_of(key) for key in table["estimand"]]
+    site = str(table["site"].iloc[0]) or text_at(provenance, "mediator")
+    fields = (
+        Field("", tuple(meaning.symbol for meaning in meanings)),
+        Field("estimand", tuple(meaning.label for meaning in meanings), give="cut"),
+        Field("contrast", tuple(meaning.formula for meaning in meanings), give="drop"),
+        *_numbers(table, provenance),
+        Field("p", tuple(print_p(p) for p in table["p_value"]), "right"),
+    )
+    title = f"Mediation effects of {site}" if site else "Mediation effects"
+    return Summary(title, fields, notes(table, "effects", provenance))
+
+
+def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
+    fields = [Field("arm", tuple(table["arm"]), give="cut")]
+    if bool((table.groupby("arm")["site"].transform("nunique") > 1).any()):
+        fields.append(Field("site", tuple(table["site"]), give="cut"))
+    if table["dose"].notna().any():
+        fields.append(Field("dose", tuple("" if pd.isna(dose) else f"{dose:g}" for dose in table["dose"]), "decimal"))
+    if table["n_draws"].max() > 1:
+        fields.append(Field("draws", tuple(str(n) for n in table["n_draws"]), "right", "drop"))
+    fields += [*_numbers(table, provenance), Field("p", tuple(print_p(p) for p in table["p_value"]), "right")]
+    return Summary("Ablation effects", tuple(fields), notes(table, "ablation", provenance))
+
+
+def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, most: int) -> Summary:
+    every = table[table["estimand"] == estimand]
+    order = every["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
+    rows = every.loc[order[:most]]
+    banded = bool(every["band_low"].notna().any())
+    meaning = meaning_of(estimand)
+    fields = [Field("site", tuple(rows["site"]), give="cut")]
+    for name, header in (("layer", "layer"), ("unit", "head")):
+        if rows[name].notna().any():
+            cells = tuple("" if pd.isna(number) else str(number) for number in rows[name])
+            fields.append(Field(header, cells, "right", "drop"))
+    if (rows["position"] != "").any():
+        labels = section(provenance, "position_labels")
+        cells = tuple(" ".join(str(labels.get(key, key)).split()) for key in rows["position"])
+        fields.append(Field("position", cells, give="cut"))
+    fields += _numbers(rows, provenance, banded=banded)
+    p_values = rows["p_adjusted"] if banded else rows["p_value"]
+    fields.append(Field("p (adj.)" if banded else "p", tuple(print_p(p) for p in p_values), "right"))
+    title = f"{meaning.symbol}, {meaning.label}, by site" if meaning.symbol != meaning.label else f"{estimand} by site"
+    count = _count(every, len(rows), meaning.symbol, banded=banded)
+    return Summary(title, tuple(fields), (count, *notes(rows, "sweep", provenance)))
+
+
+def _count(every: pd.DataFrame, shown: int, symbol: str, *, banded: bool) -> str:
+    total = len(every)
+    first = (
+        f"{shown} of {total} sites shown, the strongest by |{symbol}|."
+        if shown < total
+        else f"All {total} sites shown."
+    )
+    if not banded:
+        return (
+            first + " No simultaneous bands in this table: intervals hold for one site named in advance, not for all."
+        )
+    without = int(every["band_low"].isna().sum())
+    excluding = int(excludes_zero(every["band_low"], every["band_high"]).sum())
+    tail = f"; {without} {'has' if without == 1 else 'have'} none" if without else ""
+    return f"{first} Simultaneous bands exclude 0 at {excluding}{tail}."
+
+
+def _numbers(table: pd.DataFrame, provenance: Mapping[str, Any], *, banded: bool = False) -> list[Field]:
+    low, high = ("band_low", "band_high") if banded else ("conf_low", "conf_high")
+    level = confidence(provenance)
+    header = f"{level} band".strip() if banded else f"{level} interval".strip()
+    printed = [
+        print_row(estimate, error, a, b, method=method)
+        for estimate, error, a, b, method in zip(
+            table["estimate"], table["std_error"], table[low], table[high], table["method"], strict=True
+        )
+    ]
+    return [
+        Field("estimate", tuple(row.estimate for row in printed), "decimal"),
+        Field("std. error", tuple(row.std_error for row in printed), "decimal", "drop"),
+        Field(header, tuple(row.interval for row in printed), "right"),
+    ]
+
+
+def confidence(provenance: Mapping[str, Any]) -> str:
+    """Return the confidence level as text, empty when it is not known.
+
+    Examples
+    --------
+    >>> confidence({"inference": {"confidence_level": 0.95}}), confidence({})
+    ('95%', '')
+    """
+    level = section(provenance, "inference").get("confidence_level")
+    return f"{100 * level:g}%" if isinstance(level, float) else ""

@@ -1,0 +1,110 @@
+"""Footnotes of a summary: who was measured, how the intervals were made, and what the letters mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ._meanings import meaning_of
+from ._numbers import is_unbounded
+from ._provenance import section, text_at
+from ._schema import Kind
+
+
+def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the footnotes of `table`, each one sentence or two."""
+    found = [
+        _who(table, provenance),
+        _draws(table),
+        _intervals(table, provenance),
+        _outcome(provenance),
+        _model(provenance),
+        _convention(kind, list(table["estimand"]), provenance),
+        *_cautions(table),
+    ]
+    return tuple(note for note in found if note)
+
+
+def role(provenance: Mapping[str, Any], which: str) -> str:
+    """Return the role 'base' or 'source', with the user's own word for it when there is one.
+
+    Examples
+    --------
+    >>> role({"pairs": {"base": "corrupted"}}, "base"), role({}, "base"), role({"pairs": {"base": "base"}}, "base")
+    ('base (corrupted)', 'base', 'base')
+    """
+    named = section(provenance, "pairs").get(which)
+    return f"{which} ({named})" if isinstance(named, str) and named not in {"", which} else which
+
+
+def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    n, clusters = int(table["n"].max()), int(table["n_clusters"].max())
+    if table["n"].nunique() > 1:
+        return f"{table['n'].min()} to {n} units a row."
+    if clusters == n:
+        return f"n = {n:,} units, taken as independent."
+    name = section(provenance, "pairs").get("cluster")
+    return f"n = {n:,} units in {clusters:,} clusters{f' ({name})' if name else ''}; whole clusters are resampled."
+
+
+def _draws(table: pd.DataFrame) -> str:
+    if "n_draws" not in table or table["n_draws"].max() <= 1:
+        return ""
+    counts = sorted({int(count) for count in table["n_draws"]} - {1})
+    return f"Random arms: {' or '.join(f'{count:,}' for count in counts)} draws, averaged within each unit."
+
+
+def _intervals(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    by_method: dict[str, list[str]] = {}
+    for method, estimand in zip(table["method"], table["estimand"], strict=True):
+        symbols = by_method.setdefault(method, [])
+        symbol = meaning_of(estimand).symbol
+        if symbol not in symbols:
+            symbols.append(symbol)
+    if not any(by_method):
+        return ""
+    main = max(by_method, key=lambda method: len(by_method[method]))
+    rest = [f"{', '.join(symbols)}: {method}" for method, symbols in by_method.items() if method not in {main, ""}]
+    settings = section(provenance, "inference")
+    n_resamples, seed = settings.get("n_resamples"), provenance.get("seed")
+    drawn = f", B = {n_resamples:,} resamples" if isinstance(n_resamples, int) else ""
+    seeded = f", seed {seed}" if seed is not None else ""
+    return f"Intervals: {'; '.join([f'{main}{drawn}{seeded}', *rest])}."
+
+
+def _outcome(provenance: Mapping[str, Any]) -> str:
+    outcome = text_at(provenance, "outcome")
+    return f"Outcome: {outcome}." if outcome else ""
+
+
+def _model(provenance: Mapping[str, Any]) -> str:
+    model = section(provenance, "model")
+    if not model.get("id"):
+        return ""
+    layers = f"{model['n_layers']} layers" if model.get("n_layers") else ""
+    details = [str(model[key]) for key in ("architecture", "dtype", "device") if model.get(key)]
+    described = ", ".join([*details, *([layers] if layers else [])])
+    return f"Model: {model['id']}{f' ({described})' if described else ''}."
+
+
+def _convention(kind: Kind, estimands: list[str], provenance: Mapping[str, Any]) -> str:
+    base, source = role(provenance, "base"), role(provenance, "source")
+    if kind == "ablation" or set(estimands) == {"ablation"}:
+        return "AE = y - ym: run as it is minus run with the site ablated. No second input, so no indirect effect."
+    said = f"y_xm: the outcome of input x run with the mediator of m; 0 = {base}, 1 = {source}."
+    if {"ide", "iie", "oe"} & set(estimands):
+        said += " g_xm: the same with the mediator of a randomly drawn unit's input m."
+    if {"cde", "int_ref", "pe"} & set(estimands):
+        said += " y_0m, y_1m: the mediator ablated."
+    return said
+
+
+def _cautions(table: pd.DataFrame) -> list[str]:
+    found = []
+    if any(is_unbounded(method) for method in table["method"]):
+        found.append("unbounded: the total effect cannot be told from 0, so no finite interval holds for the ratio.")
+    if bool((table["conf_low"].isna() & ~table["method"].map(is_unbounded)).any()):
+        found.append("no interval: none can be formed (all units alike, or too few of them); the estimate stands.")
+    return found

@@ -1,0 +1,14 @@
+"""Where: places in a computation, as data, and how they are found in a model."""
+
+from ._build import (
+    attention as attention,
+    embedding as embedding,
+    mlp as mlp,
+    neurons as neurons,
+    pattern as pattern,
+    residual as residual,
+)
+from ._positions import Position as Position, positions_of as positions_of
+from ._resolve import Place as Place, resolve as resolve
+from ._set import Joint as Joint, SiteSet as SiteSet
+from ._site import Site as Site, overlap as overlap

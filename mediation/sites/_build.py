@@ -1,0 +1,155 @@
+"""Sites by architecture: `residual`, `mlp`, `attention`, `pattern`, `neurons`, `embedding`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .._errors import SiteError
+from ._set import SiteSet
+from ._site import Kind, Site
+
+Layers = int | Iterable[int] | None
+
+
+def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
+    layers: list[int | None]
+    if layer is None or isinstance(layer, int):
+        layers = [layer]
+    else:
+        try:
+            layers = list(layer)
+        except TypeError:
+            raise SiteError(
+                f"{kind}({layer!r}): a layer is a whole number, a list or range of them, or None for all."
+            ) from None
+    head = fields.get("head")
+    heads = list(head) if isinstance(head, (list, tuple, range)) else [head]
+    ats = at if isinstance(at, list) and at and all(isinstance(one, str) for one in at) else [at]
+    sites = tuple(
+        Site(kind=kind, layer=one, at=where, **{**fields, "head": h}) for one in layers for where in ats for h in heads
+    )
+    if len(sites) == 1 and sites[0].is_concrete:
+        return sites[0]
+    return SiteSet(sites)
+
+
+def residual(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any:
+    """Residual stream after block `layer` (the block's output).
+
+    Parameters
+    ----------
+    layer
+        Block, several blocks, or None for every block; negative counts from the end.
+    at
+        Positions (see `Site`); a list of span names makes one site each.
+    units
+        Features to act on; None for all, "each" for one site a feature.
+
+    Returns
+    -------
+    Site or SiteSet
+        One `Site` if one layer and one position are named, else a `SiteSet` (a sweep).
+
+    Examples
+    --------
+    >>> residual(12, at="last")
+    residual(12, at='last')
+    >>> residual(at="each")
+    SiteSet((residual(None, at='each'),))
+    """
+    return _build("residual", layer, at, units=units)
+
+
+def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any:
+    """Output of the MLP of block `layer`, before it is added to the residual stream.
+
+    Parameters and result are those of `residual`.
+
+    Examples
+    --------
+    >>> mlp(8)
+    mlp(8)
+    """
+    return _build("mlp", layer, at, units=units)
+
+
+def attention(layer: Layers = None, *, head: Any = None, at: Any = "all", units: Any = None) -> Any:
+    """Output of the attention of block `layer`, or what single heads write (before the output projection).
+
+    Parameters
+    ----------
+    layer, at, units
+        As in `residual`.
+    head
+        A head, a list of heads, "each" for one site a head, or None for the whole attention output.
+
+    Returns
+    -------
+    Site or SiteSet
+
+    Examples
+    --------
+    >>> attention(9, head=3)
+    attention(9, head=3)
+    """
+    return _build("attention", layer, at, head=head, units=units)
+
+
+def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all") -> Any:
+    """Attention probabilities of block `layer`: rows of queries `at`, over all keys.
+
+    Needs a model that computes them openly: ``med.load(..., attn_implementation="eager")``.
+
+    Parameters
+    ----------
+    layer, head
+        As in `attention`; None is all heads together.
+    at
+        Positions of the queries.
+
+    Returns
+    -------
+    Site or SiteSet
+
+    Examples
+    --------
+    >>> pattern(2, head=0, at="last")
+    pattern(2, head=0, at='last')
+    """
+    return _build("pattern", layer, at, head=head)
+
+
+def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all") -> Any:
+    """Neurons of the MLP of block `layer`: the input of its last linear map.
+
+    Parameters
+    ----------
+    layer, at
+        As in `residual`.
+    units
+        Indices of neurons, "each" for one site a neuron, or None for all.
+
+    Returns
+    -------
+    Site or SiteSet
+
+    Examples
+    --------
+    >>> neurons(3, [0, 7], at=-1)
+    neurons(3, units=(0, 7), at=-1)
+    """
+    return _build("neurons", layer, at, units=units)
+
+
+def embedding(*, at: Any = "all", units: Any = None) -> Any:
+    """Token embeddings, before the first block.
+
+    Parameters and result are those of `residual`.
+
+    Examples
+    --------
+    >>> embedding(at="subject")
+    embedding(at='subject')
+    """
+    return _build("embedding", None, at, units=units)

@@ -1,0 +1,87 @@
+"""From "every layer, each position" to single sites."""
+
+from __future__ import annotations
+
+import warnings
+
+from .._errors import AlignmentWarning, SiteError
+from ..models import Model
+from ..units import Encoding
+from ._positions import Position
+from ._site import LAYERED, Site
+
+
+def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...]:
+    """Return the concrete sites that `site` stands for, in order of layer, position, head, unit.
+
+    Raises
+    ------
+    SiteError
+        If a layer or head is out of range, or positions cannot be listed.
+    """
+    layers: tuple[int | None, ...] = (None,)
+    if site.kind in LAYERED:
+        layers = (
+            tuple(range(model.n_layers))
+            if site.layer is None
+            else (_within(site.layer, model.n_layers, "layer", site),)
+        )
+    heads = _heads(site, model)
+    positions = _positions(site, encoding)
+    found = []
+    for layer in layers:
+        for at in positions:
+            for head in heads:
+                one = site.with_(layer=layer, at=at, head=head)
+                found.extend(_units(one, model))
+    return tuple(found)
+
+
+def _within(index: int, size: int, what: str, site: Site) -> int:
+    if not -size <= index < size:
+        raise SiteError(f"{site}: {what} {index} is out of range; there are {size} ({what}s 0 to {size - 1}).")
+    return index % size
+
+
+def _heads(site: Site, model: Model) -> tuple[int | None, ...]:
+    if site.head is None:
+        return (None,)
+    size = model.known_architecture().n_heads
+    if size is None:
+        raise SiteError(f"{site}: the number of heads is not known. Give it: med.Architecture(..., n_heads=...).")
+    return tuple(range(size)) if site.head == "each" else (_within(site.head, size, "head", site),)
+
+
+def _positions(site: Site, encoding: Encoding) -> tuple[Position, ...]:
+    if site.at not in ("each", "spans"):
+        return (site.at,)
+    inputs = [encoded for run in encoding.runs.values() for encoded in run]
+    if site.at == "spans":
+        names = tuple(inputs[0].spans)
+        if not names:
+            raise SiteError(f"{site}: at='spans', and these units have no named spans. Give Pairs(..., spans={{...}}).")
+        return names
+    lengths = sorted({length for encoded in inputs if (length := encoded.length) is not None})
+    if not lengths:
+        raise SiteError(f"{site}: at='each' needs a sequence of tokens; name the positions as indices.")
+    if len(lengths) == 1:
+        return tuple(range(lengths[0]))
+    warnings.warn(
+        f"at='each' over inputs of {lengths[0]} to {lengths[-1]} tokens: positions are counted from the end "
+        f"(-{lengths[0]} to -1) and mean different words in different units. Named spans compare like with like: "
+        "Pairs(..., spans={...}) and at='spans'.",
+        AlignmentWarning,
+        stacklevel=2,
+    )
+    return tuple(range(-lengths[0], 0))
+
+
+def _units(site: Site, model: Model) -> tuple[Site, ...]:
+    if site.units != "each":
+        return (site,)
+    from ._resolve import width_of
+
+    width = width_of(site, model)
+    if width is None:
+        raise SiteError(f"{site}: the number of features is not known before a run; list them: units=range(...).")
+    return tuple(site.with_(units=(unit,)) for unit in range(width))

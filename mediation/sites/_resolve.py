@@ -1,0 +1,143 @@
+"""From a site to a module of the tree: path, side, and which features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from torch import nn
+
+from .._checks import closest, listed
+from .._errors import SiteError
+from ..models import Model
+from ._site import Site
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a site is in a module tree.
+
+    Attributes
+    ----------
+    path
+        Dotted path of the module.
+    io
+        Side of the module; "pattern" is the attention probabilities inside it.
+    features
+        ``(start, stop)`` of a head, indices of units, or None for all.
+    head
+        Head of a pattern site, or None for all.
+    """
+
+    path: str
+    io: Literal["output", "input", "pattern"]
+    features: tuple[int, ...] | None = None
+    head: int | None = None
+
+
+def resolve(site: Site, model: Model) -> Place:
+    """Return the place of a concrete site in `model`.
+
+    Raises
+    ------
+    SiteError
+        If the module does not exist (with the closest name) or features are out of range.
+    """
+    if site.kind == "module":
+        _require_module(site.module, model)
+        place = Place(site.module, site.io)
+    elif site.kind == "embedding":
+        place = Place(_embedding(model), "output")
+    else:
+        place = _layered(site, model)
+    width = width_of(site, model)
+    if isinstance(site.units, tuple):
+        if width is not None and max(site.units) >= width:
+            raise SiteError(
+                f"{site}: unit {max(site.units)} is out of range; there are {width} features (0 to {width - 1})."
+            )
+        start = place.features[0] if place.features is not None else 0
+        place = Place(place.path, place.io, tuple(start + unit for unit in site.units), place.head)
+    return place
+
+
+def _layered(site: Site, model: Model) -> Place:
+    known = model.known_architecture()
+    assert site.layer is not None
+    layer = site.layer
+    if site.kind == "residual":
+        return Place(known.path(layer), "output")
+    if site.kind == "mlp":
+        return Place(known.path(layer, known.part("mlp")), "output")
+    if site.kind == "neurons":
+        return Place(known.path(layer, known.part("mlp_out")), "input")
+    if site.kind == "pattern":
+        head = site.head if isinstance(site.head, int) else None
+        return Place(known.path(layer, _pattern_module(model)), "pattern", None, head)
+    if site.head is None:
+        return Place(known.path(layer, known.part("attention")), "output")
+    path = known.path(layer, known.part("attention_out"))
+    width = input_width(model.module.get_submodule(path))
+    if width is None or known.n_heads is None:
+        raise SiteError(
+            f"{site}: the width of {path!r} or the number of heads is not known, so heads cannot be told apart."
+        )
+    size = width // known.n_heads
+    assert isinstance(site.head, int)
+    return Place(path, "input", tuple(range(site.head * size, (site.head + 1) * size)))
+
+
+def _pattern_module(model: Model) -> str:
+    """Return the module that computes the probabilities: the parent of the output projection."""
+    attention = model.known_architecture().part("attention_out")
+    parent = attention.rpartition(".")[0]
+    return {"attention.output": "attention.self"}.get(parent, parent)
+
+
+def _embedding(model: Model) -> str:
+    path = model.known_architecture().embedding
+    if path is None:
+        raise SiteError("embedding: no token embedding was found. Give it: med.Architecture(..., embedding='path').")
+    return path
+
+
+def _require_module(path: str, model: Model) -> None:
+    names = [name for name, _ in model.module.named_modules() if name]
+    if path in names:
+        return
+    near = closest(path, names)
+    hint = f"Closest: {near!r}." if near else f"Its modules: {listed(names)}."
+    raise SiteError(f"No module {path!r} in {type(model.module).__name__}. {hint}")
+
+
+def input_width(module: nn.Module) -> int | None:
+    """Return the number of input features of a linear-like module, if it says so."""
+    found = getattr(module, "in_features", None)
+    if found is None and getattr(module, "nf", None) is not None:  # Conv1D of transformers keeps (in, out)
+        found = module.weight.shape[0]  # type: ignore[union-attr, index]
+    return int(found) if isinstance(found, int) else None
+
+
+def width_of(site: Site, model: Model) -> int | None:
+    """Return the number of features at a site, if it can be read off the module tree."""
+    if site.kind == "module":
+        _require_module(site.module, model)
+        module = model.module.get_submodule(site.module)
+        out = getattr(module, "out_features", None)
+        return input_width(module) if site.io == "input" else out if isinstance(out, int) else None
+    if site.kind == "embedding":
+        return getattr(model.module.get_submodule(_embedding(model)), "embedding_dim", None)
+    known = model.known_architecture()
+    if site.kind == "pattern":
+        return None
+    if site.kind == "neurons" or site.head is not None:
+        part = known.part("mlp_out" if site.kind == "neurons" else "attention_out")
+        width = input_width(model.module.get_submodule(known.path(site.layer or 0, part)))
+        if site.kind == "neurons" or width is None or known.n_heads is None:
+            return width
+        return width // known.n_heads
+    config = getattr(model.module, "config", None)
+    text = config.get_text_config() if config is not None and hasattr(type(config), "get_text_config") else config
+    size = getattr(text, "hidden_size", None)
+    return size if isinstance(size, int) else None

@@ -1,0 +1,165 @@
+"""A site: one place in a computation, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from .._checks import one_of
+from .._errors import SiteError
+from ._positions import Position, at_text, check_position, may_overlap
+
+if TYPE_CHECKING:
+    from ._set import SiteSet
+
+Kind = Literal["module", "residual", "mlp", "attention", "pattern", "neurons", "embedding"]
+KINDS: tuple[Kind, ...] = ("module", "residual", "mlp", "attention", "pattern", "neurons", "embedding")
+LAYERED: tuple[Kind, ...] = ("residual", "mlp", "attention", "pattern", "neurons")
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Site:
+    """One place in a computation: a module's output or input, perhaps part of it.
+
+    Parameters
+    ----------
+    module
+        Dotted path of the module, as in ``named_modules()``; empty for sites found by architecture.
+    at
+        Positions along the sequence: "all", "last", an index (negative from the end), a slice, a tuple of
+        indices, a named span such as "subject" (or "subject.last", "subject.first"), "each" (one site a
+        position) or "spans" (one site a named span). At plain modules "all" is the whole activation.
+    io
+        "output" or "input".
+    kind
+        "module", or the architectural kind that `residual`, `mlp`, ... make.
+    layer, head
+        Block and attention head, for architectural kinds.
+    units
+        Features (neurons, channels) to act on; None for all.
+
+    Raises
+    ------
+    SiteError
+        If a field is not of its kind.
+
+    Examples
+    --------
+    >>> Site("encoder.fc1", units=(0, 3))
+    Site('encoder.fc1', units=(0, 3))
+    >>> str(Site("encoder.fc1", at="last"))
+    'encoder.fc1@last'
+    """
+
+    module: str = ""
+    at: Position = "all"
+    io: Literal["output", "input"] = "output"
+    kind: Kind = "module"
+    layer: int | None = None
+    head: int | Literal["each"] | None = None
+    units: tuple[int, ...] | Literal["each"] | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.io, ("output", "input"), what="Site io", error=SiteError)
+        one_of(self.kind, KINDS, what="Site kind", error=SiteError)
+        object.__setattr__(self, "at", check_position(self.at))
+        if self.kind == "module" and (not isinstance(self.module, str) or not self.module):
+            raise SiteError(f"Site({self.module!r}): the dotted path of a module is needed, such as 'encoder.fc1'.")
+        _check_index(self.layer, "layer")
+        if self.head != "each":
+            _check_index(self.head, "head")
+        if self.head is not None and self.kind not in ("attention", "pattern"):
+            raise SiteError(f"head = {self.head!r}: only attention and pattern sites have heads, this is {self.kind}.")
+        if self.units is not None and self.units != "each":
+            object.__setattr__(self, "units", _check_units(self.units))
+
+    @property
+    def is_concrete(self) -> bool:
+        """True if nothing is left to expand (layer, head, positions, units)."""
+        return (
+            (self.kind not in LAYERED or self.layer is not None)
+            and self.at not in ("each", "spans")
+            and self.head != "each"
+            and self.units != "each"
+        )
+
+    def with_(self, **changes: Any) -> Site:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def __or__(self, other: object) -> SiteSet:
+        from ._set import SiteSet
+
+        if isinstance(other, (Site, SiteSet)):
+            return SiteSet((self,)) | other
+        return NotImplemented
+
+    def __str__(self) -> str:
+        name = self.module if self.kind == "module" else self.kind
+        if self.kind in LAYERED:
+            name += f"[{'*' if self.layer is None else self.layer}]"
+        if self.io == "input" and self.kind == "module":
+            name += ".input"
+        if self.head is not None:
+            name += f".head[{'*' if self.head == 'each' else self.head}]"
+        if self.units is not None:
+            name += f".units[{_units_text(self.units)}]"
+        return name if self.at == "all" else f"{name}@{at_text(self.at)}"
+
+    def __repr__(self) -> str:
+        parts = [] if self.kind == "module" else [str(self.layer)] if self.kind in LAYERED else []
+        if self.kind == "module":
+            parts = [repr(self.module)]
+        for name, default in (("head", None), ("units", None), ("at", "all"), ("io", "output")):
+            value = getattr(self, name)
+            if value != default:
+                parts.append(f"{name}={value!r}")
+        return f"{'Site' if self.kind == 'module' else self.kind}({', '.join(parts)})"
+
+
+def overlap(a: Site, b: Site) -> bool:
+    """Return True if two concrete sites may share a number.
+
+    Named spans and indices from different ends are compared once the units are known; here they count
+    as disjoint unless equal.
+
+    Examples
+    --------
+    >>> overlap(Site("fc", units=(0, 1)), Site("fc", units=(1, 2)))
+    True
+    >>> overlap(Site("fc", at=0), Site("fc", at=1))
+    False
+    """
+    if (a.kind, a.module, a.layer, a.io) != (b.kind, b.module, b.layer, b.io):
+        return False
+    if a.kind in ("attention", "pattern") and a.head is not None and b.head is not None and a.head != b.head:
+        return False
+    if a.kind == "attention" and (a.head is None) != (b.head is None):
+        return False  # the heads side by side and the projected output are two tensors
+    if isinstance(a.units, tuple) and isinstance(b.units, tuple) and not set(a.units) & set(b.units):
+        return False
+    return may_overlap(a.at, b.at)
+
+
+def _check_index(value: object, what: str) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise SiteError(f"{what} = {value!r}: a whole number is needed (negative counts from the end).")
+
+
+def _check_units(units: Iterable[int]) -> tuple[int, ...]:
+    try:
+        found = tuple(int(unit) for unit in units)
+    except (TypeError, ValueError):
+        raise SiteError(f"units = {units!r}: a list of feature indices is needed.") from None
+    if not found or len(set(found)) != len(found) or min(found) < 0:
+        raise SiteError(f"units = {found!r}: distinct indices of at least 0 are needed, and at least one.")
+    return found
+
+
+def _units_text(units: tuple[int, ...] | str) -> str:
+    if isinstance(units, str):
+        return "*"
+    run = units == tuple(range(units[0], units[-1] + 1))
+    return f"{units[0]}:{units[-1] + 1}" if run and len(units) > 2 else ",".join(map(str, units))

@@ -1,0 +1,5 @@
+"""Who is asked: units (pairs of inputs), their clusters, their tokens and named spans."""
+
+from ._encode import Encoded as Encoded, Encoding as Encoding, encode as encode
+from ._pairs import Pairs as Pairs
+from ._spans import span_tokens as span_tokens

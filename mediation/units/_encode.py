@@ -1,0 +1,133 @@
+"""Units as the model reads them: token ids or tensors, with the tokens of every named span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from .._checks import listed
+from .._errors import DataError
+from ..models import Model
+from ._pairs import Pairs
+from ._spans import decoded_offsets, span_tokens
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """One input of one unit: what the model is fed, and where its spans are.
+
+    Attributes
+    ----------
+    ids
+        Token ids ``(T,)``, or None for plain modules.
+    tensors
+        Arguments of a plain module without the batch axis (key "" is the first positional one).
+    tokens
+        The tokens as text, for axes and errors.
+    spans
+        Token indices of every named span.
+    """
+
+    ids: Tensor | None
+    tensors: Mapping[str, Tensor]
+    tokens: tuple[str, ...]
+    spans: Mapping[str, tuple[int, ...]]
+
+    @property
+    def length(self) -> int | None:
+        """Number of tokens; None for plain modules."""
+        return None if self.ids is None else int(self.ids.shape[0])
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """All inputs of a study, encoded.
+
+    Attributes
+    ----------
+    runs
+        "base" and, where there is one, "source": the encoded inputs, one a unit.
+    """
+
+    runs: Mapping[str, tuple[Encoded, ...]]
+
+    def __len__(self) -> int:
+        return len(self.runs["base"])
+
+    def of(self, run: str, unit: int) -> Encoded:
+        """Return the input of `unit` in `run`."""
+        return self.runs[run][unit]
+
+
+def encode(pairs: Pairs, model: Model) -> Encoding:
+    """Encode every input of `pairs` for `model`.
+
+    Raises
+    ------
+    DataError
+        If texts are given to a model without tokenizer, or a span covers no token.
+    """
+    if pairs.is_text and model.tokenizer is None:
+        raise DataError(
+            f"The inputs are texts, and {model!r} has no tokenizer. Give one: med.load(model, tokenizer=...), "
+            "or give token ids or tensors as inputs."
+        )
+    runs = ["base"] if pairs.source is None else ["base", "source"]
+    return Encoding(runs={run: _encode_run(pairs, model, run) for run in runs})
+
+
+def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
+    inputs = pairs.inputs(run)
+    index = 0 if run == "base" else 1
+    spans = {name: given[index] for name, given in pairs.spans.items()}
+    encoded = []
+    for unit in range(len(pairs)):
+        places = {name: values[unit] for name, values in spans.items() if values is not None}
+        if pairs.is_text:
+            encoded.append(_encode_text(model.tokenizer, inputs[unit], places, (run, unit)))
+        elif pairs.is_ids or (
+            isinstance(inputs, Tensor) and model.is_language_model and not inputs.is_floating_point()
+        ):
+            ids = inputs[unit]
+            tokens = _token_strings(model.tokenizer, ids)
+            encoded.append(Encoded(ids, {}, tokens, {name: tuple(range(*place)) for name, place in places.items()}))
+        else:
+            tensors = inputs if isinstance(inputs, dict) else {"": inputs}
+            encoded.append(Encoded(None, {name: value[unit] for name, value in tensors.items()}, (), {}))
+    return tuple(encoded)
+
+
+def _encode_text(tokenizer: Any, text: str, places: Mapping[str, tuple[int, int]], where: tuple[str, int]) -> Encoded:
+    fast = bool(getattr(tokenizer, "is_fast", False))
+    batch = tokenizer(text, return_offsets_mapping=True) if fast and places else tokenizer(text)
+    ids = torch.tensor(batch["input_ids"], dtype=torch.long)
+    if ids.numel() == 0:
+        raise DataError(f"The {where[0]} text of unit {where[1]} ({text!r}) has no tokens.")
+    tokens = _token_strings(tokenizer, ids)
+    spans = {}
+    if places:
+        offsets = [tuple(pair) for pair in batch["offset_mapping"]] if fast else decoded_offsets(text, tokens)
+        if offsets is None:
+            raise DataError(
+                f"{type(tokenizer).__name__} gives no character offsets and its tokens {listed(tokens)} do not spell "
+                f"{text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token offsets."
+            )
+        for name, place in places.items():
+            spans[name] = span_tokens(text, offsets, place)
+            if not spans[name]:
+                raise DataError(
+                    f"Span {name!r} ({text[slice(*place)]!r}) of unit {where[1]} covers no token of {listed(tokens)}."
+                )
+    return Encoded(ids, {}, tokens, spans)
+
+
+def _token_strings(tokenizer: Any, ids: Tensor) -> tuple[str, ...]:
+    if tokenizer is None:
+        return tuple(str(int(i)) for i in ids)
+    return tuple(tokenizer.decode([int(i)]) for i in ids)

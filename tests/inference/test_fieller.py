@@ -1,0 +1,185 @@
+"""Ratios: Fieller's set against the t test that it inverts, on a fine grid."""
+
+import re
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from mediation._errors import DegenerateWarning
+from mediation.inference import Inference, ratio_intervals
+from tests.inference.naive import cluster_sums
+
+GRID = np.concatenate([np.linspace(-60, 60, 48_001), [-1e5, 1e5]])
+
+
+def rejected(numerator, denominator, clusters, weights, level):
+    """Whether the t test of mean(A - r B) = 0 rejects each r of the grid."""
+    top, sizes = cluster_sums(numerator, clusters, weights)
+    bottom, _ = cluster_sums(denominator, clusters, weights)
+    n_clusters = len(sizes)
+    totals = top - GRID[:, None] * bottom
+    mean = totals.sum(axis=1) / sizes.sum()
+    squares = ((totals - mean[:, None] * sizes) ** 2).sum(axis=1)
+    error = np.sqrt(n_clusters / (n_clusters - 1) * squares) / sizes.sum()
+    return np.abs(mean) > stats.t.ppf((1 + level) / 2, n_clusters - 1) * error
+
+
+def sample(seed, shift, n=14):
+    rng = np.random.default_rng(seed)
+    bottom = rng.normal(shift, 1.0, n)
+    return 0.4 * bottom + rng.normal(0.1, 0.5, n), bottom
+
+
+DESIGNS = {
+    "units": (None, None),
+    "weights": (None, np.linspace(1, 4, 14)),
+    "clusters": (list("aabbbbcdeeffgg"), None),
+    "clusters and weights": (list("aabbbbcdeeffgg"), np.linspace(1, 4, 14)),
+}
+
+
+@pytest.mark.parametrize(("clusters", "weights"), DESIGNS.values(), ids=DESIGNS.keys())
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("shift", [2.0, 0.45, 0.0])
+def test_set_is_what_the_t_test_does_not_reject(clusters, weights, seed, shift):
+    top, bottom = sample(seed, shift)
+    found = ratio_intervals(top[:, None], bottom[:, None], clusters=clusters, weights=weights)
+    out = rejected(
+        top, bottom, range(14) if clusters is None else clusters, np.ones(14) if weights is None else weights, 0.95
+    )
+    low, high, method = found.conf_low[0], found.conf_high[0], found.method[0]
+    assert low < high
+    inside = (low <= GRID) & (high >= GRID)
+    if "complement" in method:
+        assert (low, high) == (-np.inf, np.inf)
+        gap_low, gap_high = map(float, re.search(r"<= (\S+) or >= (\S+)\)", method).groups())
+        assert gap_low < gap_high
+        inside = (gap_low >= GRID) | (gap_high <= GRID)
+    step = GRID[1] - GRID[0]
+    changes = np.flatnonzero(inside == out)
+    assert len(changes) <= 2, (method, GRID[changes])
+    assert "unbounded" not in method or not out.any()
+    edges = [low, high] if np.isfinite(low) else ([gap_low, gap_high] if "complement" in method else [])
+    assert all(np.abs(GRID[at] - edges).min() < 2 * step for at in changes)
+
+
+def test_the_samples_above_show_all_three_shapes():
+    shapes = set()
+    for shift in (2.0, 0.45, 0.0):
+        for seed in range(12):
+            top, bottom = sample(seed, shift)
+            shapes.add(ratio_intervals(top[:, None], bottom[:, None]).method[0].split(":")[0])
+    assert shapes == {"fieller", "fieller (unbounded)", "fieller (complement"}
+
+
+def test_ratio_of_means_is_not_the_mean_of_ratios():
+    found = ratio_intervals([[1.0], [1.0], [4.0]], [[1.0], [2.0], [3.0]])
+    assert found.estimate[0] == 1.0
+
+
+def test_known_set_with_a_constant_denominator_is_the_t_interval_divided():
+    top = np.array([1.0, 2.0, 4.0, 5.0])
+    found = ratio_intervals(top[:, None], np.full((4, 1), 2.0))
+    low, high = stats.t.interval(0.95, 3, top.mean(), stats.sem(top))
+    assert (found.conf_low[0], found.conf_high[0]) == pytest.approx((low / 2, high / 2))
+    assert found.std_error[0] == pytest.approx(stats.sem(top) / 2)
+    assert found.p_value[0] == pytest.approx(stats.ttest_1samp(top, 0).pvalue)
+    negative = ratio_intervals(top[:, None], np.full((4, 1), -2.0))
+    assert (negative.conf_low[0], negative.conf_high[0]) == pytest.approx((-high / 2, -low / 2))
+
+
+@pytest.mark.parametrize("clusters", [None, list("aabbbbcdeeffgg")])
+def test_standard_error_is_the_delta_method_s_and_p_value_the_t_test_of_the_numerator(clusters):
+    top, bottom = sample(0, 2.0)
+    found = ratio_intervals(top[:, None], bottom[:, None], clusters=clusters)
+    groups = np.arange(14) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": groups, "use_correction": True}, "use_t": True}
+    ratio = top.mean() / bottom.mean()
+    residual = sm.OLS(top - ratio * bottom, np.ones(14)).fit(**options)
+    assert found.std_error[0] == pytest.approx(residual.bse[0] / abs(bottom.mean()), rel=1e-10)
+    numerator = sm.OLS(top, np.ones(14)).fit(**options)
+    assert found.p_value[0] == pytest.approx(2 * stats.t.sf(abs(numerator.tvalues[0]), len(set(groups)) - 1), rel=1e-10)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
+def test_p_value_is_below_alpha_exactly_when_the_set_leaves_out_zero(level):
+    rng = np.random.default_rng(3)
+    top, bottom = rng.normal(0.4, 1.0, (12, 300)), rng.normal(0.6, 1.0, (12, 300))
+    found = ratio_intervals(top, bottom, settings=Inference(confidence_level=level))
+    gaps = [re.search(r"<= (\S+) or >= (\S+)\)", method) for method in found.method]
+    outside = [
+        float(gap[1]) < 0 < float(gap[2]) if gap else not low <= 0 <= high
+        for gap, low, high in zip(gaps, found.conf_low, found.conf_high, strict=True)
+    ]
+    assert (np.array(outside) == (found.p_value < 1 - level)).all()
+    assert 0 < sum(outside) < 300
+
+
+def test_p_value_is_never_zero():
+    top = np.random.default_rng(0).normal(1e9, 1.0, size=(2000, 1))
+    assert ratio_intervals(top, top + 1e9).p_value[0] > 0
+
+
+def test_unbounded_when_the_denominator_could_be_zero_and_says_so():
+    rng = np.random.default_rng(1)
+    found = ratio_intervals(rng.normal(0, 1, (20, 1)), rng.normal(0, 1, (20, 1)), clusters=np.arange(20) // 2)
+    assert found.method == ("cluster fieller (unbounded)",)
+    assert (found.conf_low[0], found.conf_high[0]) == (-np.inf, np.inf)
+    assert np.isfinite([found.estimate[0], found.std_error[0], found.p_value[0]]).all()
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-3, 3.0, 1e150])
+def test_scaling_the_numerator_scales_the_set(factor):
+    top, bottom = sample(2, 2.0)
+    plain, scaled = (ratio_intervals((top * f)[:, None], bottom[:, None]) for f in (1.0, factor))
+    for name in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(getattr(scaled, name), factor * getattr(plain, name), rtol=1e-10)
+
+
+def test_many_columns_are_the_same_as_one_by_one():
+    rng = np.random.default_rng(0)
+    top, bottom = rng.normal(0.5, 1, (15, 600)), rng.normal(1, 1, (15, 600))
+    whole = ratio_intervals(top, bottom)
+    for column in (0, 255, 256, 599):
+        alone = ratio_intervals(top[:, [column]], bottom[:, [column]])
+        assert alone.conf_low[0] == pytest.approx(whole.conf_low[column])
+        assert alone.method[0] == whole.method[column]
+
+
+def test_no_columns_are_no_rows():
+    found = ratio_intervals(np.ones((3, 0)), np.ones((3, 0)))
+    assert found.method == ()
+    assert found.estimate.shape == (0,)
+
+
+def test_a_constant_ratio_has_no_interval():
+    bottom = np.random.default_rng(0).normal(1.0, 1.0, (20, 1))
+    with pytest.warns(DegenerateWarning, match="the ratio is the same in every cluster"):
+        found = ratio_intervals(np.hstack([0.3 * bottom, np.zeros((20, 1))]), np.hstack([bottom, bottom]))
+    np.testing.assert_allclose(found.estimate, [0.3, 0.0])
+    assert np.isnan([found.std_error, found.conf_low, found.conf_high, found.p_value]).all()
+    assert found.method == ("degenerate", "degenerate")
+
+
+def test_a_numerator_of_rounding_errors_has_no_interval():
+    rng = np.random.default_rng(0)
+    with pytest.warns(DegenerateWarning, match="the ratio is the same"):
+        found = ratio_intervals(1e-15 * rng.normal(size=(20, 1)), rng.normal(1.0, 1.0, (20, 1)))
+    assert found.method == ("degenerate",)
+    assert abs(found.estimate[0]) < 1e-14
+
+
+def test_a_denominator_of_mean_zero_has_no_ratio():
+    with pytest.warns(DegenerateWarning, match="mean of the denominator is 0") as caught:
+        found = ratio_intervals([[1.0], [2.0], [3.0]], [[1.0], [0.0], [-1.0]])
+    assert len(caught) == 1
+    assert np.isnan([found.estimate[0], found.conf_low[0], found.p_value[0]]).all()
+
+
+def test_a_numerator_without_spread_has_a_set_but_no_test():
+    bottom = np.random.default_rng(0).normal(2.0, 0.1, (20, 1))
+    found = ratio_intervals(np.ones((20, 1)), bottom)
+    assert found.conf_low[0] < found.estimate[0] < found.conf_high[0]
+    assert np.isnan(found.p_value[0])

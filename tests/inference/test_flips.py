@@ -1,0 +1,94 @@
+"""Differences of right and wrong answers when few of them differ."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mediation.inference import Inference, mean_intervals
+from mediation.inference._flips import bonett_price, pseudo_units
+from mediation.inference._sampling import sampling
+from mediation.inference._studentized import studentize
+from mediation.inference._variance import linearise
+from tests.inference.naive import every_resample
+
+SETTINGS = Inference(n_resamples=999)
+
+
+def flips(plus, minus, n):
+    return np.repeat([1.0, -1.0, 0.0], [plus, minus, n - plus - minus])[:, None]
+
+
+def test_published_example():
+    # Bonett and Price's interval as the R package statpsych prints it, ci.prop.ps(.05, 12, 26, 4, 6):
+    # 0.44, 0.09448809, [0.2548067, 0.6251933]. 30 of 48 differ, so it is asked for by hand here.
+    column = flips(26, 4, 48)[:, 0]
+    centre, error = bonett_price(column.mean(keepdims=True), np.array([48 * column.var()]), 48)
+    assert centre[0] == pytest.approx(0.44)
+    assert error[0] == pytest.approx(0.09448809, abs=1e-8)
+    low, high = stats.norm.interval(0.95, centre[0], error[0])
+    assert (low, high) == pytest.approx((0.2548067, 0.6251933), abs=1e-7)
+
+
+def test_interval_of_few_flips():
+    found = mean_intervals(flips(3, 1, 30), settings=SETTINGS)
+    p, q = 4 / 32, 2 / 32
+    error = np.sqrt((p + q - (p - q) ** 2) / 32)
+    assert found.method == ("bonett-price",)
+    assert found.estimate[0] == pytest.approx(2 / 30)
+    assert (found.conf_low[0], found.conf_high[0]) == pytest.approx(stats.norm.interval(0.95, p - q, error))
+    assert found.p_value[0] == pytest.approx(2 * stats.norm.sf((p - q) / error))
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "weights", "method"),
+    [
+        (flips(6, 3, 40), None, None, "bonett-price"),
+        (flips(6, 4, 40), None, None, "bootstrap-t (B=999)"),
+        (flips(38, 0, 40), None, None, "bonett-price"),
+        (flips(6, 3, 40) * 2, None, None, "bootstrap-t (B=999)"),
+        (flips(6, 3, 40), np.arange(40) % 20, None, "cluster bootstrap-t (B=999)"),
+        (flips(6, 3, 40), np.arange(40), np.ones(40), "bonett-price"),
+        (flips(6, 3, 40), None, np.linspace(1, 2, 40), "bootstrap-t (B=999)"),
+    ],
+)
+def test_only_few_unweighted_unclustered_flips_are_given_it(values, clusters, weights, method):
+    assert mean_intervals(values, clusters=clusters, weights=weights, settings=SETTINGS).method == (method,)
+
+
+def test_percentile_by_name_is_percentile():
+    found = mean_intervals(flips(3, 1, 30), settings=Inference(method="percentile", n_resamples=999))
+    assert found.method == ("percentile (B=999)",)
+
+
+def test_replicates_are_bonett_and_prices_of_the_resample():
+    column = np.array([1.0, 0.0, -1.0, 0.0, 1.0])
+    counts, _ = every_resample(5)
+    chosen = sampling(5, None, None)
+    part = linearise(column[:, None], chosen)
+    found = studentize(part, chosen, counts, pseudo_units(np.array([True]), part.mean, 5))
+    centre, _ = bonett_price(part.mean, part.sum_squares, 5)
+    for row, t in zip(counts, found.t[0], strict=True):
+        resample = np.repeat(column, row.astype(int))
+        own, error = bonett_price(resample.mean(keepdims=True), np.array([5 * resample.var()]), 5)
+        assert t == pytest.approx((own[0] - centre[0]) / error[0])
+
+
+def test_other_columns_are_untouched_by_flips_beside_them():
+    rng = np.random.default_rng(0)
+    values = rng.exponential(size=(30, 2)) - 0.8
+    alone = mean_intervals(values, settings=SETTINGS)
+    beside = mean_intervals(np.hstack([flips(2, 1, 30), values]), settings=SETTINGS)
+    np.testing.assert_allclose(beside.conf_low[1:], alone.conf_low, rtol=1e-9)
+    np.testing.assert_allclose(beside.conf_high[1:], alone.conf_high, rtol=1e-9)
+    assert (beside.p_value[1:] == alone.p_value).all()
+
+
+def test_bands_over_flips_are_finite_and_hold_the_intervals():
+    rng = np.random.default_rng(0)
+    values = rng.choice([-1.0, 0.0, 1.0], p=[0.05, 0.9, 0.05], size=(30, 20))
+    found = mean_intervals(values, settings=SETTINGS, bands=True)
+    assert set(found.method) == {"bonett-price"}
+    assert np.isfinite([found.band_low, found.band_high]).all()
+    assert (found.band_low < found.conf_low).all()
+    assert (found.band_high > found.conf_high).all()
+    assert (found.p_adjusted >= found.p_value).all()
