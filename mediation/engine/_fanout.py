@@ -1,14 +1,15 @@
 """Many layers of one position in one pass: a batch that grows with depth, on the suffix only.
 
-A change of the residual stream after layer l at position p alters nothing below layer l and nothing before
-position p. So only the tokens from p on are fed, with the keys and values of the unpatched run as prefix,
-and each patched row is appended to the batch at its own layer: no layer runs for a row that it cannot
-change. The numbers are those of one full forward pass per world.
+A change in block l at position p alters nothing below block l and nothing before position p. So only the
+tokens from p on are fed, with the keys and values of the unpatched run as prefix, and each patched row is
+appended to the batch when it is needed: at the output of its block for the residual stream, at the input of
+its block for what is inside (attention, heads, MLP, neurons). No block runs for a row that it cannot change.
+The numbers are those of one full forward pass per world.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..models import Model
-from ..sites import Site
+from ..sites import Place
 from ._activations import Activations
 from ._backend import AbstractBackend, Visit
 from ._rows import Row
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Families in which the tests compare this path with one forward pass per world.
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt")
 _MOST_LOGITS = 64 * 2**20
+_INSIDE = ("residual", "attention", "mlp", "neurons")
 
 
 @final
@@ -82,7 +84,7 @@ def groups_of(
     for row in rows:
         entries = placed[row.world]
         length = _total_length(study, row.run, row.unit)
-        if len(entries) != 1 or entries[0][0].kind != "residual" or not _window_holds(study.model, length):
+        if len(entries) != 1 or entries[0][0].kind not in _INSIDE or not _window_holds(study.model, length):
             rest.append(row)
             continue
         positions = study.positions(entries[0][0], row.run, row.unit)
@@ -90,7 +92,7 @@ def groups_of(
         by_unit.setdefault((row.run, length, positions, row.unit), []).append((row.world, row.draw))
     shared: dict[tuple[Any, ...], list[int]] = {}
     for (run, length, positions, unit), combos in by_unit.items():
-        ordered = tuple(sorted(combos, key=lambda combo: (_layer(placed, combo[0]), combo)))
+        ordered = tuple(sorted(combos, key=lambda combo: (_birth(placed, combo[0]), combo)))
         shared.setdefault((run, length, positions, ordered), []).append(unit)
     groups = []
     for (run, length, positions, combos), units in shared.items():
@@ -119,13 +121,10 @@ def run_group(
     """Return the outcomes of a group's rows from one growing pass."""
     start = min(group.positions)
     ids = torch.stack([_ids(study, group.run, unit) for unit in group.units]).to(study.model.device)
+    at_start = sum(_birth(placed, world) < 0 for world, _ in group.combos)
     inputs = _suffix_inputs(study, backend, group, ids, start, prefixes)
-    visits = []
-    for layer, combos in _by_layer(placed, group.combos).items():
-        site = placed[combos[0][0]][0][0]
-        path = study.places[site].path
-        visits.append(Visit(path, "output", _grower(study, group, combos, placed, activations, start)))
-        assert layer == site.layer
+    inputs["input_ids"] = inputs["input_ids"].repeat(1 + at_start, 1)
+    visits = _visits(study, group, placed, activations, start)
     units = torch.tensor(group.units * (1 + len(group.combos)))
     reference = torch.stack([references[int(unit)] for unit in units]) if references is not None else None
 
@@ -142,41 +141,68 @@ def with_units(group: Group, units: Sequence[int]) -> Group:
     return replace(group, units=tuple(units))
 
 
-def _grower(
-    study: Study,
-    group: Group,
-    combos: Sequence[tuple[int, int]],
-    placed: Sequence[Placed],
-    activations: Activations,
-    start: int,
-) -> Any:
-    """Return the visit that appends one patched row per unit and combo to the batch."""
+def _visits(
+    study: Study, group: Group, placed: Sequence[Placed], activations: Activations, start: int
+) -> list[Visit]:
+    """Return the visits of a growing pass: births at the ends of blocks, changes where the sites are."""
+    n, tokens = len(group.units), _total_length(study, group.run, group.units[0]) - start
+    changes: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    births: dict[str, int] = {}
+    blocks = study.model.known_architecture()
+    for slot, (world, _) in enumerate(group.combos):
+        place = study.places[placed[world][0][0]]
+        changes.setdefault((place.path, place.io), []).append((slot, n * (1 + slot)))
+        born = _birth(placed, world)
+        if born >= 0:
+            births[blocks.path(born)] = births.get(blocks.path(born), 0) + 1
+    stops = {(path, "output") for path in births} | set(changes)
+    visits = []
+    for path, io in sorted(stops, key=lambda stop: study.when(Place(stop[0], stop[1]))):  # type: ignore[arg-type]
+        grow = births.get(path, 0) if io == "output" else 0
+        edits = [
+            (first, _change(study, group, placed, activations, slot, start)) for slot, first in changes.get((path, io), [])
+        ]
+        visits.append(Visit(path, io, _stop(n, tokens, grow, edits)))  # type: ignore[arg-type]
+    return visits
+
+
+def _stop(
+    n: int, tokens: int, grow: int, edits: Sequence[tuple[int, Callable[[Tensor], Tensor]]]
+) -> Callable[[Tensor], Tensor]:
+    """Return the visit that appends `grow` copies of the plain rows and then changes some rows."""
 
     def see(hidden: Tensor) -> Tensor:
-        plain = hidden[: len(group.units)]
-        where = torch.tensor([position - start for position in group.positions], device=hidden.device)
-        grown = [hidden]
-        for world, draw in combos:
-            site, what = placed[world][0]
-            given = [activations.given(site, what, study.worlds[world], unit, draw) for unit in group.units]
-            stacked = {need: _rows_of([one[need] for one in given]) for need in what.needs()}
-            grown.append(_patched(plain, where, site, study, what, stacked))
-        return torch.cat(grown)
+        rows = hidden if hidden.ndim > 2 else hidden.reshape(-1, tokens, hidden.shape[-1])  # OPT flattens its MLP
+        grown = torch.cat([rows, *[rows[:n]] * grow]) if grow else rows.clone()
+        for first, change in edits:
+            grown[first : first + n] = change(grown[first : first + n])
+        return grown if hidden.ndim > 2 else grown.reshape(-1, hidden.shape[-1])
 
     return see
 
 
-def _patched(plain: Tensor, where: Tensor, site: Site, study: Study, what: Any, given: Mapping[Any, Tensor]) -> Tensor:
-    new = plain.clone()
+def _change(
+    study: Study, group: Group, placed: Sequence[Placed], activations: Activations, slot: int, start: int
+) -> Callable[[Tensor], Tensor]:
+    """Return the function from a combo's rows ``(units, tokens, features)`` to its changed rows."""
+    world, draw = group.combos[slot]
+    site, what = placed[world][0]
     features = study.places[site].features
-    part = new[:, where]
-    if features is None:
-        new[:, where] = what(part, given)
+
+    def change(rows: Tensor) -> Tensor:
+        given = [activations.given(site, what, study.worlds[world], unit, draw) for unit in group.units]
+        stacked = {need: _rows_of([one[need] for one in given]) for need in what.needs()}
+        where = torch.tensor([position - start for position in group.positions], device=rows.device)
+        new, part = rows.clone(), rows[:, where]
+        if features is None:
+            new[:, where] = what(part, stacked)
+            return new
+        index = torch.tensor(features, device=rows.device)
+        part[..., index] = what(part[..., index], stacked)
+        new[:, where] = part
         return new
-    index = torch.tensor(features, device=plain.device)
-    part[..., index] = what(part[..., index], given)
-    new[:, where] = part
-    return new
+
+    return change
 
 
 def _rows_of(tensors: list[Tensor]) -> Tensor:
@@ -194,24 +220,23 @@ def _suffix_inputs(
     start: int,
     prefixes: dict[tuple[str, tuple[int, ...]], DynamicCache],
 ) -> dict[str, Any]:
-    inputs: dict[str, Any] = {"input_ids": ids[:, start:], "logits_to_keep": study.prepared.kept}
-    if start == 0:
-        return {**inputs, "use_cache": False}
-    key = (group.run, group.units)
-    if key not in prefixes:
-        prefixes.clear()
-        prefixes[key] = _prefix(study.model, backend, ids)
-    length = ids.shape[1]
-    dtype, device = study.model.dtype, ids.device
+    length, dtype, device = ids.shape[1], study.model.dtype, ids.device
     mask = torch.full((length - start, length), torch.finfo(dtype).min, dtype=dtype, device=device)
-    mask = torch.triu(mask, diagonal=start + 1)
-    return {
-        **inputs,
-        "past_key_values": _shared(prefixes[key], start),
-        "use_cache": True,
-        "attention_mask": mask[None, None],
+    inputs: dict[str, Any] = {
+        "input_ids": ids[:, start:],
+        "logits_to_keep": study.prepared.kept,
+        "use_cache": start > 0,
+        # One row of mask and positions serves the batch whatever its size.
+        "attention_mask": torch.triu(mask, diagonal=start + 1)[None, None],
         "position_ids": torch.arange(start, length, device=device)[None],
     }
+    if start > 0:
+        key = (group.run, group.units)
+        if key not in prefixes:
+            prefixes.clear()
+            prefixes[key] = _prefix(study.model, backend, ids)
+        inputs["past_key_values"] = _shared(prefixes[key], start)
+    return inputs
 
 
 def _prefix(model: Model, backend: AbstractBackend, ids: Tensor) -> DynamicCache:
@@ -235,17 +260,11 @@ def _shared(cache: DynamicCache, start: int) -> DynamicCache:
     return shared
 
 
-def _by_layer(placed: Sequence[Placed], combos: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
-    found: dict[int, list[tuple[int, int]]] = {}
-    for combo in combos:
-        found.setdefault(_layer(placed, combo[0]), []).append(combo)
-    return found
-
-
-def _layer(placed: Sequence[Placed], world: int) -> int:
-    layer = placed[world][0][0].layer
-    assert layer is not None
-    return layer
+def _birth(placed: Sequence[Placed], world: int) -> int:
+    """Return the block at whose output a world's rows begin to differ, or must be there to be changed next."""
+    site = placed[world][0][0]
+    assert site.layer is not None
+    return site.layer if site.kind == "residual" else site.layer - 1
 
 
 def _ids(study: Study, run: str, unit: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -70,6 +70,15 @@ def interval_name(provenance: Mapping[str, Any]) -> str:
     return f"{confidence(provenance)} intervals".strip()
 
 
+def with_sites(names: Iterable[str], table: pd.DataFrame) -> list[str]:
+    """Return the names of arms, with the site where one arm is at several, and words where an arm has no name."""
+    several = table.groupby("arm")["site"].transform("nunique") > 1
+    return [
+        f"{name or 'ablation'} at {site}" if many else name or site or "ablation"
+        for name, site, many in zip(names, table["site"], several, strict=True)
+    ]
+
+
 def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     """Return one label per row, of at most `width` characters: the arm, or the site.
 
@@ -77,12 +86,7 @@ def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     """
     if "arm" not in table:
         return [literal(shorten(site, width)) for site in table["site"]]
-    several = table.groupby("arm")["site"].transform("nunique") > 1
-    names = [
-        f"{arm} at {site}" if many else arm
-        for arm, site, many in zip(table["arm"], table["site"], several, strict=True)
-    ]
-    names = [shorten(name, width) for name in names]
+    names = [shorten(name, width) for name in with_sites(table["arm"], table)]
     twice = [names.count(name) > 1 and dose == dose for name, dose in zip(names, table["dose"], strict=True)]
     return [
         literal(f"{name}, dose {dose:g}" if same else name)

@@ -13,7 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from .._errors import DesignError
 from ..results import Effects
 from ..results._summary import shorten
-from ._ask import interval_name, outcome_of, table_of
+from ._ask import interval_name, outcome_of, table_of, with_sites
 from ._rows import no_interval_key
 from ._theme import CYCLE, INK, axes, axis_label, extent, key_above, literal, plain_frame, title
 
@@ -53,7 +53,7 @@ def dose(effects: Effects, *, ax: Axes | None = None) -> Axes:
             f"dose was asked of arms without a dose, found {', '.join(map(repr, table['arm'].head(3)))}. "
             "Ablate with several scales, such as GaussianNoise(0.5), or use forest(effects)."
         )
-    table = table.assign(family=_families(table))
+    table = table.assign(family=with_sites(map(_blank, table["arm"], table["dose"]), table))
     lines = table[table["dose"].notna()]
     levels = table[table["dose"].isna()]
     families = list(dict.fromkeys(lines["family"]))
@@ -68,13 +68,6 @@ def dose(effects: Effects, *, ax: Axes | None = None) -> Axes:
         ax.set_xscale("log")
     _finish(ax, effects, missing=bool(lines["conf_low"].isna().any()))
     return ax
-
-
-def _families(table: pd.DataFrame) -> list[str]:
-    """Return the name of each row's arm with its dose blanked out, and the site where one arm has several."""
-    sites = table.groupby("arm")["site"].transform("nunique")
-    blanked = [_blank(arm, dose_) for arm, dose_ in zip(table["arm"], table["dose"], strict=True)]
-    return [f"{name} at {site}" if n > 1 else name for name, site, n in zip(blanked, table["site"], sites, strict=True)]
 
 
 def _blank(arm: str, dose_: float) -> str:

@@ -31,6 +31,8 @@ class Grid:
         Label of each column.
     across
         What the columns are: 'position' or 'unit' (head).
+    kind
+        Kind of the sites when there is one, such as 'residual'; otherwise empty.
     held
         The one position (or head) that all cells share, in words; empty when there is none.
     estimate, low, high
@@ -44,6 +46,7 @@ class Grid:
     layers: tuple[int, ...]
     columns: tuple[str, ...]
     across: Across
+    kind: str
     held: str
     estimate: Floats
     low: Floats
@@ -107,8 +110,12 @@ def grid_of(rows: pd.DataFrame, provenance: Mapping[str, Any], *, position: obje
     labels = section(provenance, "position_labels")
     names = tuple(str(labels.get(key, key)) if across == "position" else key for key in keys)
     other = _key(rows["position" if across == "unit" else "unit"].iloc[0])
+    kinds = {site.partition("[")[0] for site in rows["site"]}
+    kind = kinds.pop() if len(kinds) == 1 and rows["site"].str.contains("[", regex=False).all() else ""
     held = f"position {labels.get(other, other)}" if across == "unit" else f"head {other}"
-    return Grid(tuple(layers), names, across, held if other else "", estimate, low, high, interval, ran)
+    return Grid(
+        tuple(layers), names, across, kind, held if other not in {"", "all"} else "", estimate, low, high, interval, ran
+    )
 
 
 def _chosen(rows: pd.DataFrame, name: str, wanted: object) -> pd.DataFrame:

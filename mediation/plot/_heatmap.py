@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import Colormap
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
@@ -21,18 +23,18 @@ from ..results._notes import role
 from ..results._summary import shorten
 from ._ask import outcome_of, rows_of, table_of
 from ._grid import Grid, grid_of
-from ._theme import FAINT, INK, axes, axis_label, extent, key_above, literal, title
+from ._theme import FAINT, GLYPH, INK, axes, axis_label, extent, key_above, literal, title
 
 _HATCH = "////"
 _HATCHED = "#BDBDBD"
 _MOST_TICKS = 16
-_LONG, _LONGEST = 4, 18  # characters of a column's label: turned above the first, cut above the second
+_LONGEST = 20  # characters of a line of a column's label
 _STEPS = (1, 2, 5, 10, 20, 50, 100)
 _HOW = {
-    "pnie": "{source} activation patched into the {base} run (denoising)",
-    "tnie": "{base} activation patched into the {source} run (noising, sign reversed)",
-    "pnde": "{source} run with the {base} activation patched in, minus the {base} run",
-    "tnde": "{source} run minus the {base} run with the {source} activation patched in",
+    "pnie": "{source}{kind} activation patched into the {base} run (denoising)",
+    "tnie": "{base}{kind} activation patched into the {source} run (noising, sign reversed)",
+    "pnde": "{source} run with the {base}{kind} activation patched in, minus the {base} run",
+    "tnde": "{source} run minus the {base} run with the {source}{kind} activation patched in",
     "te": "{source} run minus the {base} run: the same at every site",
     "int_med": "noising effect minus denoising effect",
 }
@@ -142,19 +144,19 @@ def _hatch(ax: Axes, grid: Grid) -> None:
 
 
 def _ticks(ax: Axes, grid: Grid) -> None:
-    names = [literal(shorten(name, _LONGEST)) for name in grid.columns]
-    numbers = all(name.removeprefix("-").isdecimal() for name in grid.columns)
-    every = _step(len(names)) if numbers else 1
-    at = list(range(0, len(names), every))
-    turned = max(map(len, names)) > _LONG and len(names) > 1
-    ax.set_xticks(at, [names[index] for index in at])
-    if turned:
-        ax.tick_params(axis="x", labelrotation=90 if len(names) > _MOST_TICKS else 45)
-        for label in ax.get_xticklabels():
-            label.set(
-                ha="center" if len(names) > _MOST_TICKS else "right",
-                rotation_mode="default" if len(names) > _MOST_TICKS else "anchor",
-            )
+    names = ["\n".join(literal(shorten(line, _LONGEST)) for line in name.split("\n")) for name in grid.columns]
+    numbers = all(name.removeprefix("-").isdecimal() for name in names)
+    at = list(range(0, len(names), _step(len(names)) if numbers else 1))
+    widest = max(len(line) for index in at for line in names[index].split("\n"))
+    size = FontProperties(size=mpl.rcParams["xtick.labelsize"]).get_size_in_points()
+    if GLYPH * size * (widest + 1) <= 72 * extent(ax)[0] / len(at):
+        ax.set_xticks(at, [names[index] for index in at])
+    else:  # too long to lie flat
+        slant = len(at) <= _MOST_TICKS
+        ax.set_xticks(
+            at, [names[index].replace("\n", " ") for index in at], rotation=45 if slant else 90,
+            ha="right" if slant else "center", rotation_mode="anchor" if slant else "default",
+        )  # fmt: skip
     rows = range(0, len(grid.layers), _step(len(grid.layers)))
     ax.set_yticks(list(rows), [str(grid.layers[row]) for row in rows])
     ax.set_ylabel("layer")
@@ -191,7 +193,8 @@ def _height(grid: Grid) -> float:
 def _title(estimand: str, known: Mapping[str, Any], grid: Grid) -> str:
     meaning = meaning_of(estimand)
     name = f"{meaning.label[0].upper()}{meaning.label[1:]} ({meaning.symbol})" if meaning.formula else estimand
-    how = _HOW.get(estimand, meaning.patching).format(base=role(known, "base"), source=role(known, "source"))
+    words = {which: role(known, which) for which in ("base", "source")} | {"kind": f" {grid.kind}".rstrip()}
+    how = _HOW.get(estimand, meaning.patching).format(**words)
     lines = [f"{name}, {grid.held}" if grid.held else name, f"{how[:1].upper()}{how[1:]}"]
     if not np.isfinite(grid.low).any() and np.isfinite(grid.estimate).any():
         lines.append("No simultaneous bands in this table: nothing is marked")

@@ -21,7 +21,7 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
 CYCLE = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK)
 INK, RULE, FAINT = "#222222", "#8C8C8C", "#E6E6E6"
-_GLYPH = 0.5  # width of an average character, in font sizes
+GLYPH = 0.5  # width of an average character, in font sizes
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -127,7 +127,7 @@ def literal(text: str) -> str:
 def wrapped(text: str, inches: float, size: str | float = "medium") -> str:
     """Return `text` broken into lines that take at most `inches` at font size `size`."""
     points = FontProperties(size=size).get_size_in_points()
-    most = max(24, int(inches * 72 / (_GLYPH * points)))
+    most = max(24, int(inches * 72 / (GLYPH * points)))
     return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(literal(part), most))
 
 
@@ -154,7 +154,7 @@ def key_above(ax: Axes, entries: Sequence[Any]) -> float:
     if not entries:
         return 6.0
     size = FontProperties(size="small").get_size_in_points()
-    widths = [(_GLYPH * len(str(entry.get_label())) + 3.6) * size for entry in entries]
+    widths = [(GLYPH * len(str(entry.get_label())) + 3.6) * size for entry in entries]
     ncols = next((n for n in range(len(entries), 1, -1) if _legend_width(widths, n) <= 72 * extent(ax)[0]), 1)
     ax.legend(
         handles=list(entries), loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, frameon=False, fontsize="small",

@@ -69,7 +69,7 @@ def _effects(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
 
 
 def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
-    fields = [Field("arm", tuple(table["arm"]), give="cut")]
+    fields = [Field("arm", tuple(arm or "ablation" for arm in table["arm"]), give="cut")]
     if bool((table.groupby("arm")["site"].transform("nunique") > 1).any()):
         fields.append(Field("site", tuple(table["site"]), give="cut"))
     if table["dose"].notna().any():

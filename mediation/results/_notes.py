@@ -12,6 +12,8 @@ from ._numbers import is_unbounded
 from ._provenance import section, text_at
 from ._schema import Kind
 
+_DEGENERATE = "degenerate"  # the method of a row without an interval
+
 
 def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the footnotes of `table`, each one sentence or two."""
@@ -58,7 +60,10 @@ def _draws(table: pd.DataFrame) -> str:
 
 def _intervals(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     by_method: dict[str, list[str]] = {}
-    for method, estimand in zip(table["method"], table["estimand"], strict=True):
+    for name, estimand in zip(table["method"], table["estimand"], strict=True):
+        method = name.split(" (")[0]
+        if method == _DEGENERATE:
+            continue
         symbols = by_method.setdefault(method, [])
         symbol = meaning_of(estimand).symbol
         if symbol not in symbols:
@@ -68,7 +73,7 @@ def _intervals(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     main = max(by_method, key=lambda method: len(by_method[method]))
     rest = [f"{', '.join(symbols)}: {method}" for method, symbols in by_method.items() if method not in {main, ""}]
     settings = section(provenance, "inference")
-    n_resamples, seed = settings.get("n_resamples"), provenance.get("seed")
+    n_resamples, seed = settings.get("n_resamples"), provenance.get("seed", settings.get("seed"))
     drawn = f", B = {n_resamples:,} resamples" if isinstance(n_resamples, int) else ""
     seeded = f", seed {seed}" if seed is not None else ""
     return f"Intervals: {'; '.join([f'{main}{drawn}{seeded}', *rest])}."
@@ -92,7 +97,8 @@ def _model(provenance: Mapping[str, Any]) -> str:
 def _convention(kind: Kind, estimands: list[str], provenance: Mapping[str, Any]) -> str:
     base, source = role(provenance, "base"), role(provenance, "source")
     if kind == "ablation" or set(estimands) == {"ablation"}:
-        return "AE = y - ym: run as it is minus run with the site ablated. No second input, so no indirect effect."
+        run = f" Input: {role(provenance, str(provenance['run']))}." if provenance.get("run") else ""
+        return f"AE = y - ym: run as it is minus run with the site ablated. No contrast, so no indirect effect.{run}"
     said = f"y_xm: the outcome of input x run with the mediator of m; 0 = {base}, 1 = {source}."
     if {"ide", "iie", "oe"} & set(estimands):
         said += " g_xm: the same with the mediator of a randomly drawn unit's input m."
@@ -105,6 +111,9 @@ def _cautions(table: pd.DataFrame) -> list[str]:
     found = []
     if any(is_unbounded(method) for method in table["method"]):
         found.append("unbounded: the total effect cannot be told from 0, so no finite interval holds for the ratio.")
+    gaps = [method.partition("(complement: ")[2].rstrip(")") for method in table["method"] if "(complement: " in method]
+    if len(gaps) == 1:
+        found.append(f"The unbounded set is two half-lines: {gaps[0]}.")
     if bool((table["conf_low"].isna() & ~table["method"].map(is_unbounded)).any()):
         found.append("no interval: none can be formed (all units alike, or too few of them); the estimate stands.")
     return found

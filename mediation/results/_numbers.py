@@ -76,10 +76,10 @@ def is_unbounded(method: str) -> bool:
 
     Examples
     --------
-    >>> is_unbounded("fieller (unbounded: the denominator may be 0)"), is_unbounded("fieller")
+    >>> is_unbounded("cluster fieller (unbounded)"), is_unbounded("fieller")
     (True, False)
     """
-    return method.startswith(("fieller (unbounded", "fieller (complement", "(complement"))
+    return "(unbounded" in method or "(complement" in method
 
 
 def _decimals(estimate: float, std_error: float, low: float, high: float) -> int:

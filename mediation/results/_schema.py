@@ -62,7 +62,7 @@ _SWEEP = (
     Column("p_adjusted", "float64", "p-value adjusted for the number of sites."),
 )
 _ARMS = (
-    Column("arm", "str", "The assignment that ablates."),
+    Column("arm", "str", "Name of the ablation; empty when the frame was brought by the user."),
     Column("dose", "float64", "Strength of the ablation, such as the noise scale; NaN when there is none."),
     Column("n_draws", "int64", "Random draws averaged within each unit; 1 when deterministic."),
 )

@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mediation._errors import DataError, DegenerateWarning, DesignError
@@ -46,6 +47,12 @@ def test_spread_that_is_only_rounding_is_none(value):
     found, _ = warned(mean_intervals, values)
     assert_nothing_but_estimates(found)
     assert found.estimate[0] == pytest.approx(value)
+
+
+def test_differences_far_below_one_are_rounding():
+    found, _ = warned(mean_intervals, 1e-14 * NORMAL)
+    assert_nothing_but_estimates(found)
+    assert (found.estimate != 0).all()
 
 
 def test_small_spread_that_is_not_rounding_is_spread():
@@ -118,6 +125,16 @@ def test_very_large_and_small_numbers(factor):
     np.testing.assert_allclose(scaled.std_error / factor, plain.std_error, rtol=1e-9)
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e300])
+def test_very_large_and_small_weights(factor):
+    weights = np.linspace(1, 2, 8)
+    plain, scaled = (
+        mean_intervals(NORMAL, weights=weights * f, settings=Inference(n_resamples=99)) for f in (1.0, factor)
+    )
+    np.testing.assert_allclose(scaled.conf_low, plain.conf_low, rtol=1e-9)
+    np.testing.assert_allclose(scaled.std_error, plain.std_error, rtol=1e-9)
+
+
 # ---------------------------------------------------------------- wrong questions
 
 
@@ -180,6 +197,7 @@ def test_ratio_names_which_of_the_two_is_wrong():
         ("template", "clusters = 'template' is one text; give one label per unit (8 of them)."),
         (np.ones((8, 1)), "clusters must have one axis with a label per unit, (8,); found shape (8, 1)."),
         (["a"] * 3 + [None] * 5, "clusters holds None at unit 3; every unit needs a cluster."),
+        (["a", pd.NA] * 4, "clusters holds <NA> at unit 1; every unit needs a cluster."),
         (np.array([1.0, np.nan] * 4), "clusters holds nan at unit 1; every unit needs a cluster."),
         ([[]] * 8, "clusters holds [] at unit 0; a label must be hashable, such as text."),
     ],

@@ -88,6 +88,7 @@ def test_known_set_with_a_constant_denominator_is_the_t_interval_divided():
     assert found.p_value[0] == pytest.approx(stats.ttest_1samp(top, 0).pvalue)
     negative = ratio_intervals(top[:, None], np.full((4, 1), -2.0))
     assert (negative.conf_low[0], negative.conf_high[0]) == pytest.approx((-high / 2, -low / 2))
+    assert negative.std_error[0] == pytest.approx(stats.sem(top) / 2)
 
 
 @pytest.mark.parametrize("clusters", [None, list("aabbbbcdeeffgg")])
@@ -176,6 +177,13 @@ def test_a_denominator_of_mean_zero_has_no_ratio():
         found = ratio_intervals([[1.0], [2.0], [3.0]], [[1.0], [0.0], [-1.0]])
     assert len(caught) == 1
     assert np.isnan([found.estimate[0], found.conf_low[0], found.p_value[0]]).all()
+
+
+def test_a_denominator_of_rounding_errors_has_no_ratio():
+    bottom = 1e-15 * np.random.default_rng(0).normal(1.0, 1.0, (20, 1))
+    with pytest.warns(DegenerateWarning, match="mean of the denominator is 0"):
+        found = ratio_intervals(np.arange(20.0)[:, None], bottom)
+    assert np.isnan(found.estimate[0])
 
 
 def test_a_numerator_without_spread_has_a_set_but_no_test():

@@ -60,6 +60,13 @@ def test_percentile_by_name_is_percentile():
     assert found.method == ("percentile (B=999)",)
 
 
+def test_bands_of_percentile_intervals_are_centred_on_the_mean():
+    values = np.hstack([flips(4, 1, 30), np.random.default_rng(0).normal(size=(30, 3))])
+    found = mean_intervals(values, settings=Inference(method="percentile", n_resamples=999), bands=True)
+    reach = [found.band_high - found.estimate, found.estimate - found.band_low] / found.std_error
+    assert reach == pytest.approx(reach[0, 0])
+
+
 def test_replicates_are_bonett_and_prices_of_the_resample():
     column = np.array([1.0, 0.0, -1.0, 0.0, 1.0])
     counts, _ = every_resample(5)

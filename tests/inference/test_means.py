@@ -9,7 +9,7 @@ from mediation.inference import Inference, mean_intervals
 from mediation.inference._percentile import shifts
 from mediation.inference._resample import resample_counts
 from mediation.inference._sampling import sampling
-from mediation.inference._studentized import studentize
+from mediation.inference._studentized import bootstrap_t_ends, studentize
 from mediation.inference._variance import linearise
 from tests.inference import naive
 
@@ -98,6 +98,17 @@ def test_percentile_is_the_textbook_loop(design):
         assert (found.conf_low[column], found.conf_high[column]) == pytest.approx((low, high), rel=1e-9)
         tail = min((means >= 0).sum(), (means <= 0).sum())
         assert found.p_value[column] == pytest.approx(min(1.0, 2 * (1 + tail) / 400))
+
+
+def test_an_end_that_is_zero_up_to_rounding_is_zero_and_counts_as_a_tie():
+    # t0 = 0.3 / 0.1 = 2.9999999999999996 ties with the largest replicate, 3, so 0 is in the interval.
+    t = np.array([[-2.0, -1.0, 0.5, 3.0]])
+    found = bootstrap_t_ends(t, np.array([0.3]), np.array([0.1]), rank=1)
+    assert found.low[0] == 0.0
+    assert found.p_value[0] == 2 * 2 / 5
+    turned = bootstrap_t_ends(-t, np.array([-0.3]), np.array([0.1]), rank=1)
+    assert turned.high[0] == 0.0
+    assert turned.p_value[0] == 2 * 2 / 5
 
 
 def test_method_names_say_what_was_done():

@@ -38,7 +38,9 @@ def test_rows(row, texts):
     assert (printed.estimate, printed.std_error, printed.interval) == texts
 
 
-@pytest.mark.parametrize("method", ["fieller (unbounded)", "fieller (unbounded: TE may be 0)", "fieller (complement)"])
+@pytest.mark.parametrize(
+    "method", ["fieller (unbounded)", "cluster fieller (unbounded)", "fieller (complement: <= -1 or >= 2)"]
+)
 @pytest.mark.parametrize("ends", [(-INF, INF), (NAN, NAN), (0.2, 3.0)])
 def test_fieller_sets_without_finite_ends_are_unbounded(method, ends):
     assert is_unbounded(method)

@@ -15,11 +15,11 @@ MAKE = {
     "sweep": lambda: make_sweep(layers=(0, 1), positions=(0, 8)),
     "ablation": make_ablation,
 }
-COMMON = "estimand site estimate std_error conf_low conf_high p_value method n n_clusters".split()
+COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {
     "effects": [],
-    "sweep": "layer position unit band_low band_high p_adjusted".split(),
-    "ablation": "arm dose n_draws".split(),
+    "sweep": ["layer", "position", "unit", "band_low", "band_high", "p_adjusted"],
+    "ablation": ["arm", "dose", "n_draws"],
 }
 
 
@@ -108,7 +108,7 @@ def test_a_misspelt_column_gets_the_closest_name():
 
 
 def test_an_unknown_column_is_refused():
-    with pytest.raises(DataError, match="has no column 'stars'. Drop it"):
+    with pytest.raises(DataError, match=r"has no column 'stars'. Drop it"):
         validate(make_effects().tidy().assign(stars="***"), "effects")
 
 
@@ -155,8 +155,9 @@ def test_large_unit_numbers_are_exact():
 
 
 def test_every_estimand_of_the_design_has_a_meaning():
-    keys = "te pnde tnde pnie tnie int_med cde int_ref pe pm ablation ide iie oe".split()
-    assert set(keys) <= set(MEANINGS)
+    keys = {"te", "pnde", "tnde", "pnie", "tnie", "int_med", "cde", "int_ref", "pe", "pm", "ablation"}
+    keys |= {"ide", "iie", "oe"}
+    assert keys <= set(MEANINGS)
     for key, meaning in MEANINGS.items():
         assert meaning.key == key
         assert meaning.symbol

@@ -163,6 +163,40 @@ def test_footnotes_name_what_is_needed_to_judge():
     assert "y_xm" not in ablation
 
 
+def test_a_set_of_two_half_lines_is_unbounded_and_told_in_a_footnote():
+    effects = change(
+        make_effects(),
+        6,
+        method="cluster fieller (complement: <= -3 or >= 0.5)",
+        conf_low=-math.inf,
+        conf_high=math.inf,
+    )
+    summary = effects.summary()
+    assert summary.fields[-2].cells[6] == "unbounded"
+    assert summary.notes[1] == "Intervals: bootstrap-t, B = 9,999 resamples, seed 0; PM: cluster fieller."
+    assert summary.notes[-1] == "The unbounded set is two half-lines: <= -3 or >= 0.5."
+
+
+def test_the_method_of_a_row_without_an_interval_is_no_method():
+    gone = dict.fromkeys(["std_error", "conf_low", "conf_high", "p_value"], NAN)
+    notes = change(make_effects(), 3, method="degenerate", **gone).summary().notes
+    assert "degenerate" not in " ".join(notes)
+    table = make_effects().tidy().iloc[[0]].assign(method="degenerate", **gone)
+    assert not [note for note in Effects(table, make_effects().units, {}).summary().notes if "Intervals" in note]
+
+
+def test_an_ablation_names_its_input():
+    effects = make_ablation()
+    notes = Effects(effects.tidy(), effects.units, {**effects.provenance, "run": "source"}).summary().notes
+    assert notes[-1].endswith("Input: source (clean).")
+
+
+def test_the_seed_of_the_resampling_is_named_where_there_is_no_other():
+    effects = make_effects()
+    notes = Effects(effects.tidy(), effects.units, {"inference": {"seed": 7}}).summary().notes
+    assert "bootstrap-t, seed 7" in notes[1]
+
+
 def test_convention_covers_the_other_worlds():
     table = make_effects().tidy().iloc[:4].assign(estimand=["cde", "ide", "iie", "oe"])
     notes = " ".join(Effects(table, make_effects().units, {}).summary().notes)
@@ -185,14 +219,36 @@ def test_shorten_fits_and_keeps_the_ends(text, width):
     assert short == text or (short[0] == text[0] and short[-1] == text[-1] and "..." in short)
 
 
-@given(st.lists(st.text("abc[].@ ", max_size=250), min_size=1, max_size=4), st.text("xy ", max_size=300))
-def test_wide_tables_are_cut_to_the_terminal(sites, title):
-    n = len(sites)
+@given(st.lists(st.integers(0, 250), min_size=1, max_size=4), st.integers(0, 120), st.text("xy ", max_size=300))
+def test_wide_tables_are_cut_to_the_terminal(sizes, other, title):
+    n = len(sizes)
     fields = (
-        Field("site", tuple(sites), give="cut"),
+        Field("site", tuple("layers." * (size // 7) for size in sizes), give="cut"),
         Field("contrast", ("y11 - y10",) * n, give="drop"),
+        Field("arm", ("a" * other,) * n, give="cut"),
         Field("estimate", ("123456.78",) * n, "decimal"),
     )
     text = Summary(title, fields, ("word " * 60,)).as_text()
     assert max(map(len, text.splitlines())) <= WIDTH
     assert text.count("123456.78") == n
+
+
+def test_a_long_site_is_cut_after_the_contrast_is_dropped():
+    sites = ("model.layers.12.self_attn.o_proj.adapter.lora_A.default" * 2, "short")
+    fields = (
+        Field("site", sites, give="cut"),
+        Field("contrast", ("y11 - y10",) * 2, give="drop"),
+        Field("estimate", ("1.5",) * 2),
+    )
+    lines = Summary("Effects", fields, ()).as_text().splitlines()
+    assert "contrast" not in lines[2]
+    assert len(lines[4]) == WIDTH - len("estimate") + len("1.5")
+    assert lines[4].startswith("model.layers.12.")
+    assert "..." in lines[4]
+    assert "lora_A.default  1.5" in lines[4]
+    assert lines[5].startswith("short ")
+
+
+def test_a_table_that_cannot_be_cut_is_printed_whole():
+    fields = tuple(Field(f"column {i}", ("x" * 12,)) for i in range(9))
+    assert Summary("Effects", fields, ()).as_text().count("x" * 12) == 9

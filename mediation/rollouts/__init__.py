@@ -1,0 +1,7 @@
+"""Models that think before they answer: one decode loop, and specs that say where the thought is."""
+
+from __future__ import annotations
+
+from ._rollout import rollout as rollout
+from ._spec import LatentSpec as LatentSpec, TextSpec as TextSpec
+from ._trajectory import Trajectory as Trajectory

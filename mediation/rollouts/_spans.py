@@ -1,0 +1,70 @@
+"""Where an imagined text is among the generated tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ..units import span_tokens
+from ._spec import TextSpec
+from ._trajectory import Segment
+
+
+def text_segments(
+    tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int], spec: TextSpec
+) -> tuple[Segment, ...]:
+    """Return the token ranges between the markers of `spec`.
+
+    A token that holds a marker's end and the first letters of the thought belongs to the thought; blanks next to
+    the markers do not. An empty thought is an empty range.
+    """
+    text = tokenizer.decode(ids)
+    opened = tokenizer.decode(prompt_ids).rstrip().endswith(spec.start)
+    found = list(_between(text, spec, opened=opened))
+    if not found:
+        return ()
+    offsets = _offsets(tokenizer, ids, text)
+    return tuple(_tokens(text, offsets, span) for span in found)
+
+
+def _between(text: str, spec: TextSpec, *, opened: bool) -> list[tuple[int, int]]:
+    """Return the character ranges between the markers.
+
+    Examples
+    --------
+    >>> _between("a <i> b </i> c <i> d", TextSpec("<i>", "</i>"), opened=False)
+    [(5, 8), (18, 20)]
+    """
+    found, cursor = [], 0
+    while True:
+        if not opened:
+            start = text.find(spec.start, cursor)
+            if start < 0:
+                return found
+            cursor = start + len(spec.start)
+        opened = False
+        end = text.find(spec.end, cursor)
+        if end < 0:
+            return [*found, (cursor, len(text))]
+        found.append((cursor, end))
+        cursor = end + len(spec.end)
+
+
+def _offsets(tokenizer: Any, ids: Sequence[int], text: str) -> list[tuple[int, int]]:
+    """Return the characters of every token; one that only completes with a later token has none."""
+    offsets, last = [], 0
+    for count in range(1, len(ids) + 1):
+        # A character that is not complete yet is decoded to a replacement, which is not a part of the text.
+        end = max(last, len(os.path.commonprefix([tokenizer.decode(ids[:count]), text])))
+        offsets.append((last, end))
+        last = end
+    return offsets
+
+
+def _tokens(text: str, offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> Segment:
+    found = span_tokens(text, offsets, span) if text[slice(*span)].strip() else ()
+    if found:
+        return found[0], found[-1] + 1
+    at = next((index for index, (_, end) in enumerate(offsets) if end > span[1]), len(offsets))
+    return at, at
