@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from numbers import Integral
+from types import FunctionType
 from typing import TypeVar
 
 from ._errors import DesignError, MediationError
@@ -11,7 +13,7 @@ from ._errors import DesignError, MediationError
 T = TypeVar("T")
 
 
-def closest(name: str, choices: Iterable[str]) -> str | None:
+def closest(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the choice most like `name`, or None when nothing is close.
 
     Examples
@@ -21,7 +23,7 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
     >>> closest("zzz", ["model", "lm_head"]) is None
     True
     """
-    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 
@@ -47,7 +49,11 @@ def suggestion(name: str, choices: Sequence[str]) -> str:
     "Closest: 'pnie'."
     >>> suggestion("zzz", ["te", "cde"])
     "Choose from 'te', 'cde'."
+    >>> suggestion("zzz", [])
+    'There are none.'
     """
+    if not choices:
+        return "There are none."
     near = closest(name, choices)
     return f"Closest: {near!r}." if near is not None else f"Choose from {listed(choices)}."
 
@@ -87,6 +93,21 @@ def positive_int(value: int, *, what: str, least: int = 1, error: type[Mediation
     >>> positive_int(3, what="n_draws")
     3
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise error(f"{what} = {value!r}: a whole number of at least {least} is needed.")
-    return value
+    return int(value)
+
+
+def called(value: object) -> str:
+    """Return how errors call what was given: its type, or that it is a class or function that was not called.
+
+    Examples
+    --------
+    >>> called(3), called(int)
+    ('int', 'the class int, not called')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}, not called"
+    if isinstance(value, FunctionType):
+        return f"the function {value.__name__}"
+    return type(value).__name__

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
+
 
 class MediationError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -37,3 +43,11 @@ class DegenerateWarning(MediationWarning):
 
 class AlignmentWarning(MediationWarning):
     """Positions that mean different things in different units."""
+
+
+def warn(text: str, category: type[MediationWarning]) -> None:
+    """Warn at the first line outside this package, so that the user sees the call that it is about."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

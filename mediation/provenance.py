@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import platform
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
+from .engine import Execution, Finished
+from .sites import SiteSet
 from .units import Encoding
 
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")
@@ -21,6 +25,54 @@ def versions() -> dict[str, str]:
     return found
 
 
+def provenance_of(finished: Finished, mediator: object, intervention: str, execution: Execution) -> dict[str, Any]:
+    """Return what a result keeps of a run: model, question, plan, checks and versions, as plain data.
+
+    Parameters
+    ----------
+    finished
+        The run.
+    mediator
+        The site, the sites, or their names.
+    intervention
+        What was done there.
+    execution
+        How it was run.
+    """
+    study = finished.study
+    pairs = study.pairs
+    report = dict(finished.report)
+    checks = {name: report.pop(name) for name in ("consistency", "sample")}
+    return {
+        "model": study.model.describe(),
+        "outcome": study.prepared.label,
+        "mediator": _short(mediator) if isinstance(mediator, SiteSet) else str(mediator),
+        "intervention": intervention,
+        "pairs": {
+            "n": len(pairs),
+            "base": pairs.columns[0],
+            "source": pairs.columns[1],
+            "cluster": pairs.cluster_name or ("given" if pairs.cluster is not None else ""),
+        },
+        "seed": study.seed,
+        "plan": {
+            "worlds": len(study.worlds),
+            "n_draws": study.n_draws,
+            "padding_side": execution.padding_side,
+            **report,
+        },
+        "checks": checks,
+        "versions": versions(),
+        "position_labels": position_labels(study.encoding),
+    }
+
+
+def _short(sites: SiteSet) -> str:
+    if len(sites) < 4:
+        return " | ".join(map(str, sites))
+    return f"{len(sites)} sites: {sites.sites[0]} ... {sites.sites[-1]}"
+
+
 def position_labels(encoding: Encoding) -> dict[str, str]:
     """Return a readable label for each position: the span's name and its first unit's tokens, or the token.
 
@@ -33,7 +85,7 @@ def position_labels(encoding: Encoding) -> dict[str, str]:
     labels = {}
     for name, positions in first.spans.items():
         text = "".join(first.tokens[p] for p in positions).strip()
-        labels[name] = f"{name}\n({_cut(text)})" if text else name
+        labels[name] = f"{name}\n{_wrapped(text)}" if text else name
     lengths = [one.length or 0 for one in inputs]
     for index in range(min(lengths)):
         labels[str(-index - 1)] = _token({one.tokens[-index - 1] for one in inputs}, str(-index - 1))
@@ -44,6 +96,11 @@ def position_labels(encoding: Encoding) -> dict[str, str]:
 
 def _token(tokens: set[str], position: str) -> str:
     return _cut(next(iter(tokens)).replace("\n", "\\n")) if len(tokens) == 1 else position
+
+
+def _wrapped(text: str, width: int = 12, most: int = 2) -> str:
+    """Return example text in brackets, on at most `most` lines."""
+    return "\n".join(textwrap.wrap(f"({text})", width, max_lines=most, placeholder="…)"))
 
 
 def _cut(text: str, most: int = 14) -> str:

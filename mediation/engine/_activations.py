@@ -55,11 +55,23 @@ class Activations:
         study = self._study
         if isinstance(need, Donor):
             donor = unit if need.unit == "own" else study.donors(need, draw)[unit]
-            return self.get(site, run_of(need.run, world.run), donor)
+            run = run_of(need.run, world.run)
+            return self._like_own(self.get(site, run, donor), site, world, unit, f"{run} input of unit {donor}")
         if isinstance(need, Moment):
             return self._moment(site, run_of(need.run, world.run), need)
         like = self.get(site, world.run, unit)
         return noise(tuple(like.shape), seed=study.seed, unit=unit, draw=draw, stream=need.stream).to(like.device)
+
+    def _like_own(self, found: Tensor, site: Site, world: World, unit: int, where: str) -> Tensor:
+        """Return the donor's activation, checked against the one that it replaces, where that is at hand."""
+        own = self._held.get((site, world.run, unit))
+        if own is not None and own.shape != found.shape:
+            raise DataError(
+                f"{site}: unit {unit} is misaligned: its {world.run} input has an activation of shape "
+                f"{tuple(own.shape)} there, and the {where} one of shape {tuple(found.shape)}. Give inputs of one "
+                "shape, or a site after which they have one."
+            )
+        return found
 
     def _moment(self, site: Site, run: str, need: Moment) -> Tensor:
         key = (site, run, need)

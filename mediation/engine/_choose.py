@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._checks import suggestion
+from .._checks import called, listed, suggestion
 from .._errors import DesignError
 from ._backend import AbstractBackend
 from ._hooks import HookBackend
@@ -25,6 +25,8 @@ def backend_for(asked: str | AbstractBackend) -> AbstractBackend:
         "hooks": HookBackend(),
         "reference": ReferenceBackend(),
     }
+    if not isinstance(asked, str):
+        raise DesignError(f"backend is {called(asked)}; {listed(known)}, or an AbstractBackend object, is needed.")
     if asked not in known:
-        raise DesignError(f"backend = {asked!r} is not known. {suggestion(str(asked), list(known))}")
+        raise DesignError(f"backend = {asked!r} is not known. {suggestion(asked, list(known))}")
     return known[asked]

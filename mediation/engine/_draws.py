@@ -43,11 +43,12 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
         index = np.asarray(need.index)
         if len(index) != n or index.min() < 0 or index.max() >= n:
             raise DesignError(
-                f"Donor index has {len(index)} numbers from {index.min()} to {index.max()}; {n} unit numbers from 0 to {n - 1} are needed."
+                f"Donor index has {len(index)} numbers, from {index.min()} to {index.max()}; one unit number a unit is "
+                f"needed: {n} of them, from 0 to {n - 1}."
             )
         return index
     if n < 2:
-        raise DataError("A donor from another unit needs at least two units; there is one.")
+        raise DataError("A donor from another unit needs at least two units; there is one. Add units.")
     rng = np.random.default_rng(np.random.SeedSequence((seed, _DONOR, draw)))
     if need.unit == "random":
         return (np.arange(n) + rng.integers(1, n, size=n)) % n
@@ -58,7 +59,8 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
         lone = [labels[group[0]] for group in groups if len(group) < 2]
         if lone:
             raise DataError(
-                f"Matched donors: {listed(lone)} in column {need.column!r} is held by one unit only, so it has no donor."
+                f"Matched donors: {listed(lone)} in column {need.column!r} belong to one unit each, which so has no "
+                "donor. Drop those units, or match on a coarser column."
             )
     donors = np.empty(n, dtype=np.int64)
     for group in groups:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Protocol, final
 
+from .._errors import DesignError
+
 
 class Progress(Protocol):
     """What the engine tells of its way."""
@@ -66,4 +68,8 @@ def progress_for(asked: bool | Progress | None) -> Progress:
         asked = sys.stderr.isatty()
     if isinstance(asked, bool):
         return Bar() if asked else Silent()
+    if not all(callable(getattr(asked, name, None)) for name in ("start", "advance", "close")):
+        raise DesignError(
+            f"progress = {asked!r}: True, False, None, or an object with start, advance and close is needed."
+        )
     return asked

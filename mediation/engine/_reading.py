@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,7 +11,9 @@ from torch import Tensor
 from .._errors import OutcomeError
 from ._backend import main_tensor
 from ._inputs import Batch
-from ._study import Study
+
+if TYPE_CHECKING:
+    from ._study import Study
 
 Finish = Callable[[Any], Tensor]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Literal, final
 
 from .._errors import DataError, SiteError
 from ..interventions import AbstractIntervention, Donor, Moment, Noise
@@ -13,8 +13,8 @@ from ..outcomes import AbstractOutcome, Prepared
 from ..sites import Place, Site, positions_of, resolve
 from ..units import Encoding, Pairs, encode
 from ._draws import donor_units
-from ._hooks import Order, execution_order
-from ._inputs import make_batch
+from ._first import first_run
+from ._hooks import Order
 from ._world import World, run_of
 
 Placed = tuple[tuple[Site, AbstractIntervention], ...]
@@ -113,9 +113,14 @@ def make_study(
     )
     for world in expanded:
         _check_world(study, world)
-    batch = make_batch(model, [encoding.of("base", 0)])
-    order = execution_order(model, batch.inputs, sorted({(place.path, place.io) for place in places.values()}))
-    return replace(study, order=order)
+    stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
+    return replace(study, order=first_run(study, sorted(stops)))
+
+
+def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:
+    """Return the ends of the blocks before those that hold a site, where a fanned-out batch may grow."""
+    inside = {site.layer for site in sites if site.kind in ("attention", "mlp", "neurons") and model.is_causal}
+    return {(model.known_architecture().path(layer - 1), "output") for layer in inside if layer}
 
 
 def expand_world(world: World, model: Model, encoding: Encoding) -> World:
@@ -154,6 +159,7 @@ def _check_world(study: Study, world: World) -> None:
                     _check_donor(study, site, need, world, unit)
                 elif isinstance(need, Moment):
                     study.pairs.inputs(run_of(need.run, world.run))
+                    _check_moment(study, site, need, run_of(need.run, world.run), unit)
                 else:
                     assert isinstance(need, Noise)
 
@@ -176,23 +182,49 @@ def _check_overlap(
 def _check_donor(study: Study, site: Site, need: Donor, world: World, unit: int) -> None:
     run = run_of(need.run, world.run)
     study.pairs.inputs(run)
-    mine = study.positions(site, world.run, unit)
-    if mine is None:
-        return
     draws = range(study.draws_of(world))
     donors = {study.donors(need, draw)[unit] for draw in draws} if need.unit != "own" else {unit}
-    for donor in donors:
-        theirs = study.positions(site, run, donor)
+    mine = _reach(study, site, world.run, unit)
+    for donor in donors if mine is not None else ():
+        theirs = _reach(study, site, run, donor)
+        assert mine is not None
         assert theirs is not None
         if len(theirs) == len(mine):
             continue
         one, other = study.encoding.of(world.run, unit), study.encoding.of(run, donor)
+        there, hint = "there", "Use positions that match, such as at='last' or a named span of equal length, or make"
+        if study.places[site].io == "pattern":
+            there, hint = "to attend to", "Make"
         raise DataError(
-            f"{site}: unit {unit} is misaligned: its {world.run} input has {len(mine)} tokens there "
+            f"{site}: unit {unit} is misaligned: its {world.run} input has {_tokens(len(mine))} {there} "
             f"{_shown(one.tokens, mine)} and the {run} input of unit {donor} has {len(theirs)} "
-            f"{_shown(other.tokens, theirs)}. Use positions that match, such as at='last' or a named span of "
-            "equal length, or make the inputs equally long."
+            f"{_shown(other.tokens, theirs)}. {hint} the inputs equally long."
         )
+
+
+def _reach(study: Study, site: Site, run: str, unit: int) -> Sequence[int] | None:
+    """Return the tokens that an activation is made of: its positions, and for attention patterns all keys."""
+    length = study.encoding.of(run, unit).length
+    return range(length) if length and study.places[site].io == "pattern" else study.positions(site, run, unit)
+
+
+def _check_moment(study: Study, site: Site, need: Moment, run: str, unit: int) -> None:
+    """Check that a mean by position, or one of attention patterns, is over inputs of one length."""
+    mine, first = _reach(study, site, run, unit), _reach(study, site, run, 0)
+    by_position = need.kind == "mean" and need.over == "units"
+    if mine is None or first is None or len(mine) == len(first):
+        return
+    place, hint = study.places[site], "Use Mean(over='tokens'), or positions that match, such as at='last'."
+    if by_position or place.io == "pattern":
+        raise DataError(
+            f"{site}: the {need.kind} over units needs as many tokens there in every unit; the {run} input of unit 0 "
+            f"has {_tokens(len(first))} and that of unit {unit} has {len(mine)}. "
+            + (hint if by_position and place.io != "pattern" else "Make the inputs equally long.")
+        )
+
+
+def _tokens(n: int) -> str:
+    return f"{n} token{'' if n == 1 else 's'}"
 
 
 def _shown(tokens: Sequence[str], positions: Sequence[int]) -> str:

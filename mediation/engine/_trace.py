@@ -6,6 +6,7 @@ block below is generic and visits are plain functions that it calls; they must c
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -52,11 +53,15 @@ def _wrap(module: nn.Module) -> tuple[Any, dict[str, Any]]:
     from nnsight import NNsight
 
     if module not in _WRAPPED:
-        wrapped = NNsight(module)
+        with warnings.catch_warnings():
+            # Submodules called "output" (BERT) get another name as attributes; here they are found by path.
+            warnings.filterwarnings("ignore", message="Module .* has a submodule named")
+            wrapped = NNsight(module)
         names = {id(inner): path for path, inner in module.named_modules()}
         envoys = {names[id(envoy._module)]: envoy for envoy in wrapped.modules()}
         _WRAPPED[module] = (wrapped, envoys)
-    return _WRAPPED[module]
+    found: tuple[Any, dict[str, Any]] = _WRAPPED[module]
+    return found
 
 
 def _stop(envoy: Any, visit: Visit) -> None:

@@ -36,6 +36,9 @@ class World:
     def __post_init__(self) -> None:
         one_of(self.run, ("base", "source"), what="World run")
 
+    def __str__(self) -> str:
+        return self.run if self.assignment is None else f"{self.run} with {self.assignment}"
+
     @property
     def is_random(self) -> bool:
         """True if its outcome depends on noise or on a donor drawn at random."""

@@ -17,13 +17,13 @@ from ._resample import resample_counts
 from ._sampling import Array, Sampling
 from ._settings import Inference
 from ._student import t_p_value, t_quantile
-from ._studentized import TIE, bootstrap_t_ends, studentize
+from ._studentized import TIE, Studentizer, bootstrap_t_ends
 from ._variance import Linearised, linearise
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
-_CELLS = 2**21  # floats in a buffer of replicates: 16 MB
+_CELLS = 2**22  # floats in a buffer of replicates: 32 MB
 
 
 def _nan(size: int) -> Array:
@@ -113,18 +113,17 @@ def _replicates(
     block: Linearised, flips: Mask, design: Sampling, settings: Inference, maxima: MaxT | None, part: slice
 ) -> Array:
     """Return all replicates (k, B) that the method asked for needs, showing the studentised ones to the maxima."""
-    added = pseudo_units(flips, block.mean, design.n) if flips.any() else None
+    studentizer = Studentizer(block, design, pseudo_units(flips, block.mean, design.n) if flips.any() else None)
     kept = np.empty((len(flips), settings.n_resamples))
     for rows, counts in resample_counts(design.n_clusters, settings.n_resamples, settings.seed):
+        here = kept[:, rows]
         if settings.method == "percentile":
-            kept[:, rows] = shifts(block, design, counts)
-            if maxima is None:
-                continue
-        replicates = studentize(block, design, counts, added)
-        if settings.method == "bootstrap-t":
-            kept[:, rows] = replicates.t
-        if maxima is not None:
-            maxima.update(part, rows, replicates.bounded)
+            here[:] = shifts(block, design, counts)
+            here = np.empty_like(here)  # what follows is for the bands alone
+        if settings.method == "bootstrap-t" or maxima is not None:
+            bounded = studentizer.fill(counts, out=here)
+            if maxima is not None:
+                maxima.update(part, rows, bounded)
     return kept
 
 

@@ -55,6 +55,11 @@ class Sampling:
         return self.n_clusters < self.n
 
     @property
+    def balanced(self) -> bool:
+        """Whether every cluster counts the same."""
+        return bool(self.cluster_weights.max() == self.cluster_weights.min())
+
+    @property
     def equal_weights(self) -> bool:
         """Whether every unit counts the same."""
         return bool((self.weights == 1.0).all())

@@ -15,7 +15,7 @@ replicate, bootstrap-t has no finite end there and the caller falls back on Stud
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,6 @@ NO_SPREAD = 1e-6  # replicate variances below this share of the sample's own cou
 TIE = 1e-9  # studentised values closer than this, relative to max(1, |t|), are equal
 
 
-class Studentized(NamedTuple):
-    """A block of studentised replicates (k, b), and the same with finite stand-ins where there is no spread."""
-
-    t: Array
-    bounded: Array
-
-
 class Ends(NamedTuple):
     """Ends and p-values of k columns, and whether both ends are finite."""
 
@@ -43,8 +36,9 @@ class Ends(NamedTuple):
     finite: NDArray[np.bool_]
 
 
-def studentize(part: Linearised, design: Sampling, counts: Array, flips: Array | None = None) -> Studentized:
-    """Return the studentised replicates of the columns in `part` for the resamples in `counts`.
+@final
+class Studentizer:
+    """Makes studentised replicates of k columns, a block of resamples at a time.
 
     Parameters
     ----------
@@ -52,43 +46,49 @@ def studentize(part: Linearised, design: Sampling, counts: Array, flips: Array |
         Columns, k of them and none degenerate, with their residual totals (k, J).
     design
         The sampling design that `part` was made with.
-    counts
-        Rows of the count matrix, (b, J).
     flips
         Where some columns are few flips, the coefficients of all columns from `_flips.pseudo_units`, (4, k).
-
-    Returns
-    -------
-    Studentized
-        `t` holds infinities where a replicate has no spread; `bounded` is `t` with those studentised by the standard
-        error of the sample instead (the same array when there are none).
     """
-    n_clusters = design.n_clusters
-    factor = np.full(len(part.mean), n_clusters / (n_clusters - 1)) if flips is None else flips[3]
-    first = part.residuals @ counts.T
-    squares = (factor[:, None] * np.square(part.residuals)) @ counts.T
-    squares += _remainder(part, design, counts, first, flips)
-    base = factor * part.sum_squares
-    if (squares.min(axis=1) > NO_SPREAD * base).all():
-        t = np.divide(first, np.sqrt(squares, out=squares), out=first)
-        return Studentized(t, t)
-    flat = squares <= NO_SPREAD * base[:, None]
-    t = first / np.sqrt(np.where(flat, 1.0, squares))
-    usual = first / np.sqrt(base)[:, None]
-    limit = np.where(np.abs(usual) > TIE, np.copysign(np.inf, usual), 0.0)
-    return Studentized(np.where(flat, limit, t), np.where(flat, usual, t))
 
+    __slots__ = ("_base", "_design", "_flips", "_k", "_left")
 
-def _remainder(part: Linearised, design: Sampling, counts: Array, first: Array, flips: Array | None) -> Array:
-    """Return what makes J / (J - 1) sum N_j e_j^2 the sum of squares about the replicate's own mean, (k, b)."""
-    n_clusters, m = design.n_clusters, design.cluster_weights
-    if flips is not None:
-        return np.asarray(flips[0][:, None] + first * (flips[1][:, None] + flips[2][:, None] * first))
-    if m.max() == m.min():
-        return np.multiply(first, first * (-1.0 / (n_clusters - 1)))
-    shift = first / (counts @ m)
-    curvature = shift * (counts @ np.square(m)) - 2.0 * ((part.residuals * m) @ counts.T)
-    return np.asarray(n_clusters / (n_clusters - 1) * shift * curvature)
+    def __init__(self, part: Linearised, design: Sampling, flips: Array | None = None) -> None:
+        n_clusters, m = design.n_clusters, design.cluster_weights
+        factor = np.full(len(part.mean), n_clusters / (n_clusters - 1)) if flips is None else flips[3]
+        left = [part.residuals, factor[:, None] * np.square(part.residuals)]
+        if not design.balanced:
+            left.append(part.residuals * m)
+        self._left = np.concatenate(left)  # one matrix, so that a block of replicates is one product
+        self._base = factor * part.sum_squares
+        self._design, self._flips, self._k = design, flips, len(part.mean)
+
+    def fill(self, counts: Array, out: Array) -> Array:
+        """Write t* for the resamples in `counts` (b, J) to `out` (k, b), and return it with finite stand-ins.
+
+        `out` is given infinities where a replicate has no spread; in what is returned those are studentised by the
+        standard error of the sample instead. When there are none, that is `out` itself.
+        """
+        sums = self._left @ counts.T
+        first, squares = sums[: self._k], sums[self._k : 2 * self._k]
+        squares += self._remainder(counts, first, sums[2 * self._k :])
+        if (squares.min(axis=1) > NO_SPREAD * self._base).all():
+            return np.divide(first, np.sqrt(squares, out=squares), out=out)
+        flat = squares <= NO_SPREAD * self._base[:, None]
+        t = first / np.sqrt(np.where(flat, 1.0, squares))
+        usual = first / np.sqrt(self._base)[:, None]
+        out[:] = np.where(flat, np.where(np.abs(usual) > TIE, np.copysign(np.inf, usual), 0.0), t)
+        return np.where(flat, usual, t)
+
+    def _remainder(self, counts: Array, first: Array, cross: Array) -> Array:
+        """Return what makes J / (J - 1) sum N_j e_j^2 the sum of squares about the replicate's own mean, (k, b)."""
+        n_clusters, m = self._design.n_clusters, self._design.cluster_weights
+        if self._flips is not None:
+            constant, slope, curvature = self._flips[:3, :, None]
+            return np.asarray(constant + first * (slope + curvature * first))
+        if self._design.balanced:
+            return np.multiply(first, first * (-1.0 / (n_clusters - 1)))
+        shift = first / (counts @ m)
+        return np.asarray(n_clusters / (n_clusters - 1) * shift * (shift * (counts @ np.square(m)) - 2.0 * cross))
 
 
 def bootstrap_t_ends(t: Array, centre: Array, std_error: Array, rank: int) -> Ends:

@@ -48,15 +48,18 @@ class Assignment:
         for where, what in self.entries:
             site = where.sites if isinstance(where, Joint) else where
             if not isinstance(site, (Site, SiteSet)):
+                path = where if isinstance(where, str) else "encoder.fc1"
                 raise DesignError(
                     f"{what!r}.at({where!r}): a site is needed, such as med.residual(12, at='last') or "
-                    "med.Site('encoder.fc1')."
+                    f"med.Site({path!r})."
                 )
             flat.append((site, what))
         object.__setattr__(self, "entries", tuple(flat))
         check_disjoint([site for site, _ in flat if isinstance(site, Site) and site.is_concrete])
 
     def __or__(self, other: object) -> Assignment:
+        if callable(other):
+            raise DesignError(f"{self!r} | {other!r}: the second has no site. Place it: {other!r}.at(site).")
         if not isinstance(other, Assignment):
             return NotImplemented
         return Assignment(self.entries + other.entries)

@@ -7,7 +7,7 @@ import inspect
 import types
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 import torch
@@ -112,6 +112,16 @@ class InterventionFactory:
                 raise DesignError(f"{self.name}: parameter {name!r} has no default and was not given.")
             bound.append((name, _stored(value, what=f"{self.name}: {name}")))
         return Custom(self, tuple(bound))
+
+    def at(self, site: object) -> NoReturn:
+        """Refuse: what is placed at a site is an intervention, made by a call.
+
+        Raises
+        ------
+        DesignError
+            Always; the message says how to write it.
+        """
+        raise DesignError(f"{self.name}.at(...): {self.name} makes interventions. Call it: {self.name}().at({site!r}).")
 
     def _unknown(self, name: str, wanted: list[str]) -> str:
         if name in self.injected:

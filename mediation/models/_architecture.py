@@ -12,7 +12,7 @@ from typing import final
 
 from torch import nn
 
-from .._checks import listed
+from .._checks import listed, positive_int, suggestion
 from .._errors import SiteError
 
 _ATTENTION = ("self_attn", "attn", "self_attention", "attention", "self", "mixer")
@@ -86,24 +86,30 @@ def n_layers(module: nn.Module, architecture: Architecture) -> int:
 def check_architecture(module: nn.Module, architecture: Architecture) -> Architecture:
     """Return `architecture` after checking that every path in it exists in block 0."""
     names = {name for name, _ in module.named_modules()}
-    if architecture.layers not in names:
+    kind = type(module).__name__
+    if architecture.layers not in names or architecture.path(0) not in names:
         lists = sorted(name for name, child in module.named_modules() if isinstance(child, nn.ModuleList))
+        there = architecture.layers in names
+        found = f"{kind} has no list of blocks there" if there else f"no such module in {kind}"
         raise SiteError(
-            f"Architecture(layers={architecture.layers!r}): no such module in {type(module).__name__}. "
-            f"Its lists of blocks: {listed(lists) or 'none'}."
+            f"Architecture(layers={architecture.layers!r}): {found}. Its lists of blocks: {listed(lists) or 'none'}."
         )
     for field in ("attention", "attention_out", "mlp", "mlp_out"):
         part = getattr(architecture, field)
         if part is not None and architecture.path(0, part) not in names:
             inside = [name for name, _ in module.get_submodule(architecture.path(0)).named_modules() if name]
             raise SiteError(
-                f"Architecture({field}={part!r}): no module {architecture.path(0, part)!r} in "
-                f"{type(module).__name__}. Block 0 has: {listed(inside)}."
+                f"Architecture({field}={part!r}): no module {architecture.path(0, part)!r} in {kind}. "
+                f"{suggestion(part, inside)} Paths are relative to one block."
             )
     if architecture.embedding is not None and architecture.embedding not in names:
+        embeddings = [name for name, child in module.named_modules() if isinstance(child, nn.Embedding)]
         raise SiteError(
-            f"Architecture(embedding={architecture.embedding!r}): no such module in {type(module).__name__}."
+            f"Architecture(embedding={architecture.embedding!r}): no such module in {kind}. "
+            f"{suggestion(architecture.embedding, embeddings)}"
         )
+    if architecture.n_heads is not None:
+        positive_int(architecture.n_heads, what="Architecture n_heads", error=SiteError)
     return architecture
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._checks import called
 from .._errors import BackendError, DesignError
 from ._architecture import Architecture, check_architecture, find_architecture
 from ._model import Model
@@ -64,26 +65,57 @@ def load(
     """
     if isinstance(source, Model):
         return source
+    _check_arguments(tokenizer, architecture, dtype)
+    where = None if device is None else _device(device)
     if isinstance(source, (str, os.PathLike)):
         options = {"trust_remote_code": trust_remote_code, **options}
         if dtype is not None:
             options["dtype"] = dtype
         module, tokenizer = _from_checkpoint(os.fspath(source), tokenizer, options)
-        name = os.fspath(source)
+        name = Path(source).name if Path(source).exists() else os.fspath(source)
     else:
         module, tokenizer, name = _from_object(source, tokenizer)
         if options:
             raise DesignError(
-                f"{sorted(options)}: loading options, but a {type(source).__name__} is loaded already. "
-                "Give them where the model is made."
+                f"load(..., {', '.join(f'{name}=...' for name in sorted(options))}): a {type(source).__name__} is "
+                "loaded already, and takes no options of loading. Give them where the model is made, or load it by its "
+                "hub id or path."
             )
         if dtype is not None:
             module = module.to(dtype)
-    if device is not None:
-        module = module.to(device)
+    if where is not None:
+        module = module.to(where)
     module.eval()
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
     return Model(module=module, tokenizer=tokenizer, architecture=known, name=name)
+
+
+def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
+    if tokenizer is not None and not callable(tokenizer):
+        example = f": transformers.AutoTokenizer.from_pretrained({tokenizer!r})" if isinstance(tokenizer, str) else ""
+        raise DesignError(f"load(tokenizer={tokenizer!r}): a tokenizer of transformers is needed{example}.")
+    if architecture is not None and not isinstance(architecture, Architecture):
+        raise DesignError(
+            f"load(architecture={architecture!r}): a med.Architecture is needed, such as "
+            "med.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
+        )
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        known = isinstance(dtype, str) and isinstance(getattr(torch, dtype, None), torch.dtype)
+        raise DesignError(
+            f"load(dtype={dtype!r}): a torch type is needed, such as torch.{dtype if known else 'bfloat16'}."
+        )
+
+
+def _device(asked: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(asked)
+    except (RuntimeError, TypeError):
+        raise DesignError(f"load(device={asked!r}): torch has no such device. Use 'cpu', 'cuda' or 'cuda:0'.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BackendError(
+            f"load(device={asked!r}): torch finds no CUDA device on this machine. Leave device out to stay on CPU."
+        )
+    return device
 
 
 def _from_object(source: Any, tokenizer: Any) -> tuple[nn.Module, Any, str]:
@@ -91,9 +123,10 @@ def _from_object(source: Any, tokenizer: Any) -> tuple[nn.Module, Any, str]:
         tokenizer = tokenizer if tokenizer is not None else source.__dict__.get("tokenizer")
         source = source._module
     if not isinstance(source, nn.Module):
+        hint = " Weights alone are no model: make it, then load_state_dict them." if isinstance(source, dict) else ""
         raise DesignError(
-            f"load({type(source).__name__}): a hub id, a path, a transformers model, an nnsight model or a "
-            "torch.nn.Module is needed."
+            f"load: a hub id, a path, a transformers model, an nnsight model or a torch.nn.Module is needed, found "
+            f"{called(source)}.{hint}"
         )
     name = getattr(source, "name_or_path", "")
     return source, tokenizer, name if isinstance(name, str) and name else type(source).__name__
@@ -102,8 +135,9 @@ def _from_object(source: Any, tokenizer: Any) -> tuple[nn.Module, Any, str]:
 def _from_checkpoint(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[nn.Module, Any]:
     import transformers
 
-    directory, file = source, options.pop("gguf_file", None)
-    path = Path(source)
+    path = Path(source).expanduser()
+    _check_path(source, path)
+    directory, file = str(path) if path.exists() else source, options.pop("gguf_file", None)
     if path.suffix == ".gguf":
         directory, file = str(path.parent), path.name
     elif file is None and path.is_dir() and not (path / "config.json").exists():
@@ -125,6 +159,15 @@ def _from_checkpoint(source: str, tokenizer: Any, options: dict[str, Any]) -> tu
             "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
         ) from error
     return module, tokenizer
+
+
+def _check_path(source: str, path: Path) -> None:
+    """Say that a path does not exist, where `source` cannot be a hub id."""
+    is_path = path.is_absolute() or source[:1] in (".", "~") or len(path.parts) > 2 or path.suffix == ".gguf"
+    if not source or (is_path and not path.exists()):
+        raise BackendError(
+            f"load({source!r}): there is no such file or directory. Check the path; a hub id is 'name' or 'owner/name'."
+        )
 
 
 def _head(config: Any) -> str:

@@ -64,6 +64,27 @@ class Model:
         return self.architecture is not None and self.architecture.causal
 
     @cached_property
+    def vocabulary(self) -> int | None:
+        """Number of tokens that the model knows; None where there is none, or it is not said."""
+        embedding = getattr(self.module, "get_input_embeddings", None)
+        try:
+            found = getattr(embedding(), "num_embeddings", None) if callable(embedding) else None
+        except (NotImplementedError, AttributeError):
+            found = None
+        return found if isinstance(found, int) else self._size("vocab_size")
+
+    @cached_property
+    def context(self) -> int | None:
+        """Number of tokens that the model reads at most; None where it is not said."""
+        return self._size("max_position_embeddings")
+
+    def _size(self, name: str) -> int | None:
+        config = getattr(self.module, "config", None)
+        text = getattr(config, "get_text_config", None)
+        found = getattr(text() if callable(text) else config, name, None)
+        return found if isinstance(found, int) and found > 0 else None
+
+    @cached_property
     def forward_names(self) -> frozenset[str]:
         """Names of the parameters of the module's forward."""
         return frozenset(inspect.signature(type(self.module).forward).parameters)

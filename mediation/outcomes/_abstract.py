@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, final
 
 from torch import Tensor
 
+from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 
@@ -50,6 +52,24 @@ class Prepared:
     def kept(self) -> int:
         """Number of trailing positions whose logits are read."""
         return 1 + max((len(ids) for ids in self.continuation), default=0) if self.continuation else 1
+
+
+def check_read_at(at: object) -> int | str:
+    """Return the position at which an outcome is read: one token, so an index, "last" or a named span.
+
+    Examples
+    --------
+    >>> check_read_at(-1)
+    -1
+    """
+    if isinstance(at, str) and at not in ("", "all", "each", "spans"):
+        return at
+    if isinstance(at, Integral) and not isinstance(at, bool):
+        return int(at)
+    raise OutcomeError(
+        f"The outcome is read at = {at!r}; one token is needed: 'last', an index, or a named span of one token "
+        "(such as 'subject.last')."
+    )
 
 
 class AbstractOutcome(ABC):

@@ -10,6 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import called
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -26,20 +27,25 @@ class CustomOutcome(AbstractOutcome):
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model."""
-        function, name = self.function, self.function.__name__
+        function, name = self.function, _name(self.function)
         with_units = len(inspect.signature(function).parameters) > 1
         table = pairs.table
 
         def reduce(output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
             found = function(output, table.iloc[units.tolist()]) if with_units else function(output)
             if not isinstance(found, Tensor) or found.shape != (len(units),):
-                shape = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+                shape = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else called(found)
                 raise OutcomeError(
-                    f"outcome {name!r} returned {shape} for {len(units)} rows; a tensor of shape ({len(units)},) is needed."
+                    f"outcome {name!r} returned {shape} for {len(units)} row{'s' if len(units) != 1 else ''}; one "
+                    f"number a row is needed, a tensor of shape ({len(units)},)."
                 )
             return found.float() if found.dtype != torch.float64 else found
 
         return Prepared(label=name.replace("_", " "), reduce=reduce, at=self.at, raw=True)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def outcome(function: Callable[..., Tensor]) -> CustomOutcome:
@@ -48,6 +54,11 @@ def outcome(function: Callable[..., Tensor]) -> CustomOutcome:
     For a language model `output` holds the logits of the last prompt token, ``(batch, vocabulary)``;
     for a plain module it is what the module returned. A second parameter, if there is one, receives the
     rows of the units' frame that belong to the batch. The function may not mix rows.
+
+    Raises
+    ------
+    OutcomeError
+        If `function` is not a function of one or two parameters.
 
     Examples
     --------
@@ -59,10 +70,16 @@ def outcome(function: Callable[..., Tensor]) -> CustomOutcome:
     'CustomOutcome'
     """
     if not callable(function):
-        raise OutcomeError(f"outcome({function!r}): a function output -> (batch,) is needed.")
-    n = len(inspect.signature(function).parameters)
+        raise OutcomeError(f"outcome({function!r}): a function from the model's output to (batch,) is needed.")
+    try:
+        n = len(inspect.signature(function).parameters)
+    except ValueError:
+        raise OutcomeError(
+            f"outcome({_name(function)}): its parameters cannot be read. Wrap it in a function of the output: "
+            f"lambda output: {_name(function)}(...)."
+        ) from None
     if n not in (1, 2):
         raise OutcomeError(
-            f"outcome {getattr(function, '__name__', function)!r} takes {n} parameters; one (output) or two (output, units) are possible."
+            f"outcome {_name(function)!r} takes {n} parameters; one (output) or two (output, units) are possible."
         )
     return CustomOutcome(function)

@@ -8,11 +8,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import listed
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared
-from ._tokens import label_of, single_ids, token_id
+from ._abstract import AbstractOutcome, Prepared, check_read_at
+from ._tokens import check_inside, label_of, single_ids, spelled, token_id
 
 
 @final
@@ -37,6 +38,9 @@ class LogitDiff(AbstractOutcome):
     foil: Any
     at: Any = "last"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", check_read_at(self.at))
+
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError if an answer is not one token or equals its foil."""
         answers = single_ids(self.answer, pairs, model, "answer")
@@ -44,13 +48,15 @@ class LogitDiff(AbstractOutcome):
         for unit, (one, other) in enumerate(zip(answers, foils, strict=True)):
             if one == other:
                 raise OutcomeError(
-                    f"answer and foil of unit {unit} are the same token (id {one}); their difference is always 0."
+                    f"answer and foil of unit {unit} are the same token, {spelled(one, model)}, so their difference is "
+                    "always 0. Give another foil, or drop the unit."
                 )
         targets = torch.tensor([answers, foils])
 
         def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
             last = logits[:, -1]
             ids = targets.to(last.device)[:, units.to(last.device)]
+            check_inside(targets, last, "answer and foil")
             rows = torch.arange(len(last), device=last.device)
             return last[rows, ids[0]].float() - last[rows, ids[1]].float()
 
@@ -86,13 +92,18 @@ class Accuracy(AbstractOutcome):
     candidates: Any = None
     at: Any = "last"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", check_read_at(self.at))
+
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError if the answer is not among its candidates."""
         answers = single_ids(self.answer, pairs, model, "answer")
         sets = self._sets(pairs, model, answers)
+        largest = torch.tensor([max(answers), *(max(others) for others in sets or ())])
 
         def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
             last = logits[:, -1].float()
+            check_inside(largest, last, "answer and candidates")
             results = []
             for row, unit in enumerate(units.tolist()):
                 mine = last[row, answers[unit]]
@@ -114,13 +125,19 @@ class Accuracy(AbstractOutcome):
         sets = []
         for unit, members in enumerate(per_unit):
             if isinstance(members, str) or not hasattr(type(members), "__iter__"):
-                raise OutcomeError(f"candidates of unit {unit} are {members!r}; a list of tokens is needed.")
+                raise OutcomeError(
+                    f"candidates of unit {unit} are {members!r}; a list of tokens is needed, or a column of lists."
+                )
             ids = {token_id(member, model, f"candidate of unit {unit}") for member in members}
             if answers[unit] not in ids:
                 raise OutcomeError(
-                    f"answer of unit {unit} (id {answers[unit]}) is not among its candidates {list(members)!r}."
+                    f"answer of unit {unit}, {spelled(answers[unit], model)}, is not among its candidates "
+                    f"{listed(members) or '(none)'}. Add it to them."
                 )
             if len(ids) < 2:
-                raise OutcomeError(f"candidates of unit {unit} are {list(members)!r}; at least two are needed.")
+                raise OutcomeError(
+                    f"candidates of unit {unit} are {listed(members) or 'none'}; at least two different ones are "
+                    "needed."
+                )
             sets.append(sorted(ids - {answers[unit]}))
         return sets

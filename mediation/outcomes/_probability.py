@@ -11,8 +11,8 @@ from torch import Tensor
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared
-from ._tokens import label_of, token_ids, values_of
+from ._abstract import AbstractOutcome, Prepared, check_read_at
+from ._tokens import check_inside, label_of, token_ids, values_of
 
 
 @final
@@ -38,6 +38,9 @@ class LogProb(AbstractOutcome):
 
     answer: Any
     at: Any = "last"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", check_read_at(self.at))
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError for several tokens where they cannot be appended."""
@@ -65,6 +68,9 @@ class Probability(AbstractOutcome):
     answer: Any
     at: Any = "last"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", check_read_at(self.at))
+
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError for several tokens where they cannot be appended."""
         return _prepare_log_prob(self.answer, self.at, pairs, model, exponentiate=True)
@@ -90,6 +96,9 @@ class KL(AbstractOutcome):
 
     at: Any = "last"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", check_read_at(self.at))
+
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model."""
 
@@ -108,9 +117,10 @@ def _prepare_log_prob(answer: Any, at: Any, pairs: Pairs, model: Model, *, expon
     longest = max(map(len, ids))
     if longest > 1 and (at != "last" or not model.is_causal):
         unit = max(range(len(ids)), key=lambda i: len(ids[i]))
-        why = f"at = {at!r}" if at != "last" else f"{type(model.module).__name__} is not causal"
+        why = f"it is read at = {at!r}" if at != "last" else f"{type(model.module).__name__} is not causal"
         raise OutcomeError(
-            f"answer of unit {unit} is {len(ids[unit])} tokens ({values[unit]!r}), and {why}: one token is needed."
+            f"answer of unit {unit} is {values[unit]!r}, which is {len(ids[unit])} tokens, and {why}. Answers of "
+            "several tokens are scored after the prompt of a causal model; give an answer of one token."
         )
     targets = torch.zeros(len(ids), longest, dtype=torch.long)
     used = torch.zeros(len(ids), longest, dtype=torch.bool)
@@ -120,6 +130,7 @@ def _prepare_log_prob(answer: Any, at: Any, pairs: Pairs, model: Model, *, expon
 
     def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
         units = units.to(logits.device)
+        check_inside(targets, logits, "answer")
         logs = torch.log_softmax(logits[:, -longest:].float(), dim=-1)
         picked = logs.gather(-1, targets.to(logits.device)[units][..., None])[..., 0]
         total = torch.where(used.to(logits.device)[units], picked, torch.zeros_like(picked)).sum(-1)

@@ -30,9 +30,10 @@ _HATCHED = "#BDBDBD"
 _MOST_TICKS = 16
 _LONGEST = 20  # characters of a line of a column's label
 _STEPS = (1, 2, 5, 10, 20, 50, 100)
+_CALLED = {"pnie": "denoising", "tnie": "noising, sign reversed"}
 _HOW = {
-    "pnie": "{source}{kind} activation patched into the {base} run (denoising)",
-    "tnie": "{base}{kind} activation patched into the {source} run (noising, sign reversed)",
+    "pnie": "{source}{kind} activation patched into the {base} run",
+    "tnie": "{base}{kind} activation patched into the {source} run",
     "pnde": "{source} run with the {base}{kind} activation patched in, minus the {base} run",
     "tnde": "{source} run minus the {base} run with the {source}{kind} activation patched in",
     "te": "{source} run minus the {base} run: the same at every site",
@@ -192,7 +193,8 @@ def _height(grid: Grid) -> float:
 
 def _title(estimand: str, known: Mapping[str, Any], grid: Grid) -> str:
     meaning = meaning_of(estimand)
-    name = f"{meaning.label[0].upper()}{meaning.label[1:]} ({meaning.symbol})" if meaning.formula else estimand
+    symbol = ", ".join([meaning.symbol, *([_CALLED[estimand]] if estimand in _CALLED else [])])
+    name = f"{meaning.label[0].upper()}{meaning.label[1:]} ({symbol})" if meaning.formula else estimand
     words = {which: role(known, which) for which in ("base", "source")} | {"kind": f" {grid.kind}".rstrip()}
     how = _HOW.get(estimand, meaning.patching).format(**words)
     lines = [f"{name}, {grid.held}" if grid.held else name, f"{how[:1].upper()}{how[1:]}"]

@@ -49,7 +49,7 @@ class Rules:
 class Row:
     """One unit on its way: what it has recorded, and what is fed to it next."""
 
-    __slots__ = ("_closing", "_plain", "_remaining", "_rules", "ids", "latents", "segments", "stopped", "unit", "vector")
+    __slots__ = ("_closing", "_left", "_plain", "_rules", "ids", "latents", "segments", "stopped", "unit", "vector")
 
     def __init__(self, unit: int, prompt: Sequence[int], rules: Rules) -> None:
         self.unit = unit
@@ -60,7 +60,7 @@ class Row:
         self.stopped: Stopped | None = None
         self._rules = rules
         self._plain: list[int] = []
-        self._remaining = 0
+        self._left = 0
         self._closing = False
         if rules.tokens is not None and prompt[-1] == rules.tokens.start:
             self._open(0)
@@ -77,7 +77,7 @@ class Row:
         token, self.vector = sampled, None
         if spec is None or tokens is None:
             self._append(token)
-        elif self._remaining:
+        elif self._left:
             assert hidden is not None
             pad = tokens.pad if spec.record == "pad" else None
             self._append(sampled if pad is None else pad, hidden)
@@ -86,14 +86,14 @@ class Row:
             self._append(tokens.end)
         elif sampled == tokens.start:
             self._open(len(self.ids) + spec.feed_start_token)
-            first = None if spec.feed_start_token or not self._remaining else hidden
+            first = None if spec.feed_start_token or not self._left else hidden
             self._append(sampled, first, shown=True)
         else:
             self._append(sampled)
 
     def _open(self, at: int) -> None:
         assert self._rules.spec is not None
-        self._remaining = self._rules.spec.steps
+        self._left = self._rules.spec.steps
         self.segments.append((at, at))
 
     def _append(self, token: int, vector: Tensor | None = None, *, shown: bool = False) -> None:
@@ -105,8 +105,8 @@ class Row:
             self.vector = vector
             self.latents.append(vector.detach().float().cpu())
             self.segments[-1] = (self.segments[-1][0], len(self.ids))
-            self._remaining -= 1
-            self._closing = self._remaining == 0 and self._rules.spec.force_end
+            self._left -= 1
+            self._closing = self._left == 0 and self._rules.spec.force_end
         elif token in self._rules.eos:
             self.stopped = "eos"
         elif self._says_stop():
@@ -154,7 +154,7 @@ def decode(
 
     batch = make_batch(model, [encoded[unit] for unit in units], side="left")
     rows = [Row(unit, _ids(encoded[unit]), rules) for unit in units]
-    cache = DynamicCache(config=model.module.config)
+    cache = DynamicCache(config=model.module.config)  # type: ignore[arg-type]
     common: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
     if "logits_to_keep" in model.forward_names:
         common["logits_to_keep"] = 1

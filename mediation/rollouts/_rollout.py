@@ -115,8 +115,14 @@ def rollout(
     --------
     >>> from transformers import LlamaConfig, LlamaForCausalLM
     >>> import mediation as med
-    >>> config = LlamaConfig(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-    ...     vocab_size=50, eos_token_id=None)
+    >>> config = LlamaConfig(
+    ...     hidden_size=16,
+    ...     intermediate_size=32,
+    ...     num_hidden_layers=2,
+    ...     num_attention_heads=2,
+    ...     vocab_size=50,
+    ...     eos_token_id=None,
+    ... )
     >>> model = med.load(LlamaForCausalLM(config))
     >>> rollout(model, [[3, 1, 4], [1, 5]], max_new_tokens=6, backend="hooks")
     <Trajectory n=2, 12 tokens, stopped: length 2>
@@ -138,6 +144,9 @@ def rollout(
     def run(units: Sequence[int]) -> list[Row]:
         return decode(loaded, encoded, units, rules, stops, runner, prefill=prefill, advance=bar.advance)
 
+    def joined(first: list[Row], second: list[Row]) -> list[Row]:
+        return first + second
+
     rows: list[Row] = []
     for units in split(
         range(len(encoded)),
@@ -145,7 +154,8 @@ def rollout(
         tokens=tokens_per_pass(loaded),
         rows=batch_size,
     ):
-        rows.extend(halving(run, units, lambda first, second: first + second))
+        some: list[Row] = halving(run, units, joined)
+        rows.extend(some)
     bar.close()
     return _trajectory(loaded, encoded, sorted(rows, key=lambda row: row.unit), spec)
 
@@ -174,7 +184,7 @@ def _text(model: Model, ids: Sequence[int]) -> str:
 
 
 def _check_model(model: Model) -> None:
-    config = getattr(model.module, "config", None)
+    config: Any = getattr(model.module, "config", None)
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     if not model.is_causal or "past_key_values" not in model.forward_names or text is not config:
         raise DesignError(
@@ -186,8 +196,8 @@ def _check_model(model: Model) -> None:
     asked = {name: value for name, value in asked.items() if value not in _RESHAPING[name]}
     if asked:
         warnings.warn(
-            f"The model's generation_config asks for {', '.join(f'{k}={v!r}' for k, v in asked.items())}; a rollout takes "
-            "the likeliest token of the plain logits, so its tokens may differ from those of generate.",
+            f"The model's generation_config asks for {', '.join(f'{k}={v!r}' for k, v in asked.items())}; a rollout "
+            "takes the likeliest token of the plain logits, so its tokens may differ from those of generate.",
             MediationWarning,
             stacklevel=3,
         )
@@ -230,21 +240,17 @@ def _encode(model: Model, inputs: Any) -> Encoding:
     if isinstance(inputs, (str, Pairs)) or not isinstance(inputs, (Sequence, Tensor)):
         hint = {str: "Put one text into a list: [text].", Pairs: "Give pairs.base or pairs.source."}
         raise DataError(
-            f"rollout: inputs is a {type(inputs).__name__}; a list of texts, lists of token ids or a tensor of token ids "
-            f"(n, length) is needed. {hint.get(type(inputs), '')}".rstrip()
+            f"rollout: inputs is a {type(inputs).__name__}; a list of texts, lists of token ids or a tensor of token "
+            f"ids (n, length) is needed. {hint.get(type(inputs), '')}".rstrip()
         )
     if len(inputs) == 0:
         raise DataError("rollout: inputs is empty; at least one prompt is needed.")
     if isinstance(inputs, Tensor) and (inputs.ndim != 2 or inputs.is_floating_point()):
         raise DataError(
-            f"rollout: inputs is a tensor of shape {tuple(inputs.shape)} and type {inputs.dtype}; token ids (n, length) "
-            "are needed."
+            f"rollout: inputs is a tensor of shape {tuple(inputs.shape)} and type {inputs.dtype}; token ids (n, "
+            "length) are needed."
         )
-    encoding = encode(Pairs(base=inputs), model)
-    for unit, one in enumerate(encoding.runs["base"]):
-        if not one.length:
-            raise DataError(f"rollout: input {unit} has no token; give it at least one.")
-    return encoding
+    return encode(Pairs(base=inputs), model)
 
 
 def _check_lengths(model: Model, encoded: Sequence[Encoded], max_new_tokens: int) -> None:
@@ -253,6 +259,6 @@ def _check_lengths(model: Model, encoded: Sequence[Encoded], max_new_tokens: int
     length = encoded[longest].length or 0
     if isinstance(most, int) and length + max_new_tokens > most:
         raise DataError(
-            f"rollout: input {longest} has {length} tokens and max_new_tokens = {max_new_tokens}, together more than the "
-            f"model's {most} positions. Ask for at most {max(most - length, 0)} new tokens, or shorten the input."
+            f"rollout: input {longest} has {length} tokens and max_new_tokens = {max_new_tokens}, together more than "
+            f"the model's {most} positions. Ask for at most {max(most - length, 0)} new tokens, or shorten the input."
         )

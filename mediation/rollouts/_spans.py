@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,7 @@ from ._spec import TextSpec
 from ._trajectory import Segment
 
 
-def text_segments(
-    tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int], spec: TextSpec
-) -> tuple[Segment, ...]:
+def text_segments(tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int], spec: TextSpec) -> tuple[Segment, ...]:
     """Return the token ranges between the markers of `spec`.
 
     A token that holds a marker's end and the first letters of the thought belongs to the thought; blanks next to
@@ -36,7 +33,8 @@ def _between(text: str, spec: TextSpec, *, opened: bool) -> list[tuple[int, int]
     >>> _between("a <i> b </i> c <i> d", TextSpec("<i>", "</i>"), opened=False)
     [(5, 8), (18, 20)]
     """
-    found, cursor = [], 0
+    found: list[tuple[int, int]] = []
+    cursor = 0
     while True:
         if not opened:
             start = text.find(spec.start, cursor)
@@ -56,10 +54,22 @@ def _offsets(tokenizer: Any, ids: Sequence[int], text: str) -> list[tuple[int, i
     offsets, last = [], 0
     for count in range(1, len(ids) + 1):
         # A character that is not complete yet is decoded to a replacement, which is not a part of the text.
-        end = max(last, len(os.path.commonprefix([tokenizer.decode(ids[:count]), text])))
+        end = max(last, _shared(tokenizer.decode(ids[:count]), text))
         offsets.append((last, end))
         last = end
     return offsets
+
+
+def _shared(first: str, second: str) -> int:
+    """Return how many characters two texts begin with in common.
+
+    Examples
+    --------
+    >>> _shared("cart", "cat")
+    2
+    """
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _tokens(text: str, offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> Segment:

@@ -49,7 +49,8 @@ class LatentSpec:
     Examples
     --------
     >>> LatentSpec("<think>", "</think>", steps=4, force_end=False)
-    LatentSpec(start='<think>', end='</think>', steps=4, pad=None, feed_start_token=True, force_end=False, record='sampled')
+    LatentSpec(start='<think>', end='</think>', steps=4, pad=None, feed_start_token=True, force_end=False,
+        record='sampled')
     """
 
     start: str

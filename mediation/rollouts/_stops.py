@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._errors import DesignError, SiteError
 from ..engine import Visit
@@ -100,8 +100,8 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
 def _placed(model: Model, encoding: Encoding, assignment: Assignment) -> _Placed:
     if not isinstance(assignment, Assignment):
         raise DesignError(
-            f"rollout: assignment = {assignment!r} is a {type(assignment).__name__}; an intervention at a site is needed, "
-            "such as med.Zero().at(med.residual(3, at='last'))."
+            f"rollout: assignment = {assignment!r} is a {type(assignment).__name__}; an intervention at a site is "
+            "needed, such as med.Zero().at(med.residual(3, at='last'))."
         )
     for where, what in assignment.entries:
         for site in where if isinstance(where, SiteSet) else (where,):
@@ -131,8 +131,8 @@ def _check_site(site: Site) -> None:
 
 def _ends(model: Model) -> tuple[str, str]:
     """Return the paths of the token embedding and of the output projection."""
-    embedding: nn.Module = model.module.get_input_embeddings()  # type: ignore[operator]
-    head: nn.Module | None = model.module.get_output_embeddings()  # type: ignore[operator]
+    embedding: Any = model.module.get_input_embeddings()  # type: ignore[operator]
+    head: Any = model.module.get_output_embeddings()  # type: ignore[operator]
     names = {id(module): path for path, module in model.module.named_modules()}
     if head is None or id(head) not in names or id(embedding) not in names:
         raise DesignError(

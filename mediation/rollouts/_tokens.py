@@ -39,8 +39,8 @@ def resolve_latent(spec: LatentSpec, model: Model) -> LatentTokens:
         index = _token_id(tokenizer, token, what)
         if index >= rows:
             raise DesignError(
-                f"LatentSpec: {what} = {token!r} is token {index}, and the model has embeddings for {rows} tokens. Take "
-                "the tokenizer that belongs to the weights, or model.resize_token_embeddings(len(tokenizer))."
+                f"LatentSpec: {what} = {token!r} is token {index}, and the model has embeddings for {rows} tokens. "
+                "Take the tokenizer that belongs to the weights, or model.resize_token_embeddings(len(tokenizer))."
             )
         found[what] = index
     start, end = found["start"], found["end"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 from .._errors import SiteError
@@ -14,17 +15,18 @@ Layers = int | Iterable[int] | None
 
 def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
     layers: list[int | None]
-    if layer is None or isinstance(layer, int):
-        layers = [layer]
+    if layer is None or isinstance(layer, Integral):
+        layers = [layer]  # type: ignore[list-item]
+    elif isinstance(layer, str) or not isinstance(layer, Iterable):
+        raise SiteError(f"{kind}({layer!r}): a layer is a whole number, a list or range of them, or None for all.")
     else:
-        try:
-            layers = list(layer)
-        except TypeError:
-            raise SiteError(
-                f"{kind}({layer!r}): a layer is a whole number, a list or range of them, or None for all."
-            ) from None
+        layers = list(layer)
+        if not layers:
+            raise SiteError(f"{kind}({layer!r}): no layer is named; leave it out for all layers.")
     head = fields.get("head")
     heads = list(head) if isinstance(head, (list, tuple, range)) else [head]
+    if not heads:
+        raise SiteError(f"{kind}(head={head!r}): no head is named; 'each' stands for one site a head.")
     ats = at if isinstance(at, list) and at and all(isinstance(one, str) for one in at) else [at]
     sites = tuple(
         Site(kind=kind, layer=one, at=where, **{**fields, "head": h}) for one in layers for where in ats for h in heads

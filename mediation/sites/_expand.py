@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
-from .._errors import AlignmentWarning, SiteError
+from .._errors import AlignmentWarning, SiteError, warn
 from ..models import Model
 from ..units import Encoding
 from ._positions import Position
@@ -28,7 +26,7 @@ def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...
         )
     heads = _heads(site, model)
     positions = _positions(site, encoding)
-    found = []
+    found: list[Site] = []
     for layer in layers:
         for at in positions:
             for head in heads:
@@ -63,15 +61,17 @@ def _positions(site: Site, encoding: Encoding) -> tuple[Position, ...]:
         return names
     lengths = sorted({length for encoded in inputs if (length := encoded.length) is not None})
     if not lengths:
-        raise SiteError(f"{site}: at='each' needs a sequence of tokens; name the positions as indices.")
+        raise SiteError(
+            f"{site}: at='each' needs texts or token ids, and the inputs are tensors. Name the positions as indices, "
+            "or leave `at` out to act on the whole activation."
+        )
     if len(lengths) == 1:
         return tuple(range(lengths[0]))
-    warnings.warn(
+    warn(
         f"at='each' over inputs of {lengths[0]} to {lengths[-1]} tokens: positions are counted from the end "
         f"(-{lengths[0]} to -1) and mean different words in different units. Named spans compare like with like: "
         "Pairs(..., spans={...}) and at='spans'.",
         AlignmentWarning,
-        stacklevel=2,
     )
     return tuple(range(-lengths[0], 0))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import final
 
 from .._checks import listed, suggestion
 from .._errors import SiteError
+from ..units._spans import RESERVED
 
-RESERVED = ("all", "last", "each", "spans")
+_POSITIONS = "positions are 'all', 'last', 'each', 'spans', an index, a slice, a list of indices, or a named span"
 
 
 @final
@@ -39,25 +41,27 @@ def check_position(at: object) -> Position:
     >>> check_position([0, 2])
     (0, 2)
     """
-    if isinstance(at, bool) or at is None:
-        raise SiteError(
-            f"at = {at!r}: positions are 'all', 'last', 'each', an index, a slice, indices, or a named span."
-        )
-    if isinstance(at, (int, str, slice)):
-        if at == "":
-            raise SiteError("at = '': the name of a span is empty.")
-        return _Slice(at.start, at.stop, at.step) if isinstance(at, slice) else at
-    if isinstance(at, _Slice):
+    if isinstance(at, _Slice) or (isinstance(at, str) and at):
         return at
-    try:
-        found = tuple(int(part) for part in at)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        raise SiteError(
-            f"at = {at!r}: positions are 'all', 'last', 'each', an index, a slice, indices, or a named span."
-        ) from None
+    if _is_index(at):
+        return int(at)  # type: ignore[call-overload, no-any-return]
+    if isinstance(at, slice):
+        parts = (at.start, at.stop, at.step)
+        if not all(part is None or _is_index(part) for part in parts) or at.step == 0:
+            raise SiteError(f"at = {at!r}: a slice of token indices is needed, such as slice(2, 5).")
+        return _Slice(*(None if part is None else int(part) for part in parts))
+    if isinstance(at, str) or not isinstance(at, Iterable):
+        raise SiteError(f"at = {at!r}: {_POSITIONS}.")
+    found = tuple(at)
+    if not all(map(_is_index, found)):
+        raise SiteError(f"at = {at!r}: {_POSITIONS}.")
     if not found or len(set(found)) != len(found):
-        raise SiteError(f"at = {found!r}: distinct indices are needed, and at least one.")
-    return found
+        raise SiteError(f"at = {at!r}: distinct indices are needed, and at least one.")
+    return tuple(map(int, found))
+
+
+def _is_index(part: object) -> bool:
+    return isinstance(part, Integral) and not isinstance(part, bool)
 
 
 def at_text(at: Position) -> str:
@@ -121,7 +125,9 @@ def positions_of(at: Position, length: int, spans: Mapping[str, tuple[int, ...]]
     if isinstance(at, _Slice):
         found = tuple(range(*at.indices(length)))
         if not found:
-            raise SiteError(f"at = {at_text(at)}: no token of the {where}, which has {length}.")
+            raise SiteError(
+                f"at = {at_text(at)}: holds no token of the {where}, which has {length} tokens (0 to {length - 1})."
+            )
         return found
     indices = (at,) if isinstance(at, int) else at
     out = [i for i in indices if not -length <= i < length]

@@ -81,7 +81,13 @@ def _layered(site: Site, model: Model) -> Place:
     width = input_width(model.module.get_submodule(path))
     if width is None or known.n_heads is None:
         raise SiteError(
-            f"{site}: the width of {path!r} or the number of heads is not known, so heads cannot be told apart."
+            f"{site}: the width of {path!r} or the number of heads is not known, so heads cannot be told apart. Give "
+            "the number: med.Architecture(..., n_heads=...)."
+        )
+    if width % known.n_heads:
+        raise SiteError(
+            f"{site}: the {width} features of {path!r} do not divide into {known.n_heads} heads. Correct it: "
+            "med.Architecture(..., n_heads=...)."
         )
     size = width // known.n_heads
     assert isinstance(site.head, int)
@@ -107,7 +113,7 @@ def _require_module(path: str, model: Model) -> None:
     if path in names:
         return
     near = closest(path, names)
-    hint = f"Closest: {near!r}." if near else f"Its modules: {listed(names)}."
+    hint = f"Closest: {near!r}." if near else f"Its modules: {listed(names) or 'none'}."
     raise SiteError(f"No module {path!r} in {type(model.module).__name__}. {hint}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -30,12 +30,15 @@ class SiteSet:
     sites: tuple[Site, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.sites, str) or not isinstance(self.sites, Iterable):
+            raise SiteError(f"SiteSet({self.sites!r}): a tuple of sites is needed, such as med.mlp(0) | med.mlp(1).")
         found = tuple(self.sites)
         bad = [site for site in found if not isinstance(site, Site)]
         if bad:
-            raise SiteError(f"SiteSet: {bad[0]!r} is not a Site.")
+            hint = f"Write med.Site({bad[0]!r})" if isinstance(bad[0], str) else "Join sites and sets of them by |"
+            raise SiteError(f"SiteSet: {bad[0]!r} is not a site. {hint}.")
         if not found:
-            raise SiteError("SiteSet: no site in it.")
+            raise SiteError("SiteSet: there is no site in it; at least one is needed.")
         object.__setattr__(self, "sites", tuple(dict.fromkeys(found)))
 
     def __iter__(self) -> Iterator[Site]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from .._checks import one_of
@@ -66,10 +67,14 @@ class Site:
         one_of(self.kind, KINDS, what="Site kind", error=SiteError)
         object.__setattr__(self, "at", check_position(self.at))
         if self.kind == "module" and (not isinstance(self.module, str) or not self.module):
-            raise SiteError(f"Site({self.module!r}): the dotted path of a module is needed, such as 'encoder.fc1'.")
-        _check_index(self.layer, "layer")
+            raise SiteError(
+                f"Site({self.module!r}): the dotted path of a module is needed, such as 'encoder.fc1'; "
+                "model.named_modules() lists them."
+            )
+        object.__setattr__(self, "layer", _index(self.layer, "layer", "or None for all layers"))
         if self.head != "each":
-            _check_index(self.head, "head")
+            wanted = "'each' for one site a head, or None for all heads together"
+            object.__setattr__(self, "head", _index(self.head, "head", wanted))
         if self.head is not None and self.kind not in ("attention", "pattern"):
             raise SiteError(f"head = {self.head!r}: only attention and pattern sites have heads, this is {self.kind}.")
         if self.units is not None and self.units != "each":
@@ -143,16 +148,21 @@ def overlap(a: Site, b: Site) -> bool:
     return may_overlap(a.at, b.at)
 
 
-def _check_index(value: object, what: str) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise SiteError(f"{what} = {value!r}: a whole number is needed (negative counts from the end).")
+def _index(value: object, what: str, otherwise: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SiteError(f"{what} = {value!r}: a whole number is needed (negative counts from the end), {otherwise}.")
+    return int(value)
 
 
 def _check_units(units: Iterable[int]) -> tuple[int, ...]:
-    try:
-        found = tuple(int(unit) for unit in units)
-    except (TypeError, ValueError):
-        raise SiteError(f"units = {units!r}: a list of feature indices is needed.") from None
+    found = tuple(units) if isinstance(units, Iterable) and not isinstance(units, str) else None
+    if found is None or any(isinstance(unit, bool) or not isinstance(unit, Integral) for unit in found):
+        raise SiteError(
+            f"units = {units!r}: a list of feature indices is needed, 'each' for one site a feature, or None for all."
+        )
+    found = tuple(map(int, found))
     if not found or len(set(found)) != len(found) or min(found) < 0:
         raise SiteError(f"units = {found!r}: distinct indices of at least 0 are needed, and at least one.")
     return found

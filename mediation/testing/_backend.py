@@ -73,8 +73,8 @@ def check_backend(backend: AbstractBackend, *, tolerance: float = 1e-5) -> None:
             for unit, wanted in enumerate(expected[index]):
                 if not abs(values[index, unit] - wanted) <= tolerance:
                     raise BackendError(
-                        f"The backend {backend.name!r} gave {values[index, unit]:.6g} for unit {unit} in {world}, and one "
-                        f"plain forward pass gives {wanted:.6g} (padding_side={execution.padding_side!r}, "
+                        f"The backend {backend.name!r} gave {values[index, unit]:.6g} for unit {unit} in {world}, and "
+                        f"one plain forward pass gives {wanted:.6g} (padding_side={execution.padding_side!r}, "
                         f"batch_size={execution.batch_size}, fan_out={execution.fan_out})."
                     )
 

@@ -179,8 +179,9 @@ class Gate(AbstractClosedForm):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the gate of both bits, ``(n, 1)``, as a polynomial in them."""
-        one, other = self.first(inputs), self.second(inputs)
-        both: Tensor = one * other
+        one: Tensor = self.first(inputs)
+        other: Tensor = self.second(inputs)
+        both = one * other
         if self.kind == "and":
             return both
         return one + other - both if self.kind == "or" else one + other - 2 * both
@@ -192,7 +193,7 @@ class Gate(AbstractClosedForm):
     def outcome_of(self, inputs: Tensor, mediators: Tensor) -> Tensor:
         """Return the entry of the truth table; the input itself is not read."""
         one, other = mediators.bool().T
-        table = {"and": one & other, "or": one | other, "xor": one ^ other}
+        table: dict[str, Tensor] = {"and": one & other, "or": one | other, "xor": one ^ other}
         return table[self.kind].to(inputs)
 
 
@@ -334,8 +335,8 @@ class TraitGate(AbstractClosedForm):
 
     def outcome_of(self, inputs: Tensor, mediators: Tensor) -> Tensor:
         """Return x AND (m XOR c)."""
-        x, trait = inputs.bool().T
-        return (x & (mediators[:, 0].bool() ^ trait)).to(inputs)
+        bits = inputs.bool()
+        return (bits[:, 0] & (mediators[:, 0].bool() ^ bits[:, 1])).to(inputs)
 
 
 @final

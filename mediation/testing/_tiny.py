@@ -129,7 +129,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     --------
     >>> tokenizer = tiny_tokenizer()
     >>> [tokenizer.decode([i]) for i in tokenizer("The capital of Peru")["input_ids"]]
-    ['The', ' capital', ' of', ' ', 'P', 'e', 'r', 'u']
+    ['The', ' capital', ' of', ' P', 'e', 'r', 'u']
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -146,6 +146,8 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(vocab=numbers, merges=list(merges)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=128
+    wrap: Any = PreTrainedTokenizerFast
+    return cast(
+        "PreTrainedTokenizerFast",
+        wrap(tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=128),
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from .._checks import listed
+from .._checks import listed, suggestion
 from .._errors import DataError
 from ..models import Model
 from ._pairs import Pairs
@@ -71,7 +72,8 @@ def encode(pairs: Pairs, model: Model) -> Encoding:
     Raises
     ------
     DataError
-        If texts are given to a model without tokenizer, or a span covers no token.
+        If texts are given to a model without tokenizer, ids are outside its vocabulary, an input is longer than it
+        reads, arguments do not fit its forward, or a span covers no token.
     """
     if pairs.is_text and model.tokenizer is None:
         raise DataError(
@@ -86,21 +88,79 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
     inputs = pairs.inputs(run)
     index = 0 if run == "base" else 1
     spans = {name: given[index] for name, given in pairs.spans.items()}
+    as_ids = pairs.is_ids or (isinstance(inputs, Tensor) and model.is_language_model and not inputs.is_floating_point())
+    if not pairs.is_text and not as_ids:
+        return _encode_tensors(pairs, model, run)
     encoded = []
     for unit in range(len(pairs)):
         places = {name: values[unit] for name, values in spans.items() if values is not None}
         if pairs.is_text:
             encoded.append(_encode_text(model.tokenizer, inputs[unit], places, (run, unit)))
-        elif pairs.is_ids or (
-            isinstance(inputs, Tensor) and model.is_language_model and not inputs.is_floating_point()
-        ):
-            ids = inputs[unit]
+        else:
+            ids = _checked_ids(inputs[unit], model, run, unit)
             tokens = _token_strings(model.tokenizer, ids)
             encoded.append(Encoded(ids, {}, tokens, {name: tuple(range(*place)) for name, place in places.items()}))
-        else:
-            tensors = inputs if isinstance(inputs, dict) else {"": inputs}
-            encoded.append(Encoded(None, {name: value[unit] for name, value in tensors.items()}, (), {}))
+        _check_length(encoded[-1], model, run, unit)
     return tuple(encoded)
+
+
+def _encode_tensors(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
+    inputs = pairs.inputs(run)
+    tensors = inputs if isinstance(inputs, dict) else {"": inputs}
+    if pairs.spans:
+        raise DataError(
+            f"Pairs has spans {listed(pairs.spans)}, and its inputs are tensors; only texts and token ids have spans. "
+            "Name positions by index."
+        )
+    mask = tensors.get("attention_mask")
+    if mask is not None and not bool(mask.all()):
+        raise DataError(
+            f"Pairs: {run} is a padded batch (attention_mask holds zeros), so positions mean different things in "
+            "different units. Give the texts themselves, or lists of token ids without padding."
+        )
+    _check_arguments([name for name in tensors if name], model)
+    return tuple(
+        Encoded(None, {name: value[unit] for name, value in tensors.items()}, (), {}) for unit in range(len(pairs))
+    )
+
+
+def _check_arguments(names: Sequence[str], model: Model) -> None:
+    parameters = inspect.signature(type(model.module).forward).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name in parameters if name != "self"]
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"Pairs: the forward of {type(model.module).__name__} takes no argument {name!r}. "
+                f"{suggestion(name, known)}"
+            )
+
+
+def _checked_ids(ids: Tensor, model: Model, run: str, unit: int) -> Tensor:
+    """Return token ids, checked against the vocabulary."""
+    if ids.ndim != 1:
+        raise DataError(
+            f"The {run} input of unit {unit} has shape {tuple(ids.shape)}; token ids of one unit have one axis, so a "
+            "tensor of inputs has shape (units, tokens)."
+        )
+    size = model.vocabulary
+    wrong = ids[(ids < 0) | (ids >= size)] if size is not None else ids[ids < 0]
+    if wrong.numel():
+        raise DataError(
+            f"The {run} input of unit {unit} holds token id {int(wrong[0])}, outside the model's vocabulary"
+            f"{f' of {size} (0 to {size - 1})' if size is not None else ''}. Encode it with this model's tokenizer."
+        )
+    return ids
+
+
+def _check_length(encoded: Encoded, model: Model, run: str, unit: int) -> None:
+    most, length = model.context, encoded.length or 0
+    if most is not None and length > most:
+        raise DataError(
+            f"The {run} input of unit {unit} has {length} tokens, and {type(model.module).__name__} reads {most} at "
+            "most. Shorten it, or drop the unit."
+        )
 
 
 def _encode_text(tokenizer: Any, text: str, places: Mapping[str, tuple[int, int]], where: tuple[str, int]) -> Encoded:

@@ -8,13 +8,14 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from .._checks import listed, suggestion
+from .._checks import called
 from .._errors import DataError
+from ._inputs import count, inputs_from, kind_of, take
+from ._labels import clusters_from, no_column, weights_from
+from ._spans import RESERVED, span_offsets
 
-Inputs = tuple[str, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]
 Span = tuple[tuple[int, int], ...]
 
 
@@ -60,32 +61,25 @@ class Pairs:
     columns: tuple[str, str] = ("base", "source")
 
     def __post_init__(self) -> None:
-        base = _inputs(self.base, "base")
-        n = _count(base)
+        put = object.__setattr__
+        base = inputs_from(self.base, "base")
+        n = count(base)
         if n == 0:
             raise DataError("Pairs: base holds no unit; at least two are needed for an interval, one for a number.")
-        frame = pd.DataFrame(index=range(n)) if self.frame is None else self.frame.reset_index(drop=True).copy()
-        if len(frame) != n:
-            raise DataError(f"Pairs: frame has {len(frame)} rows and base has {n} inputs; one row a unit is needed.")
-        put = object.__setattr__
         put(self, "base", base)
-        put(self, "frame", frame)
         if self.source is not None:
-            source = _inputs(self.source, "source")
-            if _count(source) != n:
-                raise DataError(
-                    f"Pairs: base has {n} inputs and source has {_count(source)}; each base needs its source."
-                )
-            if type(source) is not type(base):
-                raise DataError(
-                    f"Pairs: base is {_kind(base)} and source is {_kind(source)}; both must be of one kind."
-                )
-            put(self, "source", source)
-        cluster_name = self.cluster if isinstance(self.cluster, str) else None
-        put(self, "cluster_name", cluster_name)
-        put(self, "cluster", _labels(self.cluster, frame, n, "cluster"))
-        put(self, "weight", _weights(self.weight, frame, n))
-        put(self, "spans", {name: self._span(name, given) for name, given in dict(self.spans).items()})
+            put(self, "source", self._matching_source())
+        frame = self._checked_frame(n)
+        put(self, "frame", frame)
+        put(self, "cluster_name", self.cluster if isinstance(self.cluster, str) else None)
+        put(self, "cluster", clusters_from(self.cluster, frame, n))
+        put(self, "weight", weights_from(self.weight, frame, n))
+        if not isinstance(self.spans, Mapping):
+            raise DataError(
+                f"Pairs(spans={self.spans!r}): a mapping from names to columns or values is needed, such as "
+                "spans={'subject': 'subject_column'}."
+            )
+        put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
 
     cluster_name: str | None = field(init=False, default=None)
 
@@ -108,11 +102,19 @@ class Pairs:
         >>> Pairs.from_frame(frame, base="corrupted", source="clean")
         <Pairs n=1, texts, columns clean, corrupted, answer>
         """
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(
+                f"Pairs.from_frame: frame is {called(frame)}; a pandas DataFrame with one row a unit is needed, "
+                "such as pd.DataFrame(...)."
+            )
         for what, name in (("base", base), ("source", source)):
             if name is not None and name not in frame.columns:
-                raise DataError(
-                    f"Pairs.from_frame({what}={name!r}): no such column. {suggestion(name, list(map(str, frame.columns)))}"
-                )
+                raise DataError(f"Pairs.from_frame({what}={name!r}): no such column. {no_column(name, frame)}")
+        if base == source:
+            raise DataError(
+                f"Pairs.from_frame(base={base!r}, source={source!r}): both are one column, so nothing would differ. "
+                "Name the column of the source inputs, or source=None when only ablations are asked."
+            )
         return cls(
             base=list(frame[base]),
             source=None if source is None else list(frame[source]),
@@ -124,7 +126,7 @@ class Pairs:
         )
 
     def __len__(self) -> int:
-        return _count(self.base)
+        return count(self.base)
 
     @property
     def span_names(self) -> tuple[str, ...]:
@@ -146,7 +148,8 @@ class Pairs:
         found = self.base if run == "base" else self.source
         if found is None:
             raise DataError(
-                "The question needs source inputs, and these pairs have only base. Give Pairs(base=..., source=...)."
+                "The question needs source inputs, and these pairs have only base. Give Pairs(base=..., source=...); "
+                "med.ablate with run='base' asks about the base alone."
             )
         return found
 
@@ -154,10 +157,7 @@ class Pairs:
         """Return a column of the frame, or raise DataError with the nearest name."""
         frame = self.table
         if name not in frame.columns:
-            names = list(map(str, frame.columns))
-            raise DataError(
-                f"No column {name!r} among the units. {suggestion(name, names) if names else 'The frame has no columns.'}"
-            )
+            raise DataError(f"No column {name!r} among the units. {no_column(name, frame)}")
         return list(frame[name])
 
     @property
@@ -168,10 +168,14 @@ class Pairs:
 
     def subset(self, units: Sequence[int]) -> Pairs:
         """Return the pairs of `units` only, in that order."""
-        keep = list(units)
+        keep = [int(unit) for unit in units]
+        outside = [unit for unit in keep if not 0 <= unit < len(self)]
+        if outside:
+            last = len(self) - 1
+            raise DataError(f"Pairs.subset: there is no unit {outside[0]}; units are 0 to {last}.")
         return Pairs(
-            base=_take(self.base, keep),
-            source=None if self.source is None else _take(self.source, keep),
+            base=take(self.base, keep),
+            source=None if self.source is None else take(self.source, keep),
             frame=self.table.iloc[keep],
             cluster=None if self.cluster is None else self.cluster[keep],
             weight=None if self.weight is None else self.weight[keep],
@@ -182,7 +186,39 @@ class Pairs:
             columns=self.columns,
         )
 
-    def _span(self, name: str, given: Any) -> tuple[Span, Span | None]:
+    def _matching_source(self) -> Any:
+        source = inputs_from(self.source, "source")
+        n = len(self)
+        if count(source) != n:
+            raise DataError(
+                f"Pairs: base has {n} inputs and source has {count(source)}; each base needs its own source."
+            )
+        mine, theirs = kind_of(self.base), kind_of(source)
+        same = mine == theirs or (isinstance(self.base, Tensor) and isinstance(source, Tensor))
+        if not same:
+            raise DataError(f"Pairs: base is {mine} and source is {theirs}; both must be of one kind.")
+        return source
+
+    def _checked_frame(self, n: int) -> pd.DataFrame:
+        if self.frame is None:
+            return pd.DataFrame(index=range(n))
+        if not isinstance(self.frame, pd.DataFrame):
+            raise DataError(
+                f"Pairs: frame is {called(self.frame)}; a pandas DataFrame with one row a unit is needed, such as "
+                "pd.DataFrame(...)."
+            )
+        if len(self.frame) != n:
+            raise DataError(
+                f"Pairs: frame has {len(self.frame)} rows and base has {n} inputs; one row a unit is needed."
+            )
+        return self.frame.reset_index(drop=True).copy()
+
+    def _span(self, name: Any, given: Any) -> tuple[Span, Span | None]:
+        if not isinstance(name, str) or not name or name in RESERVED:
+            raise DataError(
+                f"Pairs(spans={{{name!r}: ...}}): a span needs a name of its own, such as 'subject'; "
+                f"{', '.join(map(repr, RESERVED))} are positions already."
+            )
         if isinstance(given, tuple) and len(given) == 2 and not isinstance(given[0], (int, np.integer)):
             first, second = given
         else:
@@ -191,122 +227,22 @@ class Pairs:
         return base, None if self.source is None or second is None else self._span_values(name, second, "source")
 
     def _span_values(self, name: str, given: Any, run: str) -> Span:
+        if not isinstance(given, str) and not hasattr(given, "__iter__"):
+            raise DataError(f"Span {name!r} is {given!r}; the name of a column, or one value a unit, is needed.")
         values = self.column(given) if isinstance(given, str) else list(given)
-        texts = self.inputs(run)
+        inputs = self.inputs(run)
         if len(values) != len(self):
-            raise DataError(f"Span {name!r}: {len(values)} values for {len(self)} units.")
-        return tuple(_offsets(name, value, texts[unit], unit, run) for unit, value in enumerate(values))
+            raise DataError(
+                f"Span {name!r}: {len(values)} given for {len(self)} units; one substring, or one (start, end), a unit "
+                "is needed."
+            )
+        if not (self.is_text or self.is_ids or (isinstance(inputs, Tensor) and inputs.ndim > 1)):
+            raise DataError(f"Span {name!r}: the inputs are {kind_of(inputs)}; only texts and token ids have spans.")
+        return tuple(span_offsets(name, value, inputs[unit], unit, run) for unit, value in enumerate(values))
 
     def __repr__(self) -> str:
-        clusters = f", {len(np.unique(self.cluster))} clusters" if self.cluster is not None else ""
+        clusters = f", {len(set(self.cluster))} clusters" if self.cluster is not None else ""
         spans = f", spans {', '.join(self.spans)}" if self.spans else ""
-        columns = ", ".join(map(str, self.table.columns))
-        return f"<Pairs n={len(self)}, {_kind(self.base)}{clusters}{spans}{f', columns {columns}' if columns else ''}>"
-
-
-def _inputs(given: Any, what: str) -> Inputs:
-    if isinstance(given, Tensor):
-        if given.ndim == 0:
-            raise DataError(f"Pairs: {what} is a single number; a tensor with one row a unit is needed.")
-        return given
-    if isinstance(given, Mapping):
-        tensors = {str(name): value for name, value in given.items()}
-        if not tensors or not all(isinstance(value, Tensor) and value.ndim > 0 for value in tensors.values()):
-            raise DataError(f"Pairs: {what} is a mapping; it must map argument names to tensors with one row a unit.")
-        if len({len(value) for value in tensors.values()}) > 1:
-            raise DataError(
-                f"Pairs: the tensors of {what} differ in rows: { {k: len(v) for k, v in tensors.items()} }."
-            )
-        return tensors
-    if isinstance(given, str) or not isinstance(given, (Sequence, np.ndarray, pd.Series)):
-        raise DataError(
-            f"Pairs: {what} is {type(given).__name__}; a list of texts, a list of token ids or a tensor is needed."
-        )
-    items = list(given)
-    if all(isinstance(item, str) for item in items):
-        empty = [i for i, item in enumerate(items) if not item]
-        if empty:
-            raise DataError(f"Pairs: {what} of unit {empty[0]} is an empty text.")
-        return tuple(items)
-    bad = [i for i, item in enumerate(items) if isinstance(item, str) or item is None or isinstance(item, float)]
-    if bad:
-        raise DataError(
-            f"Pairs: {what} of unit {bad[0]} is {items[bad[0]]!r}; every unit needs a text (or every unit token ids)."
-        )
-    return tuple(torch.as_tensor(item, dtype=torch.long) for item in items)
-
-
-def _count(inputs: Inputs) -> int:
-    if isinstance(inputs, dict):
-        return len(next(iter(inputs.values())))
-    return len(inputs)
-
-
-def _take(inputs: Inputs, keep: list[int]) -> Any:
-    if isinstance(inputs, dict):
-        return {name: value[keep] for name, value in inputs.items()}
-    return inputs[keep] if isinstance(inputs, Tensor) else [inputs[i] for i in keep]
-
-
-def _kind(inputs: Inputs) -> str:
-    if isinstance(inputs, dict):
-        return f"tensors {', '.join(inputs)}"
-    if isinstance(inputs, Tensor):
-        return f"tensor of shape {tuple(inputs.shape)}"
-    return "texts" if isinstance(inputs[0], str) else "token ids"
-
-
-def _labels(given: Any, frame: pd.DataFrame, n: int, what: str) -> Any:
-    if given is None:
-        return None
-    if isinstance(given, str):
-        if given not in frame.columns:
-            raise DataError(
-                f"Pairs({what}={given!r}): no such column. {suggestion(given, list(map(str, frame.columns)))}"
-            )
-        given = frame[given]
-    labels = np.asarray(list(given), dtype=object)
-    if len(labels) != n:
-        raise DataError(f"Pairs: {len(labels)} {what} labels for {n} units.")
-    missing = np.flatnonzero(pd.isna(pd.Series(labels)))
-    if len(missing):
-        raise DataError(f"Pairs: unit {missing[0]} has no {what} label ({len(missing)} of {n} are missing).")
-    return labels
-
-
-def _weights(given: Any, frame: pd.DataFrame, n: int) -> Any:
-    labels = _labels(given, frame, n, "weight")
-    if labels is None:
-        return None
-    try:
-        weights = labels.astype(float)
-    except (TypeError, ValueError):
-        raise DataError(f"Pairs: weights must be numbers, found {listed(labels[:3])}.") from None
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise DataError(
-            f"Pairs: weights must be positive and finite; unit {int(np.argmin(weights))} has {weights.min():g}."
-        )
-    return weights
-
-
-def _offsets(name: str, value: Any, text: Any, unit: int, run: str) -> tuple[int, int]:
-    if isinstance(value, str) and isinstance(text, str):
-        found = text.count(value) if value else 0
-        if found != 1:
-            raise DataError(
-                f"Span {name!r}: {value!r} occurs {found} times in the {run} text of unit {unit} ({text!r}); "
-                "once is needed. Give (start, end) character offsets instead."
-            )
-        start = text.index(value)
-        return start, start + len(value)
-    try:
-        start, end = (int(part) for part in value)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"Span {name!r}: unit {unit} has {value!r}; a substring or (start, end) offsets are needed."
-        ) from None
-    if not 0 <= start < end <= len(text):
-        raise DataError(
-            f"Span {name!r}: offsets ({start}, {end}) of unit {unit} lie outside its {run} input of length {len(text)}."
-        )
-    return start, end
+        names = ", ".join(map(str, self.table.columns))
+        columns = f", columns {names}" if names else ""
+        return f"<Pairs n={len(self)}, {kind_of(self.base)}{clusters}{spans}{columns}>"

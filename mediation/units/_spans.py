@@ -1,8 +1,65 @@
-"""From characters to tokens: which tokens a named span of the text covers."""
+"""Named spans: from substrings to characters, and from characters to tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .._errors import DataError
+
+RESERVED = ("all", "last", "each", "spans")
+"""Positions that have a meaning of their own, and so cannot name a span."""
+
+
+def span_offsets(name: str, value: Any, given: str | Tensor, unit: int, run: str) -> tuple[int, int]:
+    """Return the ``(start, end)`` of one unit's span, from a substring or from offsets.
+
+    Parameters
+    ----------
+    name
+        Name of the span, for errors.
+    value
+        A substring of a text, or ``(start, end)``.
+    given
+        The unit's text or token ids.
+    unit, run
+        Whose they are, for errors.
+
+    Raises
+    ------
+    DataError
+        If a substring is not found exactly once, or offsets lie outside the input.
+
+    Examples
+    --------
+    >>> span_offsets("animal", "cat", "a cat", 0, "base")
+    (2, 5)
+    """
+    where = f"Span {name!r} of unit {unit}"
+    if isinstance(given, str) and isinstance(value, str):
+        found = given.count(value) if value else 0
+        if found != 1:
+            times = "does not occur" if found == 0 else f"occurs {found} times"
+            raise DataError(
+                f"{where}: {value!r} {times} in its {run} text {given!r}; once is needed. "
+                "Correct it, or give (start, end) character offsets."
+            )
+        start = given.index(value)
+        return start, start + len(value)
+    wanted = "a substring or (start, end) character offsets" if isinstance(given, str) else "(start, end) token offsets"
+    parts = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else []
+    if len(parts) != 2 or not all(hasattr(part, "__index__") for part in parts):
+        raise DataError(f"{where} is {value!r}; {wanted} are needed, such as (4, 7).")
+    start, end = (int(part) for part in parts)
+    if not 0 <= start < end <= len(given):
+        unit_of = "characters" if isinstance(given, str) else "tokens"
+        raise DataError(
+            f"{where}: offsets ({start}, {end}) do not lie in its {run} input of {len(given)} {unit_of}; "
+            "0 <= start < end <= length is needed."
+        )
+    return start, end
 
 
 def span_tokens(text: str, offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from scipy import stats
 from mediation.inference import Inference, mean_intervals
 from mediation.inference._flips import bonett_price, pseudo_units
 from mediation.inference._sampling import sampling
-from mediation.inference._studentized import studentize
+from mediation.inference._studentized import Studentizer
 from mediation.inference._variance import linearise
 from tests.inference.naive import every_resample
 
@@ -37,6 +37,12 @@ def test_interval_of_few_flips():
     assert found.estimate[0] == pytest.approx(2 / 30)
     assert (found.conf_low[0], found.conf_high[0]) == pytest.approx(stats.norm.interval(0.95, p - q, error))
     assert found.p_value[0] == pytest.approx(2 * stats.norm.sf((p - q) / error))
+
+
+def test_p_value_of_almost_all_flips_is_not_zero():
+    found = mean_intervals(flips(4999, 0, 5000), settings=Inference(n_resamples=99))
+    assert found.method == ("bonett-price",)
+    assert 0 < found.p_value[0] < 1e-300
 
 
 @pytest.mark.parametrize(
@@ -72,9 +78,10 @@ def test_replicates_are_bonett_and_prices_of_the_resample():
     counts, _ = every_resample(5)
     chosen = sampling(5, None, None)
     part = linearise(column[:, None], chosen)
-    found = studentize(part, chosen, counts, pseudo_units(np.array([True]), part.mean, 5))
+    found = np.empty((1, len(counts)))
+    Studentizer(part, chosen, pseudo_units(np.array([True]), part.mean, 5)).fill(counts, out=found)
     centre, _ = bonett_price(part.mean, part.sum_squares, 5)
-    for row, t in zip(counts, found.t[0], strict=True):
+    for row, t in zip(counts, found[0], strict=True):
         resample = np.repeat(column, row.astype(int))
         own, error = bonett_price(resample.mean(keepdims=True), np.array([5 * resample.var()]), 5)
         assert t == pytest.approx((own[0] - centre[0]) / error[0])

@@ -188,7 +188,7 @@ def test_turned_labels_are_one_line():
 def test_the_one_position_all_is_not_news():
     sweep = make_sweep(layers=(0, 1), positions=(8,), heads=(0, 1))
     at_all = Effects(sweep.tidy().assign(position="all"), sweep.units, {})
-    assert title(heatmap(at_all)).startswith("Pure indirect effect (PNIE)\n")
+    assert title(heatmap(at_all)).startswith("Pure indirect effect (PNIE, denoising)\n")
 
 
 def test_many_positions_are_turned_upright():
@@ -200,11 +200,13 @@ def test_many_positions_are_turned_upright():
 def test_title_says_what_was_patched_into_what():
     said = title(heatmap(make_sweep(), "pnie")).replace("\n", " ")
     assert said == (
-        "Pure indirect effect (PNIE) "
-        "Source (clean) residual activation patched into the base (corrupted) run (denoising)"
+        "Pure indirect effect (PNIE, denoising) "
+        "Source (clean) residual activation patched into the base (corrupted) run"
     )
     said = title(heatmap(make_sweep(), "tnie")).replace("\n", " ")
-    assert "Base (corrupted) residual activation patched into the source (clean) run (noising" in said
+    assert said.startswith(
+        "Total indirect effect (TNIE, noising, sign reversed) Base (corrupted) residual activation patched"
+    )
 
 
 def test_colour_bar_is_labelled_with_the_outcome():

@@ -1,0 +1,199 @@
+"""Ablation effects: what a site does for one input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+
+from .._checks import called, one_of
+from .._errors import DesignError
+from ..engine import World, make_study, run_study
+from ..estimands import estimands_from
+from ..estimate import seed_from, summarise
+from ..inference import Inference
+from ..interventions import AbstractIntervention, Assignment, InterventionFactory
+from ..models import Model, load
+from ..outcomes import AbstractOutcome
+from ..provenance import provenance_of
+from ..results import Effects
+from ..sites import Site, SiteSet
+from ..units import Encoding, Pairs, encode
+from ._asked import check_question, execution_for, units_frame
+
+Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
+
+
+def ablate(  # noqa: PLR0913
+    model: Any,
+    pairs: Pairs,
+    arms: Arms,
+    outcome: AbstractOutcome,
+    *,
+    sites: Site | SiteSet | None = None,
+    run: Literal["base", "source"] | None = None,
+    n_draws: int = 1,
+    rng: int | np.random.Generator | None = None,
+    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    **execution: Any,
+) -> Effects:
+    """Return ablation effects, AE(m*) = Y(x, M(x)) - Y(x, m*): what a site does for one input.
+
+    There is no treatment contrast, so these are neither direct nor indirect effects.
+
+    Parameters
+    ----------
+    model, pairs, outcome
+        As in `mediate`.
+    arms
+        An assignment (``Zero().at(site)``), or a mapping from names to assignments; `doses` makes one for a
+        dose-response curve. With `sites`: an intervention, or a mapping from names to interventions.
+    sites
+        Ablate each of these sites in turn.
+    run
+        Which input runs; by default the source where there is one (the intact run), else the base.
+    n_draws, rng, method, confidence_level, n_resamples, **execution
+        As in `mediate`.
+
+    Returns
+    -------
+    Effects
+        With columns ``arm``, ``dose`` and ``n_draws``.
+
+    Raises
+    ------
+    SiteError, DataError, OutcomeError, DesignError, BackendError
+        As in `mediate`.
+    """
+    loaded = load(model) if not isinstance(model, Model) else model
+    how, progress = execution_for(execution, ablate)
+    settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    check_question(pairs, outcome, n_draws)
+    which = one_of(run or ("base" if pairs.source is None else "source"), ("base", "source"), what="run")
+    encoding = encode(pairs, loaded)
+    named = _arms(arms, sites, loaded, encoding)
+    worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
+    asked = [world for pair in worlds.values() for world in pair.values()]
+    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    finished = run_study(study, how, progress)
+    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
+    units = units_frame(finished, labels, worlds)
+    what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
+    provenance = provenance_of(finished, " & ".join(dict.fromkeys(key[0] for key in named)), what, how)
+    provenance["run"] = which
+    return summarise(units, estimands_from(("y", "ym"), ["ablation"]), settings, provenance=provenance)
+
+
+def doses(
+    make: Callable[[float], Assignment], levels: Iterable[float], name: str = ""
+) -> dict[tuple[str, float], Assignment]:
+    """Return arms for `ablate`, one a dose.
+
+    Parameters
+    ----------
+    make
+        From a dose (a noise scale, a weight) to an assignment.
+    levels
+        The doses.
+    name
+        Name of the arm; by default that of the intervention.
+
+    Raises
+    ------
+    DesignError
+        If `make` is no function to assignments, or `levels` no list of numbers.
+
+    Examples
+    --------
+    >>> from mediation import GaussianNoise, mlp
+    >>> list(doses(lambda scale: GaussianNoise(scale).at(mlp(1)), [0.5, 1.0]))
+    [('GaussianNoise', 0.5), ('GaussianNoise', 1.0)]
+    """
+    example = "doses(lambda scale: GaussianNoise(scale).at(site), [0.5, 1.0])"
+    if not callable(make) or isinstance(make, AbstractIntervention):
+        raise DesignError(f"doses: make is {make!r}; a function from a dose to an assignment is needed: {example}.")
+    if isinstance(levels, str) or not isinstance(levels, Iterable):
+        raise DesignError(f"doses: levels = {levels!r}; a list of numbers is needed: {example}.")
+    arms: dict[tuple[str, float], Assignment] = {}
+    for level in levels:
+        if isinstance(level, bool) or not isinstance(level, Real):
+            raise DesignError(f"doses: the level {level!r} is no number: {example}.")
+        assignment = make(level)
+        if not isinstance(assignment, Assignment):
+            raise DesignError(
+                f"doses: make({level!r}) returned {assignment!r}; an assignment is needed, placed by .at(site): "
+                f"{example}."
+            )
+        arms[(name or type(assignment.entries[0][1]).__name__, float(level))] = assignment
+    return arms
+
+
+def _arms(
+    arms: Any, sites: Any, model: Model, encoding: Encoding
+) -> dict[tuple[str, str, float], tuple[str, Assignment]]:
+    """Return the arms by (site, name, dose)."""
+    if sites is not None and not isinstance(sites, (Site, SiteSet)):
+        hint = f"med.Site({sites!r})" if isinstance(sites, str) else "med.mlp(8), or med.mlp(8) | med.mlp(9)"
+        raise DesignError(
+            f"sites is {called(sites)}; a site, or a set of sites to ablate in turn, is needed: {hint}. Several sites "
+            "are ablated together by intervention.at(a | b)."
+        )
+    found: dict[tuple[str, str, float], tuple[str, Assignment]] = {}
+    for (name, dose), arm in _named_arms(arms).items():
+        _check_arm(name, arm, alone=sites is not None)
+        if sites is None:
+            where = " & ".join(
+                dict.fromkeys(
+                    str(site) if isinstance(site, Site) else " & ".join(map(str, site)) for site, _ in arm.entries
+                )
+            )
+            found[(where, name, dose)] = (repr(arm), arm)
+            continue
+        several = sites if isinstance(sites, SiteSet) else SiteSet((sites,))
+        for site in several.expand(model, encoding):
+            found[(str(site), name, dose)] = (repr(arm), arm.at(site))
+    return found
+
+
+def _named_arms(arms: Any) -> dict[tuple[str, float], Any]:
+    if isinstance(arms, AbstractIntervention):
+        return {(repr(arms), np.nan): arms}
+    if isinstance(arms, Assignment):
+        return {(" | ".join(repr(what) for _, what in arms.entries), np.nan): arms}
+    if not isinstance(arms, Mapping) or not arms:
+        raise DesignError(
+            f"arms is {'empty' if isinstance(arms, Mapping) else called(arms)}; an assignment such as "
+            "med.Zero().at(site) is needed, or a mapping from names to assignments, such as "
+            "{'zero': med.Zero().at(site)}."
+        )
+    named: dict[tuple[str, float], Any] = {}
+    for key, arm in arms.items():
+        parts = key if isinstance(key, tuple) else (key, np.nan)
+        if len(parts) != 2 or isinstance(parts[1], bool) or not isinstance(parts[1], Real):
+            raise DesignError(
+                f"The name of an arm is {key!r}; a name or (name, dose) is needed, such as ('noise', 0.5)."
+            )
+        named[(str(parts[0]), float(parts[1]))] = arm
+    return named
+
+
+def _check_arm(name: str, arm: object, *, alone: bool) -> None:
+    if isinstance(arm, Assignment) and alone:
+        raise DesignError(
+            f"arm {name!r} is {arm!r}, placed at a site, and sites=... says where already. Give one of them: "
+            f"{arm.entries[0][1]!r} with sites=..., or {arm!r} without."
+        )
+    if isinstance(arm, AbstractIntervention) and not alone:
+        raise DesignError(
+            f"arm {name!r} is {arm!r}, an intervention without a site. Place it: {arm!r}.at(site), or give sites=..."
+        )
+    if not isinstance(arm, (Assignment, AbstractIntervention)):
+        hint = f" Call it: {arm.name}()." if isinstance(arm, InterventionFactory) else ""
+        raise DesignError(
+            f"arm {name!r} is {called(arm)}; an assignment is needed, such as med.Zero().at(site), or an intervention "
+            f"with sites=....{hint}"
+        )

@@ -1,0 +1,76 @@
+"""What both questions check before a run, and the frame that they make after it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._checks import called, one_of, positive_int, suggestion
+from .._errors import DataError, DesignError
+from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
+from ..engine._choose import backend_for
+from ..outcomes import AbstractOutcome
+from ..units import Pairs
+
+_EXECUTION = ("backend", "batch_size", "checks", "fan_out", "padding_side", "progress")
+
+
+def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tuple[Execution, Progress]:
+    """Return how a question is to be run, from its keyword arguments; DesignError for one that it does not have."""
+    for name in options:
+        if name not in _EXECUTION:
+            known = [one for one in inspect.signature(question).parameters if one != "execution"]
+            raise DesignError(
+                f"{question.__name__}: there is no argument {name!r}. {suggestion(name, [*known, *_EXECUTION])}"
+            )
+    progress = progress_for(options.pop("progress", None))
+    if options.get("batch_size") is not None:
+        options["batch_size"] = positive_int(options["batch_size"], what="batch_size")
+    options["checks"] = positive_int(options.get("checks", 3), what="checks", least=0)
+    one_of(options.get("padding_side", "left"), ("left", "right"), what="padding_side")
+    if not isinstance(options.get("fan_out", True), bool):
+        raise DesignError(f"fan_out = {options['fan_out']!r}: True or False is needed.")
+    backend = backend_for(options.pop("backend", "nnsight"))
+    return Execution(backend=backend, **options), progress
+
+
+def check_question(pairs: object, outcome: object, n_draws: int) -> None:
+    """Raise DataError or DesignError if pairs, outcome or draws are something else."""
+    if not isinstance(pairs, Pairs):
+        frame = isinstance(pairs, pd.DataFrame)
+        hint = "Pairs.from_frame(frame, base='...', source='...')" if frame else "Pairs(base=..., source=...)"
+        raise DataError(f"pairs is {called(pairs)}; units are given as med.{hint}.")
+    if not isinstance(outcome, AbstractOutcome):
+        raise DesignError(
+            f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
+            "decorated with @med.outcome."
+        )
+    positive_int(n_draws, what="n_draws")
+
+
+def units_frame(
+    finished: Finished, labels: Mapping[Any, Mapping[str, Any]], worlds: Mapping[Any, Mapping[str, World]]
+) -> pd.DataFrame:
+    """Return the unit-level frame: one row a site (or arm), unit and draw."""
+    study = finished.study
+    pairs, n = study.pairs, len(study.pairs)
+    index = {world: i for i, world in enumerate(study.worlds)}
+    clusters = np.arange(n) if pairs.cluster is None else pairs.cluster
+    weights = np.ones(n) if pairs.weight is None else pairs.weight
+    frames = []
+    for key, named in worlds.items():
+        expanded = {name: expand_world(world, study.model, study.encoding) for name, world in named.items()}
+        draws = max(study.draws_of(world) for world in expanded.values())
+        columns: dict[str, Any] = dict(labels[key]) or {"site": key}
+        columns["unit"] = np.repeat(np.arange(n), draws)
+        columns["cluster"] = np.repeat(clusters, draws)
+        columns["weight"] = np.repeat(weights, draws)
+        columns["draw"] = np.tile(np.arange(draws), n)
+        for name, world in expanded.items():
+            columns[name] = finished.values[index[world], :, :draws].reshape(-1)
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)

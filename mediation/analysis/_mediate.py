@@ -1,0 +1,197 @@
+"""Direct and indirect effects of base against source, through a mediator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from .._checks import called
+from .._errors import DesignError
+from ..engine import World, make_study, run_study
+from ..estimands import AbstractEstimand, estimands_from
+from ..estimate import SiteInfo, seed_from, summarise
+from ..inference import Inference
+from ..interventions import AbstractIntervention, Assignment, Interchange, Swap
+from ..models import Model, load
+from ..outcomes import AbstractOutcome
+from ..provenance import provenance_of
+from ..results import Effects
+from ..sites import Joint, Site, SiteSet
+from ..sites._positions import at_text
+from ..units import Encoding, Pairs, encode
+from ._asked import check_question, execution_for, units_frame
+
+
+def mediate(  # noqa: PLR0913
+    model: Any,
+    pairs: Pairs,
+    mediator: Site | SiteSet | Joint,
+    outcome: AbstractOutcome,
+    *,
+    estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
+    ablation: AbstractIntervention | None = None,
+    donor: Interchange | Swap | None = None,
+    n_draws: int = 1,
+    rng: int | np.random.Generator | None = None,
+    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    **execution: Any,
+) -> Effects:
+    """Return the direct and indirect effects of base against source through a mediator.
+
+    For every unit the four worlds Y(x, M(m)) are run: x is the input that runs, m the input whose mediator
+    activation is put in (0 base, 1 source). All are observed, so no model of the mediator is assumed.
+
+    Parameters
+    ----------
+    model
+        What `load` returns or takes.
+    pairs
+        Units with base and source inputs.
+    mediator
+        A site; a `SiteSet` is a sweep, one row a site; ``sites.jointly()`` is one mediator.
+    outcome
+        One number per unit.
+    estimands
+        Keys such as ``["te", "pnie"]``; None for all that the worlds answer (for a sweep te, pnde, tnde,
+        pnie, tnie, int_med). Only the worlds that they need are run.
+    ablation
+        An intervention m*; adds the worlds Y(0, m*) and Y(1, m*) and with them cde, int_ref and pe.
+    donor
+        ``Swap(...)`` puts in the mediator of another unit, drawn at random, and asks for the
+        interventional effects ide, iie and oe instead; None is each unit's own.
+    n_draws
+        Draws of random donors or noise per unit; averaged within the unit.
+    rng
+        Seed or generator; the same gives the same numbers.
+    method, confidence_level, n_resamples
+        Of the intervals; see `effects`.
+    **execution
+        ``batch_size``, ``padding_side`` ("left" or "right"), ``backend`` ("nnsight", "hooks", "reference" or
+        an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out.
+
+    Returns
+    -------
+    Effects
+
+    Raises
+    ------
+    SiteError, DataError, OutcomeError, DesignError
+        For a question that cannot be asked, before the model runs on a batch.
+    BackendError
+        If patching a unit with itself is not neutral, or a recomputed cell does not agree.
+
+    Notes
+    -----
+    TE = PNDE + TNIE = TNDE + PNIE = PNDE + PNIE + INTmed, unit by unit. A sweep has one row per estimand and
+    site, with simultaneous bands over the sites of each estimand.
+    """
+    loaded = load(model) if not isinstance(model, Model) else model
+    how, progress = execution_for(execution, mediate)
+    settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    check_question(pairs, outcome, n_draws)
+    encoding = encode(pairs, loaded)
+    mediators = _mediators(mediator, loaded, encoding)
+    sweep = isinstance(mediator, SiteSet)
+    worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
+    asked = [world for named in worlds.values() for world in named.values()]
+    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    finished = run_study(study, how, progress)
+    units = units_frame(finished, {site: {} for site in worlds}, worlds)
+    info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
+    intervention = repr(donor if donor is not None else Interchange())
+    provenance = provenance_of(finished, mediator, intervention, how)
+    if ablation is not None:
+        provenance["ablation"] = repr(ablation)
+    return summarise(units, wanted, settings, sites=info, provenance=provenance)
+
+
+def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+    """Return the mediators by name, each the sites that are patched together."""
+    if isinstance(mediator, Site):
+        return (
+            {str(mediator): SiteSet((mediator,)).expand(model, encoding)}
+            if mediator.is_concrete
+            else _mediators(SiteSet((mediator,)), model, encoding)
+        )
+    if isinstance(mediator, Joint):
+        return {str(mediator): mediator.sites.expand(model, encoding)}
+    if isinstance(mediator, SiteSet):
+        return {str(site): SiteSet((site,)) for site in mediator.expand(model, encoding)}
+    hint = "Write such as med.residual(12, at='last'), or med.Site('encoder.fc1')."
+    if isinstance(mediator, str):
+        hint = f"Write med.Site({mediator!r})."
+    elif isinstance(mediator, (list, tuple)):
+        hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
+    elif isinstance(mediator, Assignment):
+        hint = "Give the site alone; med.ablate(model, pairs, assignment, ...) asks what a site does for one input."
+    raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
+
+
+def _assign(sites: SiteSet, what: AbstractIntervention | None) -> Assignment | None:
+    return None if what is None else Assignment(tuple((site, what) for site in sites))
+
+
+def _mediation_worlds(
+    mediators: Mapping[str, SiteSet],
+    donor: Interchange | Swap | None,
+    ablation: AbstractIntervention | None,
+    estimands: Any,
+    *,
+    sweep: bool,
+) -> tuple[dict[Any, dict[str, World]], tuple[AbstractEstimand, ...]]:
+    """Return the named worlds of every mediator, and the estimands that they answer."""
+    _check_contrast(donor, ablation)
+    plan: dict[str, tuple[Literal["base", "source"], AbstractIntervention | None]] = {}
+    if isinstance(donor, Swap):
+        of_base, of_source = replace(donor, run="base"), replace(donor, run="source")
+        plan |= {"g00": ("base", of_base), "g01": ("base", of_source)}
+        plan |= {"g10": ("source", of_base), "g11": ("source", of_source)}
+    else:
+        own = Interchange()
+        plan |= {"y00": ("base", None), "y01": ("base", own), "y10": ("source", own), "y11": ("source", None)}
+    if ablation is not None:
+        plan |= {"y0m": ("base", ablation), "y1m": ("source", ablation)}
+    wanted = estimands_from(plan, estimands)
+    if sweep and estimands is None:
+        wanted = tuple(one for one in wanted if one.denominator is None)
+    needed = set().union(*(one.needs for one in wanted))
+    built: dict[Any, dict[str, World]] = {}
+    for name, sites in mediators.items():
+        built[name] = {key: World(run, _assign(sites, what)) for key, (run, what) in plan.items() if key in needed}
+    return built, wanted
+
+
+def _check_contrast(donor: object, ablation: object) -> None:
+    if donor is not None and not isinstance(donor, (Interchange, Swap)):
+        raise DesignError(
+            f"donor is {donor!r}; med.Swap(...) for random donors, or None for each unit's own, is needed. What is put "
+            "in the mediator's place besides is given as ablation=."
+        )
+    if isinstance(donor, (Interchange, Swap)) and donor.run != type(donor)().run:
+        raise DesignError(
+            f"donor = {donor!r}: whose mediator is put in is what the worlds differ in. Leave run={donor.run!r} out."
+        )
+    if isinstance(ablation, Assignment):
+        raise DesignError(
+            f"ablation = {ablation!r} is placed at a site already, and ablation is placed at the mediator. Write "
+            f"ablation={ablation.entries[0][1]!r}."
+        )
+    if ablation is not None and not isinstance(ablation, AbstractIntervention):
+        raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
+
+
+def _site_info(sites: SiteSet) -> SiteInfo:
+    site = sites.sites[0]
+    unit = (
+        site.head
+        if isinstance(site.head, int)
+        else site.units[0]
+        if isinstance(site.units, tuple) and len(site.units) == 1
+        else None
+    )
+    return SiteInfo(site.layer, at_text(site.at), unit)

@@ -1,0 +1,85 @@
+"""The command line: run the demo, show a saved result, draw it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ._checks import one_of
+from ._errors import MediationError
+
+app = typer.Typer(
+    name="mediation",
+    help="Causal mediation analysis of neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_PICTURES = ("decomposition", "forest", "heatmap", "dose")
+
+
+@app.command()
+def demo(
+    model: Annotated[
+        Optional[str], typer.Option(help="Hub id or path; by default SmolLM2-135M-Instruct.")  # noqa: UP045 - typer reads it
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.md.")] = Path("demo-output"),
+    n: Annotated[int, typer.Option(help="Pairs of sentences.")] = 96,
+    seed: Annotated[int, typer.Option(help="Seed of pairs, draws and resamples.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Run the main job on real weights: sweep, decomposition, ablations, report."""
+    from .demo import run
+
+    with _plain_errors():
+        run(model, out, n=n, seed=seed, progress=False if quiet else True, say=typer.echo)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="A saved result, such as demo-output/effects.parquet.")],
+    tidy: Annotated[bool, typer.Option("--tidy", help="The whole tidy table as CSV, instead of the summary.")] = False,
+) -> None:
+    """Print a saved result."""
+    from .results import read
+
+    with _plain_errors():
+        effects = read(path)
+        typer.echo(effects.tidy().to_csv(index=False) if tidy else str(effects.summary()))
+
+
+@app.command()
+def plot(
+    path: Annotated[Path, typer.Argument(help="A saved result.")],
+    kind: Annotated[str, typer.Option(help="decomposition, forest, heatmap or dose.")] = "forest",
+    out: Annotated[Path, typer.Option(help="Picture to write; its suffix is the format.")] = Path("figure.png"),
+    estimand: Annotated[str, typer.Option(help="Estimand of a heat map.")] = "pnie",
+) -> None:
+    """Draw a saved result."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from . import plot as pictures
+    from .results import read
+
+    with _plain_errors():
+        one_of(kind, _PICTURES, what="kind")
+        effects = read(path)
+        ax = pictures.heatmap(effects, estimand) if kind == "heatmap" else getattr(pictures, kind)(effects)
+        ax.get_figure().savefig(out, dpi=160)
+        typer.echo(str(out))
+
+
+class _plain_errors:  # noqa: N801 - used as a function
+    """Print errors of this package as a sentence, without a traceback."""
+
+    def __enter__(self) -> None:
+        """Enter."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Turn an error of this package into a message and exit code 1."""
+        if isinstance(error, MediationError):
+            typer.secho(f"{type(error).__name__}: {error}", err=True, fg=typer.colors.RED)
+            raise typer.Exit(1) from error

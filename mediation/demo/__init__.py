@@ -1,0 +1,5 @@
+"""The demo: who gets the drink? Direct and indirect effects in a small language model, from pairs to a report."""
+
+from ._ioi import indirect_object_pairs as indirect_object_pairs, segments as segments
+from ._run import DemoResult as DemoResult, run as run
+from ._weights import DEFAULT_MODEL as DEFAULT_MODEL, find_model as find_model

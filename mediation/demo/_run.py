@@ -1,0 +1,192 @@
+"""The demo's study: a sweep, the decomposition at one site, and ablations there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, final
+
+from .._errors import DegenerateWarning
+from ..analysis import ablate, doses, mediate
+from ..interventions import Constant, GaussianNoise, Mean, Swap, Zero
+from ..outcomes import LogitDiff
+from ..results import Effects
+from ..sites import Site, attention, mlp, residual
+from ..units import Pairs
+from ._ioi import indirect_object_pairs, segments
+from ._weights import find_model
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+_N_DRAWS = 8
+_SCALES = (0.25, 0.5, 1.0, 2.0)
+# The token that predicts the answer. (At the changed token the first MLP carries everything: it reads the name.)
+_PLACE = "end"
+Say = Callable[[str], None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo found.
+
+    Attributes
+    ----------
+    sweep
+        Residual stream, every layer at every segment of the sentence.
+    components
+        Outputs of every attention and MLP, at the last token.
+    effects
+        The whole decomposition at the strongest component.
+    ablation
+        Ablations of that component.
+    out
+        Folder with tables, pictures and ``report.md``.
+    """
+
+    sweep: Effects
+    components: Effects
+    effects: Effects
+    ablation: Effects
+    out: Path
+
+
+def run(
+    model: str | None = None,
+    out: str | Path = "demo-output",
+    *,
+    n: int = 96,
+    seed: int = 0,
+    progress: bool | None = None,
+    say: Say = print,
+) -> DemoResult:
+    """Run the demo and write its tables, pictures and report to `out`.
+
+    Parameters
+    ----------
+    model
+        Hub id or path; None for the default model (see `find_model`).
+    out
+        Folder; made if need be.
+    n
+        Pairs of sentences.
+    seed
+        Seed of pairs, draws and resamples.
+    progress
+        Show progress bars; None shows them on a terminal.
+    say
+        Called with each table and headline.
+
+    Raises
+    ------
+    DataError
+        If the tokenizer does not allow `n` aligned pairs.
+    BackendError
+        If there are no weights.
+    """
+    from ._report import write_report
+
+    began = perf_counter()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = find_model(model)
+    pairs = make_pairs(loaded, n=n, seed=seed)
+    say(f"{loaded!r}\n{len(pairs)} pairs of sentences, such as\n  clean      {pairs.source[0]!r}")
+    say(
+        f"  corrupted  {pairs.base[0]!r}\n  outcome    logit{pairs.table['answer'][0]!r} - logit{pairs.table['foil'][0]!r}\n"
+    )
+    outcome, options = LogitDiff("answer", "foil"), {"rng": seed, "progress": progress}
+    with _quiet():
+        say("1. Residual stream, every layer and segment, both directions of patching")
+        sweep = mediate(loaded, pairs, residual(at="spans"), outcome, **options)
+        say(f"\n{sweep.summary()}\n")
+        say("2. Attention and MLP outputs of every layer, at the last token")
+        components = mediate(loaded, pairs, attention(at=_PLACE) | mlp(at=_PLACE), outcome, **options)
+        site = strongest(components)
+        say(f"\n{components.summary()}\n")
+        say(f"3. The whole decomposition at the strongest component, {site}")
+        effects = mediate(loaded, pairs, site, outcome, ablation=Mean(over="tokens"), **options)
+        say(f"\n{effects.summary()}\n")
+        say(f"4. Ablations of {site} in the clean sentence")
+        ablation = ablate(loaded, pairs, _arms(site), outcome, n_draws=_N_DRAWS, **options)
+        say(f"\n{ablation.summary()}\n")
+    result = DemoResult(sweep, components, effects, ablation, folder)
+    save(result)
+    write_report(result, pairs, seconds=perf_counter() - began)
+    say(
+        f"Tables and pictures are in {folder.resolve()}:\n  "
+        + "\n  ".join(sorted(one.name for one in folder.iterdir()))
+    )
+    say(f"Begin with {folder / 'report.md'}. {perf_counter() - began:.0f} seconds in all.")
+    return result
+
+
+def make_pairs(model: Model, *, n: int, seed: int) -> Pairs:
+    """Return indirect-object pairs for the model's tokenizer; cluster = template, spans = segments."""
+    frame = indirect_object_pairs(model.tokenizer, n=n, seed=seed)
+    spans = {name: (f"{name}_base", f"{name}_source") for name in segments()}
+    return Pairs.from_frame(frame, base="corrupted", source="clean", cluster="template", spans=spans)
+
+
+def strongest(components: Effects) -> Site:
+    """Return the site with the largest pure indirect effect in absolute value."""
+    table = components.tidy()
+    rows = table[table["estimand"] == "pnie"]
+    best = rows.loc[rows["estimate"].abs().idxmax()]
+    build = attention if str(best["site"]).startswith("attention") else mlp
+    site = build(int(best["layer"]), at=str(best["position"]))
+    assert isinstance(site, Site)
+    return site
+
+
+def save(result: DemoResult) -> None:
+    """Write tables and pictures."""
+    import matplotlib as mpl
+
+    from .. import plot
+
+    for name in ("sweep", "components", "effects", "ablation"):
+        getattr(result, name).save(result.out / f"{name}.parquet")
+    pictures: dict[str, tuple[Callable[..., Any], Effects]] = {
+        "heatmap": (plot.heatmap, result.sweep),
+        "decomposition": (plot.decomposition, result.effects),
+        "ablation": (plot.forest, result.ablation),
+    }
+    with mpl.rc_context({"savefig.dpi": 160}):
+        for name, (draw, effects) in pictures.items():
+            figure = draw(effects).get_figure()
+            figure.savefig(result.out / f"{name}.png")
+            _close(figure)
+
+
+def _close(figure: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+def _arms(site: Site) -> dict[Any, Any]:
+    noise = doses(
+        lambda scale: GaussianNoise(scale, relative=True).at(site), _SCALES, name="Gaussian noise (x its own sd)"
+    )
+    return {
+        "zero": Zero().at(site),
+        "mean": Mean(over="tokens").at(site),
+        "constant (0.1)": Constant(0.1).at(site),
+        **noise,
+        "swap (other sentence)": Swap("derangement").at(site),
+        "swap (same template)": Swap("matched", column="template").at(site),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out warnings of cells that cannot have an interval; the report counts them instead."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        yield

@@ -1,0 +1,271 @@
+"""Probes: what can be read from states, out of sample, and how much of it the probe would read from anything."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from .._checks import positive_int
+from .._errors import BackendError, DataError
+from ..estimate import seed_from
+from ..inference import Inference, mean_intervals
+from ._states import matrix
+
+Array = NDArray[np.float64]
+_Codes = NDArray[np.intp]
+_Folds = list[tuple[_Codes, _Codes]]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Probe:
+    """How well a label can be read from features, out of sample; made by `probe`.
+
+    Attributes
+    ----------
+    accuracy, conf_low, conf_high
+        Share of units whose label is predicted by a probe that was not trained on them (nor on their group), with its
+        interval.
+    majority
+        The same for the commonest label of the training units: what is reached without looking at the features.
+    control_accuracy
+        Mean accuracy of probes of the same kind that were trained and tested on shuffled labels.
+    selectivity, selectivity_low, selectivity_high, selectivity_p
+        accuracy - control_accuracy, with its interval and the p-value of "it is 0".
+    n, n_groups, n_classes, n_splits, n_controls
+        Units, groups (of units, without groups), labels, folds and shuffles.
+    method
+        How the interval of the accuracy was made.
+    correct
+        1 for each unit that was predicted rightly and 0 otherwise, ``(n,)``: what the accuracy is the mean of.
+    control
+        Share of the shuffles in which each unit was predicted rightly, ``(n,)``.
+    """
+
+    accuracy: float
+    conf_low: float
+    conf_high: float
+    majority: float
+    control_accuracy: float
+    selectivity: float
+    selectivity_low: float
+    selectivity_high: float
+    selectivity_p: float
+    n: int
+    n_groups: int
+    n_classes: int
+    n_splits: int
+    n_controls: int
+    method: str
+    correct: Array
+    control: Array
+
+    def __repr__(self) -> str:
+        return (
+            f"<Probe accuracy {self.accuracy:.3f} [{self.conf_low:.3f}, {self.conf_high:.3f}], majority "
+            f"{self.majority:.3f}, selectivity {self.selectivity:.3f} [{self.selectivity_low:.3f}, "
+            f"{self.selectivity_high:.3f}], n={self.n}, {self.n_groups} groups, {self.n_classes} labels>"
+        )
+
+
+def probe(
+    features: ArrayLike,
+    labels: Iterable[Any],
+    groups: Iterable[Any] | None = None,
+    *,
+    estimator: Any = None,
+    n_splits: int = 5,
+    n_controls: int = 5,
+    rng: int | np.random.Generator | None = None,
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+) -> Probe:
+    """Train a classifier on `features` and return how well it reads `labels` from units that it has not seen.
+
+    Folds are stratified by label and never divide a group. The control is the same probe on shuffled labels (Hewitt and
+    Liang 2019, "Designing and interpreting probes with control tasks"): what it reaches is owed to the probe and to the
+    balance of the labels. Labels are shuffled between whole groups where each group has one label, else between units.
+
+    Parameters
+    ----------
+    features
+        One unit a row, ``(n, d)``; further axes, such as positions, are laid side by side.
+    labels
+        A class per unit, of any hashable kind.
+    groups
+        A label per unit; units that share one are kept in one fold and resampled together. None: each alone.
+    estimator
+        A scikit-learn classifier, cloned for every fold; None is logistic regression on standardised features.
+    n_splits
+        Folds; every label needs at least as many units, and at least two groups.
+    n_controls
+        Shuffles of the labels.
+    rng
+        Seed or generator; the same gives the same numbers.
+    confidence_level, n_resamples
+        Of the intervals; see `mediation.inference.mean_intervals`.
+
+    Returns
+    -------
+    Probe
+
+    Raises
+    ------
+    DataError
+        If lengths differ, values are missing, or a label has too few units or groups.
+    BackendError
+        If scikit-learn is not installed.
+
+    Warns
+    -----
+    DegenerateWarning
+        If all units are predicted alike (all rightly, say): there is no interval then.
+
+    Notes
+    -----
+    The intervals are those of a mean over units (or groups) of right answers, given the folds' probes; that training
+    sets overlap is not accounted for. Ends of the accuracy's interval are cut at 0 and 1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> colour = rng.integers(2, size=80)
+    >>> states = rng.normal(size=(80, 5)) + 2.5 * colour[:, None] * [1, 0, 0, 0, 0]
+    >>> found = probe(states, colour, rng=0, n_resamples=999)
+    >>> bool(found.conf_low > found.majority), found.n_classes
+    (True, 2)
+    """
+    x = _features(features)
+    y, group = _codes(labels, len(x), "labels"), None if groups is None else _codes(groups, len(x), "groups")
+    positive_int(n_splits, what="probe: n_splits", least=2)
+    positive_int(n_controls, what="probe: n_controls")
+    _check_labels(y, group, n_splits, list(labels) if isinstance(labels, Sequence) else None)
+    seed = seed_from(rng)
+    settings = Inference(confidence_level=confidence_level, n_resamples=n_resamples, seed=seed)
+    random = np.random.default_rng(np.random.SeedSequence((seed, 3)))
+    folds = _folds(y, group, n_splits, int(random.integers(2**31)))
+    classifier = _default(seed) if estimator is None else estimator
+    correct = (_predicted(classifier, x, y, folds) == y).astype(np.float64)
+    control = np.zeros(len(x))
+    for _ in range(n_controls):
+        shuffled = _shuffled(y, group, random)
+        control += (_predicted(classifier, x, shuffled, folds) == shuffled) / n_controls
+    found = mean_intervals(np.column_stack([correct, correct - control]), clusters=group, settings=settings)
+    return Probe(
+        accuracy=float(correct.mean()),
+        conf_low=float(np.clip(found.conf_low[0], 0, 1)),
+        conf_high=float(np.clip(found.conf_high[0], 0, 1)),
+        majority=float((_commonest(y, folds) == y).mean()),
+        control_accuracy=float(control.mean()),
+        selectivity=float(found.estimate[1]),
+        selectivity_low=float(found.conf_low[1]),
+        selectivity_high=float(found.conf_high[1]),
+        selectivity_p=float(found.p_value[1]),
+        n=len(x),
+        n_groups=found.n_clusters,
+        n_classes=int(y.max()) + 1,
+        n_splits=n_splits,
+        n_controls=n_controls,
+        method=found.method[0],
+        correct=_frozen(correct),
+        control=_frozen(control),
+    )
+
+
+def _features(given: ArrayLike) -> Array:
+    found = np.asarray(given, dtype=np.float64)
+    if found.ndim < 2 or found.size == 0:
+        raise DataError(f"probe: features has shape {found.shape}; one unit a row is needed, (n, d).")
+    return matrix(found.reshape(len(found), -1), "probe: features")
+
+
+def _codes(given: Iterable[Any], n: int, what: str) -> _Codes:
+    values = list(given)
+    if len(values) != n:
+        raise DataError(f"probe: {len(values)} {what} for {n} rows of features; one a unit is needed.")
+    codes, _ = pd.factorize(pd.Series(values, dtype=object))
+    if (codes < 0).any():
+        raise DataError(f"probe: {what} of unit {int(np.argmin(codes))} is missing.")
+    return codes
+
+
+def _check_labels(y: _Codes, groups: _Codes | None, n_splits: int, names: list[Any] | None) -> None:
+    def name(code: int) -> str:
+        first = int(np.argmax(y == code))
+        return repr(names[first]) if names is not None else f"of unit {first}"
+
+    counts = np.bincount(y)
+    if len(counts) < 2:
+        raise DataError(f"probe: all units have the label {name(0)}; at least two labels are needed.")
+    if counts.min() < n_splits:
+        raise DataError(
+            f"probe: label {name(int(np.argmin(counts)))} is held by {counts.min()} units, and {n_splits} folds are asked "
+            f"for (there are {len(counts)} labels in {len(y)} units). Use fewer folds, or merge or drop rare labels."
+        )
+    if groups is None:
+        return
+    if groups.max() + 1 < n_splits:
+        raise DataError(f"probe: {groups.max() + 1} groups cannot fill {n_splits} folds. Use fewer folds.")
+    for code in range(len(counts)):
+        if len(set(groups[y == code])) < 2:
+            raise DataError(
+                f"probe: label {name(code)} occurs in one group only, so it cannot be both learnt and tested. "
+                "Drop it, or use finer groups."
+            )
+
+
+def _folds(y: _Codes, groups: _Codes | None, n_splits: int, seed: int) -> _Folds:
+    selection = _sklearn("model_selection")
+    kind = selection.StratifiedKFold if groups is None else selection.StratifiedGroupKFold
+    splitter = kind(n_splits=n_splits, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(len(y)), y, groups))
+
+
+def _default(seed: int) -> Any:
+    scale, linear = _sklearn("preprocessing").StandardScaler(), _sklearn("linear_model")
+    return _sklearn("pipeline").make_pipeline(
+        scale, linear.LogisticRegression(max_iter=2000, random_state=seed % 2**32)
+    )
+
+
+def _predicted(classifier: Any, x: Array, y: _Codes, folds: _Folds) -> _Codes:
+    """Return what probes trained on the other folds say of each unit."""
+    clone = _sklearn("base").clone
+    said = np.full(len(y), -1, dtype=np.intp)
+    for train, test in folds:
+        only = np.unique(y[train])
+        # Shuffled labels may leave a fold with one: there is nothing to learn then.
+        said[test] = only[0] if len(only) == 1 else clone(classifier).fit(x[train], y[train]).predict(x[test])
+    return said
+
+
+def _commonest(y: _Codes, folds: _Folds) -> _Codes:
+    said = np.full(len(y), -1, dtype=np.intp)
+    for train, test in folds:
+        said[test] = np.bincount(y[train]).argmax()
+    return said
+
+
+def _shuffled(y: _Codes, groups: _Codes | None, random: np.random.Generator) -> _Codes:
+    if groups is None:
+        return random.permutation(y)
+    first = np.array([y[np.argmax(groups == group)] for group in range(groups.max() + 1)])
+    return random.permutation(first)[groups] if (first[groups] == y).all() else random.permutation(y)
+
+
+def _frozen(values: Array) -> Array:
+    values.setflags(write=False)
+    return values
+
+
+def _sklearn(part: str) -> Any:
+    try:
+        return importlib.import_module(f"sklearn.{part}")
+    except ImportError as error:
+        raise BackendError("Probes need scikit-learn: pip install 'mediation[probes]'.") from error
