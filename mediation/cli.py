@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -22,9 +24,7 @@ _PICTURES = ("decomposition", "forest", "heatmap", "dose")
 
 @app.command()
 def demo(
-    model: Annotated[
-        Optional[str], typer.Option(help="Hub id or path; by default SmolLM2-135M-Instruct.")  # noqa: UP045 - typer reads it
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Hub id or path; by default SmolLM2-135M-Instruct.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.md.")] = Path("demo-output"),
     n: Annotated[int, typer.Option(help="Pairs of sentences.")] = 96,
     seed: Annotated[int, typer.Option(help="Seed of pairs, draws and resamples.")] = 0,
@@ -33,8 +33,12 @@ def demo(
     """Run the main job on real weights: sweep, decomposition, ablations, report."""
     from .demo import run
 
+    if quiet:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
     with _plain_errors():
-        run(model, out, n=n, seed=seed, progress=False if quiet else True, say=typer.echo)
+        run(model, out, n=n, seed=seed, progress=not quiet, say=typer.echo)
 
 
 @app.command()
@@ -68,18 +72,17 @@ def plot(
         one_of(kind, _PICTURES, what="kind")
         effects = read(path)
         ax = pictures.heatmap(effects, estimand) if kind == "heatmap" else getattr(pictures, kind)(effects)
-        ax.get_figure().savefig(out, dpi=160)
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(out, dpi=160)
         typer.echo(str(out))
 
 
-class _plain_errors:  # noqa: N801 - used as a function
-    """Print errors of this package as a sentence, without a traceback."""
-
-    def __enter__(self) -> None:
-        """Enter."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Turn an error of this package into a message and exit code 1."""
-        if isinstance(error, MediationError):
-            typer.secho(f"{type(error).__name__}: {error}", err=True, fg=typer.colors.RED)
-            raise typer.Exit(1) from error
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Print errors of this package as a sentence, without a traceback, and exit with code 1."""
+    try:
+        yield
+    except MediationError as error:
+        typer.secho(f"{type(error).__name__}: {error}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(1) from error

@@ -74,7 +74,7 @@ given, is the layers at which the one hands over to the other."""
 
 def _segment_line(found: pd.DataFrame, position: str) -> str:
     rows = found[found["position"] == position]
-    best = rows.loc[rows["estimate"].abs().idxmax()]
+    best = rows.iloc[int(rows["estimate"].abs().to_numpy().argmax())]
     layers = sorted(int(layer) for layer in rows["layer"])
     return (
         f"**{position}**: layers {_runs(layers)}; the largest at layer {int(best['layer'])}, {_said(best)} "
@@ -98,8 +98,8 @@ def _decomposition(result: DemoResult) -> str:
 ![decomposition](decomposition.png)
 
 Of the {n_components} attention and MLP outputs (every layer, at the last token), `{site}` has the
-largest indirect effect. It was chosen on these same pairs, so its own interval is a little too hopeful; the simultaneous
-band over all {n_components} is not: {_interval(band["band_low"], band["band_high"])}.
+largest indirect effect. It was chosen on these same pairs, so its own interval is a little too hopeful; the
+simultaneous band over all {n_components} is not: {_interval(band["band_low"], band["band_high"])}.
 
 {effects.summary().as_markdown()}
 
@@ -108,21 +108,22 @@ In words: of a total effect of {_said(rows["te"])},
 - putting only this component's clean output into the corrupted sentence gives {_said(rows["pnie"])} (PNIE);
 - taking it away from the clean sentence, by putting in the corrupted output, costs {_said(rows["tnie"])} (TNIE);
 - the two differ by {_said(rows["int_med"])} (INTmed): what the component does depends on the rest of the sentence;
-- everything that does not pass through it gives {_said(rows["pnde"])} (PNDE), and {_said(rows["cde"])} with the component
-  held at its mean in both sentences (CDE);
+- everything that does not pass through it gives {_said(rows["pnde"])} (PNDE), and {_said(rows["cde"])} with the
+  component held at its mean in both sentences (CDE);
 - the proportion mediated, TNIE / TE, is {pm["estimate"]:.2f}, Fieller set {share}."""
 
 
 def _ablation(ablation: Effects) -> str:
     table = ablation.tidy()
-    lost = table.loc[table["estimate"].abs().idxmax()]
+    lost = table.iloc[int(table["estimate"].abs().to_numpy().argmax())]
     dose = f" at dose {lost['dose']:g}" if pd.notna(lost["dose"]) else ""
     return f"""## What the clean sentence loses without it
 
 ![ablations](ablation.png)
 
-There is no second input here, so these are ablation effects, neither direct nor indirect: outcome as it is minus outcome
-with the component replaced. Noise and swaps are averaged over {int(table["n_draws"].max())} draws within each sentence.
+There is no second input here, so these are ablation effects, neither direct nor indirect: the outcome as it is, minus
+the outcome with the component replaced. Noise and swaps are averaged over
+{int(table["n_draws"].max())} draws within each sentence.
 
 {ablation.summary().as_markdown()}
 
@@ -137,9 +138,10 @@ def _provenance(result: DemoResult, seconds: float) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in known["versions"].items())
     return f"""## Provenance
 
-- Model {model["id"]}: {model["architecture"]}, {model["n_layers"]} layers, {model["dtype"]} on {model["device"]}, digest {model["digest"]}.
-- Seed {known["seed"]}; {inference["method"]}, B = {inference["n_resamples"]:,}, level {inference["confidence_level"]:g}.
-- Sweep: {plan["worlds"]} worlds in {plan["passes"]} forward passes ({plan["backend"]} backend, fan-out {plan["fan_out"]});
+- Model {model["id"]}: {model["architecture"]}, {model["n_layers"]} layers, {model["dtype"]} on {model["device"]},
+  digest {model["digest"]}.
+- Seed {known["seed"]}; {inference["method"]}, B = {inference["n_resamples"]:,}, level {inference["confidence_level"]}.
+- Sweep: {plan["worlds"]} worlds in {plan["passes"]} forward passes ({plan["backend"]}, fan-out {plan["fan_out"]});
   {plan["null_rows"]} runs were not needed, because the patch would have changed nothing.
 - Checks: patching {check["consistency"]["cells"]} cells with their own activations changed the outcome by at most
   {check["consistency"]["max_abs_difference"]:.1e}; {check["sample"]["cells"]} random cells, run again one by one,
@@ -147,8 +149,8 @@ def _provenance(result: DemoResult, seconds: float) -> str:
 - {versions}.
 - {seconds:.0f} seconds.
 
-The tables are `sweep.parquet`, `components.parquet`, `effects.parquet` and `ablation.parquet` (with the numbers of every
-sentence in `*.units.parquet`, and their origin in `*.json`): `mediation.read("sweep.parquet")`."""
+The tables are `sweep.parquet`, `components.parquet`, `effects.parquet` and `ablation.parquet` (the numbers of every
+sentence are in `*.units.parquet`, their origin in `*.json`): `mediation.read("sweep.parquet")`."""
 
 
 def _estimand(effects: Effects, key: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypedDict, final
 
 from .._errors import DegenerateWarning
 from ..analysis import ablate, doses, mediate
@@ -28,6 +28,11 @@ _SCALES = (0.25, 0.5, 1.0, 2.0)
 # The token that predicts the answer. (At the changed token the first MLP carries everything: it reads the name.)
 _PLACE = "end"
 Say = Callable[[str], None]
+
+
+class _Options(TypedDict):
+    rng: int
+    progress: bool | None
 
 
 @final
@@ -96,11 +101,10 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     loaded = find_model(model)
     pairs = make_pairs(loaded, n=n, seed=seed)
+    answer, foil = pairs.table["answer"][0], pairs.table["foil"][0]
     say(f"{loaded!r}\n{len(pairs)} pairs of sentences, such as\n  clean      {pairs.source[0]!r}")
-    say(
-        f"  corrupted  {pairs.base[0]!r}\n  outcome    logit{pairs.table['answer'][0]!r} - logit{pairs.table['foil'][0]!r}\n"
-    )
-    outcome, options = LogitDiff("answer", "foil"), {"rng": seed, "progress": progress}
+    say(f"  corrupted  {pairs.base[0]!r}\n  outcome    logit({answer!r}) - logit({foil!r})\n")
+    outcome, options = LogitDiff("answer", "foil"), _Options(rng=seed, progress=progress)
     with _quiet():
         say("1. Residual stream, every layer and segment, both directions of patching")
         sweep = mediate(loaded, pairs, residual(at="spans"), outcome, **options)
@@ -113,7 +117,7 @@ def run(
         effects = mediate(loaded, pairs, site, outcome, ablation=Mean(over="tokens"), **options)
         say(f"\n{effects.summary()}\n")
         say(f"4. Ablations of {site} in the clean sentence")
-        ablation = ablate(loaded, pairs, _arms(site), outcome, n_draws=_N_DRAWS, **options)
+        ablation = ablate(loaded, pairs, _arms(site, pairs), outcome, n_draws=_N_DRAWS, **options)
         say(f"\n{ablation.summary()}\n")
     result = DemoResult(sweep, components, effects, ablation, folder)
     save(result)
@@ -137,7 +141,7 @@ def strongest(components: Effects) -> Site:
     """Return the site with the largest pure indirect effect in absolute value."""
     table = components.tidy()
     rows = table[table["estimand"] == "pnie"]
-    best = rows.loc[rows["estimate"].abs().idxmax()]
+    best = rows.iloc[int(rows["estimate"].abs().to_numpy().argmax())]
     build = attention if str(best["site"]).startswith("attention") else mlp
     site = build(int(best["layer"]), at=str(best["position"]))
     assert isinstance(site, Site)
@@ -170,18 +174,20 @@ def _close(figure: Any) -> None:
     plt.close(figure)
 
 
-def _arms(site: Site) -> dict[Any, Any]:
+def _arms(site: Site, pairs: Pairs) -> dict[Any, Any]:
     noise = doses(
         lambda scale: GaussianNoise(scale, relative=True).at(site), _SCALES, name="Gaussian noise (x its own sd)"
     )
-    return {
+    arms = {
         "zero": Zero().at(site),
         "mean": Mean(over="tokens").at(site),
         "constant (0.1)": Constant(0.1).at(site),
         **noise,
         "swap (other sentence)": Swap("derangement").at(site),
-        "swap (same template)": Swap("matched", column="template").at(site),
     }
+    if pairs.table["template"].value_counts().min() > 1:
+        arms["swap (same template)"] = Swap("matched", column="template").at(site)
+    return arms
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def _is_reachable(name: str) -> bool:
 
     try:
         HfApi().model_info(name, timeout=_SECONDS)
-    except Exception:  # noqa: BLE001 - offline shows in many ways: DNS, proxies, certificates, the hub's own errors
+    except Exception:  # offline shows in many ways: DNS, proxies, certificates, the hub's own errors
         return False
     return True
 

@@ -77,7 +77,9 @@ class Activations:
         key = (site, run, need)
         if key not in self._moments:
             held = [self.get(site, run, unit) for unit in range(len(self._study.pairs))]
-            self._moments[key] = moment(need, held, str(site))
+            found = moment(need, held, str(site))
+            # As many axes as one activation, so that rows of different runs can be stacked.
+            self._moments[key] = found.reshape((1,) * (held[0].ndim - found.ndim) + found.shape)
         return self._moments[key]
 
 

@@ -67,16 +67,16 @@ def check_consistency(
             worst, count = max(worst, abs(value - expected)), count + 1
             if not abs(value - expected) <= tolerance(study) * (1 + abs(expected)):
                 raise BackendError(
-                    f"Patching {site} of unit {unit} with its own activation changed the outcome from {expected:.6g} to "
-                    f"{value:.6g} ({run} input): the backend {execution.backend.name!r} does not put activations back "
-                    "where it found them, so no effect can be reported."
+                    f"Patching {site} of unit {unit} with its own activation changed the outcome from "
+                    f"{expected:.6g} to {value:.6g} ({run} input): the backend {execution.backend.name!r} does not "
+                    "put activations back where it found them, so no effect can be reported."
                 )
     return {"cells": count, "max_abs_difference": worst}
 
 
 def _sample_of_sites(study: Study, activations: Activations, units: Sequence[int]) -> list[tuple[Any, str]]:
     """Return the first, middle and last captured sites of each run."""
-    found = []
+    found: list[tuple[Any, str]] = []
     for run in ("base", "source"):
         sites = [site for site in study.places if all(activations.holds(site, run, unit) for unit in units)]
         sites.sort(key=lambda site: study.when(study.places[site]))
@@ -112,7 +112,8 @@ def check_sample(study: Study, values: NDArray[np.float64], cells: int) -> dict[
         worst = max(worst, abs(value - expected))
         if not abs(value - expected) <= tolerance(study) * (1 + abs(expected)):
             raise BackendError(
-                f"World {world} of unit {unit}: the run gave {value:.6g} and one plain forward pass gives {expected:.6g}. "
+                f"World {world} of unit {unit}: the run gave {value:.6g} and one plain forward pass gives "
+                f"{expected:.6g}. "
                 "Nothing is reported. Try fan_out=False or backend='reference', and please report the model."
             )
     return {"cells": cells, "max_abs_difference": worst}

@@ -94,7 +94,7 @@ def groups_of(
     for (run, length, positions, unit), combos in by_unit.items():
         ordered = tuple(sorted(combos, key=lambda combo: (_birth(placed, combo[0]), combo)))
         shared.setdefault((run, length, positions, ordered), []).append(unit)
-    groups = []
+    groups: list[Group] = []
     for (run, length, positions, combos), units in shared.items():
         suffix = length - min(positions)
         most = _rows_that_fit(study.model, suffix, tokens, rows_per_pass)
@@ -141,9 +141,7 @@ def with_units(group: Group, units: Sequence[int]) -> Group:
     return replace(group, units=tuple(units))
 
 
-def _visits(
-    study: Study, group: Group, placed: Sequence[Placed], activations: Activations, start: int
-) -> list[Visit]:
+def _visits(study: Study, group: Group, placed: Sequence[Placed], activations: Activations, start: int) -> list[Visit]:
     """Return the visits of a growing pass: births at the ends of blocks, changes where the sites are."""
     n, tokens = len(group.units), _total_length(study, group.run, group.units[0]) - start
     changes: dict[tuple[str, str], list[tuple[int, int]]] = {}
@@ -160,7 +158,8 @@ def _visits(
     for path, io in sorted(stops, key=lambda stop: study.when(Place(stop[0], stop[1]))):  # type: ignore[arg-type]
         grow = births.get(path, 0) if io == "output" else 0
         edits = [
-            (first, _change(study, group, placed, activations, slot, start)) for slot, first in changes.get((path, io), [])
+            (first, _change(study, group, placed, activations, slot, start))
+            for slot, first in changes.get((path, io), [])
         ]
         visits.append(Visit(path, io, _stop(n, tokens, grow, edits)))  # type: ignore[arg-type]
     return visits
@@ -256,7 +255,8 @@ def _shared(cache: DynamicCache, start: int) -> DynamicCache:
     from ._prefix import SharedPrefix
 
     shared = DynamicCache()
-    shared.layers = [SharedPrefix(layer.keys[:, :, :start], layer.values[:, :, :start]) for layer in cache.layers]
+    layers: list[Any] = list(cache.layers)
+    shared.layers = [SharedPrefix(layer.keys[:, :, :start], layer.values[:, :, :start]) for layer in layers]
     return shared
 
 

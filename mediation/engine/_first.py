@@ -49,9 +49,10 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Order:
         except (MediationError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            given = [f"{name} {tuple(x.shape)}".strip() for name, x in batch.inputs.items() if isinstance(x, Tensor)]
+            tensors = {name or "input": x for name, x in batch.inputs.items() if isinstance(x, Tensor)}
+            given = [f"{name} of shape {tuple(tensor.shape)}" for name, tensor in tensors.items()]
             raise DataError(
-                f"{type(study.model.module).__name__} cannot run the {run} input of unit 0, {', '.join(given)}. "
+                f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
     _try_outcome(study, batch, run, outputs[-1])
@@ -84,9 +85,7 @@ def _check_read_at(study: Study) -> None:
 
 
 @contextmanager
-def _kept(
-    model: Model, places: set[tuple[str, str]], outputs: list[Any]
-) -> Iterator[dict[tuple[str, str], Tensor]]:
+def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Iterator[dict[tuple[str, str], Tensor]]:
     """Keep what the model puts out and what passes by at `places`, while the context is open."""
     held: dict[tuple[str, str], Tensor] = {}
 
@@ -140,11 +139,18 @@ def _try_interventions(study: Study, batch: Batch, run: str, activations: dict[t
         entries = world.assignment.placed() if world.assignment is not None and world.run == run else ()
         for site, what in entries:
             place = study.places[site]
-            held = activations.get((place.path, place.io))
-            if held is None or isinstance(what, _ALWAYS_FIT) or (place, what) in tried:
+            if place.io == "pattern" or (place, what) in tried:
                 continue
             tried.add((place, what))
-            _try(site, what, read(held, _selection(study, place, site, run), batch))
+            held = activations.get((place.path, place.io))
+            if held is None:
+                raise SiteError(
+                    f"{site}: the {place.io} of {place.path!r} holds no tensor first, so there is no activation. "
+                    "Name a module inside it or around it."
+                )
+            hidden = read(held, _selection(study, place, site, run), batch)
+            if not isinstance(what, _ALWAYS_FIT):
+                _try(site, what, hidden)
 
 
 def _selection(study: Study, place: Place, site: Site, run: str) -> Selection:

@@ -10,7 +10,7 @@ from transformers.cache_utils import DynamicLayer
 
 
 @final
-class SharedPrefix(DynamicLayer):
+class SharedPrefix(DynamicLayer):  # type: ignore[no-untyped-call]
     """A cache layer whose rows are repeated to fit the batch that asks.
 
     Parameters
@@ -20,13 +20,15 @@ class SharedPrefix(DynamicLayer):
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device = keys.dtype, keys.device
         self.keys, self.values = keys, values
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Return the prefix, repeated, followed by the new keys and values."""
+        assert self.keys is not None
+        assert self.values is not None
         return _joined(self.keys, key_states), _joined(self.values, value_states)
 
 

@@ -100,7 +100,8 @@ def _found(output: Any) -> Tensor:
     tensor = logits if isinstance(logits, Tensor) else main_tensor(output)
     if tensor is None:
         raise OutcomeError(
-            f"The model's output is {type(output).__name__}, which holds no tensor first; use @mediation.outcome."
+            f"The model's output is {type(output).__name__}, which holds no tensor first. Write the outcome as "
+            "a function of it: @med.outcome."
         )
     return tensor
 
@@ -108,7 +109,7 @@ def _found(output: Any) -> Tensor:
 def _as_sequence(tensor: Tensor) -> Tensor:
     if tensor.ndim == 1:
         raise OutcomeError(
-            f"The model's output has shape {tuple(tensor.shape)}: one number a row, so answer and foil cannot be told "
-            "apart. Write the outcome as a function: @mediation.outcome."
+            f"The model's output has shape {tuple(tensor.shape)}, one number a row, and this outcome picks answers "
+            "among several. Write the outcome as a function of the output: @med.outcome."
         )
     return tensor[:, None] if tensor.ndim == 2 else tensor

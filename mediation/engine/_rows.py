@@ -134,8 +134,8 @@ def _edits(
     for key, members in same_shape_groups(keys).items():
         first = flat[members[0]]
         place, what = first[1], first[2]
-        positions = tuple(flat[m][3] or () for m in members) if key[2] is not None else None
-        selection = Selection(place, tuple(flat[m][0] for m in members), positions)
+        where = tuple(flat[m][3] or () for m in members) if key[2] is not None else None
+        selection = Selection(place, tuple(flat[m][0] for m in members), where)
         given = {need: _stacked([flat[m][4][need] for m in members]) for need in what.needs()}
         edits.setdefault(Place(place.path, place.io), []).append(Edit(selection, what, given))
     return edits

@@ -73,7 +73,8 @@ class Finished:
 
     def of(self, world: World) -> NDArray[np.float64]:
         """Return the outcomes of a world, ``(units, draws)``."""
-        return self.values[self.study.worlds.index(world)]
+        found: NDArray[np.float64] = self.values[self.study.worlds.index(world)]
+        return found
 
 
 def run_study(study: Study, execution: Execution, progress: Progress) -> Finished:
@@ -176,7 +177,7 @@ class _Runner:
                 )
                 for row, value in zip(batch, outcomes, strict=True):
                     self.plain[(run, row.unit)] = value
-            world = self.index.get(World(run))  # type: ignore[arg-type]
+            world = self.index.get(World(run))
             if world is not None:
                 for unit in chunk:
                     self._fill(Row(world, run, unit, 0), self.plain[(run, unit)])
@@ -188,7 +189,7 @@ class _Runner:
             self.references.update({row.unit: one for row, one in zip(batch, logits, strict=True)})
 
     def _patched(self, chunk: Sequence[int]) -> None:
-        pending = []
+        pending: list[Row] = []
         for index, world in enumerate(self.study.worlds):
             if world.assignment is None:
                 continue
@@ -256,7 +257,8 @@ class _Runner:
         world = self.study.worlds[row.world]
         if not np.isfinite(value):
             raise OutcomeError(
-                f"The outcome of unit {row.unit} in world {world} is {value}: {self.study.prepared.label} must be finite. "
+                f"The outcome of unit {row.unit} in world {world} is {value}: {self.study.prepared.label} must be "
+                "finite. "
                 "Look at the intervention's scale, at the model's dtype, and at the unit's input."
             )
         if world.is_random:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from .._checks import listed, suggestion
+from .._checks import called, listed, suggestion
 from .._errors import DesignError
 from ._abstract import AbstractEstimand
 from ._effects import (
@@ -57,13 +57,39 @@ def estimand_for(key: str | AbstractEstimand) -> AbstractEstimand:
     if isinstance(key, AbstractEstimand):
         return key
     known = known_estimands()
+    if not isinstance(key, str):
+        raise DesignError(f"an estimand is {called(key)}; a key such as 'pnie', or an object of its class, is needed.")
     if key not in known:
-        raise DesignError(f"estimand {key!r} is not known. {suggestion(str(key), list(known))}")
+        raise DesignError(f"estimand {key!r} is not known. {suggestion(key, list(known))}")
     return known[key]
 
 
+def _asked(asked: object) -> tuple[AbstractEstimand, ...]:
+    if isinstance(asked, (str, AbstractEstimand)):
+        return (estimand_for(asked),)
+    if not isinstance(asked, Iterable) or isinstance(asked, type):
+        raise DesignError(f"estimands is {called(asked)}; keys such as ['te', 'pnie'] are needed, or None for all.")
+    wanted = tuple(dict.fromkeys(estimand_for(one) for one in asked))
+    if not wanted:
+        raise DesignError("estimands is empty; keys such as ['te', 'pnie'] are needed, or None for all.")
+    return wanted
+
+
+def _supply(missing: Sequence[str]) -> str:
+    """Return where the missing potential outcomes come from."""
+    if "y" in missing or "ym" in missing:
+        run = "med.ablate runs them"
+    elif any(name.endswith("m") for name in missing):
+        run = "med.mediate runs them with ablation=..., such as ablation=med.Zero()"
+    elif any(name.startswith("g") for name in missing):
+        run = "med.mediate runs them with donor=med.Swap()"
+    else:
+        run = "med.mediate runs them when no random donor is given"
+    return f"{run}; to a frame of your own, add them as columns."
+
+
 def estimands_from(
-    outcomes: Iterable[str], asked: Iterable[str | AbstractEstimand] | None = None
+    outcomes: Iterable[str], asked: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None
 ) -> tuple[AbstractEstimand, ...]:
     """Return the estimands that `outcomes` (names such as "y01") can answer.
 
@@ -86,12 +112,13 @@ def estimands_from(
     """
     have = set(outcomes)
     if asked is not None:
-        wanted = tuple(estimand_for(one) for one in ([asked] if isinstance(asked, str) else asked))
+        wanted = _asked(asked)
         for one in wanted:
             missing = sorted(one.needs - have)
             if missing:
                 raise DesignError(
-                    f"estimand {one.key!r} needs the potential outcomes {listed(missing)}, found {listed(sorted(have))}."
+                    f"estimand {one.key!r} needs the potential outcomes {listed(missing)}, found "
+                    f"{listed(sorted(have))}. {_supply(missing)}"
                 )
         return wanted
     found = tuple(estimand for estimand in _ALL if estimand.needs <= have)

@@ -48,6 +48,11 @@ def too_few(design: Sampling) -> Reason:
     return Reason.ONE_CLUSTER if design.n_clusters < 2 else Reason.NONE
 
 
+def told(reasons: NDArray[np.int8]) -> tuple[str, ...]:
+    """Return each column's reason in words; empty for Reason.NONE."""
+    return tuple(_TEXT.get(Reason(int(reason)), "") for reason in reasons)
+
+
 def warn(reasons: NDArray[np.int8], *, stacklevel: int) -> None:
     """Warn once about the columns whose reason is not Reason.NONE, if there are any."""
     found = int(np.count_nonzero(reasons))

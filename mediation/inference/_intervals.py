@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mediation._errors import DataError, DesignError
 
-from ._degenerate import Reason, too_few, warn
+from ._degenerate import Reason, told, too_few, warn
 from ._fieller import Ratio, ratio_of_means
 from ._means import Means, bootstrap_means
 from ._sampling import Array, Sampling, checked_columns, sampling
@@ -40,6 +40,8 @@ class Intervals:
         How each interval was made, K strings, such as ``"cluster bootstrap-t (B=9999)"``.
     n, n_clusters
         Number of units, and of clusters (of units, when there are no clusters).
+    reason
+        Why there is no interval, K strings, empty where there is one.
     band_low, band_high, p_adjusted
         Simultaneous bands and step-down p-values, (K,), or None when they were not asked for.
     """
@@ -52,6 +54,7 @@ class Intervals:
     method: tuple[str, ...]
     n: int
     n_clusters: int
+    reason: tuple[str, ...] = ()
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
@@ -163,6 +166,7 @@ def _mean_result(means: Means, design: Sampling, settings: Inference) -> Interva
         method=method,
         n=design.n,
         n_clusters=design.n_clusters,
+        reason=told(means.reason),
         band_low=means.band_low,
         band_high=means.band_high,
         p_adjusted=means.p_adjusted,
@@ -273,4 +277,5 @@ def _ratio_result(blocks: Sequence[Ratio], reason: NDArray[np.int8], design: Sam
         method=tuple(method),
         n=design.n,
         n_clusters=design.n_clusters,
+        reason=told(reason),
     )

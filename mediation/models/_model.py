@@ -98,8 +98,8 @@ class Model:
         """Return the architecture, or raise SiteError saying how to give it."""
         if self.architecture is None:
             raise SiteError(
-                f"residual, mlp, attention and neurons need to know where the layers of {type(self.module).__name__} "
-                "are, and no list of equal blocks was found. Point at it: "
+                f"residual, mlp, attention, pattern, neurons and embedding need to know where the layers of "
+                f"{type(self.module).__name__} are, and no list of equal blocks was found. Point at it: "
                 "med.load(model, architecture=med.Architecture(layers='path.of.the.list', ...)), "
                 "or name a module: med.Site('path.of.the.module')."
             )

@@ -113,8 +113,13 @@ def _inside(index: int, model: Model, what: str) -> int:
 
 
 def check_inside(ids: Tensor, output: Tensor, what: str) -> None:
-    """Raise OutcomeError if an id is no index of the last axis of `output`."""
+    """Raise OutcomeError if an id is no index of the last axis of `output`, or there is nothing to pick there."""
     largest, size = int(ids.max()), int(output.shape[-1])
+    if size == 1:
+        raise OutcomeError(
+            f"The model's output has one number a row, and this outcome picks {what} among several. Write the outcome "
+            "as a function of the output: @med.outcome."
+        )
     if largest >= size:
         raise OutcomeError(
             f"{what}: {largest} is no index of the output, which has {size} numbers a row (0 to {size - 1})."

@@ -84,8 +84,9 @@ def _sum(rows: Mapping[str, Row]) -> tuple[str, tuple[str, ...]]:
                 )
             return total, parts
     missing = [key for key in ("te", "pnde", "pnie", "int_med") if key not in rows]
+    verb = "is" if len(missing) == 1 else "are"
     raise DesignError(
-        f"decomposition needs te, pnde, pnie and int_med; {listed(missing)} is not in the table, "
+        f"decomposition needs te, pnde, pnie and int_med; {listed(missing)} {verb} not in the table, "
         f"which has {listed(rows)}. Nearest: forest(effects), which draws any table."
     )
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
+from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects, meaning_of
 from ..results._notes import role
@@ -86,6 +87,8 @@ def heatmap(
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
     if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit < math.inf):
         raise DesignError(f"heatmap limit = {limit!r}: a finite number above 0 is needed, such as 1.0.")
+    if isinstance(cmap, str):
+        one_of(cmap, list(mpl.colormaps), what="heatmap cmap")
     known = effects.provenance
     grid = grid_of(rows_of(table, estimand), known, position=position, unit=unit)
     ax = axes(ax, width=_width(grid), height=_height(grid))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from .._checks import listed
@@ -50,8 +51,8 @@ def capture(
     Returns
     -------
     ndarray
-        ``(units, positions, features)``, float32 (float64 for models in double precision). At plain modules, whose
-        activation is one row of features a unit, there is one position.
+        ``(units, positions, features)``, float32 (float64 for models in double precision). At plain modules, an
+        activation of one row of features a unit is one position; other shapes are kept as they are.
 
     Raises
     ------
@@ -71,8 +72,8 @@ def capture(
     study = make_study(load(model), pairs, [World(run, Identity().at(site))], _nothing(), seed=0)
     if len(study.places) != 1:
         raise SiteError(
-            f"capture: {site} stands for {len(study.places)} sites here ({listed(map(str, study.places))}); one at a time "
-            "is captured. Name one layer and one position, such as med.residual(12, at='last')."
+            f"capture: {site} stands for {len(study.places)} sites here ({listed(map(str, study.places))}); one at a "
+            "time is captured. Name one layer and one position, such as med.residual(12, at='last')."
         )
     runner, held = backend_for(backend), Activations(study)
     (where,) = study.places
@@ -91,7 +92,7 @@ def capture(
             f"capture: {where} has {shapes[0][0]} to {shapes[-1][0]} positions, depending on the unit, so they do not "
             "stack. Name a position that all have, such as at='last', or a span of equal length."
         )
-    stacked = np.stack([(one if one.dtype.itemsize == 8 else one.float()).numpy() for one in found])
+    stacked = np.stack([(one if one.dtype == torch.float64 else one.float()).numpy() for one in found])
     return stacked[:, None] if stacked.ndim == 2 else stacked
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -12,9 +13,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import positive_int
-from .._errors import BackendError, DataError
+from .._errors import BackendError, DataError, DegenerateWarning
 from ..estimate import seed_from
-from ..inference import Inference, mean_intervals
+from ..inference import Inference, Intervals, mean_intervals
 from ._states import matrix
 
 Array = NDArray[np.float64]
@@ -141,11 +142,11 @@ def probe(
     >>> bool(found.conf_low > found.majority), found.n_classes
     (True, 2)
     """
-    x = _features(features)
-    y, group = _codes(labels, len(x), "labels"), None if groups is None else _codes(groups, len(x), "groups")
+    x, names = _features(features), list(labels)
+    y, group = _codes(names, len(x), "labels"), None if groups is None else _codes(groups, len(x), "groups")
     positive_int(n_splits, what="probe: n_splits", least=2)
     positive_int(n_controls, what="probe: n_controls")
-    _check_labels(y, group, n_splits, list(labels) if isinstance(labels, Sequence) else None)
+    _check_labels(y, group, n_splits, names)
     seed = seed_from(rng)
     settings = Inference(confidence_level=confidence_level, n_resamples=n_resamples, seed=seed)
     random = np.random.default_rng(np.random.SeedSequence((seed, 3)))
@@ -156,7 +157,7 @@ def probe(
     for _ in range(n_controls):
         shuffled = _shuffled(y, group, random)
         control += (_predicted(classifier, x, shuffled, folds) == shuffled) / n_controls
-    found = mean_intervals(np.column_stack([correct, correct - control]), clusters=group, settings=settings)
+    found = _intervals(correct, control, group, settings)
     return Probe(
         accuracy=float(correct.mean()),
         conf_low=float(np.clip(found.conf_low[0], 0, 1)),
@@ -178,6 +179,25 @@ def probe(
     )
 
 
+def _intervals(correct: Array, control: Array, groups: _Codes | None, settings: Inference) -> Intervals:
+    """Return the intervals of the accuracy and of the selectivity."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        found = mean_intervals(np.column_stack([correct, correct - control]), clusters=groups, settings=settings)
+    said = {1.0: "all units are predicted rightly", 0.0: "all units are predicted wrongly"}
+    reasons = {
+        "accuracy": said.get(float(correct.mean()), "all groups have the same accuracy"),
+        "selectivity": "accuracy less control accuracy is the same throughout",
+    }
+    for (what, reason), error in zip(reasons.items(), found.std_error, strict=True):
+        if np.isnan(error):
+            message = (
+                f"probe: {reason}, so the {what} has no interval (NaN). More units, or harder ones, would give one."
+            )
+            warnings.warn(message, DegenerateWarning, stacklevel=3)
+    return found
+
+
 def _features(given: ArrayLike) -> Array:
     found = np.asarray(given, dtype=np.float64)
     if found.ndim < 2 or found.size == 0:
@@ -189,24 +209,29 @@ def _codes(given: Iterable[Any], n: int, what: str) -> _Codes:
     values = list(given)
     if len(values) != n:
         raise DataError(f"probe: {len(values)} {what} for {n} rows of features; one a unit is needed.")
-    codes, _ = pd.factorize(pd.Series(values, dtype=object))
+    try:
+        codes, _ = pd.factorize(pd.Series(values, dtype=object))
+    except TypeError:
+        raise DataError(
+            f"probe: {what} hold a {type(values[0]).__name__}, which cannot be compared; use texts or numbers."
+        ) from None
     if (codes < 0).any():
         raise DataError(f"probe: {what} of unit {int(np.argmin(codes))} is missing.")
     return codes
 
 
-def _check_labels(y: _Codes, groups: _Codes | None, n_splits: int, names: list[Any] | None) -> None:
+def _check_labels(y: _Codes, groups: _Codes | None, n_splits: int, names: list[Any]) -> None:
     def name(code: int) -> str:
-        first = int(np.argmax(y == code))
-        return repr(names[first]) if names is not None else f"of unit {first}"
+        return repr(names[int(np.argmax(y == code))])
 
     counts = np.bincount(y)
     if len(counts) < 2:
         raise DataError(f"probe: all units have the label {name(0)}; at least two labels are needed.")
     if counts.min() < n_splits:
         raise DataError(
-            f"probe: label {name(int(np.argmin(counts)))} is held by {counts.min()} units, and {n_splits} folds are asked "
-            f"for (there are {len(counts)} labels in {len(y)} units). Use fewer folds, or merge or drop rare labels."
+            f"probe: label {name(int(np.argmin(counts)))} is held by {counts.min()} units, and {n_splits} folds are "
+            f"asked for (there are {len(counts)} labels in {len(y)} units). Use fewer folds, or merge or drop rare "
+            "labels."
         )
     if groups is None:
         return

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 _ROUNDING = 1e-12
 
 
-def cosine_similaritymatrix(features: ArrayLike) -> Array:
+def cosine_similarity_matrix(features: ArrayLike) -> Array:
     """Return the cosine similarity of every pair of rows, <x_i, x_j> / (|x_i| |x_j|).
 
     Parameters
@@ -96,8 +96,8 @@ def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -
         ``(n, d)`` and ``(n, e)``: the same n inputs, one a row.
     debiased
         With fewer inputs than features the plain value is high even for unrelated representations. True replaces the
-        three terms by their unbiased estimates (Song et al. 2012, eq. 5; needs n >= 4); the value is then near 0 for
-        unrelated ones, and may be below it.
+        three terms by their unbiased estimates (Song et al. 2012, JMLR 13, section 3.2; needs n >= 4): the value is
+        then near 0 for unrelated ones, and may be below it.
 
     Returns
     -------
@@ -143,8 +143,8 @@ def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -
 def effective_rank(features: ArrayLike, *, centred: bool = True) -> float:
     """Return the effective rank, exp(-sum_i p_i log p_i) with p_i = s_i / sum_j s_j and s the singular values.
 
-    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality", definition 1. It is k for k equal
-    singular values, and falls to 1 as the states collapse to one line.
+    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality", definition 1. It is k for k
+    equal singular values, and falls to 1 as the states collapse to one line.
 
     Parameters
     ----------
@@ -188,9 +188,8 @@ def _cosines(x: Array, none: Array) -> Array:
     norms = np.linalg.norm(x, axis=1)
     empty = norms <= none
     if empty.any():
-        _warn(
-            f"{int(empty.sum())} of {len(x)} states have no direction (first: row {int(np.argmax(empty))}): NaN there."
-        )
+        first = int(np.argmax(empty))
+        _warn(f"{int(empty.sum())} of {len(x)} states have no direction (first: row {first}): NaN there.", stacklevel=4)
     unit = x / np.where(empty, np.nan, norms)[:, None]
     cosines: Array = np.clip(unit @ unit.T, -1.0, 1.0)
     np.fill_diagonal(cosines, np.where(empty, np.nan, 1.0))
@@ -218,5 +217,5 @@ def _unbiased_gram(x: Array) -> Array:
     return found
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, DegenerateWarning, stacklevel=3)
+def _warn(message: str, *, stacklevel: int = 3) -> None:
+    warnings.warn(message, DegenerateWarning, stacklevel=stacklevel)

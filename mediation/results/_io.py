@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .._checks import called
 from .._errors import DataError, DesignError
 from ._schema import SCHEMA_VERSION, Kind
 
@@ -112,6 +113,8 @@ def read_parts(path: str | Path) -> Parts:
 
 
 def _files(path: str | Path) -> _Files:
+    if not isinstance(path, (str, os.PathLike)):
+        raise DesignError(f"path is {called(path)}; the path of a file is needed, such as 'results/sweep.parquet'.")
     path = Path(path)
     name = path.name
     if not name or name in {".", ".."}:

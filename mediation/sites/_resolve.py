@@ -121,7 +121,7 @@ def input_width(module: nn.Module) -> int | None:
     """Return the number of input features of a linear-like module, if it says so."""
     found = getattr(module, "in_features", None)
     if found is None and getattr(module, "nf", None) is not None:  # Conv1D of transformers keeps (in, out)
-        found = module.weight.shape[0]  # type: ignore[union-attr, index]
+        found = module.weight.shape[0]  # type: ignore[index]
     return int(found) if isinstance(found, int) else None
 
 

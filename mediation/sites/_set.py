@@ -55,6 +55,8 @@ class SiteSet:
             return SiteSet((*self.sites, other))
         if isinstance(other, SiteSet):
             return SiteSet(self.sites + other.sites)
+        if isinstance(other, str):
+            raise SiteError(f"{self} | {other!r}: the second is no site. Write med.Site({other!r}).")
         return NotImplemented
 
     def __sub__(self, other: object) -> SiteSet:

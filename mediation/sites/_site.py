@@ -97,9 +97,7 @@ class Site:
     def __or__(self, other: object) -> SiteSet:
         from ._set import SiteSet
 
-        if isinstance(other, (Site, SiteSet)):
-            return SiteSet((self,)) | other
-        return NotImplemented
+        return SiteSet((self,)) | other
 
     def __str__(self) -> str:
         name = self.module if self.kind == "module" else self.kind

@@ -89,14 +89,16 @@ def sites_of(model: Model) -> SiteSet:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_kind_of_site(family):
-    model = med.load(tiny_model(family, layers=3))
+    model, pairs = med.load(tiny_model(family, layers=3)), PAIRS.subset(range(4))
     study_sites = expanded(model, sites_of(model))
     worlds = exchanges(study_sites)
-    naive = values(model, PAIRS, worlds, OUTCOME, backend="reference")
+    naive = values(model, pairs, worlds, OUTCOME, backend="reference")
     moved = np.abs(naive[2:, :, 0] - np.repeat(naive[:2, :, 0], len(study_sites), axis=0)).max(1)
     assert (moved > 10 * TOLERANCE).all(), f"nothing happens at {study_sites[int(moved.argmin()) % len(study_sites)]}"
     for name, manner in MANNERS.items():
-        found = finish(model, PAIRS, worlds, OUTCOME, checks=0, **manner)
+        if manner.get("batch_size") == 1 and family not in ("llama", "opt", "bert"):
+            continue  # slow, and the same code for every family
+        found = finish(model, pairs, worlds, OUTCOME, checks=0, **manner)
         assert gap(found.values, naive) < TOLERANCE, name
         fans_out = family not in ENCODERS and manner.get("fan_out", True)
         assert (found.report["fan_out_rows"] > 0) == fans_out, name
@@ -197,13 +199,14 @@ def intervention_worlds() -> list[World]:
 def test_every_intervention(family):
     model = med.load(tiny_model(family))
     worlds = intervention_worlds()
-    naive = values(model, PAIRS, worlds, OUTCOME, backend="reference", n_draws=2)
+    drawn = {"n_draws": 2, "seed": 2}  # a seed with which every pair of draws differs
+    naive = values(model, PAIRS, worlds, OUTCOME, backend="reference", **drawn)
     plain = {"base": naive[0], "source": naive[1]}
     for world, mine in zip(worlds[2:], naive[2:], strict=True):
         assert gap(mine, plain[world.run]) > 1e-4 or _is_neutral(world), f"nothing happens in {world}"
         assert world.is_random == (gap(mine[:, 0], mine[:, 1]) > 1e-6), world
     for name, manner in MANNERS.items():
-        found = finish(model, PAIRS, worlds, OUTCOME, n_draws=2, checks=0, **manner)
+        found = finish(model, PAIRS, worlds, OUTCOME, checks=0, **drawn, **manner)
         assert gap(found.values, naive) < TOLERANCE, name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -93,7 +94,7 @@ class Bench:
     @cached_property
     def module(self) -> nn.Module:
         torch.manual_seed(0)
-        return self.counted(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)))
+        return self.counted(nn.Sequential(OrderedDict(fc1=nn.Linear(3, 4), act=nn.ReLU(), fc2=nn.Linear(4, 2))))
 
     @cached_property
     def plain(self) -> med.Model:
@@ -102,7 +103,7 @@ class Bench:
     @cached_property
     def single(self) -> med.Model:
         torch.manual_seed(0)
-        return med.load(self.counted(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1), nn.Flatten(0))))
+        return med.load(self.counted(nn.Sequential(OrderedDict(fc1=nn.Linear(3, 4), fc2=nn.Linear(4, 1), flat=nn.Flatten(0)))))
 
     @cached_property
     def unused(self) -> med.Model:
@@ -152,16 +153,16 @@ class Bench:
 
     @cached_property
     def arms(self) -> med.Effects:
-        return med.ablate(self.plain, self.tensors, med.Zero().at(med.Site("0")), med.LogitDiff(0, 1), **QUICK)
+        return med.ablate(self.plain, self.tensors, med.Zero().at(med.Site("fc1")), med.LogitDiff(0, 1), **QUICK)
 
     def lm(self, mediator: Any, outcome: Any = None, *, model: Any = None, pairs: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the language model."""
         said = med.LogitDiff("answer", "foil") if outcome is None else outcome
-        return med.mediate(model or self.llama, pairs or self.pairs, mediator, said, **{**QUICK, **options})
+        return med.mediate(model or self.llama, self.pairs if pairs is None else pairs, mediator, said, **{**QUICK, **options})
 
     def nn(self, mediator: Any = None, outcome: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the plain module."""
-        where, said = mediator or med.Site("0"), outcome if outcome is not None else med.LogitDiff(0, 1)
+        where, said = mediator or med.Site("fc1"), outcome if outcome is not None else med.LogitDiff(0, 1)
         model, pairs = options.pop("model", self.plain), options.pop("pairs", self.tensors)
         return med.mediate(model, pairs, where, said, **{**QUICK, **options})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -128,9 +129,9 @@ ENCODING: dict[str, Call] = {
 
 SITES: dict[str, Call] = {
     "no such module": lambda b: b.lm(med.Site("model.layer.1.mlp")),
-    "no such module, plain": lambda b: b.nn(med.Site("fc1")),
+    "no such module, plain": lambda b: b.nn(med.Site("fc3")),
     "module is a number": lambda b: med.Site(3),
-    "io": lambda b: med.Site("0", io="out"),
+    "io": lambda b: med.Site("fc1", io="out"),
     "layer out of range": lambda b: b.lm(med.residual(12, at="last")),
     "layer as text": lambda b: med.residual("3"),
     "layer as a fraction": lambda b: med.residual(1.5),
@@ -140,8 +141,8 @@ SITES: dict[str, Call] = {
     "neuron out of range": lambda b: b.lm(med.neurons(1, [0, 32])),
     "units as text": lambda b: med.residual(1, units="all"),
     "units as fractions": lambda b: med.neurons(1, [0.5]),
-    "unit out of range, plain": lambda b: b.nn(med.Site("0", units=(0, 4))),
-    "each feature of a module that has no width": lambda b: b.nn(med.Site("1", units="each")),
+    "unit out of range, plain": lambda b: b.nn(med.Site("fc1", units=(0, 4))),
+    "each feature of a module that has no width": lambda b: b.nn(med.Site("act", units="each")),
     "layers of a plain module": lambda b: b.nn(med.residual(1)),
     "at: fraction": lambda b: med.residual(1, at=2.5),
     "at: list of fractions": lambda b: med.residual(1, at=[0.5, 1.0]),
@@ -153,13 +154,13 @@ SITES: dict[str, Call] = {
     "at: unknown span": lambda b: b.lm(med.residual(1, at="subjct")),
     "at: span, and there are none": lambda b: b.lm(med.residual(1, at="subject"), pairs=med.Pairs(base=TEXTS, source=TEXTS), outcome=med.LogitDiff(3, 4)),
     "at: spans, and there are none": lambda b: b.lm(med.residual(1, at="spans"), pairs=med.Pairs(base=TEXTS, source=TEXTS), outcome=med.LogitDiff(3, 4)),
-    "at: no axis of positions": lambda b: b.nn(med.Site("0", at="last")),
-    "at: each of no axis": lambda b: b.nn(med.Site("0", at="each")),
+    "at: no axis of positions": lambda b: b.nn(med.Site("fc1", at="last")),
+    "at: each of no axis": lambda b: b.nn(med.Site("fc1", at="each")),
     "overlap": lambda b: med.Zero().at(med.residual(1)) | med.Scale(2.0).at(med.residual(1, at="last")),
     "overlap through a span": lambda b: med.ablate(b.llama, b.pairs, med.Zero().at(med.mlp(1, at=1)) | med.Scale(2.0).at(med.mlp(1, at="subject")), med.LogitDiff("answer", "foil")),
     "overlap of one mediator": lambda b: b.lm((med.residual(1) | med.residual(1, at="last")).jointly()),
     "a set without sites": lambda b: med.residual(at="last") - med.residual(at="last"),
-    "a set of paths": lambda b: med.SiteSet(("0", "2")),
+    "a set of paths": lambda b: med.SiteSet(("fc1", "fc2")),
     "called twice": lambda b: b.nn(med.Site("twice"), model=b.unused),
     "never called": lambda b: b.nn(med.Site("never"), model=b.unused),
     "pattern without eager attention": lambda b: b.lm(med.pattern(1, head=0, at="last"), model=b.sdpa),
@@ -170,7 +171,7 @@ ALIGNMENT: dict[str, Call] = {
     "misaligned span": lambda b: b.lm(med.residual(1, at="subject"), med.LogitDiff(3, 4), pairs=med.Pairs(base=["The cat sat"], source=["The cow sat"], spans={"subject": (["cat"], ["cow"])})),
     "misaligned attention": lambda b: b.lm(med.pattern(1, head=0, at="last"), med.LogitDiff(3, 4), pairs=med.Pairs(base=TEXTS, source=["The cat ran", "The dog ran on the mat"])),
     "misaligned donor": lambda b: b.lm(med.residual(1), med.LogitDiff(3, 4), donor=med.Swap(), pairs=med.Pairs(base=IDS, source=IDS)),
-    "tensors of other widths": lambda b: b.nn(med.Site("0"), model=med.load(b.counted(nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool1d(2)))), pairs=med.Pairs(base=torch.ones(2, 3), source=torch.zeros(2, 5))),
+    "tensors of other widths": lambda b: b.nn(med.Site("fc1"), model=med.load(b.counted(nn.Sequential(OrderedDict(fc1=nn.Identity(), pool=nn.AdaptiveAvgPool1d(2))))), pairs=med.Pairs(base=torch.ones(2, 3), source=torch.zeros(2, 5))),
     "mean of unequal lengths": lambda b: med.ablate(b.llama, med.Pairs(base=IDS), med.Mean().at(med.mlp(1)), med.LogitDiff(3, 4)),
     "no source": lambda b: b.lm(med.residual(1), med.LogitDiff(3, 4), pairs=med.Pairs(base=TEXTS)),
     "run without a source": lambda b: med.ablate(b.llama, med.Pairs(base=TEXTS), med.Zero().at(med.mlp(1)), med.LogitDiff(3, 4), run="source"),
@@ -214,7 +215,7 @@ OUTCOMES: dict[str, Call] = {
 }
 
 INTERVENTIONS: dict[str, Call] = {
-    "constant of the wrong shape": lambda b: b.ablated(med.Constant([1.0, 2.0, 3.0]).at(med.Site("0"))),
+    "constant of the wrong shape": lambda b: b.ablated(med.Constant([1.0, 2.0, 3.0]).at(med.Site("fc1"))),
     "constant NaN": lambda b: med.Constant([1.0, float("nan")]),
     "constant text": lambda b: med.Constant("zero"),
     "scale negative": lambda b: med.GaussianNoise(-0.5),
@@ -225,14 +226,14 @@ INTERVENTIONS: dict[str, Call] = {
     "swap index out of range": lambda b: b.nn(donor=med.Swap("index", index=(1, 2, 3, 4, 5, 6))),
     "swap unknown donor": lambda b: med.Swap("deranged"),
     "blend": lambda b: med.Blend(med.Zero(), 1.5),
-    "subspace of other width": lambda b: b.ablated(med.Subspace([[1.0, 0.0]], med.Zero()).at(med.Site("0"))),
+    "subspace of other width": lambda b: b.ablated(med.Subspace([[1.0, 0.0]], med.Zero()).at(med.Site("fc1"))),
     "placed at a path": lambda b: med.Zero().at("model.layers.1.mlp"),
-    "placed twice": lambda b: med.Zero().at(med.Site("0")) | med.Zero(),
-    "custom not called": lambda b: clip.at(med.Site("0")),
+    "placed twice": lambda b: med.Zero().at(med.Site("fc1")) | med.Zero(),
+    "custom not called": lambda b: clip.at(med.Site("fc1")),
     "custom: unknown parameter": lambda b: clip(limt=2.0),
-    "custom: other shape": lambda b: b.ablated(summed().at(med.Site("0"))),
-    "custom: returns None": lambda b: b.ablated(forgetful().at(med.Site("0"))),
-    "custom: makes NaN": lambda b: b.ablated(poison().at(med.Site("0"))),
+    "custom: other shape": lambda b: b.ablated(summed().at(med.Site("fc1"))),
+    "custom: returns None": lambda b: b.ablated(forgetful().at(med.Site("fc1"))),
+    "custom: makes NaN": lambda b: b.ablated(poison().at(med.Site("fc1"))),
 }
 
 QUESTIONS: dict[str, Call] = {
@@ -252,20 +253,20 @@ QUESTIONS: dict[str, Call] = {
     "te with a donor": lambda b: b.nn(estimands="te", donor=med.Swap()),
     "ablation effect of mediate": lambda b: b.nn(estimands="ablation"),
     "kind of effect": lambda b: med.NaturalDirectEffect("direct"),
-    "ablation is placed": lambda b: b.nn(ablation=med.Zero().at(med.Site("0"))),
+    "ablation is placed": lambda b: b.nn(ablation=med.Zero().at(med.Site("fc1"))),
     "ablation is not called": lambda b: b.nn(ablation=med.Zero),
     "donor is an ablation": lambda b: b.nn(donor=med.Zero()),
     "donor with a run": lambda b: b.nn(donor=med.Swap(run="base")),
     "arm without a site": lambda b: b.ablated(med.Zero()),
-    "arms is a list": lambda b: b.ablated([med.Zero().at(med.Site("0"))]),
+    "arms is a list": lambda b: b.ablated([med.Zero().at(med.Site("fc1"))]),
     "no arms": lambda b: b.ablated({}),
-    "arm with a site, and sites": lambda b: b.ablated(med.Zero().at(med.Site("0")), sites=med.Site("2")),
-    "sites is a path": lambda b: b.ablated(med.Zero(), sites="0"),
-    "arm with a dose that is no number": lambda b: b.ablated({("noise", "big"): med.Zero().at(med.Site("0"))}),
-    "run": lambda b: b.ablated(med.Zero().at(med.Site("0")), run="sorce"),
-    "estimands of ablate": lambda b: b.ablated(med.Zero().at(med.Site("0")), estimands="te"),
+    "arm with a site, and sites": lambda b: b.ablated(med.Zero().at(med.Site("fc1")), sites=med.Site("fc2")),
+    "sites is a path": lambda b: b.ablated(med.Zero(), sites="fc1"),
+    "arm with a dose that is no number": lambda b: b.ablated({("noise", "big"): med.Zero().at(med.Site("fc1"))}),
+    "run": lambda b: b.ablated(med.Zero().at(med.Site("fc1")), run="sorce"),
+    "estimands of ablate": lambda b: b.ablated(med.Zero().at(med.Site("fc1")), estimands="te"),
     "doses without sites": lambda b: med.doses(lambda scale: med.GaussianNoise(scale), [0.5]),
-    "doses of one number": lambda b: med.doses(lambda scale: med.GaussianNoise(scale).at(med.Site("0")), 0.5),
+    "doses of one number": lambda b: med.doses(lambda scale: med.GaussianNoise(scale).at(med.Site("fc1")), 0.5),
     "doses of an object": lambda b: med.doses(med.GaussianNoise(0.5), [0.5]),
     "n_draws": lambda b: b.nn(n_draws=0),
     "rng": lambda b: b.nn(rng=-1),

@@ -1,0 +1,104 @@
+"""The public question: effects of a frame of potential outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from .._checks import called
+from .._errors import DataError, DesignError
+from ..estimands import AbstractEstimand, estimands_from
+from ..inference import Inference
+from ..results import Effects
+from ._frame import POTENTIAL_OUTCOMES, units_from
+from ._summarise import summarise
+
+
+def effects(
+    frame: pd.DataFrame,
+    *,
+    estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
+    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    rng: int | np.random.Generator | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Effects:
+    """Return effects with intervals from your own potential outcomes.
+
+    Parameters
+    ----------
+    frame
+        One row a unit (and a draw, a site, an arm, where there are such columns). Potential outcomes are
+        columns named ``y00, y01, y10, y11`` (``y_xm`` = Y(x, M(m)): the input x with the mediator of m, 0 the
+        base and 1 the source), ``y0m, y1m`` (the mediator ablated), ``g00 .. g11`` (a random donor's
+        mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
+        (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``.
+        Other columns are ignored.
+    estimands
+        Keys such as ``["te", "pnie"]``; None for all that the columns answer.
+    method
+        Interval for means; ratios always have Fieller's.
+    confidence_level
+        Nominal coverage.
+    n_resamples
+        Bootstrap resamples.
+    rng
+        Seed or generator; the same gives the same numbers.
+    provenance
+        Plain data to keep beside the numbers.
+
+    Returns
+    -------
+    Effects
+
+    Raises
+    ------
+    DataError
+        If a column is missing, holds NaN, or units differ between sites.
+    DesignError
+        If an estimand is unknown or its potential outcomes are missing.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"y00": [0.0, 0.1, 0.3], "y11": [1.0, 1.3, 1.1]})
+    >>> effects(frame, rng=0).tidy()[["estimand", "estimate"]]
+      estimand  estimate
+    0       te       1.0
+    """
+    if provenance is not None and not isinstance(provenance, Mapping):
+        raise DataError(f"provenance is {called(provenance)}; a dict of plain data is needed, or None.")
+    units = units_from(frame)
+    present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
+    wanted = estimands_from(present, estimands)
+    settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    return summarise(units, wanted, settings, provenance=provenance or {})
+
+
+def seed_from(rng: int | np.random.Generator | None) -> int:
+    """Return the seed that `rng` stands for; None draws a fresh one.
+
+    Raises
+    ------
+    DesignError
+        If `rng` is neither.
+
+    Examples
+    --------
+    >>> seed_from(7)
+    7
+    """
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**31))
+    if rng is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(rng, Integral) and not isinstance(rng, bool) and rng >= 0:
+        return int(rng)
+    found = f"= {rng!r}" if isinstance(rng, (int, float, str)) else f"is {called(rng)}"
+    raise DesignError(
+        f"rng {found}; a whole number of at least 0, a numpy Generator (np.random.default_rng) or None is needed."
+    )

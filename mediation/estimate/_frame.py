@@ -1,0 +1,157 @@
+"""A user's frame of potential outcomes, checked, with the columns of the units frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._checks import called, listed
+from .._errors import DataError
+
+POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
+KEYS = ("site", "arm", "dose")
+_OTHERS = ("unit", "cluster", "weight", "draw")
+
+
+def units_from(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a user's frame with the columns of the units frame.
+
+    Raises
+    ------
+    DataError
+        If there are no potential outcomes, values are missing or no numbers, rows repeat each other, or a unit lacks
+        a row of a group.
+    """
+    given = _used(frame)
+    units = pd.DataFrame({"site": given["site"].astype(str) if "site" in given else ""}, index=given.index)
+    units["unit"] = pd.factorize(given["unit"])[0] if "unit" in given else np.arange(len(given))
+    units["cluster"] = given["cluster"] if "cluster" in given else units["unit"]
+    units["weight"] = _numbers(given, "weight") if "weight" in given else 1.0
+    units["draw"] = _numbers(given, "draw") if "draw" in given else 0
+    if "arm" in given or {"y", "ym"} <= set(given.columns):
+        units["arm"] = given["arm"].astype(str) if "arm" in given else ""
+        units["dose"] = _numbers(given, "dose", may_miss=True) if "dose" in given else np.nan
+    for name in POTENTIAL_OUTCOMES:
+        if name in given:
+            units[name] = _numbers(given, name)
+    if "weight" in given and not (units["weight"] > 0).all():
+        row = int(np.argmax(~(units["weight"] > 0)))
+        raise DataError(
+            f"effects: weight of row {row} is {units['weight'].iloc[row]:g}; a positive number is needed. Drop a unit "
+            "that should not count."
+        )
+    _check_repeats(units, given)
+    _check_constant(units, given)
+    _check_complete(units, given)
+    return units
+
+
+def _used(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that have a meaning, checked for what is missing."""
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"effects: {called(frame)} was given; a pandas DataFrame with columns such as y00, y01, y10, y11 is needed."
+        )
+    if len(frame) == 0:
+        raise DataError("effects: the frame has no rows; one row a unit is needed.")
+    names = [name for name in (*KEYS, *_OTHERS, *POTENTIAL_OUTCOMES) if name in frame.columns]
+    if not set(names) & set(POTENTIAL_OUTCOMES):
+        raise DataError(
+            f"effects: no potential outcome is among the columns {listed(map(str, frame.columns))}. Name them "
+            "y00, y01, y10, y11 (y_xm: the input x with the mediator of m, 0 base and 1 source), y0m and y1m, "
+            "g00 to g11, or y and ym."
+        )
+    twice = [name for name in names if isinstance(frame[name], pd.DataFrame)]
+    if twice:
+        raise DataError(f"effects: the frame has several columns {twice[0]!r}; keep one.")
+    for name in names:
+        missing = frame[name].isna().to_numpy()
+        if name not in (*POTENTIAL_OUTCOMES, "dose") and missing.any():
+            raise DataError(
+                f"effects: {name} of row {int(np.argmax(missing))} is missing ({int(missing.sum())} of {len(frame)} "
+                "are). Fill it in, or drop those rows."
+            )
+    several = [name for name in (*KEYS, "draw") if name in names]
+    if "unit" not in names and several:
+        raise DataError(
+            f"effects: the frame has a column {several[0]!r} and no column 'unit', so rows of one unit cannot be told "
+            "from those of another. Add the column."
+        )
+    return frame[names].reset_index(drop=True)
+
+
+def _numbers(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.Series[Any]:
+    column = given[name]
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    words = numbers.isna() & column.notna() & ~column.map(_is_nan)
+    if words.any():
+        row = int(np.argmax(words))
+        raise DataError(f"effects: {name} of row {row} is {column.iloc[row]!r}; a number is needed.")
+    bad = np.isinf(numbers) if may_miss else ~np.isfinite(numbers)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"effects: {name} of row {row} is {numbers.iloc[row]:g}; finite numbers are needed, and "
+            f"{int(bad.sum())} of {len(bad)} are not. Drop those units everywhere, or correct their outcomes."
+        )
+    return numbers
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _check_repeats(units: pd.DataFrame, given: pd.DataFrame) -> None:
+    keys = [name for name in (*KEYS, "unit", "draw") if name in units.columns]
+    twice = units.duplicated(keys)
+    if not twice.any():
+        return
+    row = int(np.argmax(twice))
+    first = int(np.argmax((units[keys] == units.loc[row, keys]).all(axis=1) | (units.index == row)))
+    shown = {name: _plain(given[name].iloc[row]) for name in keys if name in given}
+    raise DataError(
+        f"effects: rows {first} and {row} are both of {shown}. Number the draws of a unit in a column 'draw', name "
+        "sites in a column 'site', or drop one of them."
+    )
+
+
+def _check_constant(units: pd.DataFrame, given: pd.DataFrame) -> None:
+    for name in ("cluster", "weight"):
+        if name not in given:
+            continue
+        counts = units.groupby("unit", sort=False)[name].nunique()
+        if (counts > 1).any():
+            unit = counts.index[int(np.argmax(counts > 1))]
+            rows = units.index[units["unit"] == unit]
+            values = list(dict.fromkeys(_plain(value) for value in given.loc[rows, name]))
+            raise DataError(
+                f"effects: unit {_plain(given.loc[rows[0], 'unit'])!r} has several values of {name}, {listed(values)}; "
+                "all rows of a unit need the same."
+            )
+
+
+def _check_complete(units: pd.DataFrame, given: pd.DataFrame) -> None:
+    """Check that every unit has a row of every site, arm and dose."""
+    keys: Sequence[str] = [name for name in KEYS if name in given]
+    if not keys:
+        return
+    group = units.groupby([name for name in KEYS if name in units], sort=False, dropna=False).ngroup().to_numpy()
+    unit = units["unit"].to_numpy()
+    present = np.zeros((unit.max() + 1, group.max() + 1), dtype=bool)
+    present[unit, group] = True
+    if present.all():
+        return
+    lacking, where = np.argwhere(~present)[0]
+    who = _plain(given.loc[int(np.argmax(unit == lacking)), "unit"])
+    there = {name: _plain(given.loc[int(np.argmax(group == where)), name]) for name in keys}
+    raise DataError(
+        f"effects: unit {who!r} has no row of {there}, and other units have; every unit is needed at every "
+        f"{', '.join(keys)}. Drop the unit, or add the row."
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

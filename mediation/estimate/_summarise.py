@@ -1,0 +1,178 @@
+"""From a clean frame of units to the tidy table: contrasts, intervals, one row an estimand and a site."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .._errors import DegenerateWarning, warn
+from ..estimands import AbstractEstimand
+from ..estimands._abstract import contrast
+from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
+from ..results import Effects
+from ..results._provenance import section
+from ._frame import KEYS, POTENTIAL_OUTCOMES
+
+Array = NDArray[np.float64]
+_LISTED = 6
+
+
+class SiteInfo(NamedTuple):
+    """What a sweep's table says of a site."""
+
+    layer: int | None
+    position: str
+    unit: int | None
+
+
+def summarise(
+    units: pd.DataFrame,
+    estimands: Sequence[AbstractEstimand],
+    settings: Inference,
+    *,
+    sites: Mapping[str, SiteInfo] | None = None,
+    provenance: Mapping[str, Any],
+) -> Effects:
+    """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
+    ablation = "arm" in units.columns
+    keys = [name for name in KEYS if name in units.columns]
+    groups = list(dict.fromkeys(map(_without_nan, units[keys].itertuples(index=False, name=None))))
+    outcomes, clusters, weights = _matrices(units, keys, groups)
+    sweep = not ablation and (sites is not None or len(groups) > 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
+        found = [_intervals(one, outcomes, clusters, weights, settings, bands=sweep) for one in estimands]
+    tables = [
+        _rows(one.key, intervals, groups, keys, sweep=sweep) for one, intervals in zip(estimands, found, strict=True)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    _warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
+    if sweep:
+        table = _with_sites(table, sites)
+    if ablation:
+        table["n_draws"] = [_draws(units, keys, group) for _ in estimands for group in groups]
+    kind = "ablation" if ablation else "sweep" if sweep else "effects"
+    inference = {
+        "method": settings.method,
+        "confidence_level": settings.confidence_level,
+        "n_resamples": settings.n_resamples,
+        "seed": settings.seed,
+    }
+    n, n_clusters = int(table["n"].iloc[0]), int(table["n_clusters"].iloc[0])
+    pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
+    return Effects(table, units, {**provenance, "kind": kind, "inference": inference, "pairs": pairs})
+
+
+def _warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
+    """Warn once about the rows that have no interval, by reason."""
+    without = table.assign(reason=list(reasons)).query("reason != ''")
+    if without.empty:
+        return
+    parts = []
+    for reason, rows in without.groupby("reason", sort=False):
+        names = [_name(row, table) for row in rows.to_dict("records")]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        parts.append(f"{reason} ({', '.join(names[:_LISTED])}{more})")
+    warn(
+        f"{len(without)} of {len(table)} estimates have no interval (NaN); the estimates stand. Why: "
+        f"{'; '.join(parts)}.",
+        DegenerateWarning,
+    )
+
+
+def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
+    """Return how a warning calls a row: its estimand or arm, and the site where there are several."""
+    where = f" at {row['site']}" if row["site"] and table["site"].nunique() > 1 else ""
+    if "arm" not in row:
+        return f"{row['estimand']}{where}"
+    dose = f", dose {row['dose']:g}" if row["dose"] == row["dose"] else ""
+    return f"{row['arm'] or row['estimand']}{dose}{where}"
+
+
+def _intervals(
+    estimand: AbstractEstimand,
+    outcomes: Mapping[str, Array],
+    clusters: NDArray[Any],
+    weights: Array,
+    settings: Inference,
+    *,
+    bands: bool,
+) -> Intervals:
+    values = contrast(estimand.weights, outcomes)
+    if estimand.denominator is not None:
+        below = contrast(estimand.denominator, outcomes)
+        return ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
+    return mean_intervals(values, clusters=clusters, weights=weights, settings=settings, bands=bands)
+
+
+def _rows(
+    key: str, found: Intervals, groups: Sequence[tuple[Any, ...]], keys: Sequence[str], *, sweep: bool
+) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {
+            "estimand": key,
+            "estimate": found.estimate,
+            "std_error": found.std_error,
+            "conf_low": found.conf_low,
+            "conf_high": found.conf_high,
+            "p_value": found.p_value,
+            "method": list(found.method),
+            "n": found.n,
+            "n_clusters": found.n_clusters,
+        }
+    )
+    for i, name in enumerate(keys):
+        rows[name] = (
+            pd.array([group[i] for group in groups], dtype=float) if name == "dose" else [group[i] for group in groups]
+        )
+    if sweep:
+        nothing = np.full(len(groups), np.nan)
+        rows["band_low"] = nothing if found.band_low is None else found.band_low
+        rows["band_high"] = nothing if found.band_high is None else found.band_high
+        rows["p_adjusted"] = nothing if found.p_adjusted is None else found.p_adjusted
+    return rows
+
+
+def _with_sites(table: pd.DataFrame, sites: Mapping[str, SiteInfo] | None) -> pd.DataFrame:
+    known = sites or {}
+    info = [known.get(site, SiteInfo(None, "", None)) for site in table["site"]]
+    table["layer"] = pd.array([one.layer for one in info], dtype="Int64")
+    table["position"] = [one.position for one in info]
+    table["unit"] = pd.array([one.unit for one in info], dtype="Int64")
+    return table
+
+
+def _draws(units: pd.DataFrame, keys: Sequence[str], group: tuple[Any, ...]) -> int:
+    mask = np.ones(len(units), dtype=bool)
+    for name, value in zip(keys, group, strict=True):
+        mask &= (units[name].isna() if value is None else units[name] == value).to_numpy(dtype=bool)
+    return int(units.loc[mask, "draw"].nunique())
+
+
+def _matrices(
+    units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
+) -> tuple[dict[str, Array], NDArray[Any], Array]:
+    """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
+    present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
+    numbers = {group: i for i, group in enumerate(groups)}
+    codes = np.array([numbers[_without_nan(group)] for group in units[keys].itertuples(index=False, name=None)])
+    who = pd.Index(units["unit"].unique())
+    row = who.get_indexer(units["unit"])
+    count = np.zeros((len(who), len(groups)))
+    np.add.at(count, (row, codes), 1.0)
+    outcomes = {}
+    for name in present:
+        total = np.zeros_like(count)
+        np.add.at(total, (row, codes), units[name].to_numpy(dtype=float))
+        outcomes[name] = total / count
+    first = units.drop_duplicates("unit")
+    return outcomes, first["cluster"].to_numpy(), first["weight"].to_numpy(dtype=float)
+
+
+def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if isinstance(value, float) and np.isnan(value) else value for value in group)
