@@ -36,7 +36,7 @@ def demo(
     if quiet:
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with _plain_errors():
         run(model, out, n=n, seed=seed, progress=not quiet, say=typer.echo)
 

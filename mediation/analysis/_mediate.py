@@ -14,7 +14,7 @@ from ..engine import World, make_study, run_study
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from, summarise
 from ..inference import Inference
-from ..interventions import AbstractIntervention, Assignment, Interchange, Swap
+from ..interventions import AbstractIntervention, Assignment, Donor, Interchange, Swap
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
@@ -33,7 +33,7 @@ def mediate(  # noqa: PLR0913
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
     ablation: AbstractIntervention | None = None,
-    donor: Interchange | Swap | None = None,
+    donor: AbstractIntervention | None = None,
     n_draws: int = 1,
     rng: int | np.random.Generator | None = None,
     method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
@@ -62,8 +62,10 @@ def mediate(  # noqa: PLR0913
     ablation
         An intervention m*; adds the worlds Y(0, m*) and Y(1, m*) and with them cde, int_ref and pe.
     donor
-        ``Swap(...)`` puts in the mediator of another unit, drawn at random, and asks for the
-        interventional effects ide, iie and oe instead; None is each unit's own.
+        How the mediator of an input is put in. None is ``Interchange()``: all of it, the unit's own.
+        ``Subspace(basis, Interchange())`` or ``Masked(Interchange(), mask)`` put in a part of it, which is then
+        the mediator. ``Swap(...)`` puts in that of another unit, drawn at random, and asks for the
+        interventional effects ide, iie and oe instead.
     n_draws
         Draws of random donors or noise per unit; averaged within the unit.
     rng
@@ -138,7 +140,7 @@ def _assign(sites: SiteSet, what: AbstractIntervention | None) -> Assignment | N
 
 def _mediation_worlds(
     mediators: Mapping[str, SiteSet],
-    donor: Interchange | Swap | None,
+    donor: AbstractIntervention | None,
     ablation: AbstractIntervention | None,
     estimands: Any,
     *,
@@ -152,7 +154,7 @@ def _mediation_worlds(
         plan |= {"g00": ("base", of_base), "g01": ("base", of_source)}
         plan |= {"g10": ("source", of_base), "g11": ("source", of_source)}
     else:
-        own = Interchange()
+        own = Interchange() if donor is None else donor
         plan |= {"y00": ("base", None), "y01": ("base", own), "y10": ("source", own), "y11": ("source", None)}
     if ablation is not None:
         plan |= {"y0m": ("base", ablation), "y1m": ("source", ablation)}
@@ -167,10 +169,12 @@ def _mediation_worlds(
 
 
 def _check_contrast(donor: object, ablation: object) -> None:
-    if donor is not None and not isinstance(donor, (Interchange, Swap)):
+    reads = donor.needs() if isinstance(donor, AbstractIntervention) else frozenset()
+    if donor is not None and not isinstance(donor, (Interchange, Swap)) and reads != {Donor()}:
         raise DesignError(
-            f"donor is {donor!r}; med.Swap(...) for random donors, or None for each unit's own, is needed. What is put "
-            "in the mediator's place besides is given as ablation=."
+            f"donor = {donor!r} does not put in the mediator of the other input, and nothing else. Write med.Swap(...) "
+            "for random donors, such as med.Subspace(basis, med.Interchange()) for a part of the mediator, or leave it "
+            "out. An ablation of the mediator is given as ablation=."
         )
     if isinstance(donor, (Interchange, Swap)) and donor.run != type(donor)().run:
         raise DesignError(

@@ -178,7 +178,7 @@ def _arms(site: Site, pairs: Pairs) -> dict[Any, Any]:
     noise = doses(
         lambda scale: GaussianNoise(scale, relative=True).at(site), _SCALES, name="Gaussian noise (x its own sd)"
     )
-    arms = {
+    arms: dict[Any, Any] = {
         "zero": Zero().at(site),
         "mean": Mean(over="tokens").at(site),
         "constant (0.1)": Constant(0.1).at(site),

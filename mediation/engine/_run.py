@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._errors import OutcomeError
-from ..interventions import Donor, Interchange
+from ..interventions import Donor
 from ._activations import Activations, captures, needs_all_units
 from ._backend import AbstractBackend
 from ._batching import halving, split, tokens_per_pass
@@ -269,18 +269,19 @@ class _Runner:
             self.progress.advance(1)
 
     def _changes_nothing(self, index: int, world: World, unit: int) -> bool:
-        """Return True if every donor activation equals the one it would replace, to float rounding.
+        """Return True if what would be put in equals what is there, to float rounding.
 
         The world is then the plain one (consistency), as it is for positions before the first token in
         which base and source differ.
         """
         for site, what in self.placed[index]:
-            if not isinstance(what, Interchange):
+            if what.needs() != {Donor()}:
                 return False
-            given = self.activations.given(site, what, world, unit, 0)[Donor(run=what.run)]
             own = self.activations.get(site, world.run, unit)
+            given = self.activations.given(site, what, world, unit, 0)
+            new = what(own[None], {need: value[None] for need, value in given.items()})[0]
             scale = float(own.abs().max()) if own.numel() else 0.0
             eps = torch.finfo(own.dtype).eps if own.is_floating_point() else 0.0
-            if float((given - own).abs().max()) > 32 * eps * scale:
+            if float((new - own).abs().max()) > 32 * eps * scale:
                 return False
         return bool(self.placed[index])

@@ -5,6 +5,7 @@ import torch
 from transformers import GenerationConfig
 
 import mediation as med
+from mediation.testing import tiny_model, tiny_tokenizer
 from tests.rollouts.tiny import FAMILIES, HIDDEN, PROMPTS, decoder, generated
 
 N = 20
@@ -68,20 +69,36 @@ def test_without_a_tokenizer_the_text_is_the_numbers():
     assert found.text == (" ".join(map(str, found.ids[0])),)
 
 
-def test_stop_strings_end_a_row_as_in_generate():
+def test_stop_strings_end_a_row():
     model = decoder("llama")
     plain = med.rollout(model, PROMPTS, max_new_tokens=N)
     row, ids = next((r, ids) for r, ids in enumerate(plain.ids) if ids.index(ids[6]) == 6)
     stop = " ".join(f"w{i}" for i in ids[5:7])
     found = med.rollout(model, PROMPTS, max_new_tokens=N, stop=stop)
     assert found.text[row] == " ".join(f"w{i}" for i in ids[:7])
-    own = generated(model, [PROMPTS[row]], N, stop_strings=[stop], tokenizer=model.tokenizer)
-    assert own == [list(found.ids[row])]
     for ids, text, stopped, reference in zip(found.ids, found.text, found.stopped, plain.ids, strict=True):
         assert ids == reference[: len(ids)]
         assert (stop in text) == (stopped == "stop")
         assert stopped == "stop" or len(ids) == N
     assert med.rollout(model, PROMPTS, max_new_tokens=N, stop=["never said", stop]).ids == found.ids
+
+
+def test_stop_strings_are_those_of_generate():
+    tokenizer = tiny_tokenizer()
+    model = med.load(tiny_model("llama", seed=5, vocab_size=len(tokenizer), eos_token_id=None), tokenizer=tokenizer)
+    plain = med.rollout(model, PROMPTS, max_new_tokens=N)
+    tried = 0
+    for row, ids in enumerate(plain.ids):
+        stop = tokenizer.decode(ids[4:6])
+        if not stop.isascii() or not stop.isprintable():
+            continue
+        tried += 1
+        found = med.rollout(model, PROMPTS, max_new_tokens=N, stop=stop)
+        own = generated(model, [PROMPTS[row]], N, stop_strings=[stop], tokenizer=tokenizer)
+        assert [list(found.ids[row])] == own
+        assert len(own[0]) <= 6
+        assert found.stopped[row] == "stop"
+    assert tried
 
 
 def test_a_trajectory_prints_in_one_line():
