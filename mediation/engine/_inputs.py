@@ -48,7 +48,13 @@ def make_batch(
 ) -> Batch:
     """Return the batch of `encoded` inputs, each followed by its continuation, padded on `side`.
 
-    Models that are not causal are padded on the right, where they expect it.
+    Models that are not causal are padded on the right, where they expect it. So are causal ones that take no mask,
+    which cannot see padding there, and those in float64, of which some are NaN where a row sees nothing but padding.
+
+    Raises
+    ------
+    DataError
+        If padding is needed, and the model can neither be told of it nor is blind to it.
     """
     if encoded[0].ids is None:
         return Batch(_stack(model, encoded), (0,) * len(encoded), (), 0)
@@ -56,7 +62,14 @@ def make_batch(
     lengths = tuple(int(one.length or 0) for one in encoded)
     width = max(map(len, ids))
     padded = any(len(row) < width for row in ids)
-    left = side == "left" and model.is_causal
+    masked = "attention_mask" in model.forward_names
+    if padded and not masked and not model.is_causal:
+        raise DataError(
+            f"Inputs of {min(map(len, ids))} to {width} tokens are padded to run together, and "
+            f"{type(model.module).__name__} takes no attention_mask. Run one at a time with batch_size=1; or, if no token "
+            "sees a later one, say so: med.load(model, architecture=med.Architecture(..., causal=True))."
+        )
+    left = side == "left" and model.is_causal and masked and model.dtype != torch.float64
     starts = tuple(width - len(row) if left else 0 for row in ids)
     tokens = torch.full((len(ids), width), _pad_id(model), dtype=torch.long)
     mask = torch.zeros(len(ids), width, dtype=torch.long)
@@ -66,7 +79,7 @@ def make_batch(
         mask[row, start : start + len(one)] = 1
         positions[row, start : start + len(one)] = torch.arange(len(one))
     inputs: dict[str, Any] = {"input_ids": tokens.to(model.device)}
-    if padded:
+    if padded and masked:
         inputs["attention_mask"] = mask.to(model.device)
         if model.is_causal and "position_ids" in model.forward_names:
             inputs["position_ids"] = positions.to(model.device)

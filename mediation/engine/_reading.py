@@ -57,7 +57,8 @@ def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tupl
         for start, length, (_, unit) in zip(batch.starts, batch.lengths, rows, strict=True)
     )
     if prepared.at == "last" and flush and model.is_causal:
-        extra = {"logits_to_keep": kept} if "logits_to_keep" in model.forward_names else {}
+        cut = "logits_to_keep" in model.forward_names and not _sees_logits(study)
+        extra = {"logits_to_keep": kept} if cut else {}
         return extra, lambda output: _found(output)[:, -kept:]
     if batch.width == 0:
         return {}, lambda output: _as_sequence(_found(output))
@@ -71,6 +72,13 @@ def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tupl
         return logits[torch.arange(len(logits), device=logits.device)[:, None], where]
 
     return {}, gather
+
+
+def _sees_logits(study: Study) -> bool:
+    """Return True if a site may lie after the point where a model drops positions whose logits are not asked for."""
+    known = study.model.architecture
+    inside = "" if known is None else f"{known.layers}."
+    return any(site.kind == "module" and not site.module.startswith(inside or "?") for site in study.places)
 
 
 def _added(study: Study, unit: int) -> int:

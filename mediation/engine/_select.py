@@ -81,8 +81,17 @@ def _with_rows(activation: Tensor, place: Place, batch: Batch) -> Tensor:
 
 
 def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | None:
-    if selection.positions is None or (batch.width and (full.ndim < 3 or full.shape[1] != batch.width)):
+    if selection.positions is None:
         return None
+    width = batch.width or next(iter(batch.inputs.values())).shape[1]
+    if full.ndim < 3 or full.shape[1] != width:
+        everything = [tuple(range(batch.lengths[row])) for row in selection.rows] if batch.width else []
+        if list(selection.positions) == everything:
+            return None  # a pooled activation, say, and at="all"
+        raise SiteError(
+            f"The {selection.place.io} of {selection.place.path!r} has shape {tuple(full.shape)} for inputs of {width} "
+            "positions: it has no such axis. Leave `at` out to act on the whole activation."
+        )
     starts = [batch.starts[row] for row in selection.rows]
     shifted = [[start + p for p in row] for start, row in zip(starts, selection.positions, strict=True)]
     return torch.tensor(shifted, device=full.device)

@@ -150,7 +150,7 @@ def _check_world(study: Study, world: World) -> None:
     assert world.assignment is None or all(site.is_concrete for site, _ in world.assignment.placed())
     placed = world.assignment.placed() if world.assignment is not None else ()
     for unit in range(len(study.pairs)):
-        taken: dict[Place, tuple[Site, set[int]]] = {}
+        taken: dict[tuple[str, str], list[tuple[Site, tuple[int, ...] | None]]] = {}
         for site, what in placed:
             mine = study.positions(site, world.run, unit)
             _check_overlap(study, site, mine, taken, unit)
@@ -165,18 +165,30 @@ def _check_world(study: Study, world: World) -> None:
 
 
 def _check_overlap(
-    study: Study, site: Site, mine: tuple[int, ...] | None, taken: dict[Place, tuple[Site, set[int]]], unit: int
+    study: Study,
+    site: Site,
+    mine: tuple[int, ...] | None,
+    taken: dict[tuple[str, str], list[tuple[Site, tuple[int, ...] | None]]],
+    unit: int,
 ) -> None:
-    """Find overlaps that only show once spans are token positions."""
+    """Find overlaps that only show once sites are modules and spans are token positions."""
     place = study.places[site]
-    other = taken.get(place)
-    if other is not None and mine is not None and other[1] & set(mine):
-        raise SiteError(
-            f"Two interventions at overlapping sites: {other[0]} and {site} share a token in unit {unit}. "
-            "Compose them at one site with >>, or make the sites disjoint."
-        )
-    if mine is not None:
-        taken[place] = (site, (other[1] if other else set()) | set(mine))
+    others = taken.setdefault((place.path, place.io), [])
+    for other, theirs in others:
+        tokens = mine is None or theirs is None or set(mine) & set(theirs)
+        if tokens and _share_features(place, study.places[other]):
+            where = "" if mine is None or theirs is None else f" share a token in unit {unit}"
+            raise SiteError(
+                f"Two interventions at overlapping sites: {other} and {site}{where}. "
+                "Compose them at one site with >>, or make the sites disjoint."
+            )
+    others.append((site, mine))
+
+
+def _share_features(one: Place, other: Place) -> bool:
+    if one.head is not None and other.head is not None and one.head != other.head:
+        return False
+    return one.features is None or other.features is None or bool(set(one.features) & set(other.features))
 
 
 def _check_donor(study: Study, site: Site, need: Donor, world: World, unit: int) -> None:

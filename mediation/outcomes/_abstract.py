@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from .._errors import OutcomeError
@@ -27,7 +28,7 @@ class Prepared:
     label
         What the number is, for axes: ``"logit(answer) - logit(foil)"``.
     reduce
-        ``(output, units, reference) -> (rows,)``, in float32. `output` holds logits of shape
+        ``(output, units, reference) -> (rows,)``, in float32 (float64 if the output is). `output` holds logits of shape
         ``(rows, kept, vocabulary)``, the last kept position being the last one that is read; with `raw`
         it is what the module returned (for language models the logits of the position that is read,
         ``(rows, vocabulary)``). `units` ``(rows,)`` are unit numbers; `reference` is ``(rows, vocabulary)``.
@@ -80,3 +81,14 @@ class AbstractOutcome(ABC):
     @abstractmethod
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Return the outcome bound to `pairs` and `model`; raise OutcomeError if it cannot be computed."""
+
+
+def wide(numbers: Tensor) -> Tensor:
+    """Return `numbers` in the precision in which outcomes are computed: float32, or float64 where they have it.
+
+    Examples
+    --------
+    >>> wide(torch.zeros(1, dtype=torch.bfloat16)).dtype, wide(torch.zeros(1, dtype=torch.float64)).dtype
+    (torch.float32, torch.float64)
+    """
+    return numbers if numbers.dtype == torch.float64 else numbers.float()

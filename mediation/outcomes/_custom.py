@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
 from torch import Tensor
 
 from .._checks import called
@@ -39,7 +38,7 @@ class CustomOutcome(AbstractOutcome):
                     f"outcome {name!r} returned {shape} for {len(units)} row{'s' if len(units) != 1 else ''}; one "
                     f"number a row is needed, a tensor of shape ({len(units)},)."
                 )
-            return found.float() if found.dtype != torch.float64 else found
+            return wide(found)
 
         return Prepared(label=name.replace("_", " "), reduce=reduce, at=self.at, raw=True)
 

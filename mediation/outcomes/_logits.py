@@ -12,7 +12,7 @@ from .._checks import listed
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared, check_read_at
+from ._abstract import AbstractOutcome, Prepared, check_read_at, wide
 from ._tokens import check_inside, label_of, single_ids, spelled, token_id
 
 
@@ -58,7 +58,7 @@ class LogitDiff(AbstractOutcome):
             ids = targets.to(last.device)[:, units.to(last.device)]
             check_inside(targets, last, "answer and foil")
             rows = torch.arange(len(last), device=last.device)
-            return last[rows, ids[0]].float() - last[rows, ids[1]].float()
+            return wide(last[rows, ids[0]]) - wide(last[rows, ids[1]])
 
         return Prepared(
             label=f"logit({label_of(self.answer)}) - logit({label_of(self.foil)})", reduce=reduce, at=self.at
@@ -102,7 +102,7 @@ class Accuracy(AbstractOutcome):
         largest = torch.tensor([max(answers), *(max(others) for others in sets or ())])
 
         def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
-            last = logits[:, -1].float()
+            last = wide(logits[:, -1])
             check_inside(largest, last, "answer and candidates")
             results = []
             for row, unit in enumerate(units.tolist()):

@@ -11,7 +11,7 @@ from torch import Tensor
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared, check_read_at
+from ._abstract import AbstractOutcome, Prepared, check_read_at, wide
 from ._tokens import check_inside, label_of, token_ids, values_of
 
 
@@ -104,8 +104,8 @@ class KL(AbstractOutcome):
 
         def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
             assert reference is not None
-            world = torch.log_softmax(logits[:, -1].float(), dim=-1)
-            base = torch.log_softmax(reference.to(world.device).float(), dim=-1)
+            world = torch.log_softmax(wide(logits[:, -1]), dim=-1)
+            base = torch.log_softmax(wide(reference.to(world.device)), dim=-1)
             return (base.exp() * (base - world)).sum(-1)
 
         return Prepared(label="KL(base || world)", reduce=reduce, at=self.at, uses_reference=True)
@@ -131,9 +131,11 @@ def _prepare_log_prob(answer: Any, at: Any, pairs: Pairs, model: Model, *, expon
     def reduce(logits: Tensor, units: Tensor, reference: Tensor | None) -> Tensor:
         units = units.to(logits.device)
         check_inside(targets, logits, "answer")
-        logs = torch.log_softmax(logits[:, -longest:].float(), dim=-1)
-        picked = logs.gather(-1, targets.to(logits.device)[units][..., None])[..., 0]
-        total = torch.where(used.to(logits.device)[units], picked, torch.zeros_like(picked)).sum(-1)
+        kept = min(longest, logits.shape[1])  # fewer where every row's answer is shorter than the longest
+        mine, counted = (table.to(logits.device)[units, -kept:] for table in (targets, used))
+        logs = torch.log_softmax(wide(logits[:, -kept:]), dim=-1)
+        picked = logs.gather(-1, mine[..., None])[..., 0]
+        total = torch.where(counted, picked, torch.zeros_like(picked)).sum(-1)
         return total.exp() if exponentiate else total
 
     name = "P" if exponentiate else "log P"

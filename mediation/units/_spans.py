@@ -106,7 +106,7 @@ def decoded_offsets(text: str, pieces: Sequence[str]) -> list[tuple[int, int]] |
     Examples
     --------
     >>> decoded_offsets("a cat", ["a", " cat"])
-    [(0, 1), (1, 5)]
+    [(0, 1), (2, 5)]
     """
     offsets, cursor = [], 0
     for piece in pieces:

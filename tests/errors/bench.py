@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import mediation as med
 
+TEXTS = ["The cat sat", "The dog ran"]
+IDS = [[3, 4, 8], [3, 5, 8, 9]]
 WORDS = ("The", " cat", " dog", " bird", " sat", " ran", " on", " the", " mat", " Paris", " Rome", " New", " York")
 SIZES = {
     "hidden_size": 16,
@@ -40,6 +43,23 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?\S+"), behavior="isolated")
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", bos_token="<s>")
+
+
+class Odd(nn.Module):
+    """One module puts out a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.odd, self.out = Worded(), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.odd(x)
+        return self.out(x)
+
+
+class Worded(nn.Module):
+    def forward(self, x: torch.Tensor) -> str:
+        return "word"
 
 
 class Unused(nn.Module):
@@ -103,12 +123,32 @@ class Bench:
     @cached_property
     def single(self) -> med.Model:
         torch.manual_seed(0)
-        return med.load(self.counted(nn.Sequential(OrderedDict(fc1=nn.Linear(3, 4), fc2=nn.Linear(4, 1), flat=nn.Flatten(0)))))
+        return med.load(
+            self.counted(nn.Sequential(OrderedDict(fc1=nn.Linear(3, 4), fc2=nn.Linear(4, 1), flat=nn.Flatten(0))))
+        )
 
     @cached_property
     def unused(self) -> med.Model:
         torch.manual_seed(0)
         return med.load(self.counted(Unused()))
+
+    @cached_property
+    def column(self) -> med.Model:
+        torch.manual_seed(0)
+        return med.load(self.counted(nn.Sequential(OrderedDict(fc1=nn.Linear(3, 4), fc2=nn.Linear(4, 1)))))
+
+    @cached_property
+    def pooled(self) -> med.Model:
+        return med.load(self.counted(nn.Sequential(OrderedDict(fc1=nn.Identity(), pool=nn.AdaptiveAvgPool1d(2)))))
+
+    @cached_property
+    def odd(self) -> med.Model:
+        torch.manual_seed(0)
+        return med.load(self.counted(Odd()))
+
+    @property
+    def misspelt(self) -> Any:
+        return med.outcome(lambda output, units: output[:, 0] * len(units["knd"]))
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -123,6 +163,10 @@ class Bench:
                 "template": ["a", "a", "b", "c"],
             }
         )
+
+    @property
+    def holed(self) -> pd.DataFrame:
+        return self.frame.assign(answer=None, clean=[None, *self.frame["clean"][1:]])
 
     @cached_property
     def pairs(self) -> med.Pairs:
@@ -147,9 +191,7 @@ class Bench:
 
     @cached_property
     def sweep(self) -> med.Effects:
-        return med.mediate(
-            self.llama, self.pairs, med.residual(at="last"), med.LogitDiff("answer", "foil"), method="percentile", **QUICK
-        )
+        return self.lm(med.residual(at="last"), method="percentile")
 
     @cached_property
     def arms(self) -> med.Effects:
@@ -158,7 +200,18 @@ class Bench:
     def lm(self, mediator: Any, outcome: Any = None, *, model: Any = None, pairs: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the language model."""
         said = med.LogitDiff("answer", "foil") if outcome is None else outcome
-        return med.mediate(model or self.llama, self.pairs if pairs is None else pairs, mediator, said, **{**QUICK, **options})
+        units = self.pairs if pairs is None else pairs
+        return med.mediate(model or self.llama, units, mediator, said, **{**QUICK, **options})
+
+    def on(self, base: Any, source: Any, mediator: Any = None, *, spans: Any = None, **options: Any) -> Any:
+        """Return the effects in the language model on inputs of your own."""
+        pairs = med.Pairs(base=base, source=source, spans=spans or {})
+        return self.lm(mediator or med.residual(1), med.LogitDiff(3, 4), pairs=pairs, **options)
+
+    def lm_ablated(self, arms: Any, *, base: Any = None, **options: Any) -> Any:
+        """Return the ablation effects of `arms` in the language model."""
+        pairs = self.pairs if base is None else med.Pairs(base=base)
+        return med.ablate(self.llama, pairs, arms, med.LogitDiff(3, 4), **{**QUICK, **options})
 
     def nn(self, mediator: Any = None, outcome: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the plain module."""
@@ -166,7 +219,14 @@ class Bench:
         model, pairs = options.pop("model", self.plain), options.pop("pairs", self.tensors)
         return med.mediate(model, pairs, where, said, **{**QUICK, **options})
 
+    def nn_on(self, base: Any, source: Any, *, spans: Any = None, **options: Any) -> Any:
+        """Return the effects in the plain module on inputs of your own."""
+        return self.nn(pairs=med.Pairs(base=base, source=source, spans=spans or {}), **options)
+
     def ablated(self, arms: Any, outcome: Any = None, **options: Any) -> Any:
         """Return the ablation effects of `arms` in the plain module."""
         said = med.LogitDiff(0, 1) if outcome is None else outcome
         return med.ablate(self.plain, self.tensors, arms, said, **{**QUICK, **options})
+
+
+Call = Callable[[Bench], Any]
