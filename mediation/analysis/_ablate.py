@@ -164,6 +164,10 @@ def _named_arms(arms: Any) -> dict[tuple[str, float], Any]:
         return {(repr(arms), np.nan): arms}
     if isinstance(arms, Assignment):
         return {(" | ".join(repr(what) for _, what in arms.entries), np.nan): arms}
+    if isinstance(arms, InterventionFactory):
+        raise DesignError(
+            f"arms is {arms!r}, which makes interventions. Call it, and place it: {arms.name}().at(site)."
+        )
     if not isinstance(arms, Mapping) or not arms:
         raise DesignError(
             f"arms is {'empty' if isinstance(arms, Mapping) else called(arms)}; an assignment such as "

@@ -171,10 +171,11 @@ def _mediation_worlds(
 def _check_contrast(donor: object, ablation: object) -> None:
     reads = donor.needs() if isinstance(donor, AbstractIntervention) else frozenset()
     if donor is not None and not isinstance(donor, (Interchange, Swap)) and reads != {Donor()}:
+        found = repr(donor) if isinstance(donor, AbstractIntervention) else called(donor)
         raise DesignError(
-            f"donor = {donor!r} does not put in the mediator of the other input, and nothing else. Write med.Swap(...) "
-            "for random donors, such as med.Subspace(basis, med.Interchange()) for a part of the mediator, or leave it "
-            "out. An ablation of the mediator is given as ablation=."
+            f"donor is {found}; an intervention that puts in the other input's mediator, and nothing else, is needed. "
+            "Leave it out for each unit's own mediator, or write med.Swap() for random donors, or such as "
+            "med.Subspace(basis, med.Interchange()) for a part of it. What ablates the mediator is given as ablation=."
         )
     if isinstance(donor, (Interchange, Swap)) and donor.run != type(donor)().run:
         raise DesignError(

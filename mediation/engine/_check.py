@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +13,18 @@ from torch import Tensor
 
 from .._errors import BackendError
 from ..interventions import Assignment, Interchange
+from ..sites import Site
 from ._activations import Activations
+from ._fanout import groups_of, run_group
 from ._reference import Reference
-from ._rows import Row, run_rows
+from ._rows import Row, capture_rows, run_rows
 from ._study import Study
 from ._world import World
 
 if TYPE_CHECKING:
     from ._run import Execution
 
-_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
+_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 _HALF = 0.25
 
 
@@ -34,61 +37,76 @@ def check_consistency(
     study: Study,
     execution: Execution,
     units: Sequence[int],
-    activations: Activations,
     plain: Mapping[tuple[str, int], float],
-    references: dict[int, Tensor] | None,
+    references: Mapping[int, Tensor] | None,
+    *,
+    fan_out: bool,
+    tokens: int,
 ) -> dict[str, Any]:
-    """Patch units with their own activations and compare with the plain run.
+    """Patch units with their own activations, by every path of the run, and compare with the plain run.
+
+    Parameters
+    ----------
+    units
+        Units to try, at the first, middle and last site of the study.
+    plain
+        Outcomes of the plain runs.
+    references
+        As in `run_rows`.
+    fan_out
+        Try the fan-out path too.
+    tokens
+        Tokens in a pass.
 
     Raises
     ------
     BackendError
         If an outcome changes.
     """
+    sites = sorted(study.places, key=lambda site: study.when(study.places[site]))
+    picks = [sites[i] for i in sorted({0, len(sites) // 2, len(sites) - 1})] if sites else []
     worst, count = 0.0, 0
-    for site, run in _sample_of_sites(study, activations, units):
-        world = World(run, Assignment(((site, Interchange(run="same")),)))  # type: ignore[arg-type]
-        probe = _with_worlds(study, (world,))
-        rows = [Row(0, run, unit, 0) for unit in units]
-        given = Activations(probe)
-        for unit in units:
-            given.put(site, run, unit, activations.get(site, run, unit))
-        outcomes = run_rows(
-            probe,
-            execution.backend,
-            rows,
-            [probe.placed(world)],
-            given,
-            references=references,
-            side=execution.padding_side,
-        )
-        for unit, value in zip(units, outcomes.double().cpu().tolist(), strict=True):
-            expected = plain[(run, unit)]
+    for run in sorted({world.run for world in study.worlds}):
+        worlds = tuple(World(run, Assignment(((site, Interchange(run="same")),))) for site in picks)
+        probe = replace(study, worlds=worlds)
+        rows = [Row(index, run, unit, 0) for index in range(len(worlds)) for unit in units]
+        for row, value in _self_patched(probe, execution, rows, picks, references, fan_out=fan_out, tokens=tokens):
+            expected = plain[(run, row.unit)]
             worst, count = max(worst, abs(value - expected)), count + 1
             if not abs(value - expected) <= tolerance(study) * (1 + abs(expected)):
                 raise BackendError(
-                    f"Patching {site} of unit {unit} with its own activation changed the outcome from "
+                    f"Patching {picks[row.world]} of unit {row.unit} with its own activation changed the outcome from "
                     f"{expected:.6g} to {value:.6g} ({run} input): the backend {execution.backend.name!r} does not "
                     "put activations back where it found them, so no effect can be reported."
                 )
     return {"cells": count, "max_abs_difference": worst}
 
 
-def _sample_of_sites(study: Study, activations: Activations, units: Sequence[int]) -> list[tuple[Any, str]]:
-    """Return the first, middle and last captured sites of each run."""
-    found: list[tuple[Any, str]] = []
-    for run in ("base", "source"):
-        sites = [site for site in study.places if all(activations.holds(site, run, unit) for unit in units)]
-        sites.sort(key=lambda site: study.when(study.places[site]))
-        picks = sorted({0, len(sites) // 2, len(sites) - 1}) if sites else []
-        found.extend((sites[i], run) for i in picks)
-    return found
-
-
-def _with_worlds(study: Study, worlds: tuple[World, ...]) -> Study:
-    from dataclasses import replace
-
-    return replace(study, worlds=worlds)
+def _self_patched(
+    probe: Study,
+    execution: Execution,
+    rows: Sequence[Row],
+    picks: Sequence[Site],
+    references: Mapping[int, Tensor] | None,
+    *,
+    fan_out: bool,
+    tokens: int,
+) -> list[tuple[Row, float]]:
+    """Return the outcomes of self-patched rows, by rows and where it is used by fan-out."""
+    if not rows:
+        return []
+    backend, side = execution.backend, execution.padding_side
+    own, placed = Activations(probe), [probe.placed(world) for world in probe.worlds]
+    plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
+    capture_rows(probe, backend, plain, picks, own, references=references, side=side)
+    found = run_rows(probe, backend, rows, placed, own, references=references, side=side)
+    outcomes = list(zip(rows, found.double().cpu().tolist(), strict=True))
+    if fan_out:
+        groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=execution.batch_size)
+        for group in groups:
+            grown = run_group(probe, backend, group, placed, own, references=references, prefixes={})
+            outcomes.extend(grown.items())
+    return outcomes
 
 
 def check_sample(study: Study, values: NDArray[np.float64], cells: int) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
         index = np.asarray(need.index)
         if len(index) != n or index.min() < 0 or index.max() >= n:
             raise DesignError(
-                f"Donor index has {len(index)} numbers, from {index.min()} to {index.max()}; one unit number a unit is "
-                f"needed: {n} of them, from 0 to {n - 1}."
+                f"The index of donors has {len(index)} numbers, from {index.min()} to {index.max()}; one unit number a "
+                f"unit is needed: {n} of them, from 0 to {n - 1}."
             )
         return index
     if n < 2:
@@ -59,7 +59,7 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
         lone = [labels[group[0]] for group in groups if len(group) < 2]
         if lone:
             raise DataError(
-                f"Matched donors: {listed(lone)} in column {need.column!r} belong to one unit each, which so has no "
+                f"Matched donors: {listed(lone)} in column {need.column!r} belong to one unit each, which then has no "
                 "donor. Drop those units, or match on a coarser column."
             )
     donors = np.empty(n, dtype=np.int64)

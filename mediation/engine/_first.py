@@ -123,8 +123,8 @@ def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
         raise
     except Exception as error:
         raise OutcomeError(
-            f"The outcome {study.prepared.label!r} cannot be computed from the model's output {_shape(output)}: "
-            f"{type(error).__name__}: {error}."
+            f"The outcome {study.prepared.label!r} cannot be computed from the model's output {_shape(output)}. It "
+            f"says: {type(error).__name__}: {error}. Call its function by itself on such an output to see where."
         ) from error
 
 
@@ -169,5 +169,6 @@ def _try(site: Site, what: AbstractIntervention, hidden: Tensor) -> None:
         raise
     except Exception as error:
         raise DesignError(
-            f"{site}: {what!r} fails on an activation of shape {tuple(hidden.shape)}: {type(error).__name__}: {error}."
+            f"{site}: {what!r} fails on an activation of shape {tuple(hidden.shape)}. It says: {type(error).__name__}: "
+            f"{error}. Call it by itself on a tensor of that shape to see where."
         ) from error

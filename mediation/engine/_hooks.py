@@ -96,7 +96,7 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
         if not seen:
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "
-                "with attn_implementation='eager' (give it to med.load)."
+                "with eager attention: med.load(..., attn_implementation='eager')."
             )
 
     return [

@@ -117,7 +117,7 @@ def _found(output: Any) -> Tensor:
 def _as_sequence(tensor: Tensor) -> Tensor:
     if tensor.ndim == 1:
         raise OutcomeError(
-            f"The model's output has shape {tuple(tensor.shape)}, one number a row, and this outcome picks answers "
-            "among several. Write the outcome as a function of the output: @med.outcome."
+            f"The model's output has shape {tuple(tensor.shape)}, one number a row, and this outcome picks among "
+            "several. Write the outcome as a function of the output: @med.outcome."
         )
     return tensor[:, None] if tensor.ndim == 2 else tensor

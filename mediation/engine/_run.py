@@ -135,7 +135,13 @@ class _Runner:
                 self._plain(chunk)
             if position == 0:
                 self.report["consistency"] = check_consistency(
-                    study, self.execution, chunk[:2], self.activations, self.plain, self.references
+                    study,
+                    self.execution,
+                    chunk[:2],
+                    self.plain,
+                    self.references,
+                    fan_out=self.reason is None,
+                    tokens=self.tokens,
                 )
             self._patched(chunk)
         self._settle()

@@ -102,7 +102,8 @@ def _features(place: Place, part: Tensor) -> Tensor | None:
         return None
     if max(place.features) >= part.shape[-1]:
         raise SiteError(
-            f"Feature {max(place.features)} of {place.path!r} ({place.io}) is out of range; there are {part.shape[-1]}."
+            f"Unit {max(place.features)} of {place.path!r} ({place.io}) is out of range; there are {part.shape[-1]} "
+            f"features (0 to {part.shape[-1] - 1})."
         )
     return torch.tensor(place.features, device=part.device)
 

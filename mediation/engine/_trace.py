@@ -9,8 +9,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, final
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -19,7 +19,20 @@ from .._errors import BackendError, SiteError
 from ..models import Model
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 
-_WRAPPED: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+_NAME = "_mediation_nnsight"
+
+
+@final
+class _Kept:
+    """The nnsight model of a module and its envoys by path; a copy of the module makes its own."""
+
+    __slots__ = ("envoys", "model")
+
+    def __init__(self, model: Any = None, envoys: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self.model, self.envoys = model, envoys
+
+    def __reduce__(self) -> tuple[type[_Kept], tuple[()]]:
+        return _Kept, ()
 
 
 @final
@@ -48,20 +61,28 @@ class NnsightBackend(AbstractBackend):
         return result
 
 
-def _wrap(module: nn.Module) -> tuple[Any, dict[str, Any]]:
-    """Return the nnsight model of `module` and its envoys by path, made once."""
-    from nnsight import NNsight
+def _wrap(module: nn.Module) -> tuple[Any, Mapping[str, Any]]:
+    """Return the nnsight model of `module` and its envoys by path, made once and kept on the module itself.
 
-    if module not in _WRAPPED:
+    On the module, so that both are freed together; a table here would keep every model alive.
+    """
+    kept: _Kept = module.__dict__.get(_NAME, _Kept())
+    if kept.model is None or kept.model._module is not module:
+        from nnsight import NNsight
+
+        class Placed(NNsight):  # type: ignore[misc]
+            """Leaves inputs where they are: the first parameter of an offloaded model is on no real device."""
+
+            device = None
+
         with warnings.catch_warnings():
             # Submodules called "output" (BERT) get another name as attributes; here they are found by path.
             warnings.filterwarnings("ignore", message="Module .* has a submodule named")
-            wrapped = NNsight(module)
+            wrapped = Placed(module)
         names = {id(inner): path for path, inner in module.named_modules()}
-        envoys = {names[id(envoy._module)]: envoy for envoy in wrapped.modules()}
-        _WRAPPED[module] = (wrapped, envoys)
-    found: tuple[Any, dict[str, Any]] = _WRAPPED[module]
-    return found
+        kept = _Kept(wrapped, {names[id(envoy._module)]: envoy for envoy in wrapped.modules()})
+        module.__dict__[_NAME] = kept
+    return kept.model, kept.envoys
 
 
 def _stop(envoy: Any, visit: Visit) -> None:
@@ -98,8 +119,8 @@ def _softmax(envoy: Any, path: str) -> Any:
         if "softmax" in name:
             return getattr(source, name)
     raise BackendError(
-        f"No softmax was found inside {path!r}: attention probabilities are computed in the open only with "
-        "attn_implementation='eager' (give it to med.load)."
+        f"No softmax was found inside {path!r}: attention probabilities are computed in the open only with eager "
+        "attention: med.load(..., attn_implementation='eager')."
     )
 
 

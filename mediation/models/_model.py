@@ -41,9 +41,13 @@ class Model:
 
     @cached_property
     def device(self) -> torch.device:
-        """Device on which inputs are placed (that of the first parameter)."""
-        first = next(self.module.parameters(), None)
-        return first.device if first is not None else torch.device("cpu")
+        """Device on which inputs are placed: that of the first parameter, or what `accelerate` runs the model on."""
+        runs_on = getattr(getattr(self.module, "_hf_hook", None), "execution_device", None)
+        if runs_on is not None:
+            return torch.device(runs_on)
+        # Parameters of a device-mapped model may be on "meta" while their values are on disk.
+        here = (parameter.device for parameter in self.module.parameters() if parameter.device.type != "meta")
+        return next(here, torch.device("cpu"))
 
     @cached_property
     def dtype(self) -> torch.dtype:
@@ -107,10 +111,15 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of names, shapes, types and a strided sample of every parameter and buffer (sha256)."""
+        """Digest of names, shapes, types and a strided sample of every parameter and buffer (sha256).
+
+        Of parameters that `accelerate` has offloaded, names, shapes and types only.
+        """
         state = hashlib.sha256(type(self.module).__name__.encode())
         for name, tensor in self.module.state_dict().items():
             state.update(f"{name}|{tuple(tensor.shape)}|{tensor.dtype}|".encode())
+            if tensor.device.type == "meta":
+                continue
             flat = tensor.detach().reshape(-1)
             sample = flat[:: max(1, flat.numel() // _SAMPLE)][: _SAMPLE + 1]
             state.update(sample.to("cpu").contiguous().view(torch.uint8).numpy().tobytes())

@@ -13,7 +13,7 @@ from .._checks import called
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared
+from ._abstract import AbstractOutcome, Prepared, wide
 
 
 @final

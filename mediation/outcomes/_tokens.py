@@ -108,7 +108,7 @@ def _inside(index: int, model: Model, what: str) -> int:
     size = model.vocabulary if model.is_language_model else None
     if index < 0 or (size is not None and index >= size):
         known = f"the model's vocabulary of {size} (0 to {size - 1})" if size else "the output, which starts at 0"
-        raise OutcomeError(f"{what} is {index}, outside {known}.")
+        raise OutcomeError(f"{what} is {index}, which is outside {known}.")
     return index
 
 
@@ -117,7 +117,7 @@ def check_inside(ids: Tensor, output: Tensor, what: str) -> None:
     largest, size = int(ids.max()), int(output.shape[-1])
     if size == 1:
         raise OutcomeError(
-            f"The model's output has one number a row, and this outcome picks {what} among several. Write the outcome "
+            "The model's output has one number a row, and this outcome picks among several. Write the outcome "
             "as a function of the output: @med.outcome."
         )
     if largest >= size:

@@ -15,7 +15,7 @@ _ROUNDING = 1e-12
 
 
 def cosine_similarity_matrix(features: ArrayLike) -> Array:
-    """Return the cosine similarity of every pair of rows, <x_i, x_j> / (|x_i| |x_j|).
+    """Return the cosine similarity of every pair of rows, ``<x_i, x_j> / (|x_i| |x_j|)``.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def centred_cosine(features: ArrayLike) -> Array:
 def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -> float:
     """Return the linear centred kernel alignment of two representations of the same inputs.
 
-    CKA(X, Y) = |Y'X|_F^2 / (|X'X|_F |Y'Y|_F) with centred columns (Kornblith et al. 2019, "Similarity of neural network
+    ``|Y'X|_F^2 / (|X'X|_F |Y'Y|_F)`` with centred columns (Kornblith et al. 2019, "Similarity of neural network
     representations revisited", section 3). It does not change when a representation is rotated or scaled.
 
     Parameters

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .._errors import BackendError
 from ..engine import AbstractBackend
-from ..engine._inputs import Batch, make_batch
 from ..models import Model
 from ..units import Encoded
+from ._batch import next_batch, prompt_batch
 from ._spec import LatentSpec
 from ._stops import Stops
 from ._tokens import LatentTokens
@@ -152,13 +152,13 @@ def decode(
     """
     from transformers import DynamicCache
 
-    batch = make_batch(model, [encoded[unit] for unit in units], side="left")
+    prompt = prompt_batch(model, [encoded[unit] for unit in units])
     rows = [Row(unit, _ids(encoded[unit]), rules) for unit in units]
     cache = DynamicCache(config=model.module.config)  # type: ignore[arg-type]
     common: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
     if "logits_to_keep" in model.forward_names:
         common["logits_to_keep"] = 1
-    here, step = batch, 0
+    here, step = prompt, 0
     while any(row.stopped is None for row in rows):
         seen: list[Tensor] = []
         vectors = [row.vector for row in rows]
@@ -173,7 +173,8 @@ def decode(
             row.take(sampled[index], seen[0][index] if seen else None)
         step += 1
         advance(len(rows))
-        here = _next(model, batch, rows, step)
+        # Rows that have ended are fed their last token again; nothing of them is read.
+        here = next_batch(model, prompt, [row.ids[-1] for row in rows], step)
     advance(len(rows) * (rules.max_new_tokens - step))
     return rows
 
@@ -187,18 +188,3 @@ def _greedy(output: Any) -> tuple[list[int], list[bool]]:
     """Return the likeliest token of each row, and whether its logit is a number."""
     best = output.logits[:, -1].max(dim=-1)
     return best.indices.tolist(), torch.isfinite(best.values).tolist()
-
-
-def _next(model: Model, batch: Batch, rows: Sequence[Row], step: int) -> Batch:
-    """Return the batch of one step: the last recorded token of each row, which a latent may replace.
-
-    Rows that have ended are fed their last token again; nothing of them is read.
-    """
-    n, device = len(rows), model.device
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([[row.ids[-1]] for row in rows], device=device)}
-    if "attention_mask" in batch.inputs:
-        mask: Tensor = batch.inputs["attention_mask"]
-        inputs["attention_mask"] = torch.cat([mask, mask.new_ones(n, step)], dim=1)
-        if "position_ids" in model.forward_names:
-            inputs["position_ids"] = torch.tensor([[length + step - 1] for length in batch.lengths], device=device)
-    return Batch(inputs, (0,) * n, (1,) * n, 1)

@@ -12,11 +12,12 @@ from torch import Tensor
 from .._checks import positive_int
 from .._errors import DataError, DesignError, MediationWarning
 from ..engine import AbstractBackend, Progress, progress_for
-from ..engine._batching import halving, split, tokens_per_pass
+from ..engine._batching import halving
 from ..engine._choose import backend_for
 from ..interventions import Assignment
 from ..models import Model, load
 from ..units import Encoded, Encoding, Pairs, encode
+from ._batch import batches
 from ._loop import Row, Rules, decode
 from ._spans import text_segments
 from ._spec import LatentSpec, Spec, TextSpec
@@ -148,12 +149,7 @@ def rollout(
         return first + second
 
     rows: list[Row] = []
-    for units in split(
-        range(len(encoded)),
-        lambda unit: (encoded[unit].length or 0) + max_new_tokens,
-        tokens=tokens_per_pass(loaded),
-        rows=batch_size,
-    ):
+    for units in batches(loaded, encoded, max_new_tokens=max_new_tokens, batch_size=batch_size):
         some: list[Row] = halving(run, units, joined)
         rows.extend(some)
     bar.close()

@@ -12,13 +12,14 @@ from torch import Tensor
 from .._errors import DesignError, SiteError
 from ..engine import Visit
 from ..engine._hooks import Order, execution_order
-from ..engine._inputs import Batch, make_batch
+from ..engine._inputs import Batch
 from ..engine._rows import Edit
 from ..engine._select import Selection
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve
 from ..units import Encoding
+from ._batch import prompt_batch
 
 _See = Callable[[Tensor], Tensor | None]
 _Placed = tuple[tuple[Place, AbstractIntervention], ...]
@@ -93,7 +94,7 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
         embedding, head = _ends(model)
     places: list[tuple[str, str]] = [(place.path, place.io) for place, _ in placed]
     places += [(path, io) for path, io in ((embedding, "output"), (head, "input")) if path]
-    order = execution_order(model, make_batch(model, [encoding.of("base", 0)]).inputs, places) if places else {}
+    order = execution_order(model, prompt_batch(model, [encoding.of("base", 0)]).inputs, places) if places else {}
     return Stops(placed=placed, embedding=embedding, head=head, order=order)
 
 

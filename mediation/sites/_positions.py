@@ -135,7 +135,7 @@ def positions_of(at: Position, length: int, spans: Mapping[str, tuple[int, ...]]
         raise SiteError(
             f"at = {out[0]}: out of range for the {where}, which has {length} tokens ({-length} to {length - 1})."
         )
-    return tuple(sorted(i % length for i in indices))
+    return tuple(sorted({i % length for i in indices}))
 
 
 def _of_span(at: str, spans: Mapping[str, tuple[int, ...]], where: str) -> tuple[int, ...]:

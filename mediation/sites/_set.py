@@ -56,7 +56,7 @@ class SiteSet:
         if isinstance(other, SiteSet):
             return SiteSet(self.sites + other.sites)
         if isinstance(other, str):
-            raise SiteError(f"{self} | {other!r}: the second is no site. Write med.Site({other!r}).")
+            raise SiteError(f"... | {other!r}: a path is no site. Write med.Site({other!r}).")
         return NotImplemented
 
     def __sub__(self, other: object) -> SiteSet:

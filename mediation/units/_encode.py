@@ -16,6 +16,8 @@ from ..models import Model
 from ._pairs import Pairs
 from ._spans import decoded_offsets, span_tokens
 
+_BATCH = {"input_ids", "attention_mask"}
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,10 +87,12 @@ def encode(pairs: Pairs, model: Model) -> Encoding:
 
 
 def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
-    inputs = pairs.inputs(run)
+    inputs = _without_padding(pairs.inputs(run), model, run)
     index = 0 if run == "base" else 1
     spans = {name: given[index] for name, given in pairs.spans.items()}
-    as_ids = pairs.is_ids or (isinstance(inputs, Tensor) and model.is_language_model and not inputs.is_floating_point())
+    as_ids = isinstance(inputs, tuple) or (
+        isinstance(inputs, Tensor) and model.is_language_model and not inputs.is_floating_point()
+    )
     if not pairs.is_text and not as_ids:
         return _encode_tensors(pairs, model, run)
     encoded = []
@@ -102,6 +106,35 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
             encoded.append(Encoded(ids, {}, tokens, {name: tuple(range(*place)) for name, place in places.items()}))
         _check_length(encoded[-1], model, run, unit)
     return tuple(encoded)
+
+
+def _without_padding(inputs: Any, model: Model, run: str) -> Any:
+    """Return a tokenizer's batch, ``input_ids`` with an ``attention_mask``, as token ids of each unit."""
+    if not isinstance(inputs, dict) or not model.is_language_model:
+        return inputs
+    more = {name for name, value in inputs.items() if name != "token_type_ids" or bool(value.any())}
+    if not {"input_ids"} <= more <= _BATCH:
+        return inputs
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    if mask is None:
+        return ids
+    if mask.shape != ids.shape:
+        raise DataError(
+            f"Pairs: {run} has input_ids of shape {tuple(ids.shape)} and an attention_mask of shape "
+            f"{tuple(mask.shape)}; as many numbers are needed."
+        )
+    return tuple(_unpadded(row, kept.bool(), run, unit) for unit, (row, kept) in enumerate(zip(ids, mask, strict=True)))
+
+
+def _unpadded(ids: Tensor, kept: Tensor, run: str, unit: int) -> Tensor:
+    where = kept.nonzero().flatten().tolist()
+    if not where or where != list(range(where[0], where[-1] + 1)):
+        found = "hides every token" if not where else "hides tokens inside the text"
+        raise DataError(
+            f"Pairs: the attention_mask of the {run} input of unit {unit} {found}; one that hides padding on the left "
+            "or on the right is needed. Give the texts themselves, or lists of token ids without padding."
+        )
+    return ids[where]
 
 
 def _encode_tensors(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:

@@ -65,7 +65,8 @@ def _tensors(given: Mapping[Any, Any], what: str) -> dict[str, Tensor]:
     if wrong or not tensors:
         found = f"{wrong[0]!r} is {called(tensors[wrong[0]])}" if wrong else "it is empty"
         raise DataError(
-            f"Pairs: {what} is a mapping, from argument names to tensors with one row a unit, but {found}."
+            f"Pairs: {what} is a mapping, which must go from argument names to tensors with one row a unit, but "
+            f"{found}."
         )
     rows = {name: len(value) for name, value in tensors.items()}
     if len(set(rows.values())) > 1:

@@ -79,6 +79,7 @@ class Bench:
 
     folder: Path
     forwards: list[int] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
 
     def counted(self, module: nn.Module) -> nn.Module:
         """Return `module` with a hook that writes down the rows of each of its forward passes."""
@@ -168,6 +169,10 @@ class Bench:
     def holed(self) -> pd.DataFrame:
         return self.frame.assign(answer=None, clean=[None, *self.frame["clean"][1:]])
 
+    @property
+    def unanswered(self) -> med.Pairs:
+        return med.Pairs.from_frame(self.frame.assign(answer=None), "corrupted", "clean")
+
     @cached_property
     def pairs(self) -> med.Pairs:
         return med.Pairs.from_frame(
@@ -185,23 +190,33 @@ class Bench:
         rng = np.random.default_rng(0)
         return pd.DataFrame(rng.normal(size=(6, 4)), columns=["y00", "y01", "y10", "y11"])
 
+    @property
+    def drawn(self) -> pd.DataFrame:
+        return self.outcomes.assign(unit=[0, 0, 1, 1, 2, 2], draw=[0, 1] * 3)
+
+    @property
+    def ablations(self) -> pd.DataFrame:
+        return self.outcomes.set_axis(["y", "a", "b", "ym"], axis=1).assign(unit=range(6))
+
     @cached_property
     def effects(self) -> med.Effects:
         return med.effects(self.outcomes, rng=0, n_resamples=99)
 
     @cached_property
     def sweep(self) -> med.Effects:
-        return self.lm(med.residual(at="last"), method="percentile")
+        return self.lm(med.residual([0, 1], at="last"), method="percentile")
 
     @cached_property
     def arms(self) -> med.Effects:
-        return med.ablate(self.plain, self.tensors, med.Zero().at(med.Site("fc1")), med.LogitDiff(0, 1), **QUICK)
+        return med.ablate(
+            self.plain, self.tensors, med.Zero().at(med.Site("fc1")), med.LogitDiff(0, 1), **QUICK, **self.options
+        )
 
     def lm(self, mediator: Any, outcome: Any = None, *, model: Any = None, pairs: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the language model."""
         said = med.LogitDiff("answer", "foil") if outcome is None else outcome
         units = self.pairs if pairs is None else pairs
-        return med.mediate(model or self.llama, units, mediator, said, **{**QUICK, **options})
+        return med.mediate(model or self.llama, units, mediator, said, **{**QUICK, **self.options, **options})
 
     def on(self, base: Any, source: Any, mediator: Any = None, *, spans: Any = None, **options: Any) -> Any:
         """Return the effects in the language model on inputs of your own."""
@@ -211,13 +226,13 @@ class Bench:
     def lm_ablated(self, arms: Any, *, base: Any = None, **options: Any) -> Any:
         """Return the ablation effects of `arms` in the language model."""
         pairs = self.pairs if base is None else med.Pairs(base=base)
-        return med.ablate(self.llama, pairs, arms, med.LogitDiff(3, 4), **{**QUICK, **options})
+        return med.ablate(self.llama, pairs, arms, med.LogitDiff(3, 4), **{**QUICK, **self.options, **options})
 
     def nn(self, mediator: Any = None, outcome: Any = None, **options: Any) -> Any:
         """Return the effects through `mediator` in the plain module."""
         where, said = mediator or med.Site("fc1"), outcome if outcome is not None else med.LogitDiff(0, 1)
         model, pairs = options.pop("model", self.plain), options.pop("pairs", self.tensors)
-        return med.mediate(model, pairs, where, said, **{**QUICK, **options})
+        return med.mediate(model, pairs, where, said, **{**QUICK, **self.options, **options})
 
     def nn_on(self, base: Any, source: Any, *, spans: Any = None, **options: Any) -> Any:
         """Return the effects in the plain module on inputs of your own."""
@@ -226,7 +241,7 @@ class Bench:
     def ablated(self, arms: Any, outcome: Any = None, **options: Any) -> Any:
         """Return the ablation effects of `arms` in the plain module."""
         said = med.LogitDiff(0, 1) if outcome is None else outcome
-        return med.ablate(self.plain, self.tensors, arms, said, **{**QUICK, **options})
+        return med.ablate(self.plain, self.tensors, arms, said, **{**QUICK, **self.options, **options})
 
 
 Call = Callable[[Bench], Any]

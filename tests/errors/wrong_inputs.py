@@ -83,7 +83,9 @@ ENCODING: dict[str, Call] = {
     "texts without a tokenizer": lambda b: b.lm(med.residual(1), med.LogitDiff(3, 4), model=b.no_tokenizer),
     "ids outside the vocabulary": lambda b: b.on([[3, 4]], [[3, 400]]),
     "longer than the model reads": lambda b: b.on([[3] * 40], [[4] * 40]),
-    "a padded batch": lambda b: b.on(padded(b), padded(b)),
+    "a mask with a hole": lambda b: b.on(masked([1, 0, 1]), masked([1, 1, 1])),
+    "a mask of another shape": lambda b: b.on(masked([1, 1]), masked([1, 1])),
+    "a padded batch with positions": lambda b: b.on(masked([0, 1, 1], placed=True), masked([0, 1, 1], placed=True)),
     "argument that the module has not": lambda b: b.nn_on({"z": torch.ones(2, 3)}, {"z": torch.zeros(2, 3)}),
     "spans of tensors": lambda b: b.nn_on(torch.ones(2, 3), torch.zeros(2, 3), spans={"left": [(0, 1), (0, 1)]}),
     "texts for a plain module": lambda b: b.nn_on(TEXTS, TEXTS),
@@ -97,5 +99,6 @@ def arch(b: Bench, **paths: Any) -> med.Model:
     return med.load(b.llama.module, architecture=med.Architecture(**paths))
 
 
-def padded(b: Bench) -> Any:
-    return b.tokenizer(["The cat sat", "The cat sat on the mat"], return_tensors="pt", padding=True)
+def masked(mask: list[int], *, placed: bool = False) -> dict[str, torch.Tensor]:
+    ids = torch.tensor([[3, 4, 8]])
+    return {"input_ids": ids, "attention_mask": torch.tensor([mask]), **({"position_ids": ids} if placed else {})}

@@ -67,7 +67,9 @@ SITES: dict[str, Call] = {
     "at: no axis of positions": lambda b: b.nn(med.Site("fc1", at="last")),
     "at: each of no axis": lambda b: b.nn(med.Site("fc1", at="each")),
     "overlap": lambda b: med.Zero().at(med.residual(1)) | med.Scale(2.0).at(med.residual(1, at="last")),
-    "overlap through a span": lambda b: b.lm_ablated(med.Zero().at(med.mlp(1, at=1)) | med.Scale(2.0).at(med.mlp(1, at="subject"))),
+    "overlap through a span": lambda b: b.lm_ablated(
+        med.Zero().at(med.mlp(1, at=1)) | med.Scale(2.0).at(med.mlp(1, at="subject"))
+    ),
     "overlap of one mediator": lambda b: b.lm((med.residual(1) | med.residual(1, at="last")).jointly()),
     "a set without sites": lambda b: med.residual(at="last") - med.residual(at="last"),
     "a set of paths": lambda b: med.SiteSet(("fc1", "fc2")),
@@ -89,7 +91,9 @@ SITES: dict[str, Call] = {
 
 ALIGNMENT: dict[str, Call] = {
     "misaligned pair": lambda b: b.on(TEXTS, LONGER, med.residual(1)),
-    "misaligned span": lambda b: b.on(["The cat sat"], ["The cow sat"], spans={"subject": (["cat"], ["cow"])}, med.residual(1, at="subject")),
+    "misaligned span": lambda b: b.on(
+        ["The cat sat"], ["The cow sat"], med.residual(1, at="subject"), spans={"subject": (["cat"], ["cow"])}
+    ),
     "misaligned attention": lambda b: b.on(TEXTS, LONGER, med.pattern(1, head=0, at="last")),
     "misaligned donor": lambda b: b.on(IDS, IDS, med.residual(1), donor=med.Swap()),
     "mean of unequal lengths": lambda b: b.lm_ablated(med.Mean().at(med.mlp(1)), base=IDS),

@@ -25,14 +25,10 @@ FRAMES: dict[str, Call] = {
     "unit missing": lambda b: med.effects(b.outcomes.assign(unit=["a", "b", "c", "d", "e", None])),
     "unit without a site": lambda b: med.effects(b.outcomes.assign(unit=[0, 1, 2, 0, 1, 3], site=list("aaabbb"))),
     "cluster missing": lambda b: med.effects(b.outcomes.assign(cluster=["a", "a", "b", None, "c", "c"])),
-    "cluster that changes": lambda b: med.effects(
-        b.outcomes.assign(unit=[0, 0, 1, 1, 2, 2], draw=[0, 1] * 3, cluster=range(6))
-    ),
+    "cluster that changes": lambda b: med.effects(b.drawn.assign(cluster=range(6))),
     "weight negative": lambda b: med.effects(b.outcomes.assign(weight=[1, 1, 1, -1, 1, 1])),
     "weight text": lambda b: med.effects(b.outcomes.assign(weight="heavy")),
-    "dose text": lambda b: med.effects(
-        b.outcomes.set_axis(["y", "a", "b", "ym"], axis=1).assign(unit=range(6), dose="low")
-    ),
+    "dose text": lambda b: med.effects(b.ablations.assign(dose="low")),
     "unknown estimand": lambda b: med.effects(b.outcomes, estimands=["pm", "pnde2"]),
     "method": lambda b: med.effects(b.outcomes, method="bca"),
     "provenance": lambda b: med.effects(b.outcomes, provenance="my run"),

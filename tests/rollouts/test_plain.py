@@ -38,6 +38,12 @@ def test_every_family_of_decoders(family):
         torch.testing.assert_close(mine[:3], theirs[:3], atol=1e-4, rtol=1e-4)
 
 
+def test_double_precision_is_not_padded_where_padding_would_be_nan():
+    model = med.load(tiny_model("llama", attention="eager", eos_token_id=None), dtype=torch.float64)
+    found = med.rollout(model, PROMPTS, max_new_tokens=4)
+    assert [list(ids) for ids in found.ids] == [generated(model, [prompt], 4)[0] for prompt in PROMPTS]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_row_ends_with_the_end_of_sequence_token_and_others_go_on(family):
     plain = generated(decoder(family), PROMPTS, N)
