@@ -94,6 +94,7 @@ def test_the_custom_intervention(model: med.Model, df: pd.DataFrame, tokens: dic
     assert all_of_it["ym"].tolist() == zero["ym"].tolist()
 
 
+@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")  # no direct effect in any unit
 def test_a_plain_module_works_as_a_language_model_does() -> None:
     class Encoder(torch.nn.Module):
         def __init__(self) -> None:

@@ -30,7 +30,10 @@ _PLACE = "end"
 Say = Callable[[str], None]
 
 
+@final
 class _Options(TypedDict):
+    """Arguments that every question of the demo shares."""
+
     rng: int
     progress: bool | None
 
