@@ -27,6 +27,8 @@ suppress_warnings = ["config.cache"]
 html_theme = "furo"
 html_title = f"mediation {release}"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3

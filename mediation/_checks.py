@@ -11,6 +11,7 @@ from typing import TypeVar
 from ._errors import DesignError, MediationError
 
 T = TypeVar("T")
+_LONGEST = 100
 
 
 def closest(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -66,10 +67,10 @@ def one_of(value: T, choices: Sequence[T], *, what: str, error: type[MediationEr
     >>> one_of("pure", ["pure", "total"], what="kind")
     'pure'
     """
-    if value in choices:
+    if any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
         return value
-    hint = suggestion(str(value), [str(choice) for choice in choices])
-    raise error(f"{what} = {value!r} is not known. {hint}")
+    hint = suggestion(value if isinstance(value, str) else "", [str(choice) for choice in choices])
+    raise error(f"{what} = {shown(value)} is not known. {hint}")
 
 
 def in_unit_interval(value: float, *, what: str, error: type[MediationError] = DesignError) -> float:
@@ -81,7 +82,7 @@ def in_unit_interval(value: float, *, what: str, error: type[MediationError] = D
     0.95
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise error(f"{what} = {value!r}: a number strictly between 0 and 1 is needed, such as 0.95.")
+        raise error(f"{what} = {shown(value)}: a number strictly between 0 and 1 is needed, such as 0.95.")
     return float(value)
 
 
@@ -94,8 +95,21 @@ def positive_int(value: int, *, what: str, least: int = 1, error: type[Mediation
     3
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise error(f"{what} = {value!r}: a whole number of at least {least} is needed.")
+        raise error(f"{what} = {shown(value)}: a whole number of at least {least} is needed.")
     return int(value)
+
+
+def shown(value: object) -> str:
+    """Return how errors print a value: as it is written if that is short, otherwise what it is.
+
+    Examples
+    --------
+    >>> shown("a"), shown(object())
+    ("'a'", '<object>')
+    """
+    text = repr(value)
+    short = len(text) <= _LONGEST and "\n" not in text and " at 0x" not in text and not isinstance(value, type)
+    return text if short else f"<{called(value)}>"
 
 
 def called(value: object) -> str:

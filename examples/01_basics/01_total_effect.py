@@ -24,6 +24,7 @@ class Net(nn.Module):
         nn.init.constant_(self.mediator.weight, 2.0)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return Y(x, M(x))."""
         m = self.mediator(x)
         return 3 * x + 4 * m + 5 * x * m
 

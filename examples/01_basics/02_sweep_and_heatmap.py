@@ -23,7 +23,9 @@ def main() -> None:
     tokenizer = med.testing.tiny_tokenizer()
     model = med.load(med.testing.tiny_model("llama", layers=6), tokenizer)
     heads = [who + what for who, what in itertools.product(WHO, WHAT)]
-    pairs = med.Pairs(base=[f"{head} France and is" for head in heads], source=[f"{head} Italy and is" for head in heads])
+    pairs = med.Pairs(
+        base=[f"{head} France and is" for head in heads], source=[f"{head} Italy and is" for head in heads]
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", med.DegenerateWarning)  # cells that are exactly 0 have no interval
         sweep = med.mediate(model, pairs, med.residual(at="each"), med.LogitDiff(" city", " book"), rng=0)

@@ -1,8 +1,8 @@
 """An intervention of your own: a decorated function, its laws, and a dose-response curve.
 
-`shrink` keeps a part of each unit's deviation from the mean activation of the site. Arguments after the star are filled in
-by the run. `check_laws` tests what every run relies on, before the function is let near a model. The outcome here is
-the square of the mediator, so keeping a part k of the deviation takes away (1 - k^2) times the mediator's variance.
+`shrink` keeps a part of each unit's deviation from the mean activation of the site. Arguments after the star are
+filled in by the run. `check_laws` tests what every run relies on, before the function is let near a model. The outcome
+here is the square of the mediator, so keeping a part k of the deviation takes away (1 - k^2) of its variance.
 
 Usage: python examples/02_interventions/01_custom_intervention.py [picture.png]
 """
@@ -31,6 +31,7 @@ class Square(nn.Module):
         nn.init.constant_(self.mediator.weight, 3.0)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return m^2."""
         return self.mediator(x) ** 2
 
 

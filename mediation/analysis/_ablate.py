@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._checks import called, one_of
+from .._checks import called, one_of, shown
 from .._errors import DesignError
 from ..engine import World, make_study, run_study
 from ..estimands import estimands_from
@@ -73,7 +73,8 @@ def ablate(  # noqa: PLR0913
     how, progress = execution_for(execution, ablate)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
-    which = one_of(run or ("base" if pairs.source is None else "source"), ("base", "source"), what="run")
+    intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
+    which = one_of(intact if run is None else run, ("base", "source"), what="run")
     encoding = encode(pairs, loaded)
     named = _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
@@ -114,14 +115,18 @@ def doses(
     [('GaussianNoise', 0.5), ('GaussianNoise', 1.0)]
     """
     example = "doses(lambda scale: GaussianNoise(scale).at(site), [0.5, 1.0])"
-    if not callable(make) or isinstance(make, AbstractIntervention):
-        raise DesignError(f"doses: make is {make!r}; a function from a dose to an assignment is needed: {example}.")
+    if not callable(make) or isinstance(make, (AbstractIntervention, type)):
+        raise DesignError(
+            f"doses: make is {shown(make)}; a function from a dose to an assignment is needed: {example}."
+        )
     if isinstance(levels, str) or not isinstance(levels, Iterable):
-        raise DesignError(f"doses: levels = {levels!r}; a list of numbers is needed: {example}.")
+        raise DesignError(f"doses: levels = {shown(levels)}; a list of numbers is needed: {example}.")
+    if not isinstance(name, str):
+        raise DesignError(f"doses: name = {shown(name)}; a text is needed, or leave it out.")
     arms: dict[tuple[str, float], Assignment] = {}
     for level in levels:
         if isinstance(level, bool) or not isinstance(level, Real):
-            raise DesignError(f"doses: the level {level!r} is no number: {example}.")
+            raise DesignError(f"doses: the level {shown(level)} is no number: {example}.")
         assignment = make(level)
         if not isinstance(assignment, Assignment):
             raise DesignError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._checks import called, one_of, positive_int, suggestion
+from .._checks import called, one_of, positive_int, shown, suggestion
 from .._errors import DataError, DesignError
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
 from ..engine._choose import backend_for
@@ -33,7 +33,7 @@ def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tupl
     options["checks"] = positive_int(options.get("checks", 3), what="checks", least=0)
     one_of(options.get("padding_side", "left"), ("left", "right"), what="padding_side")
     if not isinstance(options.get("fan_out", True), bool):
-        raise DesignError(f"fan_out = {options['fan_out']!r}: True or False is needed.")
+        raise DesignError(f"fan_out = {shown(options['fan_out'])}: True or False is needed.")
     backend = backend_for(options.pop("backend", "nnsight"))
     return Execution(backend=backend, **options), progress
 

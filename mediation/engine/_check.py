@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from .._errors import BackendError
 from ..interventions import Assignment, Interchange
 from ..sites import Site
 from ._activations import Activations
-from ._fanout import groups_of, run_group
+from ._batching import halving, split
+from ._fanout import groups_of, run_group, with_units
 from ._reference import Reference
 from ._rows import Row, capture_rows, run_rows
 from ._study import Study
@@ -98,15 +99,36 @@ def _self_patched(
     backend, side = execution.backend, execution.padding_side
     own, placed = Activations(probe), [probe.placed(world) for world in probe.worlds]
     plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
-    capture_rows(probe, backend, plain, picks, own, references=references, side=side)
-    found = run_rows(probe, backend, rows, placed, own, references=references, side=side)
-    outcomes = list(zip(rows, found.double().cpu().tolist(), strict=True))
+    most = execution.batch_size
+    for batch in split(plain, lambda row: _width(probe, row), tokens=tokens, rows=most):
+        _halved(lambda some: capture_rows(probe, backend, some, picks, own, references=references, side=side), batch)
+    outcomes: list[tuple[Row, float]] = []
+    for batch in split(rows, lambda row: _width(probe, row), tokens=tokens, rows=most):
+        outcomes += _halved(
+            lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
+        )
     if fan_out:
-        groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=execution.batch_size)
+        groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
         for group in groups:
-            grown = run_group(probe, backend, group, placed, own, references=references, prefixes={})
+            grown = halving(
+                lambda units, group=group: run_group(  # type: ignore[misc]
+                    probe, backend, with_units(group, units), placed, own, references=references, prefixes={}
+                ),
+                group.units,
+                lambda a, b: {**a, **b},
+            )
             outcomes.extend(grown.items())
     return outcomes
+
+
+def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> list[tuple[Row, float]]:
+    """Return the outcome of each row, from fewer rows at a time if memory runs out."""
+    found = halving(run, rows, lambda a, b: torch.cat([a, b]))
+    return list(zip(rows, found.double().cpu().tolist(), strict=True))
+
+
+def _width(study: Study, row: Row) -> int:
+    return study.encoding.of(row.run, row.unit).length or 1
 
 
 def check_sample(study: Study, values: NDArray[np.float64], cells: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Protocol, final
 
+from .._checks import shown
 from .._errors import DesignError
 
 
@@ -70,7 +71,7 @@ def progress_for(asked: bool | Progress | None) -> Progress:
         return Bar() if asked else Silent()
     if not all(callable(getattr(asked, name, None)) for name in ("start", "advance", "close")):
         raise DesignError(
-            f"progress = {asked!r}: True (a bar), False (none), None (a bar on a terminal), or an object with start, "
-            "advance and close is needed."
+            f"progress = {shown(asked)}: True (a bar), False (none), None (a bar on a terminal), or an object with "
+            "start, advance and close is needed."
         )
     return asked

@@ -26,7 +26,8 @@ from ._rows import Row, capture_rows, reference_logits, run_rows
 from ._study import Placed, Study
 from ._world import World
 
-_CHUNK = 32
+_CAPTURED = 2**29  # bytes of activations held at a time
+_LEAST, _MOST = 8, 128  # units in a chunk
 _MARGIN = 4.0
 
 
@@ -122,7 +123,8 @@ class _Runner:
     def run(self) -> None:
         study = self.study
         n = len(study.pairs)
-        chunks = [list(range(start, min(start + _CHUNK, n))) for start in range(0, n, _CHUNK)]
+        size = _units_at_a_time(study)
+        chunks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
         total = sum(study.draws_of(world) for world in study.worlds) * n
         self.progress.start(total, "runs")
         whole = needs_all_units(study)
@@ -324,3 +326,13 @@ class _Runner:
         assert source is not None
         stop = max(positions[0]) + 1
         return torch.equal(base[:stop], source[:stop])
+
+
+def _units_at_a_time(study: Study) -> int:
+    """Return how many units' captured activations are held together: many share passes, few take less memory."""
+    numbers = sum(
+        len(study.positions(site, run, 0) or (0,)) for run, sites in captures(study).items() for site in sites
+    )
+    width = getattr(getattr(study.model.module, "config", None), "hidden_size", None) or 1024
+    per_unit = max(1, numbers * width * torch.finfo(study.model.dtype).bits // 8)
+    return int(min(_MOST, max(_LEAST, _CAPTURED // per_unit)))

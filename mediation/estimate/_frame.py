@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._checks import called, listed
+from .._checks import called, listed, shown
 from .._errors import DataError
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
@@ -74,6 +74,13 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
                 f"effects: {name} of row {int(np.argmax(missing))} is missing ({int(missing.sum())} of {len(frame)} "
                 "are). Fill it in, or drop those rows."
             )
+    for name in ("unit", "cluster"):
+        odd = [row for row, value in enumerate(frame[name] if name in names else ()) if not isinstance(value, Hashable)]
+        if odd:
+            raise DataError(
+                f"effects: {name} of row {odd[0]} is {shown(frame[name].iloc[odd[0]])}, which cannot be compared. Use "
+                "text or numbers."
+            )
     several = [name for name in (*KEYS, "draw") if name in names]
     if "unit" not in names and several:
         raise DataError(
@@ -89,7 +96,7 @@ def _numbers(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.Se
     words = numbers.isna() & column.notna() & ~column.map(_is_nan)
     if words.any():
         row = int(np.argmax(words))
-        raise DataError(f"effects: {name} of row {row} is {column.iloc[row]!r}; a number is needed.")
+        raise DataError(f"effects: {name} of row {row} is {shown(column.iloc[row])}; a number is needed.")
     bad = np.isinf(numbers) if may_miss else ~np.isfinite(numbers)
     if bad.any():
         row = int(np.argmax(bad))

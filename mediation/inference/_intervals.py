@@ -128,9 +128,9 @@ def mean_intervals(
     t with J - 1 degrees of freedom; where an unweighted, unclustered column of -1, 0 and 1 has fewer than ten units
     that differ from its commonest value, ``"bonett-price"``. ``"percentile"``: quantiles of the resampled means.
 
-    Bands are mean +- c se with c the upper quantile of max |t*| over the columns, widened where necessary to hold the
-    pointwise interval; `p_adjusted` is step-down and so rejects all that the bands reject, and sometimes more, and is
-    never below `p_value`. In the maximum, a replicate without spread is studentised by the sample's standard error.
+    Bands are mean +- c se with c the upper quantile of max ``|t*|`` over the columns, widened where necessary to hold
+    the pointwise interval; `p_adjusted` is step-down and so rejects all that the bands reject, and sometimes more, and
+    is never below `p_value`. In the maximum, a replicate without spread is studentised by the sample's standard error.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from .._checks import shown
 from .._errors import DesignError
 from ..sites import Joint, Site, SiteSet
 from ..sites._set import check_disjoint
@@ -45,7 +46,13 @@ class Assignment:
 
     def __post_init__(self) -> None:
         flat = []
-        for where, what in self.entries:
+        for entry in self.entries if isinstance(self.entries, (tuple, list)) else (self.entries,):
+            if not isinstance(entry, tuple) or len(entry) != 2:
+                raise DesignError(
+                    f"Assignment: {shown(entry)} is no pair of a site and an intervention. Write Zero().at(site), and "
+                    "join several by |."
+                )
+            where, what = entry
             site = where.sites if isinstance(where, Joint) else where
             if not isinstance(site, (Site, SiteSet)):
                 path = where if isinstance(where, str) else "encoder.fc1"

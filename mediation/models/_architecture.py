@@ -12,7 +12,7 @@ from typing import final
 
 from torch import nn
 
-from .._checks import listed, positive_int, suggestion
+from .._checks import listed, positive_int, shown, suggestion
 from .._errors import SiteError
 
 _ATTENTION = ("self_attn", "attn", "self_attention", "attention", "self", "mixer")
@@ -60,6 +60,12 @@ class Architecture:
     embedding: str | None = None
     n_heads: int | None = None
     causal: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "attention", "attention_out", "mlp", "mlp_out", "embedding"):
+            path = getattr(self, name)
+            if not isinstance(path, str) and (path is not None or name == "layers"):
+                raise SiteError(f"Architecture({name}={shown(path)}): the path of a module is needed, as text.")
 
     def path(self, layer: int, part: str = "") -> str:
         """Return the full path of `part` in block `layer`."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called
+from .._checks import called, shown
 from .._errors import BackendError, DesignError
 from ._architecture import Architecture, check_architecture, find_architecture
 from ._model import Model
@@ -93,24 +93,26 @@ def load(
 def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
     if tokenizer is not None and not callable(tokenizer):
         example = f": transformers.AutoTokenizer.from_pretrained({tokenizer!r})" if isinstance(tokenizer, str) else ""
-        raise DesignError(f"load(tokenizer={tokenizer!r}): a tokenizer of transformers is needed{example}.")
+        raise DesignError(f"load(tokenizer={shown(tokenizer)}): a tokenizer of transformers is needed{example}.")
     if architecture is not None and not isinstance(architecture, Architecture):
         raise DesignError(
-            f"load(architecture={architecture!r}): a med.Architecture is needed, such as "
+            f"load(architecture={shown(architecture)}): a med.Architecture is needed, such as "
             "med.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
         )
     if dtype is not None and not isinstance(dtype, torch.dtype):
         known = isinstance(dtype, str) and isinstance(getattr(torch, dtype, None), torch.dtype)
         raise DesignError(
-            f"load(dtype={dtype!r}): a torch type is needed, such as torch.{dtype if known else 'bfloat16'}."
+            f"load(dtype={shown(dtype)}): a torch type is needed, such as torch.{dtype if known else 'bfloat16'}."
         )
 
 
 def _device(asked: str | torch.device) -> torch.device:
     try:
         device = torch.device(asked)
-    except (RuntimeError, TypeError):
-        raise DesignError(f"load(device={asked!r}): torch has no such device. Use 'cpu', 'cuda' or 'cuda:0'.") from None
+    except (RuntimeError, TypeError, ValueError):
+        raise DesignError(
+            f"load(device={shown(asked)}): torch has no such device. Use 'cpu', 'cuda' or 'cuda:0'."
+        ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BackendError(
             f"load(device={asked!r}): torch finds no CUDA device on this machine. Leave device out to stay on CPU."

@@ -11,6 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -68,7 +69,7 @@ def check_read_at(at: object) -> int | str:
     if isinstance(at, Integral) and not isinstance(at, bool):
         return int(at)
     raise OutcomeError(
-        f"The outcome is read at = {at!r}; one token is needed: 'last', an index, or a named span of one token "
+        f"The outcome is read at = {shown(at)}; one token is needed: 'last', an index, or a named span of one token "
         "(such as 'subject.last')."
     )
 

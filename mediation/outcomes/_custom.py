@@ -9,7 +9,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from .._checks import called
+from .._checks import called, shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -69,7 +69,7 @@ def outcome(function: Callable[..., Tensor]) -> CustomOutcome:
     'CustomOutcome'
     """
     if not callable(function):
-        raise OutcomeError(f"outcome({function!r}): a function from the model's output to (batch,) is needed.")
+        raise OutcomeError(f"outcome({shown(function)}): a function from the model's output to (batch,) is needed.")
     try:
         n = len(inspect.signature(function).parameters)
     except ValueError:

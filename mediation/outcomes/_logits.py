@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import listed
+from .._checks import listed, shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -126,7 +126,7 @@ class Accuracy(AbstractOutcome):
         for unit, members in enumerate(per_unit):
             if isinstance(members, str) or not hasattr(type(members), "__iter__"):
                 raise OutcomeError(
-                    f"candidates of unit {unit} are {members!r}; a list of tokens is needed, or a column of lists."
+                    f"candidates of unit {unit} are {shown(members)}; a list of tokens is needed, or a column of lists."
                 )
             ids = {token_id(member, model, f"candidate of unit {unit}") for member in members}
             if answers[unit] not in ids:

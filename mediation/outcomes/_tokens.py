@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .._checks import called, closest, listed
+from .._checks import called, closest, listed, shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -54,7 +54,7 @@ def token_ids(value: Any, model: Model, what: str) -> tuple[int, ...]:
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return (_inside(int(value), model, what),)
     if not isinstance(value, str) or not value:
-        raise OutcomeError(f"{what} is {value!r}; a text or a token id is needed. Drop the unit, or fill it in.")
+        raise OutcomeError(f"{what} is {shown(value)}; a text or a token id is needed. Drop the unit, or fill it in.")
     tokenizer = model.tokenizer
     if tokenizer is None:
         raise OutcomeError(

@@ -87,7 +87,7 @@ def heatmap(
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
     if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit < math.inf):
         raise DesignError(f"heatmap limit = {limit!r}: a finite number above 0 is needed, such as 1.0.")
-    if isinstance(cmap, str):
+    if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="heatmap cmap")
     known = effects.provenance
     grid = grid_of(rows_of(table, estimand), known, position=position, unit=unit)

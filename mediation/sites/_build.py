@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+from .._checks import shown
 from .._errors import SiteError
+from ._positions import plain
 from ._set import SiteSet
 from ._site import Kind, Site
 
@@ -15,15 +17,15 @@ Layers = int | Iterable[int] | None
 
 def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
     layers: list[int | None]
+    layer, head = plain(layer), plain(fields.get("head"))
     if layer is None or isinstance(layer, Integral):
-        layers = [layer]  # type: ignore[list-item]
+        layers = [layer]
     elif isinstance(layer, str) or not isinstance(layer, Iterable):
-        raise SiteError(f"{kind}({layer!r}): a layer is a whole number, a list or range of them, or None for all.")
+        raise SiteError(f"{kind}({shown(layer)}): a layer is a whole number, a list or range of them, or None for all.")
     else:
         layers = list(layer)
         if not layers:
             raise SiteError(f"{kind}({layer!r}): no layer is named; leave it out for all layers.")
-    head = fields.get("head")
     heads = list(head) if isinstance(head, (list, tuple, range)) else [head]
     if not heads:
         raise SiteError(f"{kind}(head={head!r}): no head is named; 'each' stands for one site a head.")

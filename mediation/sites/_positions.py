@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import final
+from typing import Any, final
 
-from .._checks import listed, suggestion
+from .._checks import listed, shown, suggestion
 from .._errors import SiteError
 from ..units._spans import RESERVED
 
@@ -41,6 +41,7 @@ def check_position(at: object) -> Position:
     >>> check_position([0, 2])
     (0, 2)
     """
+    at = plain(at)
     if isinstance(at, _Slice) or (isinstance(at, str) and at):
         return at
     if _is_index(at):
@@ -51,13 +52,18 @@ def check_position(at: object) -> Position:
             raise SiteError(f"at = {at!r}: a slice of token indices is needed, such as slice(2, 5).")
         return _Slice(*(None if part is None else int(part) for part in parts))
     if isinstance(at, str) or not isinstance(at, Iterable):
-        raise SiteError(f"at = {at!r}: {_POSITIONS}.")
+        raise SiteError(f"at = {shown(at)}: {_POSITIONS}.")
     found = tuple(at)
     if not all(map(_is_index, found)):
-        raise SiteError(f"at = {at!r}: {_POSITIONS}.")
+        raise SiteError(f"at = {shown(at)}: {_POSITIONS}.")
     if not found or len(set(found)) != len(found):
-        raise SiteError(f"at = {at!r}: distinct indices are needed, and at least one.")
+        raise SiteError(f"at = {shown(at)}: distinct indices are needed, and at least one.")
     return tuple(map(int, found))
+
+
+def plain(value: Any) -> Any:
+    """Return arrays and tensors as numbers or lists of them, everything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _is_index(part: object) -> bool:

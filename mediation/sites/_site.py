@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from .._checks import one_of
+from .._checks import one_of, shown
 from .._errors import SiteError
-from ._positions import Position, at_text, check_position, may_overlap
+from ._positions import Position, at_text, check_position, may_overlap, plain
 
 if TYPE_CHECKING:
     from ._set import SiteSet
@@ -68,16 +68,16 @@ class Site:
         object.__setattr__(self, "at", check_position(self.at))
         if self.kind == "module" and (not isinstance(self.module, str) or not self.module):
             raise SiteError(
-                f"Site({self.module!r}): the dotted path of a module is needed, such as 'encoder.fc1'; "
+                f"Site({shown(self.module)}): the dotted path of a module is needed, such as 'encoder.fc1'; "
                 "model.named_modules() lists them."
             )
         object.__setattr__(self, "layer", _index(self.layer, "layer", "or None for all layers"))
-        if self.head != "each":
+        if not _is_each(self.head):
             wanted = "'each' for one site a head, or None for all heads together"
             object.__setattr__(self, "head", _index(self.head, "head", wanted))
         if self.head is not None and self.kind not in ("attention", "pattern"):
             raise SiteError(f"head = {self.head!r}: only attention and pattern sites have heads, this is {self.kind}.")
-        if self.units is not None and self.units != "each":
+        if self.units is not None and not _is_each(self.units):
             object.__setattr__(self, "units", _check_units(self.units))
 
     @property
@@ -146,19 +146,27 @@ def overlap(a: Site, b: Site) -> bool:
     return may_overlap(a.at, b.at)
 
 
+def _is_each(value: object) -> bool:
+    return isinstance(value, str) and value == "each"
+
+
 def _index(value: object, what: str, otherwise: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SiteError(f"{what} = {value!r}: a whole number is needed (negative counts from the end), {otherwise}.")
+        raise SiteError(
+            f"{what} = {shown(value)}: a whole number is needed (negative counts from the end), {otherwise}."
+        )
     return int(value)
 
 
-def _check_units(units: Iterable[int]) -> tuple[int, ...]:
+def _check_units(units: Any) -> tuple[int, ...]:
+    units = plain(units)
     found = tuple(units) if isinstance(units, Iterable) and not isinstance(units, str) else None
     if found is None or any(isinstance(unit, bool) or not isinstance(unit, Integral) for unit in found):
         raise SiteError(
-            f"units = {units!r}: a list of feature indices is needed, 'each' for one site a feature, or None for all."
+            f"units = {shown(units)}: a list of feature indices is needed, 'each' for one site a feature, or None for "
+            "all."
         )
     found = tuple(map(int, found))
     if not found or len(set(found)) != len(found) or min(found) < 0:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .._checks import called
+from .._checks import called, shown
 from .._errors import DataError
 
 Inputs = tuple[str, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]
@@ -45,7 +45,7 @@ def inputs_from(given: Any, what: str) -> Inputs:
     if isinstance(given, Mapping):
         return _tensors(given, what)
     if isinstance(given, str):
-        raise DataError(f"Pairs: {what} is one text, {given!r}; a list with one text a unit is needed.")
+        raise DataError(f"Pairs: {what} is one text, {shown(given)}; a list with one text a unit is needed.")
     if isinstance(given, pd.DataFrame):
         raise DataError(
             f"Pairs: {what} is a DataFrame. Name the columns that hold the inputs: "
@@ -79,7 +79,7 @@ def _texts(items: list[Any], what: str) -> tuple[str, ...]:
         if not isinstance(item, str):
             text = next(unit for unit, item in enumerate(items) if isinstance(item, str))
             raise DataError(
-                f"Pairs: {what} of unit {unit} is {item!r}, and unit {text} has a text; every unit needs a text. "
+                f"Pairs: {what} of unit {unit} is {shown(item)}, and unit {text} has a text; every unit needs a text. "
                 "Drop the unit, or correct it."
             )
         if not item:
@@ -92,12 +92,15 @@ def _ids(item: Any, what: str, unit: int) -> Tensor:
     try:
         ids = torch.as_tensor(item)
     except (TypeError, ValueError, RuntimeError):
-        raise DataError(f"{where} is {item!r}; a text, or a list of token ids (whole numbers), is needed.") from None
+        raise DataError(
+            f"{where} is {shown(item)}; a text, or a list of token ids (whole numbers), is needed."
+        ) from None
     if ids.numel() == 0:
         raise DataError(f"{where} has no tokens; drop the unit, or correct it.")
     if ids.ndim == 0:
         raise DataError(
-            f"{where} is {item!r}; each unit needs a list of its own. A single unit of token ids is written [[...]]."
+            f"{where} is {shown(item)}; each unit needs a list of its own. A single unit of token ids is written "
+            "[[...]]."
         )
     if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
         raise DataError(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import called, suggestion
+from .._checks import called, shown, suggestion
 from .._errors import DataError
 
 
@@ -41,7 +41,7 @@ def labels_from(given: Any, frame: pd.DataFrame, n: int, what: str) -> NDArray[A
             raise DataError(f"Pairs({what}={given!r}): no such column. {no_column(given, frame)}")
         given = frame[given]
     if not hasattr(given, "__iter__"):
-        raise DataError(f"Pairs({what}={given!r}): the name of a column, or one {what} a unit, is needed.")
+        raise DataError(f"Pairs({what}={shown(given)}): the name of a column, or one {what} a unit, is needed.")
     values = list(given)
     if len(values) != n:
         raise DataError(f"Pairs({what}=...): {len(values)} given for {n} units; one a unit is needed.")
@@ -83,8 +83,8 @@ def weights_from(given: Any, frame: pd.DataFrame, n: int) -> NDArray[np.float64]
             good = False
         if not good:
             raise DataError(
-                f"Pairs(weight=...): unit {unit} has {value!r}; a positive number is needed. Drop a unit that should "
-                "not count."
+                f"Pairs(weight=...): unit {unit} has {shown(value)}; a positive number is needed. Drop a unit that "
+                "should not count."
             )
     return labels.astype(float)
 

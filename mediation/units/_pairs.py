@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .._checks import called
+from .._checks import called, shown
 from .._errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, no_column, weights_from
@@ -76,7 +77,7 @@ class Pairs:
         put(self, "weight", weights_from(self.weight, frame, n))
         if not isinstance(self.spans, Mapping):
             raise DataError(
-                f"Pairs(spans={self.spans!r}): a mapping from names to columns or values is needed, such as "
+                f"Pairs(spans={shown(self.spans)}): a mapping from names to columns or values is needed, such as "
                 "spans={'subject': 'subject_column'}."
             )
         put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
@@ -108,8 +109,10 @@ class Pairs:
                 "such as pd.DataFrame(...)."
             )
         for what, name in (("base", base), ("source", source)):
-            if name is not None and name not in frame.columns:
-                raise DataError(f"Pairs.from_frame({what}={name!r}): no such column. {no_column(name, frame)}")
+            if name is None and what == "source":
+                continue
+            if not isinstance(name, Hashable) or name not in frame.columns:
+                raise DataError(f"Pairs.from_frame({what}={shown(name)}): no such column. {no_column(name, frame)}")
         if base == source:
             raise DataError(
                 f"Pairs.from_frame(base={base!r}, source={source!r}): both are one column, so nothing would differ. "
@@ -121,7 +124,7 @@ class Pairs:
             frame=frame,
             cluster=cluster,
             weight=weight,
-            spans=spans or {},
+            spans={} if spans is None else spans,
             columns=(base, source or ""),
         )
 
@@ -156,8 +159,8 @@ class Pairs:
     def column(self, name: str) -> list[Any]:
         """Return a column of the frame, or raise DataError with the nearest name."""
         frame = self.table
-        if name not in frame.columns:
-            raise DataError(f"No column {name!r} among the units. {no_column(name, frame)}")
+        if not isinstance(name, Hashable) or name not in frame.columns:
+            raise DataError(f"No column {shown(name)} among the units. {no_column(name, frame)}")
         return list(frame[name])
 
     @property
@@ -168,6 +171,8 @@ class Pairs:
 
     def subset(self, units: Sequence[int]) -> Pairs:
         """Return the pairs of `units` only, in that order."""
+        if not isinstance(units, Iterable) or not all(isinstance(unit, Integral) for unit in units):
+            raise DataError(f"Pairs.subset({shown(units)}): a list of unit numbers is needed, such as [0, 2].")
         keep = [int(unit) for unit in units]
         outside = [unit for unit in keep if not 0 <= unit < len(self)]
         if outside:
@@ -228,7 +233,7 @@ class Pairs:
 
     def _span_values(self, name: str, given: Any, run: str) -> Span:
         if not isinstance(given, str) and not hasattr(given, "__iter__"):
-            raise DataError(f"Span {name!r} is {given!r}; the name of a column, or one value a unit, is needed.")
+            raise DataError(f"Span {name!r} is {shown(given)}; the name of a column, or one value a unit, is needed.")
         values = self.column(given) if isinstance(given, str) else list(given)
         inputs = self.inputs(run)
         if len(values) != len(self):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from .._checks import shown
 from .._errors import DataError
 
 RESERVED = ("all", "last", "each", "spans")
@@ -49,9 +50,10 @@ def span_offsets(name: str, value: Any, given: str | Tensor, unit: int, run: str
         start = given.index(value)
         return start, start + len(value)
     wanted = "a substring or (start, end) character offsets" if isinstance(given, str) else "(start, end) token offsets"
-    parts = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else []
+    value = value.tolist() if hasattr(value, "tolist") else value
+    parts = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
     if len(parts) != 2 or not all(hasattr(part, "__index__") for part in parts):
-        raise DataError(f"{where} is {value!r}; {wanted} are needed, such as (4, 7).")
+        raise DataError(f"{where} is {shown(value)}; {wanted} are needed, such as (4, 7).")
     start, end = (int(part) for part in parts)
     if not 0 <= start < end <= len(given):
         unit_of = "characters" if isinstance(given, str) else "tokens"
