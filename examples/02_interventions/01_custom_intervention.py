@@ -41,7 +41,7 @@ def main() -> None:
     x = torch.randn(80, 1, generator=torch.Generator().manual_seed(1))
     site = med.Site("mediator")
     arms = {
-        **med.doses(lambda keep: shrink(keep=keep).at(site), [0.0, 0.25, 0.5, 0.75, 1.0], name="shrink to keep"),
+        **med.doses(lambda keep: shrink(keep=keep).at(site), [0.0, 0.25, 0.5, 0.75], name="shrink to keep"),
         "zero": med.Zero().at(site),
     }
     ablation = med.ablate(Square(), med.Pairs(base=x), arms, med.testing.first_output, rng=0)

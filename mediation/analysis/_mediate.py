@@ -98,7 +98,7 @@ def mediate(  # noqa: PLR0913
     check_question(pairs, outcome, n_draws)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    sweep = isinstance(mediator, SiteSet)
+    sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     asked = [world for named in worlds.values() for world in named.values()]
     study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
@@ -115,11 +115,7 @@ def mediate(  # noqa: PLR0913
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
     """Return the mediators by name, each the sites that are patched together."""
     if isinstance(mediator, Site):
-        return (
-            {str(mediator): SiteSet((mediator,)).expand(model, encoding)}
-            if mediator.is_concrete
-            else _mediators(SiteSet((mediator,)), model, encoding)
-        )
+        return _mediators(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
         return {str(mediator): mediator.sites.expand(model, encoding)}
     if isinstance(mediator, SiteSet):

@@ -61,13 +61,14 @@ def _sweep(sweep: Effects) -> str:
 
 Each cell: the corrupted sentence runs, and the residual stream after one layer at one segment is replaced by that of
 the clean sentence (denoising). The colour is the pure natural indirect effect (PNIE). {len(found)} of {len(pnie)} cells
-have a simultaneous 95% band that excludes 0, so that over the whole map a false mark is expected in at most one study
-of twenty. They are at
+have a simultaneous 95% band that excludes 0: over the whole map, false marks are expected in at most one study of
+twenty. They are at
 
 {lines or "- none"}
 
-{len(fixed)} cells are exactly 0 by construction: they lie before the first token in which the two sentences differ, and
-a causal model cannot know there which sentence it reads; they have no interval. At the changed token the early layers
+{len(fixed)} cells are exactly 0 by construction and have no interval: they lie before the first token in which the two
+sentences differ, where a causal model cannot know which one it reads, or in the last block at a token that is not read.
+At the changed token the early layers
 carry everything, and at the last token the last layers do: that much follows from the design. What is found, not
 given, is the layers at which the one hands over to the other."""
 
@@ -107,10 +108,16 @@ In words: of a total effect of {_said(rows["te"])},
 
 - putting only this component's clean output into the corrupted sentence gives {_said(rows["pnie"])} (PNIE);
 - taking it away from the clean sentence, by putting in the corrupted output, costs {_said(rows["tnie"])} (TNIE);
-- the two differ by {_said(rows["int_med"])} (INTmed): what the component does depends on the rest of the sentence;
+- the two differ by {_said(rows["int_med"])} (INTmed): {_interaction(rows["int_med"])};
 - everything that does not pass through it gives {_said(rows["pnde"])} (PNDE), and {_said(rows["cde"])} with the
   component held at its mean in both sentences (CDE);
 - the proportion mediated, TNIE / TE, is {pm["estimate"]:.2f}, Fieller set {share}."""
+
+
+def _interaction(row: pd.Series[Any]) -> str:
+    if row["conf_low"] <= 0 <= row["conf_high"]:
+        return "not told from 0 here, so the data do not show that the component's work depends on the rest"
+    return "what the component does depends on the rest of the sentence"
 
 
 def _ablation(ablation: Effects) -> str:

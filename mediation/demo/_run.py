@@ -154,6 +154,7 @@ def strongest(components: Effects) -> Site:
 def save(result: DemoResult) -> None:
     """Write tables and pictures."""
     import matplotlib as mpl
+    import matplotlib.pyplot as plt
 
     from .. import plot
 
@@ -166,15 +167,12 @@ def save(result: DemoResult) -> None:
     }
     with mpl.rc_context({"savefig.dpi": 160}):
         for name, (draw, effects) in pictures.items():
-            figure = draw(effects).get_figure()
+            ax = None
+            if name == "heatmap":  # wide enough for the words of every segment to lie flat
+                _, ax = plt.subplots(figsize=(10.0, 6.0), layout="constrained")
+            figure = draw(effects, ax=ax).get_figure()
             figure.savefig(result.out / f"{name}.png")
-            _close(figure)
-
-
-def _close(figure: Any) -> None:
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
+            plt.close(figure)
 
 
 def _arms(site: Site, pairs: Pairs) -> dict[Any, Any]:

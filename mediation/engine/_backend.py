@@ -36,7 +36,7 @@ class Visit:
 class AbstractBackend(ABC):
     """Runs a forward pass in which visits see and replace activations.
 
-    A new backend is one class with one method. `mediation.engine.check_backend` compares it with plain
+    A new backend is one class with one method. `mediation.testing.check_backend` compares it with plain
     forward hooks.
     """
 

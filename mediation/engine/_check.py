@@ -16,7 +16,7 @@ from ..interventions import Assignment, Interchange
 from ..sites import Site
 from ._activations import Activations
 from ._batching import halving, split
-from ._fanout import groups_of, run_group, with_units
+from ._fanout import groups_of, run_group
 from ._reference import Reference
 from ._rows import Row, capture_rows, run_rows
 from ._study import Study
@@ -110,13 +110,7 @@ def _self_patched(
     if fan_out:
         groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
         for group in groups:
-            grown = halving(
-                lambda units, group=group: run_group(  # type: ignore[misc]
-                    probe, backend, with_units(group, units), placed, own, references=references, prefixes={}
-                ),
-                group.units,
-                lambda a, b: {**a, **b},
-            )
+            grown = run_group(probe, backend, group, placed, own, references=references, prefixes={})
             outcomes.extend(grown.items())
     return outcomes
 

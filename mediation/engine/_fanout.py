@@ -20,6 +20,7 @@ from ..models import Model
 from ..sites import Place
 from ._activations import Activations
 from ._backend import AbstractBackend, Visit
+from ._batching import halving
 from ._rows import Row
 from ._study import Placed, Study
 
@@ -118,6 +119,40 @@ def run_group(
     references: Mapping[int, Tensor] | None,
     prefixes: dict[tuple[str, tuple[int, ...]], DynamicCache],
 ) -> dict[Row, float]:
+    """Return the outcomes of a group's rows; if memory runs out, from fewer units, then fewer worlds, at a time.
+
+    Parameters
+    ----------
+    prefixes
+        Keys and values of plain runs by input and units; the last ones are kept in it.
+    """
+
+    def run(part: Group) -> dict[Row, float]:
+        return _grow(study, backend, part, placed, activations, references=references, prefixes=prefixes)
+
+    def of_units(units: Sequence[int]) -> dict[Row, float]:
+        part = replace(group, units=tuple(units))
+        if len(units) > 1:
+            return run(part)
+        return halving(lambda combos: run(replace(part, combos=tuple(combos))), part.combos, _united)
+
+    return halving(of_units, group.units, _united)
+
+
+def _united(first: dict[Row, float], second: dict[Row, float]) -> dict[Row, float]:
+    return {**first, **second}
+
+
+def _grow(
+    study: Study,
+    backend: AbstractBackend,
+    group: Group,
+    placed: Sequence[Placed],
+    activations: Activations,
+    *,
+    references: Mapping[int, Tensor] | None,
+    prefixes: dict[tuple[str, tuple[int, ...]], DynamicCache],
+) -> dict[Row, float]:
     """Return the outcomes of a group's rows from one growing pass."""
     start = min(group.positions)
     ids = torch.stack([_ids(study, group.run, unit) for unit in group.units]).to(study.model.device)
@@ -134,11 +169,6 @@ def run_group(
 
     outcomes = backend.forward(study.model, inputs, visits, finish).double().cpu().tolist()
     return dict(zip(group.rows, outcomes[len(group.units) :], strict=True))
-
-
-def with_units(group: Group, units: Sequence[int]) -> Group:
-    """Return the group with some of its units."""
-    return replace(group, units=tuple(units))
 
 
 def _visits(study: Study, group: Group, placed: Sequence[Placed], activations: Activations, start: int) -> list[Visit]:

@@ -45,7 +45,19 @@ class HookBackend(AbstractBackend):
 def call(module: nn.Module, inputs: Mapping[str, Any]) -> Any:
     """Call `module`; the key "" holds its first positional argument."""
     named = {name: value for name, value in inputs.items() if name}
-    return module(inputs[""], **named) if "" in inputs else module(**named)
+    with every_module_called():
+        return module(inputs[""], **named) if "" in inputs else module(**named)
+
+
+@contextmanager
+def every_module_called() -> Iterator[None]:
+    """Keep torch's own transformer layers from computing a block in one go, past the modules inside it."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _attach(module: nn.Module, visit: Visit) -> list[Any]:

@@ -180,7 +180,7 @@ def _part(row: Tensor, place: Place, positions: Sequence[int] | None, keys: int 
         assert positions is not None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         return torch.stack([torch.cat([row[head, position, :keys] for head in heads]) for position in positions])
-    if positions is not None and row.ndim > 1:
+    if positions is not None and (row.ndim > 1 or not row.is_floating_point()):
         row = row[list(positions)]
     return row if place.features is None else row[..., list(place.features)]
 
@@ -196,6 +196,9 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
                 row[head, position, :keys] = probabilities
         return row
     features = slice(None) if place.features is None else list(place.features)
+    if positions is not None and not row.is_floating_point() and row.ndim == 1:
+        row[list(positions)] = new
+        return row
     if positions is None or row.ndim == 1:
         row[..., features] = new
         return row

@@ -18,7 +18,7 @@ from ._activations import Activations, captures, needs_all_units
 from ._backend import AbstractBackend
 from ._batching import halving, split, tokens_per_pass
 from ._check import check_consistency, check_sample
-from ._fanout import Group, fan_out_reason, groups_of, run_group, with_units
+from ._fanout import Group, fan_out_reason, groups_of, run_group
 from ._inputs import Side
 from ._progress import Progress
 from ._reference import Reference, ReferenceBackend
@@ -254,19 +254,16 @@ class _Runner:
     def _fan_out(self, group: Group) -> None:
         self.report["passes"] += 1
         self.report["fan_out_rows"] += len(group.rows)
-
-        def run(units: Sequence[int]) -> dict[Row, float]:
-            return run_group(
-                self.study,
-                self.execution.backend,
-                with_units(group, units),
-                self.placed,
-                self.activations,
-                references=self.references,
-                prefixes=self.prefixes,
-            )
-
-        for row, value in halving(run, group.units, lambda a, b: {**a, **b}).items():
+        outcomes = run_group(
+            self.study,
+            self.execution.backend,
+            group,
+            self.placed,
+            self.activations,
+            references=self.references,
+            prefixes=self.prefixes,
+        )
+        for row, value in outcomes.items():
             self._fill(row, value)
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:

@@ -84,7 +84,8 @@ def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | Non
     if selection.positions is None:
         return None
     width = batch.width or next(iter(batch.inputs.values())).shape[1]
-    if full.ndim < 3 or full.shape[1] != width:
+    ids = full.ndim == 2 and not full.is_floating_point()  # the input of an embedding: positions without features
+    if (full.ndim < 3 and not ids) or full.shape[1] != width:
         everything = [tuple(range(batch.lengths[row])) for row in selection.rows] if batch.width else []
         if list(selection.positions) == everything:
             return None  # a pooled activation, say, and at="all"

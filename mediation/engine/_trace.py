@@ -18,6 +18,7 @@ from torch import nn
 from .._errors import BackendError, SiteError
 from ..models import Model
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
+from ._hooks import every_module_called
 
 _NAME = "_mediation_nnsight"
 
@@ -54,7 +55,7 @@ class NnsightBackend(AbstractBackend):
         wrapped, envoys = _wrap(model.module)
         named = {name: value for name, value in inputs.items() if name}
         first = [inputs[""]] if "" in inputs else []
-        with torch.no_grad(), wrapped.trace(*first, **named):
+        with torch.no_grad(), every_module_called(), wrapped.trace(*first, **named):
             for visit in visits:
                 _stop(envoys[visit.path], visit)
             result = nnsight.save(finish(wrapped.output))

@@ -92,7 +92,8 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _numbers(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.Series[Any]:
     column = given[name]
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    real = column.mask(column.map(lambda value: isinstance(value, complex)))
+    numbers = pd.to_numeric(real, errors="coerce").astype(float)
     words = numbers.isna() & column.notna() & ~column.map(_is_nan)
     if words.any():
         row = int(np.argmax(words))

@@ -22,6 +22,10 @@ Array = NDArray[np.float64]
 _LISTED = 6
 
 
+# How far outcomes of a network in single precision are from exact, relative to the largest of them.
+_RESOLUTION = 8 * float(np.finfo(np.float32).eps)
+
+
 class SiteInfo(NamedTuple):
     """What a sweep's table says of a site."""
 
@@ -107,7 +111,20 @@ def _intervals(
     if estimand.denominator is not None:
         below = contrast(estimand.denominator, outcomes)
         return ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
-    return mean_intervals(values, clusters=clusters, weights=weights, settings=settings, bands=bands)
+    return mean_intervals(
+        _resolved(values, outcomes), clusters=clusters, weights=weights, settings=settings, bands=bands
+    )
+
+
+def _resolved(values: Array, outcomes: Mapping[str, Array]) -> Array:
+    """Return contrasts in which a spread that single precision cannot resolve is none.
+
+    An interaction that is the same in all units, say, differs between them by rounding only; its interval would be
+    as narrow as the rounding. The limit is relative to the largest outcome, since that is what was rounded.
+    """
+    limit = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
+    constant = np.ptp(values, axis=0) <= limit
+    return np.where(constant, values.mean(axis=0), values)
 
 
 def _rows(

@@ -111,7 +111,7 @@ def _is_missing(label: object) -> bool:
         return True
     try:
         return bool(label != label)  # only a missing value differs from itself
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         return True
 
 

@@ -114,7 +114,7 @@ def _level(ax: Axes, row: pd.Series, index: int) -> None:
 def _finish(ax: Axes, effects: Effects, *, missing: bool) -> None:
     known = effects.provenance
     plain_frame(ax)
-    ax.set_xlabel("dose (noise scale)")
+    ax.set_xlabel("dose")
     ax.set_ylabel(axis_label("ablation effect on", outcome_of(known), extent(ax)[1]))
     lines: list[Any] = []
     levels: list[Any] = []

@@ -17,7 +17,7 @@ def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...
     SiteError
         If a layer or head is out of range, or positions cannot be listed.
     """
-    layers: tuple[int | None, ...] = (None,)
+    layers: tuple[int | None, ...] = (site.layer,)
     if site.kind in LAYERED:
         layers = (
             tuple(range(model.n_layers))

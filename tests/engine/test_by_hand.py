@@ -15,8 +15,11 @@ import mediation as med
 from mediation import (
     KL,
     Accuracy,
+    Constant,
+    GaussianNoise,
     LogitDiff,
     LogProb,
+    Mean,
     Pairs,
     Probability,
     World,
@@ -254,6 +257,33 @@ def test_two_indices_may_be_one_token():
         )
         < 1e-5
     )
+
+
+def test_moments_of_ragged_inputs(model):
+    held: list[Tensor] = []
+    for text in BASE:
+        logits_by_hand(model, ids_of(text), lambda out: held.append(out[0].clone()))
+    tokens = torch.cat(held)
+    assert len({len(one) for one in held}) > 1
+    std = float(tokens.var(0, unbiased=False).mean().sqrt())
+    ends = torch.stack([one[[0, -1]] for one in held]).mean(0)
+    named = [
+        Mean(over="tokens").at(residual(LAYER)),
+        Mean().at(residual(LAYER, at=(0, -1))),
+        GaussianNoise(0.5, relative=True).at(residual(LAYER)),
+    ]
+    spelled = [
+        Constant(tokens.mean(0)).at(residual(LAYER)),
+        Constant(ends).at(residual(LAYER, at=(0, -1))),
+        GaussianNoise(0.5 * std).at(residual(LAYER)),
+    ]
+    outcome = LogitDiff("short", "foil")
+    for manner in MANNERS:
+        found, expected = (
+            values(model, TEXTS, [World("base", one) for one in worlds], outcome, **manner)
+            for worlds in (named, spelled)
+        )
+        assert gap(found, expected) < 1e-5, manner
 
 
 # ---------------------------------------------------------------------------------------------- inputs

@@ -268,8 +268,7 @@ def test_ablation_effects_and_their_difference():
 
 
 def test_the_mean_is_that_of_the_run_it_names_over_all_units():
-    # More units than one chunk of the run, so that the mean has to be over all of them.
-    base = numbers(1, n=70)
+    base = numbers(1, n=150)  # more than are held together, and the mean is over all of them
     found = ablation_units(LinearInteraction(a=1, d=0, b=1, c=0).double(), base, med.Mean().at(Site("mediator")))
     np.testing.assert_allclose(found["ym"], float(base.mean()), rtol=0, atol=1e-12)
 

@@ -98,11 +98,6 @@ def test_a_growing_batch_that_does_not_fit_is_halved(model):
     assert max(backend.passes) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=med.BackendError,
-    reason="on out-of-memory a growing pass is halved by its units only, not by its sites",
-)
 def test_a_growing_batch_of_one_unit_is_halved_too(model):
     pairs = token_pairs((6, 6))
     worlds = exchanges([residual(layer, at="last") for layer in (0, 1)])
@@ -122,7 +117,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(model):
             raise RuntimeError("no")
         return logits[:, 0]
 
-    with pytest.raises(RuntimeError, match="^no$"):
+    with pytest.raises(RuntimeError, match=r"^no$"):
         values(model, PAIRS, exchanges(SITES), broken, backend="hooks")
 
 
@@ -222,7 +217,7 @@ def test_an_outcome_that_is_not_finite_names_its_world_and_unit(backend):
     base = torch.tensor([[1.0], [2.0], [3.0]])
     source = torch.tensor([[1.0], [1e30], [3.0]])
     pairs, ask = Pairs(base=base, source=source), {"rng": 0, "n_resamples": 99, "backend": backend}
-    with pytest.raises(med.OutcomeError, match="outcome of unit 1 in world source is inf"):
+    with pytest.raises(med.OutcomeError, match=r"outcome of unit 1 in world .* is inf"):
         med.mediate(LinearInteraction(c=1e30), pairs, Site("mediator"), first_output, **ask)
     arm = Scale(1e30) >> Scale(1e30)
     with pytest.raises(med.OutcomeError, match=r"outcome of unit 0 in world base with .*Scale.* at mediator is inf"):

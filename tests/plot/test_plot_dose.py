@@ -103,7 +103,7 @@ def test_wide_doses_are_on_a_logarithmic_axis(doses, scale):
 
 def test_labels():
     ax = dose(make_ablation())
-    assert ax.get_xlabel() == "dose (noise scale)"
+    assert ax.get_xlabel() == "dose"
     assert ax.get_ylabel().replace("\n", " ") == "ablation effect on LogitDiff('answer', 'foil')"
     assert "with 95% intervals" in title(ax)
 
