@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import torch
+
 from .._errors import BackendError
 from ..models import Model, load
 
@@ -30,7 +32,7 @@ def find_model(name: str | None = None) -> Model:
     if name is not None:
         return load(name)
     if _is_cached(DEFAULT_MODEL) or _is_reachable(DEFAULT_MODEL):
-        return load(DEFAULT_MODEL)
+        return load(DEFAULT_MODEL, dtype=torch.float32)  # its checkpoint is bfloat16
     file = _in_wheel()
     if file is None:
         raise BackendError(
