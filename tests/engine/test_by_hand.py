@@ -30,6 +30,7 @@ from mediation import (
     residual,
 )
 from mediation.testing import tiny_model, tiny_tokenizer
+from mediation.units import encode
 from tests.engine.studies import exchanges, gap, token_pairs, values
 
 TOKENIZER = tiny_tokenizer()
@@ -157,6 +158,16 @@ def test_divergence_from_the_base_run(model):
     compare(model, KL(), read)
 
 
+def test_divergence_of_units_that_share_a_pass():
+    model, pairs = med.load(tiny_model("llama")), token_pairs((6, 6, 6))
+    worlds = exchanges([residual(layer, at="last") for layer in (0, 1)])
+    expected = values(model, pairs, worlds, KL(), backend="reference")
+    assert gap(values(model, pairs, worlds, KL()), expected) < 1e-5
+    assert gap(expected[0], np.zeros((3, 1))) < 1e-6
+    assert (expected[1:-1] > 1e-3).all()
+    assert gap(expected[-1], expected[0]) < 1e-6  # the last position of the last block is all that is read
+
+
 def test_a_function_of_the_logits_and_the_units(model):
     @med.outcome
     def entropy_per_letter(logits: Tensor, units: pd.DataFrame) -> Tensor:
@@ -205,6 +216,18 @@ def test_named_spans_on_other_tokens_in_every_unit(model):
                     model, pairs.subset([unit]), exchanges([make(LAYER, at=indices)]), outcome, backend="reference"
                 )
                 assert gap(found[:, [unit]], alone) < 1e-5, (make, name, unit)
+
+
+def test_spans_inside_words():
+    model = med.load(tiny_model("llama"), TOKENIZER)
+    texts = ["The city is Peru now", "The cat is in Peru"]
+    pairs = Pairs(
+        base=texts, source=texts, spans={"two": ["er", "er"], "word": ["Peru", "Peru"], "rest": [(3, 7), (3, 7)]}
+    )
+    for unit, first in enumerate((3, 4)):
+        spans = encode(pairs, model).of("base", unit).spans
+        assert TOKENIZER.convert_ids_to_tokens(ids_of(texts[unit]))[first : first + 4] == ["ĠP", "e", "r", "u"]
+        assert spans == {"two": (first + 1, first + 2), "word": tuple(range(first, first + 4)), "rest": (1,)}
 
 
 def test_spans_given_as_offsets_of_tokens():
