@@ -21,7 +21,7 @@ from ..sites import Place
 from ._activations import Activations
 from ._backend import AbstractBackend, Visit
 from ._batching import halving
-from ._rows import Row
+from ._rows import Row, with_row_axis
 from ._study import Placed, Study
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _change(
 
     def change(rows: Tensor) -> Tensor:
         given = [activations.given(site, what, study.worlds[world], unit, draw) for unit in group.units]
-        stacked = {need: _rows_of([one[need] for one in given]) for need in what.needs()}
+        stacked = {need: with_row_axis([one[need] for one in given]) for need in what.needs()}
         where = torch.tensor([position - start for position in group.positions], device=rows.device)
         new, part = rows.clone(), rows[:, where]
         if features is None:
@@ -232,13 +232,6 @@ def _change(
         return new
 
     return change
-
-
-def _rows_of(tensors: list[Tensor]) -> Tensor:
-    first = tensors[0]
-    if all(tensor is first for tensor in tensors):
-        return first if first.ndim == 0 else first[None]
-    return torch.stack(tensors)
 
 
 def _suffix_inputs(

@@ -136,12 +136,12 @@ def _edits(
         place, what = first[1], first[2]
         where = tuple(flat[m][3] or () for m in members) if key[2] is not None else None
         selection = Selection(place, tuple(flat[m][0] for m in members), where)
-        given = {need: _stacked([flat[m][4][need] for m in members]) for need in what.needs()}
+        given = {need: with_row_axis([flat[m][4][need] for m in members]) for need in what.needs()}
         edits.setdefault(Place(place.path, place.io), []).append(Edit(selection, what, given))
     return edits
 
 
-def _stacked(tensors: list[Tensor]) -> Tensor:
+def with_row_axis(tensors: list[Tensor]) -> Tensor:
     """Return tensors with a row axis; one that all rows share (a moment) is not copied."""
     first = tensors[0]
     if all(tensor is first for tensor in tensors):
