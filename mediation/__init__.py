@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         ReferenceInteraction as ReferenceInteraction,
         TotalEffect as TotalEffect,
     )
-    from .estimate import effects as effects
     from .interventions import (
         Add as Add,
         Assignment as Assignment,
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
         Probability as Probability,
         outcome as outcome,
     )
-    from .results import Effects as Effects, read as read
+    from .results import Effects as Effects, effects as effects, read as read
     from .rollouts import LatentSpec as LatentSpec, TextSpec as TextSpec, Trajectory as Trajectory, rollout as rollout
     from .sites import (
         Site as Site,
@@ -92,7 +91,6 @@ _NAMES = {
         "SiteError",
     ),
     "analysis": ("ablate", "doses", "mediate"),
-    "estimate": ("effects",),
     "engine": ("World",),
     "estimands": (
         "AblationEffect",
@@ -127,7 +125,7 @@ _NAMES = {
     ),
     "models": ("Architecture", "Model", "load"),
     "outcomes": ("KL", "Accuracy", "LogProb", "LogitDiff", "Probability", "outcome"),
-    "results": ("Effects", "read"),
+    "results": ("Effects", "effects", "read"),
     "rollouts": ("LatentSpec", "TextSpec", "Trajectory", "rollout"),
     "sites": ("Site", "SiteSet", "attention", "embedding", "mlp", "neurons", "pattern", "residual"),
     "units": ("Pairs",),

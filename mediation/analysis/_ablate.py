@@ -12,13 +12,13 @@ from .._checks import called, one_of, shown
 from .._errors import DesignError
 from ..engine import World, make_study, run_study
 from ..estimands import estimands_from
-from ..estimate import seed_from, summarise
+from ..estimate import seed_from
 from ..inference import Inference
 from ..interventions import AbstractIntervention, Assignment, InterventionFactory
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
-from ..results import Effects
+from ..results import Effects, summarise
 from ..sites import Site, SiteSet
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame

@@ -12,13 +12,13 @@ from .._checks import called
 from .._errors import DesignError
 from ..engine import World, make_study, run_study
 from ..estimands import AbstractEstimand, estimands_from
-from ..estimate import SiteInfo, seed_from, summarise
+from ..estimate import SiteInfo, seed_from
 from ..inference import Inference
 from ..interventions import AbstractIntervention, Assignment, Donor, Interchange, Swap
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
-from ..results import Effects
+from ..results import Effects, summarise
 from ..sites import Joint, Site, SiteSet
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode

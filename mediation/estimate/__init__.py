@@ -1,4 +1,5 @@
-"""Statistics alone: from potential outcomes, one row a unit, to estimands with intervals."""
+"""Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
-from ._effects import effects as effects, seed_from as seed_from
-from ._summarise import SiteInfo as SiteInfo, summarise as summarise
+from ._frame import POTENTIAL_OUTCOMES as POTENTIAL_OUTCOMES, units_from as units_from
+from ._seed import seed_from as seed_from
+from ._tabulate import SiteInfo as SiteInfo, tabulate as tabulate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._effects import Effects as Effects, read as read
+from ._from_units import effects as effects, summarise as summarise
 from ._meanings import MEANINGS as MEANINGS, Meaning as Meaning, meaning_of as meaning_of
 from ._schema import (
     KINDS as KINDS,

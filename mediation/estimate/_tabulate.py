@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,6 @@ from .._errors import DegenerateWarning, warn
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
-from ..results import Effects
-from ..results._provenance import section
 from ._frame import KEYS, POTENTIAL_OUTCOMES
 
 Array = NDArray[np.float64]
@@ -34,19 +32,33 @@ class SiteInfo(NamedTuple):
     unit: int | None
 
 
-def summarise(
+class Tabulated(NamedTuple):
+    """A tidy table without its provenance.
+
+    Parameters
+    ----------
+    table
+        One row an estimand and a group (site, arm, dose).
+    kind
+        Kind of the table: 'effects', 'sweep' or 'ablation'.
+    """
+
+    table: pd.DataFrame
+    kind: Literal["effects", "sweep", "ablation"]
+
+
+def tabulate(
     units: pd.DataFrame,
     estimands: Sequence[AbstractEstimand],
     settings: Inference,
     *,
     sites: Mapping[str, SiteInfo] | None = None,
-    provenance: Mapping[str, Any],
-) -> Effects:
-    """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
+) -> Tabulated:
+    """Return the effects of a clean units frame as a table: one row an estimand and a group (site, arm, dose)."""
     ablation = "arm" in units.columns
     keys = [name for name in KEYS if name in units.columns]
-    groups = list(dict.fromkeys(map(_without_nan, units[keys].itertuples(index=False, name=None))))
-    outcomes, clusters, weights = _matrices(units, keys, groups)
+    groups = groups_of(units, keys)
+    outcomes, clusters, weights = matrices(units, keys, groups)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
@@ -60,16 +72,12 @@ def summarise(
         table = _with_sites(table, sites)
     if ablation:
         table["n_draws"] = [_draws(units, keys, group) for _ in estimands for group in groups]
-    kind = "ablation" if ablation else "sweep" if sweep else "effects"
-    inference = {
-        "method": settings.method,
-        "confidence_level": settings.confidence_level,
-        "n_resamples": settings.n_resamples,
-        "seed": settings.seed,
-    }
-    n, n_clusters = int(table["n"].iloc[0]), int(table["n_clusters"].iloc[0])
-    pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
-    return Effects(table, units, {**provenance, "kind": kind, "inference": inference, "pairs": pairs})
+    return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects")
+
+
+def groups_of(units: pd.DataFrame, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the distinct values of the columns `keys`, in the order of the frame; NaN becomes None."""
+    return list(dict.fromkeys(map(_without_nan, units[list(keys)].itertuples(index=False, name=None))))
 
 
 def _warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
@@ -171,7 +179,7 @@ def _draws(units: pd.DataFrame, keys: Sequence[str], group: tuple[Any, ...]) -> 
     return int(units.loc[mask, "draw"].nunique())
 
 
-def _matrices(
+def matrices(
     units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
 ) -> tuple[dict[str, Array], NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""

@@ -1,21 +1,42 @@
-"""The public question: effects of a frame of potential outcomes."""
+"""Effects from units: the table that `estimate` makes, with units and provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from numbers import Integral
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from .._checks import called
-from .._errors import DataError, DesignError
+from .._errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
+from ..estimate import POTENTIAL_OUTCOMES, SiteInfo, seed_from, tabulate, units_from
 from ..inference import Inference
-from ..results import Effects
-from ._frame import POTENTIAL_OUTCOMES, units_from
-from ._summarise import summarise
+from ._effects import Effects
+from ._provenance import section
+
+
+def summarise(
+    units: pd.DataFrame,
+    estimands: Sequence[AbstractEstimand],
+    settings: Inference,
+    *,
+    sites: Mapping[str, SiteInfo] | None = None,
+    provenance: Mapping[str, Any],
+) -> Effects:
+    """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
+    found = tabulate(units, estimands, settings, sites=sites)
+    inference = {
+        "method": settings.method,
+        "confidence_level": settings.confidence_level,
+        "n_resamples": settings.n_resamples,
+        "seed": settings.seed,
+    }
+    n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
+    pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
+    known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
+    return Effects(found.table, units, known)
 
 
 def effects(
@@ -77,28 +98,3 @@ def effects(
     wanted = estimands_from(present, estimands)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     return summarise(units, wanted, settings, provenance=provenance or {})
-
-
-def seed_from(rng: int | np.random.Generator | None) -> int:
-    """Return the seed that `rng` stands for; None draws a fresh one.
-
-    Raises
-    ------
-    DesignError
-        If `rng` is neither.
-
-    Examples
-    --------
-    >>> seed_from(7)
-    7
-    """
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(2**31))
-    if rng is None:
-        return int(np.random.default_rng().integers(2**31))
-    if isinstance(rng, Integral) and not isinstance(rng, bool) and rng >= 0:
-        return int(rng)
-    found = f"= {rng!r}" if isinstance(rng, (int, float, str)) else f"is {called(rng)}"
-    raise DesignError(
-        f"rng {found}; a whole number of at least 0, a numpy Generator (np.random.default_rng) or None is needed."
-    )
