@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from ._effects import Effects as Effects, read as read
 from ._from_units import effects as effects, summarise as summarise
+from ._kinds import KINDS as KINDS, Column as Column, Kind as Kind
 from ._meanings import MEANINGS as MEANINGS, Meaning as Meaning, meaning_of as meaning_of
 from ._schema import (
-    KINDS as KINDS,
     SCHEMA_VERSION as SCHEMA_VERSION,
-    Column as Column,
-    Kind as Kind,
     columns as columns,
     kind_of as kind_of,
     validate as validate,

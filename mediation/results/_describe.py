@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from .._checks import one_of, positive_int
+from ._kinds import Kind
 from ._meanings import meaning_of
 from ._notes import notes
 from ._numbers import print_p, print_row
 from ._provenance import section, text_at
-from ._schema import Kind
 from ._summary import Field, Summary
 
 

@@ -13,8 +13,9 @@ import pandas as pd
 from .._errors import DataError
 from ._describe import describe
 from ._io import Parts, read_parts, write
+from ._kinds import Kind
 from ._provenance import plain, text_at
-from ._schema import Kind, kind_of, validate, validate_units
+from ._schema import kind_of, validate, validate_units
 from ._summary import Summary
 
 

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from .._checks import called
 from .._errors import DataError, DesignError
-from ._schema import SCHEMA_VERSION, Kind
+from ._kinds import Kind
+from ._schema import SCHEMA_VERSION
 
 _FOREIGN = (
     ".csv",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from ._kinds import Kind
 from ._meanings import meaning_of
 from ._numbers import is_unbounded
 from ._provenance import section, text_at
-from ._schema import Kind
 
 _DEGENERATE = "degenerate"  # the method of a row without an interval
 

@@ -2,82 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal, final
-
 import numpy as np
 import pandas as pd
 
 from .._checks import closest, listed, one_of
 from .._errors import DataError
+from ._kinds import KINDS, UNITS, Column, Kind, columns_of, key_of, kind_from
 
 SCHEMA_VERSION = 1
-
-Kind = Literal["effects", "sweep", "ablation"]
-Dtype = Literal["str", "float64", "int64", "Int64"]
-
-KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table: its name, its dtype and what it holds.
-
-    Parameters
-    ----------
-    name
-        Name in the frame.
-    dtype
-        Name of the pandas dtype; ``Int64`` is the integer that may be missing.
-    meaning
-        One sentence.
-    """
-
-    name: str
-    dtype: Dtype
-    meaning: str
-
-
-_COMMON = (
-    Column("estimand", "str", "Key of the estimand, such as 'pnie'."),
-    Column("site", "str", "The mediator, or the ablated site; empty when the frame was brought by the user."),
-    Column("estimate", "float64", "Full-sample value of the estimand, in units of the outcome ('pm': a ratio)."),
-    Column("std_error", "float64", "Standard error, over units or clusters; NaN when it cannot be formed."),
-    Column("conf_low", "float64", "Lower end of the pointwise interval; NaN when there is none."),
-    Column("conf_high", "float64", "Upper end of the pointwise interval; NaN when there is none."),
-    Column("p_value", "float64", "Two-sided p-value against no effect."),
-    Column("method", "str", "How the interval was made, such as 'bootstrap-t' or 'fieller'."),
-    Column("n", "int64", "Number of units."),
-    Column("n_clusters", "int64", "Number of clusters; equal to n when units are independent."),
-)
-_SWEEP = (
-    Column("layer", "Int64", "Layer of the site; missing when the site belongs to none."),
-    Column("position", "str", "Key of the position of the site; its label is in provenance['position_labels']."),
-    Column("unit", "Int64", "Head or other part of the layer; missing when the whole is the mediator."),
-    Column("band_low", "float64", "Lower end of the simultaneous band over all sites of the estimand."),
-    Column("band_high", "float64", "Upper end of the simultaneous band over all sites of the estimand."),
-    Column("p_adjusted", "float64", "p-value adjusted for the number of sites."),
-)
-_ARMS = (
-    Column("arm", "str", "Name of the ablation; empty when the frame was brought by the user."),
-    Column("dose", "float64", "Strength of the ablation, such as the noise scale; NaN when there is none."),
-    Column("n_draws", "int64", "Random draws averaged within each unit; 1 when deterministic."),
-)
-_BY_KIND: Mapping[Kind, tuple[Column, ...]] = MappingProxyType(
-    {"effects": _COMMON, "sweep": _COMMON + _SWEEP, "ablation": _COMMON + _ARMS}
-)
-_KEYS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {"effects": ("estimand",), "sweep": ("estimand", "site"), "ablation": ("site", "arm", "dose")}
-)
-_UNITS = (
-    Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
-    Column("unit", "int64", "Number of the unit (base and source input)."),
-    Column("weight", "float64", "Weight of the unit."),
-    Column("draw", "int64", "Number of the draw within the unit; 0 when deterministic."),
-)
 
 
 def columns(kind: Kind) -> tuple[Column, ...]:
@@ -88,7 +20,7 @@ def columns(kind: Kind) -> tuple[Column, ...]:
     >>> [column.name for column in columns("effects")][:3]
     ['estimand', 'site', 'estimate']
     """
-    return _BY_KIND[one_of(kind, KINDS, what="kind", error=DataError)]
+    return columns_of(one_of(kind, KINDS, what="kind", error=DataError))
 
 
 def kind_of(table: pd.DataFrame) -> Kind:
@@ -99,10 +31,7 @@ def kind_of(table: pd.DataFrame) -> Kind:
     >>> kind_of(pd.DataFrame(columns=["estimand", "arm", "dose"]))
     'ablation'
     """
-    found = set(table.columns)
-    if found & {column.name for column in _ARMS}:
-        return "ablation"
-    return "sweep" if found & {column.name for column in _SWEEP} else "effects"
+    return kind_from(set(map(str, table.columns)))
 
 
 def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
@@ -113,7 +42,7 @@ def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     table
         One row per estimand (per site, per arm and dose). The order of columns is free.
     kind
-        'effects', 'sweep' or 'ablation'.
+        One of `KINDS`.
 
     Raises
     ------
@@ -146,7 +75,7 @@ def validate_units(units: pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(units, pd.DataFrame):
         raise DataError(f"The units must be a pandas DataFrame, found {type(units).__name__}.")
-    names = [column.name for column in _UNITS[:2]] + ["cluster"] + [column.name for column in _UNITS[2:]]
+    names = [column.name for column in UNITS[:2]] + ["cluster"] + [column.name for column in UNITS[2:]]
     missing = [name for name in names if name not in units.columns]
     if missing:
         raise DataError(
@@ -156,7 +85,7 @@ def validate_units(units: pd.DataFrame) -> pd.DataFrame:
     if odd or units.columns.has_duplicates:
         raise DataError(f"Columns of the units frame must have distinct text names, found {listed(units.columns)}.")
     clean = units.reset_index(drop=True).infer_objects()
-    for column in _UNITS:
+    for column in UNITS:
         clean[column.name] = _cast(clean[column.name], column)
     return clean.copy()
 
@@ -214,7 +143,7 @@ def _as_text(values: pd.Series) -> pd.Series:
 
 
 def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
-    keys = list(_KEYS[kind])
+    keys = list(key_of(kind))
     twice = table.duplicated(keys)
     if bool(twice.any()):
         row = table.loc[twice, keys].iloc[0].to_dict()
@@ -233,10 +162,12 @@ def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
     _forbid(table, (table["n_clusters"] < 1) | (table["n_clusters"] > table["n"]), "n_clusters must be from 1 to n")
     outside = ~table["method"].str.contains("(complement", regex=False)
     _check_ends(table, "conf_low", "conf_high", outside)
-    _check_share(table, "p_value")
-    if kind == "sweep":
-        _check_ends(table, "band_low", "band_high", outside)
-        _check_share(table, "p_adjusted")
+    for low, high in (("band_low", "band_high"), ("equivalence_low", "equivalence_high")):
+        if low in table:
+            _check_ends(table, low, high, outside)
+    for name in ("p_value", "p_adjusted", "p_equivalence"):
+        if name in table:
+            _check_share(table, name)
 
 
 def _check_ends(table: pd.DataFrame, low: str, high: str, ordered: pd.Series) -> None:
