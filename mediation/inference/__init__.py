@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._crossed import crossed_intervals as crossed_intervals
 from ._intervals import (
     Intervals as Intervals,
     mean_intervals as mean_intervals,
