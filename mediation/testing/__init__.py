@@ -1,7 +1,7 @@
 """For tests of your own: models whose effects are known, tiny transformers, and checks of your extensions.
 
-Models with closed forms in `_closed_forms`, tiny random transformers and a tokenizer in `_tiny`, the comparison of a
-backend with the naive path in `_backend`; `check_laws` is that of `mediation.interventions`.
+Models with closed forms in `_closed_forms` and `_games`, tiny random transformers and a tokenizer in `_tiny`, the
+comparison of a backend with the naive path in `_backend`; `check_laws` is that of `mediation.interventions`.
 """
 
 from ..interventions import check_laws as check_laws
@@ -15,4 +15,5 @@ from ._closed_forms import (
     TraitGate as TraitGate,
     first_output as first_output,
 )
+from ._games import CooperativeGame as CooperativeGame
 from ._tiny import FAMILIES as FAMILIES, tiny_model as tiny_model, tiny_tokenizer as tiny_tokenizer

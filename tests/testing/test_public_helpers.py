@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 import mediation as med
 from mediation.testing import (
     FAMILIES,
+    CooperativeGame,
     Gate,
     LinearInteraction,
     ParallelMediators,
@@ -21,6 +22,7 @@ from mediation.testing import (
 
 NUMBERS = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 BITS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+SIZED = torch.cat([BITS, torch.tensor([[2.0], [0.5], [-1.0], [3.0]])], 1)
 CLOSED = [
     (LinearInteraction(), NUMBERS[:, :1]),
     (LinearInteraction(a=-1, d=0.5, b=0, c=0), NUMBERS[:, :1]),
@@ -30,6 +32,7 @@ CLOSED = [
     (ParallelMediators(), NUMBERS[:, :1]),
     (SharedNoise(), NUMBERS),
     (TraitGate(), BITS),
+    (CooperativeGame(2, lambda players: len(players) ** 2 - 3.0 * (0 in players)), SIZED),
 ]
 closed = pytest.mark.parametrize(("module", "inputs"), CLOSED, ids=lambda x: type(x).__name__)
 

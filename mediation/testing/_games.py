@@ -1,0 +1,79 @@
+"""A cooperative game as a module, so that effects of sets of sites are its worths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import combinations
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import positive_int
+from ._closed_forms import AbstractClosedForm, _linear
+
+
+@final
+class CooperativeGame(AbstractClosedForm):
+    """A game of k players, each a mediator that carries one bit: Y(m) = size of the unit * v({i: m_i = 1}).
+
+    The input is the k bits and the size of the unit. From (0, ..., 0, size) to (1, ..., 1, size) the effect of patching
+    the sites of S together is size * v(S) (denoising), so joint, single and Shapley effects are those of the game.
+
+    Parameters
+    ----------
+    n_players
+        Number of players k; sites are called ``players.0`` and so on.
+    worth
+        From a set of players (numbers from 0) to its worth v(S); the empty set is worth 0.
+
+    Examples
+    --------
+    >>> gloves = CooperativeGame(3, lambda players: min(len(players & {0, 1}), len(players & {2})))
+    >>> gloves(torch.tensor([[1.0, 0.0, 1.0, 2.0], [1.0, 1.0, 0.0, 2.0]])).flatten().tolist()
+    [2.0, 0.0]
+    """
+
+    def __init__(self, n_players: int, worth: Callable[[frozenset[int]], float]) -> None:
+        super().__init__()
+        k = positive_int(n_players, what="CooperativeGame n_players")
+        self.worths = {
+            frozenset(chosen): float(worth(frozenset(chosen)))
+            for size in range(k + 1)
+            for chosen in combinations(range(k), size)
+        }
+        self.players = nn.ModuleList(_linear(*[float(i == j) for j in range(k)], 0.0) for i in range(k))
+        self.size = _linear(*[0.0] * k, 1.0)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The players."""
+        return tuple(f"players.{i}" for i in range(len(self.players)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return size * v, ``(n, 1)``, as a sum over coalitions of what each adds to its parts (Harsanyi dividends)."""
+        bits = [player(inputs) for player in self.players]
+        size: Tensor = self.size(inputs)
+        total = torch.zeros_like(size)
+        for coalition, dividend in self._dividends().items():
+            term = size * dividend
+            for i in coalition:
+                term = term * bits[i]
+            total = total + term
+        return total
+
+    def mediators_of(self, inputs: Tensor) -> Tensor:
+        """Return the bits."""
+        return inputs[:, :-1]
+
+    def outcome_of(self, inputs: Tensor, mediators: Tensor) -> Tensor:
+        """Return size * v(players whose bit is 1), from the table of worths."""
+        present = [frozenset(i for i, bit in enumerate(row) if bit) for row in mediators.bool().tolist()]
+        return inputs[:, -1] * torch.tensor([self.worths[one] for one in present]).to(inputs)
+
+    def _dividends(self) -> dict[frozenset[int], float]:
+        found: dict[frozenset[int], float] = {}
+        for coalition in sorted(self.worths, key=len):
+            below: Collection[float] = [dividend for part, dividend in found.items() if part < coalition]
+            found[coalition] = self.worths[coalition] - sum(below)
+        return {coalition: dividend for coalition, dividend in found.items() if dividend != 0.0}
