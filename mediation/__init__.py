@@ -16,12 +16,13 @@ if TYPE_CHECKING:
         DataError as DataError,
         DegenerateWarning as DegenerateWarning,
         DesignError as DesignError,
+        InteractionWarning as InteractionWarning,
         MediationError as MediationError,
         MediationWarning as MediationWarning,
         OutcomeError as OutcomeError,
         SiteError as SiteError,
     )
-    from .analysis import ablate as ablate, doses as doses, mediate as mediate
+    from .analysis import ablate as ablate, doses as doses, interactions as interactions, mediate as mediate
     from .engine import World as World
     from .estimands import (
         AblationEffect as AblationEffect,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Interchange as Interchange,
         Masked as Masked,
         Mean as Mean,
+        RandomDirection as RandomDirection,
         Scale as Scale,
         Subspace as Subspace,
         Swap as Swap,
@@ -85,12 +87,13 @@ _NAMES = {
         "DataError",
         "DegenerateWarning",
         "DesignError",
+        "InteractionWarning",
         "MediationError",
         "MediationWarning",
         "OutcomeError",
         "SiteError",
     ),
-    "analysis": ("ablate", "doses", "mediate"),
+    "analysis": ("ablate", "doses", "interactions", "mediate"),
     "engine": ("World",),
     "estimands": (
         "AblationEffect",
@@ -116,6 +119,7 @@ _NAMES = {
         "Interchange",
         "Masked",
         "Mean",
+        "RandomDirection",
         "Scale",
         "Subspace",
         "Swap",

@@ -45,6 +45,10 @@ class AlignmentWarning(MediationWarning):
     """Positions that mean different things in different units."""
 
 
+class InteractionWarning(MediationWarning):
+    """Effects of single sites that do not add up to the effect of all of them together."""
+
+
 def warn(text: str, category: type[MediationWarning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()

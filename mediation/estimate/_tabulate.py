@@ -67,7 +67,7 @@ def tabulate(
         _rows(one.key, intervals, groups, keys, sweep=sweep) for one, intervals in zip(estimands, found, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True)
-    _warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
+    warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
@@ -80,7 +80,7 @@ def groups_of(units: pd.DataFrame, keys: Sequence[str]) -> list[tuple[Any, ...]]
     return list(dict.fromkeys(map(_without_nan, units[list(keys)].itertuples(index=False, name=None))))
 
 
-def _warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
+def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     """Warn once about the rows that have no interval, by reason."""
     without = table.assign(reason=list(reasons)).query("reason != ''")
     if without.empty:
