@@ -16,11 +16,14 @@ if TYPE_CHECKING:
         DataError as DataError,
         DegenerateWarning as DegenerateWarning,
         DesignError as DesignError,
+        FewResamplesWarning as FewResamplesWarning,
         InteractionWarning as InteractionWarning,
         MediationError as MediationError,
         MediationWarning as MediationWarning,
         OutcomeError as OutcomeError,
+        SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
+        WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
     from .analysis import ablate as ablate, doses as doses, interactions as interactions, mediate as mediate
     from .engine import World as World
@@ -87,6 +90,9 @@ _NAMES = {
         "DataError",
         "DegenerateWarning",
         "DesignError",
+        "SharedDrawsWarning",
+        "WeakTotalEffectWarning",
+        "FewResamplesWarning",
         "InteractionWarning",
         "MediationError",
         "MediationWarning",

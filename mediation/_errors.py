@@ -49,6 +49,18 @@ class InteractionWarning(MediationWarning):
     """Effects of single sites that do not add up to the effect of all of them together."""
 
 
+class FewResamplesWarning(MediationWarning):
+    """Fewer resamples than the number of sites needs: no adjusted p-value could be small enough."""
+
+
+class WeakTotalEffectWarning(MediationWarning):
+    """A total effect that cannot be told from 0, of which a share says little."""
+
+
+class SharedDrawsWarning(MediationWarning):
+    """Random draws that all units share, so that more units do not make the draws fewer."""
+
+
 def warn(text: str, category: type[MediationWarning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()

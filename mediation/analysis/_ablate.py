@@ -13,7 +13,7 @@ from .._errors import DesignError
 from ..engine import World, make_study, run_study
 from ..estimands import estimands_from
 from ..estimate import seed_from
-from ..inference import Inference
+from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, Assignment, InterventionFactory
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
@@ -36,7 +36,7 @@ def ablate(  # noqa: PLR0913
     run: Literal["base", "source"] | None = None,
     n_draws: int = 1,
     rng: int | np.random.Generator | None = None,
-    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     **execution: Any,

@@ -7,9 +7,11 @@ dependence. Its upper alpha quantile c gives bands mean +- c se that hold jointl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._sampling import Array
 from ._studentized import TIE
@@ -37,14 +39,22 @@ class MaxT:
         self._exceed = np.zeros(len(observed), dtype=np.int64)
         self._maximum = np.zeros(n_resamples)
 
-    def update(self, columns: slice, rows: slice, t: Array) -> None:
-        """Take in the replicates `t` (k, b) of consecutive `columns` for the resamples `rows`."""
+    def update(self, columns: slice, rows: slice, t: Array) -> NDArray[np.int64]:
+        """Take in the replicates `t` (k, b) of consecutive `columns` for the resamples `rows`.
+
+        Returns how many of these resamples exceed each column, for `count`. Calls for other `rows` may run at once.
+        """
         size = np.abs(t)
         np.maximum(size[0], self._maximum[rows], out=size[0])
         for column in range(1, len(size)):  # much faster than maximum.accumulate along this axis
             np.maximum(size[column], size[column - 1], out=size[column])
         self._maximum[rows] = size[-1]
-        self._exceed[columns] += np.count_nonzero(size >= self._observed[columns, None], axis=1)
+        exceeding: NDArray[np.int64] = np.count_nonzero(size >= self._observed[columns, None], axis=1)
+        return exceeding
+
+    def count(self, columns: slice, exceeding: Sequence[NDArray[np.int64]]) -> None:
+        """Add up what `update` returned for `columns`."""
+        self._exceed[columns] += np.sum(exceeding, axis=0)
 
     def critical_value(self, rank: int) -> float:
         """Return c, the `rank`-th largest maximum: mean +- c se are the bands."""

@@ -28,6 +28,7 @@ class Reason(enum.IntEnum):
     ZERO_WIDTH = 5
     SAME_RATIO = 6
     ZERO_DENOMINATOR = 7
+    NO_TAIL = 8
 
 
 _TEXT = {
@@ -35,9 +36,10 @@ _TEXT = {
     Reason.ONE_CLUSTER: "all units belong to one cluster and an interval needs 2",
     Reason.SAME_VALUE: "every unit has the same value",
     Reason.SAME_CLUSTERS: "every cluster has the same mean",
-    Reason.ZERO_WIDTH: "the two ends of the percentile interval are the same number",
+    Reason.ZERO_WIDTH: "the two ends of the interval are the same number",
     Reason.SAME_RATIO: "the ratio is the same in every cluster (without clusters, every unit)",
     Reason.ZERO_DENOMINATOR: "the mean of the denominator is 0, so there is no ratio to estimate",
+    Reason.NO_TAIL: "no resample lies in a tail that the method asks for (more resamples, or the method bootstrap-t)",
 }
 
 

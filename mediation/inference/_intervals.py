@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mediation._errors import DataError, DesignError
 
 from ._degenerate import Reason, told, too_few, warn
-from ._fieller import Ratio, ratio_of_means
+from ._fieller import Ratio, ratio_of_means, set_method
 from ._means import Means, bootstrap_means
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
@@ -35,7 +35,8 @@ class Intervals:
     conf_low, conf_high
         Ends of the pointwise intervals, (K,); infinite where the set is unbounded, NaN where there is none.
     p_value
-        Two-sided p-values of "the quantity is 0", (K,), dual to the intervals and never 0.
+        Two-sided p-values of "the quantity is 0" (of the null values that were given), (K,), dual to the intervals and
+        never 0.
     method
         How each interval was made, K strings, such as ``"cluster bootstrap-t (B=9999)"``.
     n, n_clusters
@@ -44,6 +45,8 @@ class Intervals:
         Why there is no interval, K strings, empty where there is one.
     band_low, band_high, p_adjusted
         Simultaneous bands and step-down p-values, (K,), or None when they were not asked for.
+    p_less, p_greater
+        For means, one-sided p-values against "the mean is below (above) the null value", (K,); None for ratios.
     """
 
     estimate: Array
@@ -58,6 +61,8 @@ class Intervals:
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
+    p_less: Array | None = None
+    p_greater: Array | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -82,6 +87,8 @@ def mean_intervals(
     weights: ArrayLike | None = None,
     settings: Inference = _DEFAULT,
     bands: bool = False,
+    null: ArrayLike = 0.0,
+    families: Sequence[Any] | NDArray[Any] | None = None,
 ) -> Intervals:
     """Return the mean of each column of `values` with its bootstrap interval, p-value and, if asked, band.
 
@@ -100,6 +107,11 @@ def mean_intervals(
         Method, level, number of resamples and seed.
     bands
         Whether to add max-t simultaneous bands and step-down adjusted p-values over all K columns.
+    null
+        The value that p-values test, one number or (K,).
+    families
+        A label per column, (K,): bands and adjusted p-values hold jointly over the columns of each label. None: over
+        all columns.
 
     Returns
     -------
@@ -123,10 +135,12 @@ def mean_intervals(
     Notes
     -----
     ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard error of the
-    replicate. Two kinds of columns are given another interval, and their `method` says so: where an end would be a
-    replicate without spread (very few units, or hardly any that differ), ``"t (bootstrap-t unbounded)"`` is Student's
-    t with J - 1 degrees of freedom; where an unweighted, unclustered column of -1, 0 and 1 has fewer than ten units
-    that differ from its commonest value, ``"bonett-price"``. ``"percentile"``: quantiles of the resampled means.
+    replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this out; where it
+    decided an end, `method` says "at least t"). Two kinds of columns are given another interval, and their `method`
+    says so: where an end would be a replicate without spread (very few units, or hardly any that differ),
+    ``"t (bootstrap-t unbounded)"`` is Student's t with J - 1 degrees of freedom; where an unweighted, unclustered
+    column of -1, 0 and 1 has fewer than ten units that differ from its commonest value, ``"bonett-price"``. The
+    other methods are described where they are: `percentile`, `basic`, `bca`, `expanded_percentile`, `normal` and `t`.
 
     Bands are mean +- c se with c the upper quantile of max ``|t*|`` over the columns, widened where necessary to hold
     the pointwise interval; `p_adjusted` is step-down and so rejects all that the bands reject, and sometimes more, and
@@ -137,25 +151,56 @@ def mean_intervals(
     >>> rng = np.random.default_rng(0)
     >>> found = mean_intervals(rng.normal(1.0, 1.0, size=(50, 2)), settings=Inference(n_resamples=999))
     >>> found.method
-    ('bootstrap-t (B=999)', 'bootstrap-t (B=999)')
+    ('bootstrap-t (B=999, at least t)', 'bootstrap-t (B=999, at least t)')
     >>> bool(((found.conf_low < 1.0) & (1.0 < found.conf_high)).all())
     True
     """
     _checked(settings, bands)
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
-    means = bootstrap_means(array, design, settings, bands=bool(bands))
+    size = array.shape[1]
+    means = bootstrap_means(
+        array, design, settings, bands=bool(bands), null=_nulls(null, size), families=_codes(families, size)
+    )
     warn(means.reason, stacklevel=2)
     return _mean_result(means, design, settings)
 
 
+def _nulls(null: ArrayLike, size: int) -> Array:
+    try:
+        given = np.asarray(null, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DesignError(f"null = {null!r}: a number is needed, or one for each of the {size} columns.") from error
+    if given.shape not in {(), (size,)} or not np.isfinite(given).all():
+        raise DesignError(
+            f"null has shape {given.shape}; one finite number, or one for each of {size} columns is needed."
+        )
+    return np.broadcast_to(given, (size,)).copy()
+
+
+def _codes(families: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.intp] | None:
+    if families is None:
+        return None
+    labels = list(families)
+    if len(labels) != size:
+        raise DesignError(f"families has {len(labels)} labels for {size} columns; one label a column is needed.")
+    seen: dict[Any, int] = {}
+    return np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.intp)
+
+
 def _mean_result(means: Means, design: Sampling, settings: Inference) -> Intervals:
     prefix = "cluster " if design.clustered else ""
-    usual = f"{prefix}{settings.method} (B={settings.n_resamples})"
-    labels = {"": usual, "t": f"{prefix}t (bootstrap-t unbounded)", "bonett-price": "bonett-price"}
+    resamples = "" if settings.method == "t" else f"B={settings.n_resamples}"
+    labels = {"t": f"{prefix}t (bootstrap-t unbounded)", "bonett-price": "bonett-price"}
+
+    def named(kind: str, mark: str) -> str:
+        details = ", ".join(filter(None, (resamples, mark)))
+        return labels.get(kind) or f"{prefix}{settings.method}{f' ({details})' if details else ''}"
+
     none = means.reason != Reason.NONE
     method = tuple(
-        "degenerate" if empty else labels[kind] for empty, kind in zip(none.tolist(), means.kind.tolist(), strict=True)
+        "degenerate" if empty else named(kind, mark)
+        for empty, kind, mark in zip(none.tolist(), means.kind.tolist(), means.mark.tolist(), strict=True)
     )
     return Intervals(
         estimate=means.estimate,
@@ -170,6 +215,8 @@ def _mean_result(means: Means, design: Sampling, settings: Inference) -> Interva
         band_low=means.band_low,
         band_high=means.band_high,
         p_adjusted=means.p_adjusted,
+        p_less=means.p_less,
+        p_greater=means.p_greater,
     )
 
 
@@ -198,8 +245,9 @@ def ratio_intervals(
     -------
     Intervals
         `method` is ``"fieller"``, or ``"fieller (unbounded)"`` where the set is the whole line, or
-        ``"fieller (complement: <= x or >= y)"`` where it is the line without the gap between x and y; in both, the ends
-        are -inf and inf. `std_error` is the delta method's, for reference: the set is not built from it.
+        ``"fieller (complement: <= x or >= y)"`` where it is the line without the gap between x and y (in full
+        precision); in both, the ends are -inf and inf. `std_error` is the delta method's, for reference: the set is not
+        built from it.
 
     Raises
     ------
@@ -260,14 +308,12 @@ def _ratio_result(blocks: Sequence[Ratio], reason: NDArray[np.int8], design: Sam
     low, high = gather([block.found.low for block in blocks]), gather([block.found.high for block in blocks])
     gap_low, gap_high = gather([b.found.gap_low for b in blocks]), gather([b.found.gap_high for b in blocks])
     name = "cluster fieller" if design.clustered else "fieller"
-    method = []
-    for column, empty in enumerate(none.tolist()):
-        if empty:
-            method.append("degenerate")
-        elif np.isfinite(gap_low[column]):
-            method.append(f"{name} (complement: <= {gap_low[column]:.6g} or >= {gap_high[column]:.6g})")
-        else:
-            method.append(name if np.isfinite(low[column]) else f"{name} (unbounded)")
+    method = [
+        "degenerate" if empty else set_method(name, *ends, gap)
+        for empty, ends, gap in zip(
+            none.tolist(), zip(low, high, strict=True), zip(gap_low, gap_high, strict=True), strict=True
+        )
+    ]
     return Intervals(
         estimate=_joined([block.estimate for block in blocks]),
         std_error=gather([block.std_error for block in blocks]),

@@ -1,29 +1,43 @@
-"""Bootstrap intervals of many means, in blocks of columns and of resamples so that memory stays small."""
+"""Intervals of many means, in blocks of columns and of resamples so that memory stays small."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._bands import MaxT
+from ._bca import bca_ends
 from ._degenerate import Reason, too_few
-from ._flips import bonett_price, few_flips, normal_p_value, normal_quantile, pseudo_units
-from ._percentile import percentile_ends, shifts
-from ._resample import resample_counts
+from ._ends import Ends, Part, two_sided
+from ._flips import bonett_price, few_flips, pseudo_units
+from ._percentile import basic_ends, expanded_ends, percentile_ends, shifts
+from ._plain import gaussian_ends, normal_ends, student_ends
+from ._resample import block_of_counts, row_blocks
 from ._sampling import Array, Sampling
 from ._settings import Inference
-from ._student import t_p_value, t_quantile
 from ._studentized import TIE, Studentizer, bootstrap_t_ends
-from ._variance import Linearised, linearise
+from ._threads import each, n_threads
+from ._variance import linearise
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
 _CELLS = 2**22  # floats in a buffer of replicates: 32 MB
+_FEWEST = 2**16  # fewer replicates than this are not worth a thread
+_FROM_SHIFTS = MappingProxyType(
+    {
+        "percentile": percentile_ends,
+        "basic": basic_ends,
+        "bca": bca_ends,
+        "expanded-percentile": expanded_ends,
+        "normal": normal_ends,
+    }
+)
 
 
 def _nan(size: int) -> Array:
@@ -36,27 +50,42 @@ class Means:
     """What is known of K columns, filled in as it is computed.
 
     `pivot` and `pivot_error` are the centre and scale of the studentised mean: the mean and its standard error, or
-    Bonett and Price's for columns of few flips. `kind` names the interval where it is not the method asked for.
+    Bonett and Price's for columns of few flips. `kind` names the interval where it is not the method asked for, and
+    `mark` adds to its name.
     """
 
     estimate: Array
     std_error: Array
     pivot: Array
     pivot_error: Array
+    null: Array
     flips: Mask
     reason: NDArray[np.int8]
     low: Array = field(init=False)
     high: Array = field(init=False)
-    p_value: Array = field(init=False)
+    p_less: Array = field(init=False)
+    p_greater: Array = field(init=False)
     kind: NDArray[np.str_] = field(init=False)
+    mark: NDArray[np.str_] = field(init=False)
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
 
     def __post_init__(self) -> None:
         size = len(self.estimate)
-        self.low, self.high, self.p_value = _nan(size), _nan(size), _nan(size)
-        self.kind = np.zeros(size, dtype="<U12")
+        self.low, self.high, self.p_less, self.p_greater = _nan(size), _nan(size), _nan(size), _nan(size)
+        self.kind, self.mark = np.zeros(size, dtype="<U12"), np.zeros(size, dtype="<U12")
+
+    @property
+    def p_value(self) -> Array:
+        """Two-sided p-values, (K,)."""
+        return two_sided(self.p_less, self.p_greater)
+
+    def fill(self, here: Index, ends: Ends, scale: Array, *, kind: str = "") -> None:
+        """Keep the intervals `ends`, in units of `scale`, of the columns `here`."""
+        self.low[here], self.high[here] = ends.low * scale, ends.high * scale
+        self.p_less[here], self.p_greater[here], self.mark[here] = ends.p_less, ends.p_greater, ends.mark
+        self.kind[here] = kind
 
 
 def _blocks(n_columns: int, design: Sampling, n_resamples: int) -> Iterator[slice]:
@@ -65,10 +94,11 @@ def _blocks(n_columns: int, design: Sampling, n_resamples: int) -> Iterator[slic
     yield from (slice(start, min(start + step, n_columns)) for start in range(0, n_columns, step))
 
 
-def _survey(values: Array, design: Sampling, settings: Inference) -> Means:
+def _survey(values: Array, design: Sampling, settings: Inference, null: Array) -> Means:
     """Return estimates, standard errors and the columns that nothing more can be said of."""
     size = values.shape[1]
-    found = Means(_nan(size), _nan(size), _nan(size), _nan(size), np.zeros(size, dtype=bool), np.zeros(size, np.int8))
+    nothing, no_reason = np.zeros(size, dtype=bool), np.zeros(size, np.int8)
+    found = Means(_nan(size), _nan(size), _nan(size), _nan(size), null, nothing, no_reason)
     for part in _blocks(size, design, settings.n_resamples):
         block = linearise(values[:, part], design)
         units, clusters = block.spread
@@ -87,86 +117,130 @@ def _survey(values: Array, design: Sampling, settings: Inference) -> Means:
     return found
 
 
-def bootstrap_means(values: Array, design: Sampling, settings: Inference, *, bands: bool) -> Means:
-    """Return intervals of the means of `values` (n, K), and bands over them if asked.
+def bootstrap_means(
+    values: Array,
+    design: Sampling,
+    settings: Inference,
+    *,
+    bands: bool,
+    null: Array | None = None,
+    families: Index | None = None,
+) -> Means:
+    """Return intervals of the means of `values` (n, K), and bands over the columns of each family if asked.
 
-    With bands, columns are taken in the order of increasing |t0|, as the step-down maxima need.
+    With bands, columns are taken family by family in the order of increasing |t0|, as the step-down maxima need.
     """
-    found = _survey(values, design, settings)
+    size = values.shape[1]
+    found = _survey(values, design, settings, np.zeros(size) if null is None else null)
     columns = np.flatnonzero(found.reason == Reason.NONE)
-    maxima = None
-    if bands:
-        observed = np.abs(found.pivot[columns] / found.pivot_error[columns])
-        columns = columns[np.argsort(observed, kind="stable")]
+    if not bands:
+        _fill_columns(found, columns, values, design, settings, None)
+        return found
+    found.band_low, found.band_high, found.p_adjusted = _nan(size), _nan(size), _nan(size)
+    family = np.zeros(size, dtype=np.intp) if families is None else families
+    for code in np.unique(family[columns]):
+        members = columns[family[columns] == code]
+        observed = np.abs((found.pivot[members] - found.null[members]) / found.pivot_error[members])
+        members = members[np.argsort(observed, kind="stable")]
         maxima = MaxT(np.sort(observed), settings.n_resamples)
-    for part in _blocks(len(columns), design, settings.n_resamples):
-        here = columns[part]
-        block = linearise(values[:, here], design)
-        kept = _replicates(block, found.flips[here], design, settings, maxima, part)
-        _fill_block(found, here, block, kept, design, settings)
-    if maxima is not None:
-        _fill_bands(found, columns, maxima, settings)
+        _fill_columns(found, members, values, design, settings, maxima)
+        _fill_bands(found, members, maxima, settings)
     return found
 
 
-def _replicates(
-    block: Linearised, flips: Mask, design: Sampling, settings: Inference, maxima: MaxT | None, part: slice
-) -> Array:
-    """Return all replicates (k, B) that the method asked for needs, showing the studentised ones to the maxima."""
+def _fill_columns(
+    found: Means, columns: Index, values: Array, design: Sampling, settings: Inference, maxima: MaxT | None
+) -> None:
+    """Fill in the intervals of `columns`, showing their studentised replicates to the maxima."""
+    for where in _blocks(len(columns), design, settings.n_resamples):
+        here = columns[where]
+        block = linearise(values[:, here], design)
+        scaled = [each_one[here] / block.scale for each_one in (found.pivot, found.pivot_error, found.null)]
+        part = Part(block, scaled[0], scaled[1], scaled[2], design, settings)
+        _fill_block(found, here, part, _replicates(part, found.flips[here], maxima, where))
+
+
+def _replicates(part: Part, flips: Mask, maxima: MaxT | None, where: slice) -> Array:
+    """Return all replicates (k, B) that the method needs, a row block a thread; none where it needs none."""
+    design, settings, block = part.design, part.settings, part.block
+    method = settings.method
     studentizer = Studentizer(block, design, pseudo_units(flips, block.mean, design.n) if flips.any() else None)
-    kept = np.empty((len(flips), settings.n_resamples))
-    for rows, counts in resample_counts(design.n_clusters, settings.n_resamples, settings.seed):
-        here = kept[:, rows]
-        if settings.method == "percentile":
-            here[:] = shifts(block, design, counts)
-            here = np.empty_like(here)  # what follows is for the bands alone
-        if settings.method == "bootstrap-t" or maxima is not None:
-            bounded = studentizer.fill(counts, out=here)
-            if maxima is not None:
-                maxima.update(part, rows, bounded)
+    kept = np.empty((len(flips), settings.n_resamples if method != "t" else 0))
+
+    def fill(rows: slice) -> NDArray[np.int64]:
+        counts = block_of_counts(design.n_clusters, rows, settings.seed)
+        if method in _FROM_SHIFTS:
+            kept[:, rows] = shifts(block, design, counts)
+        if method != "bootstrap-t" and maxima is None:
+            return np.zeros(0, dtype=np.int64)
+        out = kept[:, rows] if method == "bootstrap-t" else np.empty((len(flips), len(counts)))
+        bounded = studentizer.fill(counts, out=out)
+        return np.zeros(0, dtype=np.int64) if maxima is None else maxima.update(where, rows, bounded)
+
+    if method == "t" and maxima is None:
+        return kept
+    work = len(flips) * settings.n_resamples
+    exceeding = each(
+        fill, row_blocks(design.n_clusters, settings.n_resamples), threads=n_threads() if work > _FEWEST else 1
+    )
+    if maxima is not None:
+        maxima.count(where, exceeding)
     return kept
 
 
-def _fill_block(
-    found: Means, here: Index, block: Linearised, kept: Array, design: Sampling, settings: Inference
-) -> None:
-    """Fill in the intervals of the columns `here` from their replicates."""
-    rank, scale = settings.tail_rank, block.scale
-    if settings.method == "percentile":
-        ends = percentile_ends(kept, block.mean, rank)
-    else:
-        ends = bootstrap_t_ends(kept, found.pivot[here] / scale, found.pivot_error[here] / scale, rank)
-    found.low[here], found.high[here], found.p_value[here] = ends.low * scale, ends.high * scale, ends.p_value
-    if settings.method == "percentile":
-        none = here[~ends.finite]
-        found.low[none] = found.high[none] = found.p_value[none] = np.nan
-        found.reason[none] = Reason.ZERO_WIDTH
-        return
+def _fill_block(found: Means, here: Index, part: Part, kept: Array) -> None:
+    """Fill in the intervals of the columns `here` from their replicates, some columns a thread."""
+    method = part.settings.method
+    threads = n_threads() if kept.size > _FEWEST else 1
+    cuts = np.array_split(np.arange(len(here)), threads)
+
+    def finish(some: Index) -> None:
+        if not len(some):
+            return
+        share = slice(some[0], some[-1] + 1)
+        mine = part.columns(share)
+        if method == "t":
+            ends = student_ends(mine)
+        elif method == "bootstrap-t":
+            ends = bootstrap_t_ends(kept[share], mine)
+        else:
+            ends = _FROM_SHIFTS[method](kept[share], mine)
+        found.fill(here[share], ends, mine.block.scale)
+        if method == "bootstrap-t":
+            _fall_back(found, here[share], mine, ends)
+        else:
+            none = here[share][ends.lacking]
+            found.low[none] = found.high[none] = found.p_less[none] = found.p_greater[none] = np.nan
+            found.reason[none] = Reason.NO_TAIL if method in ("bca", "expanded-percentile") else Reason.ZERO_WIDTH
+
+    each(finish, cuts, threads=threads)
+
+
+def _fall_back(found: Means, here: Index, part: Part, ends: Ends) -> None:
+    """Give another interval to columns of few flips, and where bootstrap-t is unbounded."""
     flips = found.flips[here]
-    _replace(found, here[flips], "bonett-price", normal_quantile(settings.confidence_level))
-    found.p_value[here[flips]] = normal_p_value(found.pivot[here[flips]] / found.pivot_error[here[flips]])
-    unbounded = here[~ends.finite & ~flips]
-    _replace(found, unbounded, "t", t_quantile(settings.confidence_level, design.n_clusters))
-    found.p_value[unbounded] = t_p_value(found.pivot[unbounded] / found.pivot_error[unbounded], design.n_clusters)
-
-
-def _replace(found: Means, columns: Index, kind: str, quantile: float) -> None:
-    """Give `columns` the symmetric interval of `kind` in place of bootstrap-t's."""
-    reach = quantile * found.pivot_error[columns]
-    found.low[columns], found.high[columns] = found.pivot[columns] - reach, found.pivot[columns] + reach
-    found.kind[columns] = kind
+    unbounded = ends.lacking & ~flips
+    choices: tuple[tuple[str, Mask, Callable[[Part], Ends]], ...] = (
+        ("bonett-price", flips, lambda some: gaussian_ends(some, some.std_error)),
+        ("t", unbounded, student_ends),
+    )
+    for kind, mask, method in choices:
+        if mask.any():
+            some = part.columns(mask)
+            found.fill(here[mask], method(some), some.block.scale, kind=kind)
 
 
 def _fill_bands(found: Means, columns: Index, maxima: MaxT, settings: Inference) -> None:
     """Fill in the bands and adjusted p-values of `columns`, which are in the order of the maxima."""
-    size = len(found.estimate)
-    found.band_low, found.band_high, found.p_adjusted = _nan(size), _nan(size), _nan(size)
+    assert found.band_low is not None
+    assert found.band_high is not None
+    assert found.p_adjusted is not None
     critical = maxima.critical_value(settings.joint_rank)
-    centre, error = found.pivot[columns], found.pivot_error[columns]
-    t0 = centre / error
+    centre, error, null = found.pivot[columns], found.pivot_error[columns], found.null[columns]
+    t0 = (centre - null) / error
     tie = TIE * np.maximum(1.0, np.abs(t0))
-    low = np.where(np.abs(t0 - critical) <= tie, 0.0, centre - critical * error)
-    high = np.where(np.abs(t0 + critical) <= tie, 0.0, centre + critical * error)
+    low = np.where(np.abs(t0 - critical) <= tie, null, centre - critical * error)
+    high = np.where(np.abs(t0 + critical) <= tie, null, centre + critical * error)
     found.band_low[columns] = np.minimum(low, found.low[columns])
     found.band_high[columns] = np.maximum(high, found.high[columns])
     found.p_adjusted[columns] = np.maximum(maxima.p_adjusted(), found.p_value[columns])

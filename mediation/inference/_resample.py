@@ -8,6 +8,7 @@ matrix is never held whole and any part of it is the same whatever else is asked
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ _STREAM = 0x626F6F74  # keeps these draws apart from others made with the same s
 _CELLS = 2**18
 _MOST_ROWS = 512
 _LEAST_ROWS = 16
+_KEPT_CELLS = 2**17  # 1 MB a block, 64 MB in all
 
 
 def rows_per_block(n_clusters: int) -> int:
@@ -53,11 +55,42 @@ def resample_counts(n_clusters: int, n_resamples: int, seed: int) -> Iterator[tu
     (slice(0, 4, None), (4, 3), array([3., 3., 3., 3.]))
     """
     size = rows_per_block(n_clusters)
-    for index, start in enumerate(range(0, n_resamples, size)):
+    for start in range(0, n_resamples, size):
         rows = slice(start, min(start + size, n_resamples))
-        n_rows = rows.stop - rows.start
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, index)))
-        picks = rng.integers(n_clusters, size=(n_rows, n_clusters))
-        picks += np.arange(n_rows)[:, None] * n_clusters
-        counts = np.bincount(picks.ravel(), minlength=n_rows * n_clusters)
-        yield rows, counts.reshape(n_rows, n_clusters).astype(np.float64)
+        yield rows, block_of_counts(n_clusters, rows, seed)
+
+
+def row_blocks(n_clusters: int, n_resamples: int) -> list[slice]:
+    """Return the rows of each block of the count matrix.
+
+    Examples
+    --------
+    >>> row_blocks(200, 600)
+    [slice(0, 512, None), slice(512, 600, None)]
+    """
+    size = rows_per_block(n_clusters)
+    return [slice(start, min(start + size, n_resamples)) for start in range(0, n_resamples, size)]
+
+
+def block_of_counts(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
+    """Return the block of the count matrix (rows, J) that starts at `rows.start`, read-only.
+
+    Small blocks are kept for the next columns of the same call and the next call of the same study.
+    """
+    n_rows = rows.stop - rows.start
+    if n_rows * n_clusters <= _KEPT_CELLS:
+        return _kept_counts(n_clusters, rows.start, n_rows, seed)
+    return _counts(n_clusters, rows.start, n_rows, seed)
+
+
+def _counts(n_clusters: int, start: int, n_rows: int, seed: int) -> NDArray[np.float64]:
+    index = start // rows_per_block(n_clusters)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, index)))
+    picks = rng.integers(n_clusters, size=(n_rows, n_clusters))
+    picks += np.arange(n_rows)[:, None] * n_clusters
+    counts = np.bincount(picks.ravel(), minlength=n_rows * n_clusters).reshape(n_rows, n_clusters).astype(np.float64)
+    counts.setflags(write=False)
+    return counts
+
+
+_kept_counts = lru_cache(maxsize=64)(_counts)

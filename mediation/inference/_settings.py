@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final
 
-from mediation._checks import in_unit_interval, one_of, positive_int
+from mediation._checks import in_unit_interval, one_of, positive_int, shown
 from mediation._errors import DesignError
 
-Method = Literal["bootstrap-t", "percentile"]
-METHODS: tuple[Method, ...] = ("bootstrap-t", "percentile")
+Method = Literal["bootstrap-t", "percentile", "basic", "bca", "expanded-percentile", "normal", "t"]
+METHODS: tuple[Method, ...] = ("bootstrap-t", "percentile", "basic", "bca", "expanded-percentile", "normal", "t")
 
 _SLACK = 1e-9
 
@@ -24,13 +24,18 @@ class Inference:
     ----------
     method
         ``"bootstrap-t"`` (the default: studentised, equal-tailed, the better one for small samples, skewed
-        outcomes and few clusters) or ``"percentile"``. Ratios are always given Fieller's set, whatever is chosen.
+        outcomes and few clusters), ``"percentile"``, ``"basic"``, ``"bca"``, ``"expanded-percentile"``, ``"normal"``
+        or ``"t"``. Ratios are always given Fieller's set, whatever is chosen.
     confidence_level
         Coverage asked for, strictly between 0 and 1. It is pointwise for intervals and joint for bands.
     n_resamples
         Number B of bootstrap resamples. Each tail must hold one: ``(1 - confidence_level) / 2 * (B + 1) >= 1``.
     seed
         Non-negative integer. The resamples depend on it and on the number of clusters alone.
+    floor
+        For ``"bootstrap-t"``: whether its critical values are kept at least as far from 0 as Student's t. It costs 2%
+        of width for normal data. In the coverage study it brings all outcome families into 0.93 to 0.97, heavy tails
+        and lognormal ones included; the classical bootstrap-t is ``floor=False``.
 
     Raises
     ------
@@ -40,19 +45,22 @@ class Inference:
     Examples
     --------
     >>> Inference(n_resamples=999)
-    Inference(method='bootstrap-t', confidence_level=0.95, n_resamples=999, seed=0)
+    Inference(method='bootstrap-t', confidence_level=0.95, n_resamples=999, seed=0, floor=True)
     """
 
     method: Method = "bootstrap-t"
     confidence_level: float = 0.95
     n_resamples: int = 9999
     seed: int = 0
+    floor: bool = True
 
     def __post_init__(self) -> None:
         one_of(self.method, METHODS, what="method")
         in_unit_interval(self.confidence_level, what="confidence_level")
         positive_int(self.n_resamples, what="n_resamples")
         positive_int(self.seed, what="seed", least=0)
+        if not isinstance(self.floor, bool):
+            raise DesignError(f"floor = {shown(self.floor)}: True or False is needed.")
         if self.tail_rank < 1:
             least = math.ceil(2 / (1 - self.confidence_level) - _SLACK) - 1
             raise DesignError(
@@ -77,7 +85,7 @@ class Inference:
         >>> Inference().tail_rank
         250
         """
-        return math.floor(self.alpha / 2 * (self.n_resamples + 1) + _SLACK)
+        return self.rank_of(self.alpha / 2)
 
     @property
     def joint_rank(self) -> int:
@@ -88,4 +96,14 @@ class Inference:
         >>> Inference().joint_rank
         500
         """
-        return math.floor(self.alpha * (self.n_resamples + 1) + _SLACK)
+        return self.rank_of(self.alpha)
+
+    def rank_of(self, tail: float) -> int:
+        """Rank at which a share `tail` of the sorted replicates ends: floor(tail (B + 1)).
+
+        Examples
+        --------
+        >>> Inference().rank_of(0.005)
+        50
+        """
+        return math.floor(tail * (self.n_resamples + 1) + _SLACK)

@@ -15,25 +15,18 @@ replicate, bootstrap-t has no finite end there and the caller falls back on Stud
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import stats
 
+from ._ends import Ends, Part
 from ._sampling import Array, Sampling
+from ._student import t_quantile
 from ._variance import Linearised
 
 NO_SPREAD = 1e-6  # replicate variances below this share of the sample's own count as none
 TIE = 1e-9  # studentised values closer than this, relative to max(1, |t|), are equal
-
-
-class Ends(NamedTuple):
-    """Ends and p-values of k columns, and whether both ends are finite."""
-
-    low: Array
-    high: Array
-    p_value: Array
-    finite: NDArray[np.bool_]
 
 
 @final
@@ -91,30 +84,40 @@ class Studentizer:
         return np.asarray(n_clusters / (n_clusters - 1) * shift * (shift * (counts @ np.square(m)) - 2.0 * cross))
 
 
-def bootstrap_t_ends(t: Array, centre: Array, std_error: Array, rank: int) -> Ends:
+def bootstrap_t_ends(t: Array, part: Part) -> Ends:
     """Return equal-tailed bootstrap-t intervals and the p-values dual to them.
 
-    The interval is (mean - t*_(B+1-k) se, mean - t*_(k) se), with k the `rank` and t*_(1) <= ... <= t*_(B). The p-value
-    of mean = 0 is 2 min(1 + #{t* >= t0}, 1 + #{t* <= t0}) / (B + 1), at most 1, with t0 = mean / se: it is at most
-    alpha exactly when the interval leaves out 0, and never 0.
+    The interval is (mean - t*_(B+1-k) se, mean - t*_(k) se), with k the tail rank and t*_(1) <= ... <= t*_(B). With
+    `settings.floor`, neither critical value is nearer to 0 than Student's t with J - 1 degrees of freedom. One-sided
+    p-values are (1 + #{t* >= t0}) / (B + 1) and (1 + #{t* <= t0}) / (B + 1), t0 = (mean - null) / se, and with the
+    floor at least Student's. They are never 0.
 
     Parameters
     ----------
     t
         Studentised replicates, (k, B); reordered in place.
-    centre, std_error
-        Mean and standard error of each column, (k,).
-    rank
-        Rank k of the ends from either side.
+    part
+        The columns. `mark` of what is returned says where the floor decided an end.
     """
-    n_resamples = t.shape[1]
-    t0 = centre / std_error
+    centre, std_error, rank = part.centre, part.std_error, part.settings.tail_rank
+    n_resamples, t0 = t.shape[1], (part.centre - part.null) / part.std_error
     tie = TIE * np.maximum(1.0, np.abs(t0))
     above = np.count_nonzero(t >= (t0 - tie)[:, None], axis=1)
     below = np.count_nonzero(t <= (t0 + tie)[:, None], axis=1)
-    p_value = np.minimum(1.0, 2.0 * (1 + np.minimum(above, below)) / (n_resamples + 1))
+    p_less, p_greater = (1 + below) / (n_resamples + 1), (1 + above) / (n_resamples + 1)
     t.partition((rank - 1, n_resamples - rank), axis=1)
-    ends = t[:, [n_resamples - rank, rank - 1]]
-    finite = np.asarray(np.isfinite(ends).all(axis=1))
-    low, high = np.where(np.abs(t0 - ends.T) <= tie, 0.0, centre - ends.T * std_error)
-    return Ends(low, high, p_value, finite)
+    upper, lower = t[:, n_resamples - rank], t[:, rank - 1]
+    lacking = ~(np.isfinite(upper) & np.isfinite(lower))
+    mark = np.zeros(len(t0), dtype="<U10")
+    if part.settings.floor:
+        quantile, degrees = (
+            t_quantile(part.settings.confidence_level, part.design.n_clusters),
+            part.design.n_clusters - 1,
+        )
+        mark[(upper < quantile) | (lower > -quantile)] = "at least t"
+        upper, lower = np.maximum(upper, quantile), np.minimum(lower, -quantile)
+        p_less = np.maximum(p_less, stats.t.cdf(t0, degrees))
+        p_greater = np.maximum(p_greater, stats.t.sf(t0, degrees))
+    low = np.where(np.abs(t0 - upper) <= tie, part.null, centre - upper * std_error)
+    high = np.where(np.abs(t0 - lower) <= tie, part.null, centre - lower * std_error)
+    return Ends(low, high, p_less, p_greater, lacking, mark)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from .._checks import called
 from .._errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, SiteInfo, seed_from, tabulate, units_from
-from ..inference import Inference
+from ..inference import Inference, Method
 from ._effects import Effects
 from ._provenance import section
 
@@ -43,7 +43,7 @@ def effects(
     frame: pd.DataFrame,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
-    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     rng: int | np.random.Generator | None = None,
@@ -63,7 +63,8 @@ def effects(
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
     method
-        Interval for means; ratios always have Fieller's.
+        Interval for means: "bootstrap-t" (the default), "percentile", "basic", "bca", "expanded-percentile", "normal"
+        or "t"; ratios always have Fieller's.
     confidence_level
         Nominal coverage.
     n_resamples

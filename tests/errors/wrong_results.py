@@ -30,7 +30,7 @@ FRAMES: dict[str, Call] = {
     "weight text": lambda b: med.effects(b.outcomes.assign(weight="heavy")),
     "dose text": lambda b: med.effects(b.ablations.assign(dose="low")),
     "unknown estimand": lambda b: med.effects(b.outcomes, estimands=["pm", "pnde2"]),
-    "method": lambda b: med.effects(b.outcomes, method="bca"),
+    "method": lambda b: med.effects(b.outcomes, method="bc_a"),
     "provenance": lambda b: med.effects(b.outcomes, provenance="my run"),
     "infinite": lambda b: med.effects(b.outcomes.assign(y10=[0.0, 1.0, np.inf, 1.0, 1.0, 1.0])),
     "draws that are fractions": lambda b: med.effects(b.outcomes.assign(unit=range(6), draw=0.5)),

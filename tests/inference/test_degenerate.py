@@ -95,7 +95,7 @@ def test_percentile_interval_without_width():
     settings = Inference(method="percentile", confidence_level=0.1, n_resamples=999)
     found, message = warned(mean_intervals, values, settings=settings)
     assert_nothing_but_estimates(found)
-    assert "the two ends of the percentile interval are the same number" in message
+    assert "the two ends of the interval are the same number" in message
 
 
 def test_a_long_list_of_columns_is_cut():

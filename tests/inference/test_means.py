@@ -6,6 +6,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from mediation.inference import Inference, mean_intervals
+from mediation.inference._ends import Part
 from mediation.inference._percentile import shifts
 from mediation.inference._resample import resample_counts
 from mediation.inference._sampling import sampling
@@ -65,9 +66,10 @@ def test_standard_error_is_the_cluster_robust_one_of_least_squares(design):
         assert found.std_error[column] == pytest.approx(fit.bse[0], rel=1e-12)
 
 
-def test_bootstrap_t_is_the_textbook_loop(design):
+@pytest.mark.parametrize("floor", [False, True], ids=["classical", "at least t"])
+def test_bootstrap_t_is_the_textbook_loop(design, floor):
     clusters, weights = design
-    settings = Inference(n_resamples=399, confidence_level=0.8, seed=7)
+    settings = Inference(n_resamples=399, confidence_level=0.8, seed=7, floor=floor)
     values = skewed(12, 2, seed=1)
     found = mean_intervals(values, clusters=clusters, weights=weights, settings=settings)
     labels = list(range(12)) if clusters is None else clusters
@@ -77,10 +79,16 @@ def test_bootstrap_t_is_the_textbook_loop(design):
             values[:, column], labels, np.ones(12) if weights is None else weights, counts
         )
         low, high = naive.order_ends(np.sort(t), settings.tail_rank)
+        student = stats.t(len(set(labels)) - 1)
+        p_less, p_greater = (1 + (t <= mean / error).sum()) / 400, (1 + (t >= mean / error).sum()) / 400
+        assert ("at least t" in found.method[column]) == (floor and max(low, -high) > -student.ppf(0.9))
+        if floor:
+            low, high = min(low, student.ppf(0.1)), max(high, student.ppf(0.9))
+            p_less, p_greater = max(p_less, student.cdf(mean / error)), max(p_greater, student.sf(mean / error))
         assert found.conf_low[column] == pytest.approx(mean - high * error, rel=1e-9)
         assert found.conf_high[column] == pytest.approx(mean - low * error, rel=1e-9)
-        tail = min((t >= mean / error).sum(), (t <= mean / error).sum())
-        assert found.p_value[column] == pytest.approx(min(1.0, 2 * (1 + tail) / 400))
+        assert (found.p_less[column], found.p_greater[column]) == pytest.approx((p_less, p_greater))
+        assert found.p_value[column] == pytest.approx(min(1.0, 2 * min(p_less, p_greater)))
 
 
 def test_percentile_is_the_textbook_loop(design):
@@ -103,19 +111,28 @@ def test_percentile_is_the_textbook_loop(design):
 def test_an_end_that_is_zero_up_to_rounding_is_zero_and_counts_as_a_tie():
     # t0 = 0.3 / 0.1 = 2.9999999999999996 ties with the largest replicate, 3, so 0 is in the interval.
     t = np.array([[-2.0, -1.0, 0.5, 3.0]])
-    found = bootstrap_t_ends(t, np.array([0.3]), np.array([0.1]), rank=1)
+    settings = Inference(n_resamples=4, confidence_level=0.5, floor=False)
+    chosen = sampling(3, None, None)
+
+    def part(centre):
+        block = linearise(np.array([[centre - 0.1], [centre], [centre + 0.1]]), chosen)
+        return Part(block, np.array([centre]), np.array([0.1]), np.zeros(1), chosen, settings)
+
+    found = bootstrap_t_ends(t.copy(), part(0.3))
     assert found.low[0] == 0.0
-    assert found.p_value[0] == 2 * 2 / 5
-    turned = bootstrap_t_ends(-t, np.array([-0.3]), np.array([0.1]), rank=1)
+    assert found.p_greater[0] == 2 / 5
+    turned = bootstrap_t_ends(-t, part(-0.3))
     assert turned.high[0] == 0.0
-    assert turned.p_value[0] == 2 * 2 / 5
+    assert turned.p_less[0] == 2 / 5
 
 
 def test_method_names_say_what_was_done():
     values = skewed(12, 1)
     twelve = list("aabbbcddeeff")
-    assert mean_intervals(values).method == ("bootstrap-t (B=9999)",)
-    assert mean_intervals(values, clusters=twelve, settings=Inference(n_resamples=999)).method == (
+    assert mean_intervals(values, settings=Inference(floor=False)).method == ("bootstrap-t (B=9999)",)
+    assert mean_intervals(values).method == ("bootstrap-t (B=9999, at least t)",)
+    assert mean_intervals(values, settings=Inference(method="t")).method == ("t",)
+    assert mean_intervals(values, clusters=twelve, settings=Inference(n_resamples=999, floor=False)).method == (
         "cluster bootstrap-t (B=999)",
     )
     percentile = Inference(method="percentile", n_resamples=99)
@@ -157,7 +174,7 @@ def test_replicates_are_those_of_every_resample_counted_by_hand():
 @pytest.mark.parametrize("method", ["bootstrap-t", "percentile"])
 def test_intervals_converge_to_the_quantiles_of_every_resample(method):
     # sup |F_B - F| exceeds `slack` with probability below 1e-8 (Dvoretzky, Kiefer and Wolfowitz).
-    settings = Inference(method=method, n_resamples=49_999, confidence_level=0.8)
+    settings = Inference(method=method, n_resamples=49_999, confidence_level=0.8, floor=False)
     slack = np.sqrt(np.log(2e8) / (2 * settings.n_resamples))
     counts, probability = naive.every_resample(5)
     mean, error, means, t, _ = naive.replicates(TINY, range(5), np.ones(5), counts)

@@ -5,7 +5,7 @@ from mediation.inference import Inference
 
 
 def test_defaults_are_those_of_the_design():
-    assert Inference() == Inference(method="bootstrap-t", confidence_level=0.95, n_resamples=9999, seed=0)
+    assert Inference() == Inference(method="bootstrap-t", confidence_level=0.95, n_resamples=9999, seed=0, floor=True)
     assert hash(Inference()) == hash(Inference())
     assert eval(repr(Inference(seed=3))) == Inference(seed=3)
 
@@ -19,7 +19,8 @@ def test_fields_are_keyword_only():
     ("wrong", "message"),
     [
         ({"method": "bootstrap"}, "method = 'bootstrap' is not known. Closest: 'bootstrap-t'."),
-        ({"method": "bca"}, "method = 'bca' is not known. Choose from 'bootstrap-t', 'percentile'."),
+        ({"method": "bc-a"}, "method = 'bc-a' is not known. Closest: 'bca'."),
+        ({"floor": 1}, "floor = 1: True or False is needed."),
         ({"confidence_level": 95}, "confidence_level = 95: a number strictly between 0 and 1 is needed, such as 0.95."),
         ({"n_resamples": 0}, "n_resamples = 0: a whole number of at least 1 is needed."),
         ({"n_resamples": 99.0}, "n_resamples = 99.0: a whole number of at least 1 is needed."),
