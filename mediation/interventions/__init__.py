@@ -1,8 +1,9 @@
 """WHAT is done at a site: frozen, pure functions of the activation, and how they combine.
 
 A module each for the families: replace by something fixed (`_constant`), put in noise (`_noise`), take the activation
-of another run (`_exchange`), shift or stretch (`_affine`), act in a subspace (`_subspace`), combine (`_compose`), and
-functions of your own (`_custom`). Nothing here knows about models; what a run must supply is named in `_needs`.
+of another run (`_exchange`), move as far in a random direction (`_direction`), shift or stretch (`_affine`), act in a
+subspace (`_subspace`), combine (`_compose`), and functions of your own (`_custom`). Nothing here knows about models;
+what a run must supply is named in `_needs`.
 """
 
 from ._abstract import AbstractIntervention as AbstractIntervention
@@ -11,6 +12,7 @@ from ._assignment import Assignment as Assignment
 from ._compose import Blend as Blend, Identity as Identity, Masked as Masked, Then as Then, chain as chain
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
 from ._custom import Custom as Custom, InterventionFactory as InterventionFactory, intervention as intervention
+from ._direction import RandomDirection as RandomDirection
 from ._exchange import Interchange as Interchange, Swap as Swap
 from ._laws import check_laws as check_laws, stand_in as stand_in
 from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise

@@ -20,6 +20,7 @@ from mediation.interventions import (
     Mean,
     Moment,
     Noise,
+    RandomDirection,
     Scale,
     Subspace,
     Swap,
@@ -97,6 +98,11 @@ WRONG = [
         "Donor with 'own' donors: column='kind' is used by 'matched' only; leave it out, or ask for 'matched'.",
     ),
     (lambda: Donor("both"), "Donor: run = 'both' is not known. Closest: 'other'."),
+    (
+        lambda: RandomDirection("same"),
+        "RandomDirection: run = 'same' is not known. Choose from 'other', 'base', 'source'.",
+    ),
+    (lambda: RandomDirection(stream=0.5), "RandomDirection: stream = 0.5: a whole number of at least 0 is needed."),
     (lambda: Noise(-1), "Noise: stream = -1: a whole number of at least 0 is needed."),
     (lambda: Moment("median"), "Moment: kind = 'median' is not known. Closest: 'mean'."),
     (

@@ -20,6 +20,7 @@ from mediation.interventions import (
     Mean,
     Moment,
     Noise,
+    RandomDirection,
     Scale,
     Subspace,
     Swap,
@@ -85,6 +86,12 @@ def randn(*shape, seed=0, dtype=torch.float64):
                 ]
             ),
         ),
+        (
+            RandomDirection(),
+            {Donor(): HIDDEN + torch.tensor([6.0, 8.0]), Noise(): EPS},
+            HIDDEN + torch.tensor([[[0.0, 10.0], [10.0, 0.0]], [[-(50**0.5), 50**0.5], [0.0, -10.0]]]),
+        ),
+        (RandomDirection("source", stream=2), {Donor("source"): HIDDEN, Noise(2): EPS}, HIDDEN),
         (Masked(Zero(), [True, False]), {}, HIDDEN * torch.tensor([0.0, 1.0])),
         (Masked(Zero(), [[True], [False]]), {}, HIDDEN * torch.tensor([[0.0], [1.0]])),
         (Blend(Constant(1.0), 0.25), {}, 0.75 * HIDDEN + 0.25),
@@ -110,6 +117,7 @@ def test_known_answers(example, given_, expected):
         (Zero(), set()),
         (Mean("tokens", "base"), {Moment("mean", "tokens", "base")}),
         (GaussianNoise(1.0, stream=4), {Noise(4)}),
+        (RandomDirection("base", stream=1), {Donor("base"), Noise(1)}),
         (GaussianNoise(1.0, relative=True), {Noise(0), Moment("std")}),
         (Interchange(), {Donor("other", "own")}),
         (Swap("random"), {Donor("same", "random")}),
@@ -154,6 +162,23 @@ def test_nothing_stays_nothing_where_norms_are_matched():
 
 
 @pytest.mark.statistical
+@given(seed=seeds, dtype=st.sampled_from([torch.float64, torch.float32]))
+@settings(deadline=None, max_examples=30)
+def test_a_random_direction_goes_as_far_as_the_exchange(seed, dtype):
+    hidden, donor, noise = (randn(5, 3, 7, seed=seed + i, dtype=dtype) for i in range(3))
+    donor[0] = hidden[0]  # a row in which both runs agree
+    moved = RandomDirection()(hidden, {Donor(): donor, Noise(): noise}) - hidden
+    torch.testing.assert_close(moved.norm(dim=-1), (donor - hidden).norm(dim=-1), atol=1e-5, rtol=1e-5)
+    assert torch.equal(moved[0], torch.zeros(3, 7, dtype=dtype))
+    away = torch.nn.functional.cosine_similarity(moved[1:], noise[1:], dim=-1)
+    torch.testing.assert_close(away, torch.ones(4, 3, dtype=dtype), atol=1e-4, rtol=0)
+
+
+def test_a_number_a_row_is_moved_up_or_down():
+    given_ = {Donor(): torch.tensor([3.0, 0.0, 2.0]), Noise(): torch.tensor([-0.1, 5.0, 2.0])}
+    assert RandomDirection()(torch.tensor([1.0, 4.0, 2.0]), given_).tolist() == [-1.0, 8.0, 2.0]
+
+
 def test_the_spread_of_the_noise_is_its_scale():
     hidden, noise = randn(200, 5, 40, seed=1), randn(200, 5, 40, seed=2)
     change = GaussianNoise(0.3)(hidden, {Noise(): noise}) - hidden
