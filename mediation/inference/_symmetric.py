@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from mediation._errors import DataError, DegenerateWarning, warn
+from mediation._errors import DegenerateWarning, DesignError, warn
 
 from ._intervals import Intervals
 from ._sampling import Array
@@ -49,7 +49,7 @@ def nulls(null: ArrayLike, n_columns: int) -> Array:
 
     Raises
     ------
-    DataError
+    DesignError
         If `null` is neither a finite number nor one for each column.
 
     Examples
@@ -60,10 +60,10 @@ def nulls(null: ArrayLike, n_columns: int) -> Array:
     try:
         given = np.asarray(null, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"null cannot be read as numbers ({error}). Give one number, or one per column.") from error
+        raise DesignError(f"null cannot be read as numbers ({error}). Give one number, or one per column.") from error
     if given.shape not in {(), (n_columns,)} or not np.isfinite(given).all():
         found = f"found shape {given.shape}" if given.shape not in {(), (n_columns,)} else f"found {null!r}"
-        raise DataError(f"null must be one finite number, or one for each of the {n_columns} columns; {found}.")
+        raise DesignError(f"null must be one finite number, or one for each of the {n_columns} columns; {found}.")
     return np.broadcast_to(given, (n_columns,)).astype(np.float64)
 
 

@@ -6,9 +6,12 @@ for each method, so that a study can run more of them than a test.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from mediation.inference import Inference, crossed_intervals, mean_intervals
+from mediation._errors import DegenerateWarning
+from mediation.inference import Inference, crossed_intervals, group_difference_intervals, mean_intervals
 
 
 def covers(found, truth):
@@ -32,3 +35,56 @@ def crossed_coverage(n, n_draws, sims, rng, *, n_resamples=999, draw=0.5, block=
         two_way.append(covers(crossed_intervals(values, settings=settings), 0.0))
         averaged.append(covers(mean_intervals(values.mean(axis=1), settings=settings), 0.0))
     return {"two-way t": np.concatenate(two_way).mean(), "averaged, units resampled": np.concatenate(averaged).mean()}
+
+
+def _clusters(n_clusters, sims, rng, icc=0.3):
+    """Exponential effects of clusters of 5 to 15 units and of units, with mean 0 and variance 1."""
+    labels = np.repeat(np.arange(n_clusters), rng.integers(5, 16, size=n_clusters))
+    between = np.sqrt(icc) * (rng.exponential(size=(n_clusters, sims)) - 1.0)
+    return between[labels] + np.sqrt(1 - icc) * (rng.exponential(size=(len(labels), sims)) - 1.0), labels
+
+
+def _flips(n, up, down, sims, rng):
+    return rng.choice([1.0, -1.0, 0.0], p=[up, down, 1 - up - down], size=(n, sims))
+
+
+# name: (first, second, clusters of the first, of the second, true difference)
+TWO_GROUPS = {
+    "normal 30 (sd 2), 60 (sd 1)": lambda sims, rng: (
+        rng.normal(0, 2, (30, sims)), rng.normal(0, 1, (60, sims)), None, None, 0.0,
+    ),
+    "normal 30 (sd 1), 60 (sd 2)": lambda sims, rng: (
+        rng.normal(0, 1, (30, sims)), rng.normal(0, 2, (60, sims)), None, None, 0.0,
+    ),
+    "exponential 30 (scale 2), 60 (scale 1)": lambda sims, rng: (
+        rng.exponential(2, (30, sims)), rng.exponential(1, (60, sims)), None, None, 1.0,
+    ),
+    "exponential 30 (scale 1), 60 (scale 2)": lambda sims, rng: (
+        rng.exponential(1, (30, sims)), rng.exponential(2, (60, sims)), None, None, -1.0,
+    ),
+    "clusters 10, 10 (exponential, ICC .3)": lambda sims, rng: (
+        lambda one, two: (one[0], two[0] * 2, one[1], two[1], 0.0)
+    )(_clusters(10, sims, rng), _clusters(10, sims, rng)),
+    "right or wrong: 30 (5%), 60 (15%)": lambda sims, rng: (
+        _flips(30, 0.05, 0, sims, rng), _flips(60, 0.15, 0, sims, rng), None, None, -0.10,
+    ),
+    "flips: 30 (5%, 1%), 60 (10%, 2%)": lambda sims, rng: (
+        _flips(30, 0.05, 0.01, sims, rng), _flips(60, 0.10, 0.02, sims, rng), None, None, -0.04,
+    ),
+}  # fmt: skip
+
+
+def group_coverage(name, sims, rng, *, n_resamples=999, block=100, methods=("bootstrap-t", "t", "percentile")):
+    """Coverage of the difference of two independent groups, by method; every simulation is a column."""
+    inside = {method: [] for method in methods}
+    for call, start in enumerate(range(0, sims, block)):
+        first, second, one, two, truth = TWO_GROUPS[name](min(block, sims - start), rng)
+        for method in methods:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DegenerateWarning)
+                found = group_difference_intervals(
+                    first, second, clusters_first=one, clusters_second=two,
+                    settings=Inference(method=method, n_resamples=n_resamples, seed=call),
+                )  # fmt: skip
+            inside[method].append(covers(found, truth))
+    return {method: np.concatenate(found).mean() for method, found in inside.items()}
