@@ -59,7 +59,12 @@ if TYPE_CHECKING:
         Zero as Zero,
         intervention as intervention,
     )
-    from .models import Architecture as Architecture, Model as Model, load as load
+    from .models import (
+        Architecture as Architecture,
+        Model as Model,
+        load as load,
+        reinitialised as reinitialised,
+    )
     from .outcomes import (
         KL as KL,
         Accuracy as Accuracy,
@@ -133,7 +138,7 @@ _NAMES = {
         "Zero",
         "intervention",
     ),
-    "models": ("Architecture", "Model", "load"),
+    "models": ("Architecture", "Model", "load", "reinitialised"),
     "outcomes": ("KL", "Accuracy", "LogProb", "LogitDiff", "Probability", "outcome"),
     "results": ("Effects", "effects", "read"),
     "rollouts": ("LatentSpec", "TextSpec", "Trajectory", "rollout"),
