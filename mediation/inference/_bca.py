@@ -18,6 +18,8 @@ from ._percentile import shares
 from ._sampling import Array
 from ._variance import SAME
 
+_NEARLY_ONE = 1.0 - 2.0**-53  # a share of 1 would be infinitely far
+
 
 def bias(shift: Array) -> Array:
     """Return z0, (k,), from replicates of mean* - mean, (k, B); infinite where all lie on one side.
@@ -70,7 +72,7 @@ def bca_ends(shift: Array, part: Part) -> Ends:
 
 def _inverted(share: Array, z0: Array, a: Array) -> Array:
     """Return the level whose tail is `share`: Phi(z) with z0 + z = w / (1 + a w), w = Phi^-1(share) - z0."""
-    w = stats.norm.ppf(np.minimum(share, 1.0)) - z0
+    w = stats.norm.ppf(np.minimum(share, _NEARLY_ONE)) - z0
     with np.errstate(invalid="ignore", divide="ignore"):
         level = stats.norm.cdf(np.where(1.0 + a * w > 0, w / (1.0 + a * w) - z0, np.copysign(np.inf, w)))
     return np.where(np.isfinite(z0), np.maximum(level, np.finfo(np.float64).tiny), np.nan)

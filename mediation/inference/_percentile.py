@@ -85,5 +85,5 @@ def expanded_ends(shift: Array, part: Part) -> Ends:
     tail = float(stats.norm.cdf(-wider * t_quantile(settings.confidence_level, n_clusters)))
     p_greater, p_less = shares(shift, part.null - part.block.mean)
     low, high = order_ends(shift, settings.rank_of(tail))
-    back = [stats.t.sf(-stats.norm.ppf(np.minimum(p, 1.0)) / wider, n_clusters - 1) for p in (p_less, p_greater)]
+    back = [stats.t.sf(-stats.norm.ppf(p) / wider, n_clusters - 1) for p in (p_less, p_greater)]
     return ends_of(part, part.block.mean + low, part.block.mean + high, back[0], back[1])
