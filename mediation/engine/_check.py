@@ -125,6 +125,61 @@ def _width(study: Study, row: Row) -> int:
     return study.encoding.of(row.run, row.unit).length or 1
 
 
+def is_self_patch(world: World) -> bool:
+    """Return True if all that a world does is to put the unit's own activations of the same run where they are.
+
+    Examples
+    --------
+    >>> from mediation.sites import mlp
+    >>> is_self_patch(World("base", Interchange("same").at(mlp(0)))), is_self_patch(World("base"))
+    (True, False)
+    """
+    if world.assignment is None:
+        return False
+    return all(what in (Interchange("same"), Interchange(world.run)) for _, what in world.assignment.entries)
+
+
+def settle_self_patches(
+    study: Study, values: NDArray[np.float64], plain: Callable[[str, int], float]
+) -> dict[str, Any] | None:
+    """Measure how far self-patched worlds are from the plain ones, and set them to these.
+
+    Such worlds are run like any other, never filled in: they show what running and patching alone change. By
+    consistency that is nothing but rounding.
+
+    Parameters
+    ----------
+    values
+        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced.
+    plain
+        From a run and a unit to the outcome of the plain run.
+
+    Returns
+    -------
+    dict or None
+        How many cells there were and the largest difference; None if the study has no such world.
+
+    Raises
+    ------
+    BackendError
+        If a difference is larger than rounding.
+    """
+    worlds = [(index, world) for index, world in enumerate(study.worlds) if is_self_patch(world)]
+    worst = 0.0
+    for index, world in worlds:
+        for unit in range(len(study.pairs)):
+            expected, value = plain(world.run, unit), float(values[index, unit, 0])
+            worst = max(worst, abs(value - expected))
+            if not abs(value - expected) <= tolerance(study) * (1 + abs(expected)):
+                raise BackendError(
+                    f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the outcome "
+                    f"from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be reported. "
+                    "Try fan_out=False or backend='reference', and please report the model."
+                )
+            values[index, unit] = expected
+    return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
+
+
 def check_sample(study: Study, values: NDArray[np.float64], cells: int) -> dict[str, Any]:
     """Recompute `cells` random cells by the naive path.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -17,7 +17,7 @@ from ..sites import Site
 from ._activations import Activations, captures, needs_all_units
 from ._backend import AbstractBackend
 from ._batching import halving, split, tokens_per_pass
-from ._check import check_consistency, check_sample
+from ._check import check_consistency, check_sample, settle_self_patches
 from ._fanout import Group, fan_out_reason, groups_of, run_group
 from ._inputs import Side
 from ._progress import Progress
@@ -146,10 +146,16 @@ class _Runner:
                     tokens=self.tokens,
                 )
             self._patched(chunk)
+        self._settle_self_patches(lambda run, unit: self.plain[(run, unit)])
         self._settle()
         self.report["fan_out"] = self.reason or "used"
         self.report["sample"] = check_sample(study, self.values, self.execution.checks)
         self.progress.close()
+
+    def _settle_self_patches(self, plain: Callable[[str, int], float]) -> None:
+        found = settle_self_patches(self.study, self.values, plain)
+        if found is not None:
+            self.report["self_patch"] = found
 
     def _settle(self) -> None:
         """Let outcomes that differ from the plain ones by float rounding only be equal to them.
@@ -179,6 +185,7 @@ class _Runner:
             for unit in range(n):
                 for draw in range(study.draws_of(world)):
                     self._fill(Row(index, world.run, unit, draw), reference.outcome(world, unit, draw))
+        self._settle_self_patches(lambda run, unit: reference.outcome(World(run), unit))  # type: ignore[arg-type]
         self.report |= {"fan_out": self.reason, "consistency": {"cells": 0}, "sample": {"cells": 0}}
         self.progress.close()
 
