@@ -1,9 +1,10 @@
 """The questions.
 
-`mediate` (direct and indirect effects), `ablate` (what a site does for one input) and `interactions` (how several sites
-share their joint effect).
+`mediate` (direct and indirect effects), `ablate` (what a site does for one input), `interactions` (how several sites
+share their joint effect) and `controls` (an effect beside its null controls).
 """
 
 from ._ablate import ablate as ablate, doses as doses
+from ._controls import controls as controls
 from ._interactions import interactions as interactions
 from ._mediate import mediate as mediate

@@ -64,11 +64,11 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
             )
     donors = np.empty(n, dtype=np.int64)
     for group in groups:
-        donors[group] = group[_cycle(len(group), rng)]
+        donors[group] = group[cycle(len(group), rng)]
     return donors
 
 
-def _cycle(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def cycle(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return a random permutation that is one cycle (Sattolo 1986), so that no unit is its own donor."""
     order = np.arange(n)
     for i in range(n - 1, 0, -1):

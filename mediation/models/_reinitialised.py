@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ def reinitialised(model: Model, seed: int) -> Model:
     module = model.module
     _check_weights(module)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**63)
         fresh = _from_config(module) if _has_config(module) else _reset(module)
     _match(fresh, module)
     name = f"{model.name or type(module).__name__}, re-initialised with seed {seed}"
@@ -78,9 +78,10 @@ def _check_weights(module: nn.Module) -> None:
                 f"reinitialised: the weights of {kind} are {held} ({name}: {kept}), and cannot be drawn anew. Load the "
                 "model unquantised on one device, or leave this control out."
             )
-    if hasattr(module, "hf_device_map") and len(set(module.hf_device_map.values())) > 1:
+    devices = set(getattr(module, "hf_device_map", {}).values())
+    if len(devices) > 1:
         raise BackendError(
-            f"reinitialised: {kind} is spread over {len(set(module.hf_device_map.values()))} devices by accelerate. "
+            f"reinitialised: {kind} is spread over {len(devices)} devices by accelerate. "
             "Load it on one device, or leave this control out."
         )
 
@@ -91,10 +92,12 @@ def _has_config(module: nn.Module) -> bool:
 
 def _from_config(module: nn.Module) -> nn.Module:
     """Return a model of `transformers` made from the configuration of `module`, as before training."""
-    config: Any = copy.deepcopy(cast("Any", module).config)
+    given: Any = module
+    config = copy.deepcopy(given.config)
     if hasattr(config, "quantization_config"):  # of the file that the weights came from
         del config.quantization_config
-    return cast("nn.Module", type(module)(config))
+    made: nn.Module = type(given)(config)
+    return made
 
 
 def _reset(module: nn.Module) -> nn.Module:

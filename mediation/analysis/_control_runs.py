@@ -1,0 +1,283 @@
+"""The worlds of null controls, as studies, and the units frame that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .._errors import DataError
+from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
+from ..engine._draws import cycle
+from ..estimate import REAL
+from ..interventions import AbstractIntervention, Assignment, Interchange, RandomDirection, Swap
+from ..models import Model
+from ..outcomes import AbstractOutcome
+from ..sites import Site, SiteSet, positions_of, resolve
+from ..units import Encoding, Pairs, encode
+from ._asked import units_frame
+
+Index = NDArray[np.int64]
+What = Callable[[int], AbstractIntervention]
+Key = tuple[str, str, int]  # site, control, draw (-1: those of the engine)
+_STREAM = 4  # tells these draws from the engine's, which are made of the same seed
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Question:
+    """What all controls share: the question that `mediate` would ask.
+
+    Attributes
+    ----------
+    mediators
+        Sites that are patched together, by the name of the mediator.
+    keys
+        "pnie", "tnie" or both.
+    """
+
+    model: Model
+    pairs: Pairs
+    encoding: Encoding
+    outcome: AbstractOutcome
+    mediators: Mapping[str, SiteSet]
+    keys: tuple[str, ...]
+    n_draws: int
+    seed: int
+
+
+class Rows(NamedTuple):
+    """Which unit, draw and donor each row of mixed pairs stands for."""
+
+    unit: Index
+    draw: Index
+    donor: Index
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Part:
+    """One study of the question, and what its worlds are called.
+
+    Attributes
+    ----------
+    worlds
+        By site, control and draw, the world of each potential outcome.
+    donors
+        ``(draws, units)``: the donor of each unit where worlds read another unit; a unit without one is its own.
+    rows
+        Where pairs were mixed, what each of them stands for; None for the pairs of the question.
+    """
+
+    study: Study
+    worlds: Mapping[Key, Mapping[str, World]]
+    donors: Index | None = None
+    rows: Rows | None = None
+
+
+def donors_of(groups: Sequence[Hashable], n_draws: int, seed: int) -> Index:
+    """Return donors, ``(draws, units)``: within each group a random cycle, so that every unit gives and gets once.
+
+    A unit that is alone in its group is its own donor: it has none.
+
+    Examples
+    --------
+    >>> donors_of(["a", "b", "a"], 1, seed=0)
+    array([[2, 1, 0]])
+    """
+    members: dict[Hashable, list[int]] = {}
+    for unit, group in enumerate(groups):
+        members.setdefault(group, []).append(unit)
+    found = np.tile(np.arange(len(groups)), (n_draws, 1))
+    for draw in range(n_draws):
+        rng = np.random.default_rng(np.random.SeedSequence((seed, _STREAM, draw)))
+        for units in members.values():
+            found[draw, units] = np.array(units)[cycle(len(units), rng)]
+    return found
+
+
+def lengths_at(question: Question) -> list[tuple[int, ...]]:
+    """Return, for each unit, how many tokens its inputs have at every site; those of equal ones can be exchanged."""
+    sites = dict.fromkeys(site for mediator in question.mediators.values() for site in mediator)
+    places = {site: resolve(site, question.model) for site in sites}
+    return [
+        tuple(
+            _tokens(site, places[site].io, question, run, unit) for site in sites for run in ("base", "source")
+        )
+        for unit in range(len(question.pairs))
+    ]  # fmt: skip
+
+
+def _tokens(site: Site, io: str, question: Question, run: str, unit: int) -> int:
+    encoded = question.encoding.of(run, unit)
+    if encoded.length is None:
+        return 0
+    if io == "pattern":
+        return encoded.length
+    return len(positions_of(site.at, encoded.length, encoded.spans, f"{run} input of unit {unit}"))
+
+
+def main_part(question: Question, names: Sequence[str], donors: Index | None) -> Part:
+    """Return the study of the effect and of the controls that differ from it by the intervention only."""
+    worlds: dict[Key, Mapping[str, World]] = {}
+    for name, sites in question.mediators.items():
+        for control, what in _INTERVENTIONS.items():
+            if control == REAL or control in names:
+                worlds[(name, control, -1)] = _worlds(sites, question.keys, what)
+        for control in ("unrelated unit", "shuffled pairs"):
+            if control in names and donors is not None:
+                for draw, index in enumerate(donors):
+                    swap = Swap("index", index=tuple(int(unit) for unit in index), run="other")
+                    worlds[(name, control, draw)] = _worlds(sites, question.keys, _everywhere(swap))
+    return Part(study=_study(question, worlds), worlds=worlds, donors=donors)
+
+
+def _everywhere(what: AbstractIntervention) -> What:
+    return lambda place: what
+
+
+def model_part(question: Question, model: Model, control: str) -> Part:
+    """Return the study of the same question of another model."""
+    worlds = _real_worlds(question, control)
+    return Part(study=_study(question, worlds, model=model), worlds=worlds)
+
+
+def mixed_part(question: Question, control: str, donors: Index, *, what: Literal["source", "answers"]) -> Part:
+    """Return the study of pairs in which a unit has the source input, or the frame's row, of its donor."""
+    draw, unit = np.nonzero(donors != np.arange(donors.shape[1]))
+    rows = Rows(unit, draw, donors[draw, unit])
+    own, other = (question.pairs.subset(units.tolist()) for units in (rows.unit, rows.donor))
+    source, answers = (other, own) if what == "source" else (own, other)
+    pairs = Pairs(
+        base=own.base,
+        source=source.source,
+        frame=answers.table,
+        spans={name: (list(base), _listed(source.spans[name][1])) for name, (base, _) in own.spans.items()},
+        columns=own.columns,
+    )
+    worlds = _real_worlds(question, control)
+    return Part(study=_study(question, worlds, pairs=pairs), worlds=worlds, rows=rows)
+
+
+def _listed(span: Any) -> list[Any] | None:
+    return None if span is None else list(span)
+
+
+_INTERVENTIONS: Mapping[str, What] = {
+    REAL: lambda place: Interchange(),
+    "self-patch": lambda place: Interchange("same"),
+    "random direction": lambda place: RandomDirection(stream=place),
+}
+
+
+def _real_worlds(question: Question, control: str) -> dict[Key, Mapping[str, World]]:
+    return {
+        (name, control, -1): _worlds(sites, question.keys, _INTERVENTIONS[REAL])
+        for name, sites in question.mediators.items()
+    }
+
+
+def _worlds(sites: SiteSet, keys: Sequence[str], what: What) -> dict[str, World]:
+    """Return the worlds of PNIE, TNIE or both; `what` is asked for each site of a joint mediator by its place."""
+    put_in = Assignment(tuple((site, what(place)) for place, site in enumerate(sites)))
+    found: dict[str, World] = {}
+    if "pnie" in keys:
+        found |= {"y00": World("base"), "y01": World("base", put_in)}
+    if "tnie" in keys:
+        found |= {"y10": World("source", put_in), "y11": World("source")}
+    return found
+
+
+def _study(
+    question: Question,
+    worlds: Mapping[Key, Mapping[str, World]],
+    *,
+    model: Model | None = None,
+    pairs: Pairs | None = None,
+) -> Study:
+    asked = [world for named in worlds.values() for world in named.values()]
+    whole = question.pairs if pairs is None else pairs
+    encoding = question.encoding if pairs is None else encode(pairs, question.model)
+    n_draws = question.n_draws if pairs is None and model is None else 1
+    return make_study(
+        model or question.model, whole, asked, question.outcome, seed=question.seed, n_draws=n_draws, encoding=encoding
+    )
+
+
+@final
+class Together:
+    """One progress for several studies."""
+
+    __slots__ = ("_progress",)
+
+    def __init__(self, progress: Progress, parts: Sequence[Part]) -> None:
+        self._progress = progress
+        runs = [sum(part.study.draws_of(w) for w in part.study.worlds) * len(part.study.pairs) for part in parts]
+        progress.start(sum(runs), "runs")
+
+    def start(self, total: int, what: str) -> None:
+        """Begin one of the studies."""
+
+    def advance(self, n: int) -> None:
+        """Say that `n` more steps are done."""
+        self._progress.advance(n)
+
+    def close(self) -> None:
+        """End one of the studies."""
+
+
+def run_parts(question: Question, parts: Sequence[Part], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:  # fmt: skip # noqa: E501
+    """Run the studies, and return the units frame of all of them."""
+    together, frames, done = Together(progress, parts), [], []
+    for part in parts:
+        finished = run_study(part.study, how, together)
+        frames.append(_frame(question, part, finished))
+        done.append(finished)
+    progress.close()
+    return pd.concat(frames, ignore_index=True), done
+
+
+def _frame(question: Question, part: Part, finished: Finished) -> pd.DataFrame:
+    labels = {key: {"site": key[0], "control": key[1], "index": key[2]} for key in part.worlds}
+    frame = units_frame(finished, labels, part.worlds)
+    frame["donor"] = -1
+    if part.rows is not None:
+        row = frame["unit"].to_numpy()
+        frame["unit"], frame["draw"], frame["donor"] = (column[row] for column in part.rows)
+        pairs = question.pairs
+        clusters = np.arange(len(pairs)) if pairs.cluster is None else pairs.cluster
+        weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
+        frame["cluster"], frame["weight"] = clusters[frame["unit"]], weights[frame["unit"]]
+    elif part.donors is not None:
+        given = frame["index"].to_numpy() >= 0
+        draw, unit = frame.loc[given, "index"].to_numpy(), frame.loc[given, "unit"].to_numpy()
+        frame.loc[given, "draw"] = draw
+        frame.loc[given, "donor"] = part.donors[draw, unit]
+        frame = frame[~given | (frame["donor"] != frame["unit"])]
+    return frame.drop(columns="index")
+
+
+def unmatched(donors: Index, where: str) -> list[int]:
+    """Return the units that have no donor.
+
+    Raises
+    ------
+    DataError
+        If that is all of them.
+    """
+    alone: list[int] = np.flatnonzero(donors[0] == np.arange(donors.shape[1])).tolist()
+    n = donors.shape[1]
+    if n < 2:
+        raise DataError(
+            "controls: an unrelated unit and shuffled pairs need at least two units; there is 1. Add units."
+        )
+    if len(alone) == n:
+        raise DataError(
+            f"controls: every unit has another number of tokens at {where}, so no two can be exchanged for 'unrelated "
+            "unit' and 'shuffled pairs'. Use positions that match, such as at='last', or leave these controls out."
+        )
+    return alone

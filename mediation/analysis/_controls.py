@@ -1,0 +1,304 @@
+"""Null controls: what the same analysis shows where there is nothing, or something else, to be found."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from .._checks import called, one_of, positive_int
+from .._errors import AlignmentWarning, DesignError, MediationError, warn
+from ..engine import Execution, Finished, Progress
+from ..estimands import AbstractEstimand, estimands_from
+from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
+from ..inference import Inference
+from ..interventions import Interchange
+from ..models import Model, load, reinitialised
+from ..outcomes import AbstractOutcome, CustomOutcome
+from ..provenance import provenance_of
+from ..results import Effects
+from ..sites import Joint, Site, SiteSet
+from ..units import Pairs, encode
+from ._asked import check_question, execution_for
+from ._control_runs import (
+    Index,
+    Part,
+    Question,
+    donors_of,
+    lengths_at,
+    main_part,
+    mixed_part,
+    model_part,
+    run_parts,
+    unmatched,
+)
+from ._mediate import _mediators
+
+_DRAWS = 10
+_KEYS = ("pnie", "tnie")
+_SELF, _UNRELATED, _DIRECTION, _PAIRS, _ANSWERS, _MODEL = CONTROLS
+_EXCHANGED = (_UNRELATED, _PAIRS)
+
+
+def controls(  # noqa: PLR0913
+    model: Any,
+    pairs: Pairs,
+    mediator: Site | SiteSet | Joint,
+    outcome: AbstractOutcome,
+    *,
+    controls: str | Iterable[str] | None = None,
+    estimand: str | AbstractEstimand | Iterable[str | AbstractEstimand] = "pnie",
+    n_draws: int | None = None,
+    rng: int | np.random.Generator | None = None,
+    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    **execution: Any,
+) -> Effects:
+    """Return an indirect effect beside its null controls, and how far it goes beyond each of them.
+
+    Parameters
+    ----------
+    model, pairs, mediator, outcome
+        As in `mediate`. A `SiteSet` is a sweep: a row a site and control.
+    controls
+        Names of some of these; None for all that apply, and the result says which were left out, and why.
+
+        - ``"self-patch"``: each unit's own activation put where it is, in runs like the others. It is exactly 0 in
+          every unit, or the run stops; the largest difference before rounding was settled is reported.
+        - ``"unrelated unit"``: only the mediator is another unit's: Y(x_i, M(x'_j)) in place of Y(x_i, M(x'_i)).
+        - ``"random direction"``: the activation moved as far as the exchange moves it, in a random direction
+          (`RandomDirection`).
+        - ``"shuffled pairs"``: the whole analysis with the source inputs of other units; the outcome stays that of the
+          base's unit. For PNIE these are the runs of "unrelated unit"; for TNIE another input runs, too.
+        - ``"shuffled answers"``: inputs and mediator as they were, the outcome read with the columns of another
+          unit. Only for outcomes that read columns.
+        - ``"re-initialised model"``: the same architecture with random weights (`reinitialised`), one draw of them.
+    estimand
+        "pnie", "tnie", or both.
+    n_draws
+        Draws of each random control, averaged within the unit; 10 if left out.
+    rng
+        Seed or generator: of donors, directions, weights and resamples.
+    method, confidence_level, n_resamples, **execution
+        As in `mediate`.
+
+    Returns
+    -------
+    Effects
+        Of kind 'controls', with columns ``control`` and ``n_draws``: the effect itself ('none'), the controls, and rows
+        'beyond ...' for the effect minus a random control, unit by unit. ``units`` has ``control`` and ``donor``.
+
+    Raises
+    ------
+    SiteError, DataError, OutcomeError, DesignError
+        For a question that cannot be asked, before the model runs on a batch.
+    BackendError
+        As in `mediate`; or if a self-patch changes an outcome by more than rounding.
+
+    Warns
+    -----
+    AlignmentWarning
+        If units share their number of tokens at the mediator with no other: "unrelated unit" and "shuffled pairs" are
+        about the rest.
+    DegenerateWarning
+        If rows other than the self-patch have no interval.
+
+    Notes
+    -----
+    Donors are drawn in cycles among units of equal numbers of tokens at all sites, so that in each draw every unit
+    gives once and gets once; they are common to all sites. Intervals count a unit in both roles: `tabulate_controls`
+    has the formula. Those of the re-initialised model hold for the weights that were drawn.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import mediation as med
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> pairs = med.Pairs(base=torch.zeros(40, 1), source=torch.rand(40, 1, generator=generator))
+    >>> found = controls(
+    ...     med.testing.LinearInteraction(), pairs, med.Site("mediator"), med.testing.first_output,
+    ...     controls=["self-patch", "random direction"], rng=0, n_resamples=999,
+    ... )
+    >>> found.tidy()["control"].tolist()
+    ['none', 'self-patch', 'random direction', 'beyond random direction']
+    """  # fmt: skip
+    loaded = load(model) if not isinstance(model, Model) else model
+    how, progress = _execution(execution)
+    settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    check_question(pairs, outcome, 1 if n_draws is None else n_draws)
+    wanted = _wanted(estimand)
+    asked = _asked(controls)
+    pairs.inputs("source")
+    encoding = encode(pairs, loaded)
+    question = Question(
+        model=loaded,
+        pairs=pairs,
+        encoding=encoding,
+        outcome=outcome,
+        mediators=_mediators(mediator, loaded, encoding),
+        keys=tuple(one.key for one in wanted),
+        n_draws=_draws(n_draws, asked),
+        seed=settings.seed,
+    )
+    names, fresh, left_out = _applicable(question, asked)
+    donors = _donors(question, names)
+    parts = _parts(question, names, donors, fresh)
+    units, done = run_parts(question, parts, how, progress)
+    table = tabulate_controls(units, wanted, settings)
+    provenance = provenance_of(done[0], mediator, repr(Interchange()), how)
+    provenance |= {"kind": "controls", "inference": _inference(settings)}
+    provenance["controls"] = _account(question, names, parts, done, left_out)
+    return Effects(table, units, provenance)
+
+
+def _execution(options: dict[str, Any]) -> tuple[Execution, Progress]:
+    return execution_for(options, controls)
+
+
+def _wanted(estimand: Any) -> tuple[AbstractEstimand, ...]:
+    wanted = estimands_from(("y00", "y01", "y10", "y11"), estimand)
+    other = [one.key for one in wanted if one.key not in _KEYS]
+    if other:
+        raise DesignError(
+            f"controls: estimand {other[0]!r} has none; controls are of what a patch does, so of the indirect effects "
+            "'pnie' and 'tnie'. med.mediate answers the others."
+        )
+    return tuple(sorted(wanted, key=lambda one: _KEYS.index(one.key)))
+
+
+def _asked(given: object) -> tuple[str, ...] | None:
+    """Return the names of the controls that are asked for, in the order of the table; None for all."""
+    if given is None:
+        return None
+    if not isinstance(given, Iterable) or isinstance(given, (Mapping, type)):
+        raise DesignError(f"controls is {called(given)}; names such as 'unrelated unit' are needed, or None for all.")
+    names = [given] if isinstance(given, str) else list(given)
+    if not names:
+        raise DesignError(f"controls is empty; choose from {', '.join(map(repr, CONTROLS))}, or None for all.")
+    for name in names:
+        if name == "none":
+            raise DesignError("controls: 'none' is the effect itself, which is always there. Leave it out.")
+        one_of(name, CONTROLS, what="control")
+    return tuple(name for name in CONTROLS if name in names)
+
+
+def _draws(n_draws: int | None, asked: Sequence[str] | None) -> int:
+    if n_draws is None:
+        return _DRAWS
+    if n_draws > 1 and asked is not None and not set(asked) & set(RANDOM):
+        raise DesignError(
+            f"controls: n_draws = {n_draws}, and nothing is drawn in {', '.join(map(repr, asked))}. Leave n_draws out, "
+            f"or add a random control: {', '.join(map(repr, RANDOM))}."
+        )
+    return positive_int(n_draws, what="n_draws")
+
+
+def _applicable(
+    question: Question, asked: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], Model | None, dict[str, str]]:
+    """Return the controls to run, the re-initialised model, and those that do not apply, with the reason.
+
+    Raises
+    ------
+    DesignError, BackendError
+        If one that was asked for by name does not apply.
+    """
+    left_out: dict[str, str] = {}
+    names = CONTROLS if asked is None else asked
+    if _ANSWERS in names and not _reads_columns(question.outcome, question.pairs):
+        why = "the outcome reads no column of the units, so all units have the same answers"
+        if asked is not None:
+            raise DesignError(f"controls: {_ANSWERS!r} does not apply: {why}. Leave it out.")
+        left_out[_ANSWERS] = why
+    fresh = None
+    if _MODEL in names:
+        try:
+            fresh = reinitialised(question.model, question.seed)
+        except MediationError as error:
+            if asked is not None:
+                raise
+            left_out[_MODEL] = str(error).removeprefix("reinitialised: ").split(". ")[0]
+    return tuple(name for name in names if name not in left_out), fresh, left_out
+
+
+def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
+    """Return True if the outcome of a unit depends on its row of the frame."""
+    columns = set(map(str, pairs.table.columns))
+    if isinstance(outcome, CustomOutcome):
+        return bool(columns) and len(inspect.signature(outcome.function).parameters) > 1
+    if not dataclasses.is_dataclass(outcome):
+        return bool(columns)
+    values = [getattr(outcome, field.name) for field in dataclasses.fields(outcome)]
+    return any(isinstance(value, str) and value in columns for value in values)
+
+
+def _donors(question: Question, names: Sequence[str]) -> dict[str, Index]:
+    """Return the donors of each control that has them; warn of units without."""
+    found: dict[str, Index] = {}
+    n, where = len(question.pairs), " and ".join(map(str, list(question.mediators)[:3]))
+    exchanged = [name for name in _EXCHANGED if name in names]
+    if exchanged:
+        index = donors_of(lengths_at(question), question.n_draws, question.seed)
+        alone = unmatched(index, where)
+        if alone:
+            shown = ", ".join(map(str, alone[:6])) + (", ..." if len(alone) > 6 else "")
+            warn(
+                f"{len(alone)} of {n} units have a number of tokens at {where} that no other unit has ({shown}), and so no "
+                f"donor: {' and '.join(map(repr, exchanged))} are about the other {n - len(alone)}.",
+                AlignmentWarning,
+            )
+        found |= dict.fromkeys(exchanged, index)
+    if _ANSWERS in names:
+        found[_ANSWERS] = donors_of([0] * n, question.n_draws, question.seed)
+        if n < 2:
+            raise DesignError(f"controls: {_ANSWERS!r} needs at least two units; there is 1. Add units.")
+    return found
+
+
+def _parts(
+    question: Question, names: Sequence[str], donors: Mapping[str, Index], fresh: Model | None
+) -> tuple[Part, ...]:
+    """Return the studies to run, each checked."""
+    inputs = "tnie" in question.keys and _PAIRS in names
+    swapped = next((donors[name] for name in _EXCHANGED if name in donors), None)
+    parts = [main_part(question, [name for name in names if not (inputs and name == _PAIRS)], swapped)]
+    if inputs:
+        parts.append(mixed_part(question, _PAIRS, donors[_PAIRS], what="source"))
+    if _ANSWERS in names:
+        parts.append(mixed_part(question, _ANSWERS, donors[_ANSWERS], what="answers"))
+    if fresh is not None:
+        parts.append(model_part(question, fresh, _MODEL))
+    return tuple(parts)
+
+
+def _inference(settings: Inference) -> dict[str, Any]:
+    return {
+        "method": settings.method,
+        "confidence_level": settings.confidence_level,
+        "n_resamples": settings.n_resamples,
+        "seed": settings.seed,
+    }
+
+
+def _account(
+    question: Question,
+    names: Sequence[str],
+    parts: Sequence[Part],
+    done: Sequence[Finished],
+    left_out: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return what provenance keeps of the controls."""
+    account: dict[str, Any] = {"names": list(names), "left_out": dict(left_out), "n_draws": question.n_draws}
+    if _SELF in names:
+        found = done[0].report["self_patch"]
+        account["self_patch"] = {**found, "reason": "exactly 0 in every unit"}
+    if _MODEL in names:
+        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].study.model.digest}
+    account["plans"] = [
+        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")} for one in done
+    ]
+    return account

@@ -1,0 +1,176 @@
+"""From the units of null controls to their table: the effect, each control, and the effect beyond each control."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .._errors import DegenerateWarning
+from ..estimands import AbstractEstimand
+from ..estimands._abstract import contrast
+from ..inference import Inference, mean_intervals
+from ._frame import POTENTIAL_OUTCOMES
+from ._tabulate import Array, _resolved, warn_degenerate
+
+REAL = "none"
+CONTROLS = (
+    "self-patch",
+    "unrelated unit",
+    "random direction",
+    "shuffled pairs",
+    "shuffled answers",
+    "re-initialised model",
+)
+RANDOM = ("unrelated unit", "random direction", "shuffled pairs", "shuffled answers")
+"""Controls that are drawn at random, and that the effect is compared with, unit by unit."""
+
+BEYOND = "beyond "
+"""Before the name of a control: the effect minus that control."""
+
+
+class _Block(NamedTuple):
+    """Outcomes of one control: arrays (units, draws, sites), the units, and the donor of each draw (-1: none)."""
+
+    outcomes: dict[str, Array]
+    who: NDArray[np.int64]
+    donors: NDArray[np.int64]
+    clusters: NDArray[Any]
+    weights: Array
+
+
+def tabulate_controls(units: pd.DataFrame, estimands: Sequence[AbstractEstimand], settings: Inference) -> pd.DataFrame:
+    """Return the table of kind 'controls' of a units frame.
+
+    Parameters
+    ----------
+    units
+        One row a site, control ('none' for the effect itself), unit and draw, with ``donor``: the unit whose
+        activation, source input or answers were used, -1 where it is the unit itself. A control may lack units.
+    estimands
+        Means, such as pnie and tnie.
+    settings
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        For each estimand and site a row for the effect, for each control, and for the effect beyond each random
+        control, which is the difference unit by unit, over the units that the control has.
+
+    Warns
+    -----
+    DegenerateWarning
+        Once, if rows other than self-patches have no interval.
+
+    Notes
+    -----
+    Draws are averaged within the unit that *received*. Where others *gave*, each unit counts in both roles: its
+    number is its own mean plus the deviations of those that received from it. This leaves the mean as it is, and is
+    the linearisation of a U-statistic over pairs of units (Hoeffding 1948): the means of units alone vary too little
+    where some units are strong donors.
+    """
+    sites = list(dict.fromkeys(units["site"]))
+    blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
+    names = [name for name in (REAL, *CONTROLS) if name in blocks]
+    rows: dict[str, pd.DataFrame] = {}
+    for name in names:
+        block = blocks[name]
+        effects = [_per_unit(block, one) for one in estimands]
+        rows[name] = _lines(effects, block, estimands, sites, settings)
+        if name in RANDOM:
+            real = [_per_unit(_same_units(blocks[REAL], block.who), one) for one in estimands]
+            differences = [one - other for one, other in zip(real, effects, strict=True)]
+            rows[BEYOND + name] = _lines(differences, block, estimands, sites, settings)
+    order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
+    table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
+    table["n_draws"] = table["control"].map({name: _draws(blocks, name) for name in order})
+    ranks = {"estimand": [one.key for one in estimands], "site": sites, "control": order}
+    table = table.sort_values(list(ranks), key=lambda column: column.map(ranks[str(column.name)].index))
+    table = table.reset_index(drop=True)
+    said = table[table["control"] != CONTROLS[0]]
+    named = said["site"].where(said["control"] == REAL, said["site"] + ", " + said["control"])
+    warn_degenerate(said.assign(site=named), list(said["reason"]))
+    return table.drop(columns="reason")
+
+
+def _draws(blocks: dict[str, _Block], name: str) -> int:
+    return int(blocks[name.removeprefix(BEYOND)].donors.shape[1])
+
+
+def _block(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
+    first = rows[rows["site"] == sites[0]]
+    who = first["unit"].unique()
+    draws = int(first["draw"].nunique())
+    at = (
+        pd.Index(who).get_indexer(pd.Index(rows["unit"])),
+        rows["draw"].to_numpy(dtype=int),
+        pd.Index(sites).get_indexer(pd.Index(rows["site"])),
+    )
+    shape = (len(who), draws, len(sites))
+    outcomes = {}
+    for name in (name for name in POTENTIAL_OUTCOMES if name in rows.columns):
+        outcomes[name] = np.full(shape, np.nan)
+        outcomes[name][at] = rows[name].to_numpy(dtype=float)
+    donors = np.full(shape, -1, dtype=np.int64)
+    donors[at] = rows["donor"].to_numpy(dtype=np.int64)
+    once = first.drop_duplicates("unit")
+    return _Block(
+        outcomes,
+        who.astype(np.int64),
+        donors[:, :, 0],
+        once["cluster"].to_numpy(),
+        once["weight"].to_numpy(dtype=float),
+    )
+
+
+def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
+    """Return the block of `who` only, in that order."""
+    keep = pd.Index(block.who).get_indexer(pd.Index(who))
+    outcomes = {name: values[keep] for name, values in block.outcomes.items()}
+    return _Block(outcomes, who, block.donors[keep], block.clusters[keep], block.weights[keep])
+
+
+def _per_unit(block: _Block, estimand: AbstractEstimand) -> Array:
+    """Return one number a unit and site, (n, sites), whose weighted mean is the effect."""
+    values = contrast(estimand.weights, block.outcomes)
+    mean: Array = values.mean(axis=1)
+    if (block.donors < 0).all():
+        return mean
+    centre = np.average(mean, axis=0, weights=block.weights)
+    given = np.zeros_like(mean)
+    number = pd.Index(block.who)
+    for draw in range(values.shape[1]):
+        apart = block.weights[:, None] * (values[:, draw] - centre) / values.shape[1]
+        np.add.at(given, number.get_indexer(pd.Index(block.donors[:, draw])), apart)
+    found: Array = mean + given / block.weights[:, None]
+    return found
+
+
+def _lines(
+    effects: Sequence[Array], block: _Block, estimands: Sequence[AbstractEstimand], sites: Sequence[str],
+    settings: Inference,
+) -> pd.DataFrame:  # fmt: skip
+    values = _resolved(np.concatenate(effects, axis=1), block.outcomes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # said once, with the names of rows
+        found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings)
+    return pd.DataFrame(
+        {
+            "estimand": [one.key for one in estimands for _ in sites],
+            "site": [site for _ in estimands for site in sites],
+            "estimate": found.estimate,
+            "std_error": found.std_error,
+            "conf_low": found.conf_low,
+            "conf_high": found.conf_high,
+            "p_value": found.p_value,
+            "method": list(found.method),
+            "n": found.n,
+            "n_clusters": found.n_clusters,
+            "reason": list(found.reason),
+        }
+    )
