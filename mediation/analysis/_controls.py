@@ -247,8 +247,8 @@ def _donors(question: Question, names: Sequence[str]) -> dict[str, Index]:
         if alone:
             shown = ", ".join(map(str, alone[:6])) + (", ..." if len(alone) > 6 else "")
             warn(
-                f"{len(alone)} of {n} units have a number of tokens at {where} that no other unit has ({shown}), and so no "
-                f"donor: {' and '.join(map(repr, exchanged))} are about the other {n - len(alone)}.",
+                f"{len(alone)} of {n} units have a number of tokens at {where} that no other unit has ({shown}), so "
+                f"they have no donor: {' and '.join(map(repr, exchanged))} are about the other {n - len(alone)}.",
                 AlignmentWarning,
             )
         found |= dict.fromkeys(exchanged, index)

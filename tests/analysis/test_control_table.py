@@ -1,0 +1,115 @@
+"""The table of controls: numbers a unit that count what it gave, against the U-statistic over all pairs of units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from mediation.analysis._control_runs import donors_of
+from mediation.estimands import NaturalIndirectEffect
+from mediation.estimate import tabulate_controls
+from mediation.inference import Inference
+
+PNIE = (NaturalIndirectEffect("pure"),)
+T = Inference(method="t", n_resamples=99)
+
+
+def frame(values: np.ndarray, donors: np.ndarray, own: np.ndarray, weights: np.ndarray | None = None) -> pd.DataFrame:
+    """Units whose effect is `own`, and whose control in each draw is ``values[unit, donor]``."""
+    draws, n = donors.shape
+    unit, draw = np.tile(np.arange(n), draws), np.repeat(np.arange(draws), n)
+    donor = donors[draw, unit]
+    parts = [
+        pd.DataFrame({"control": "none", "unit": np.arange(n), "draw": 0, "donor": -1, "y01": own}),
+        pd.DataFrame(
+            {"control": "unrelated unit", "unit": unit, "draw": draw, "donor": donor, "y01": values[unit, donor]}
+        ),
+    ]
+    units = pd.concat(parts, ignore_index=True).assign(site="here", y00=0.0)
+    units["cluster"] = units["unit"]
+    units["weight"] = np.ones(len(units)) if weights is None else weights[units["unit"]]
+    return units
+
+
+def row(units: pd.DataFrame, control: str, inference: Inference = T) -> pd.Series:
+    return tabulate_controls(units, PNIE, inference).set_index("control").loc[control]
+
+
+def every_pair(n: int) -> np.ndarray:
+    return np.array([np.roll(np.arange(n), -shift) for shift in range(1, n)])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_over_all_pairs_it_is_the_linearised_u_statistic(weighted):
+    rng = np.random.default_rng(0)
+    n = 7
+    values, own = rng.normal(size=(n, n)), rng.normal(size=n)
+    weights = rng.uniform(0.5, 2, size=n) if weighted else np.ones(n)
+    off = ~np.eye(n, dtype=bool)
+    total = weights / weights.sum()
+    got = np.array([values[i, off[i]].mean() for i in range(n)])
+    centre = total @ got
+    gave = np.array([(weights[off[i]] * (values[off[i], i] - centre)).sum() / (n - 1) / weights[i] for i in range(n)])
+    for control, number in (("unrelated unit", got + gave), ("beyond unrelated unit", own - got - gave)):
+        found = row(frame(values, every_pair(n), own, weights), control)
+        assert found["estimate"] == pytest.approx(total @ number, abs=1e-12)
+        error = np.sqrt(n / (n - 1) * (total**2 @ (number - total @ number) ** 2))
+        assert found["std_error"] == pytest.approx(error, rel=1e-9)
+        assert found["n_draws"] == n - 1
+
+
+def test_what_a_unit_gives_counts_as_much_as_what_it_gets():
+    """With f(i, j) = a_i + b_j the mean is mean(a) + mean(b), so its error is that of the mean of a + b."""
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 30))
+    found = row(frame(a[:, None] + b[None, :], every_pair(30), a + b), "unrelated unit")
+    assert found["estimate"] == pytest.approx((a + b).mean(), abs=1e-12)
+    assert found["std_error"] == pytest.approx((a + b).std(ddof=1) / np.sqrt(30), rel=0.05)
+    beyond = row(frame(a[:, None] + b[None, :], every_pair(30), a + b + 1), "beyond unrelated unit")
+    assert beyond["estimate"] == pytest.approx(1, abs=1e-12)
+    assert beyond["std_error"] < 0.02
+
+
+@pytest.mark.statistical
+def test_intervals_of_random_donors_cover():
+    """f(i, j) = 1 + a_i + b_j + a_i b_j / 2 + noise with strong donors b: means of units alone cover far too rarely."""
+    rng = np.random.default_rng(2)
+    n, draws, sims = 24, 10, 400
+    hits = {"unrelated unit": 0, "beyond unrelated unit": 0, "units alone": 0}
+    for sim in range(sims):
+        a, b = 0.3 * rng.normal(size=n), rng.normal(size=n)
+        values = 1 + a[:, None] + b[None, :] + a[:, None] * b[None, :] / 2 + 0.5 * rng.normal(size=(n, n))
+        own = 2 + a + b + a * b / 2 + 0.5 * rng.normal(size=n)
+        units = frame(values, donors_of([0] * n, draws, sim), own)
+        table = tabulate_controls(units, PNIE, T).set_index("control")
+        for name in ("unrelated unit", "beyond unrelated unit"):
+            hits[name] += table.loc[name, "conf_low"] <= 1 <= table.loc[name, "conf_high"]
+        alone = units.assign(donor=-1)
+        low, high = row(alone, "unrelated unit")[["conf_low", "conf_high"]]
+        hits["units alone"] += low <= 1 <= high
+    # Monte Carlo standard error at .95: .011.
+    assert hits["unrelated unit"] / sims >= 0.92
+    assert hits["beyond unrelated unit"] / sims >= 0.92
+    assert hits["units alone"] / sims < 0.8
+
+
+@given(groups=st.lists(st.integers(0, 3), min_size=1, max_size=12), seed=st.integers(0, 2**16))
+@settings(deadline=None, max_examples=50)
+def test_donors_are_cycles_within_groups(groups, seed):
+    donors = donors_of(groups, 3, seed)
+    for draw in donors:
+        assert sorted(draw) == list(range(len(groups)))
+        assert [groups[unit] for unit in draw] == groups
+        for unit, donor in enumerate(draw):
+            assert (donor == unit) == (groups.count(groups[unit]) == 1)
+    assert donors.tolist() == donors_of(groups, 3, seed).tolist()
+    assert donors[:2].tolist() == donors_of(groups, 2, seed).tolist()
+
+
+def test_every_other_unit_is_as_likely_a_donor():
+    donors = donors_of([0] * 4, 3000, 0)
+    counts = np.array([[(donors[:, unit] == other).sum() for other in range(4)] for unit in range(4)])
+    assert np.diag(counts).tolist() == [0, 0, 0, 0]
+    assert np.abs(counts[~np.eye(4, dtype=bool)] - 1000).max() < 5 * np.sqrt(3000 * 2 / 9)
