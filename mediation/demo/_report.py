@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..results import Effects
+from ..results._numbers import print_row
 from ..units import Pairs
 
 if TYPE_CHECKING:
@@ -89,11 +90,7 @@ def _decomposition(result: DemoResult) -> str:
     site, pm = rows["te"]["site"], rows["pm"]
     n_components = _estimand(result.components, "pnie").shape[0]
     band = _row(result.components, "pnie", site)
-    share = (
-        "unbounded"
-        if "unbounded" in pm["method"] or "complement" in pm["method"]
-        else _interval(pm["conf_low"], pm["conf_high"])
-    )
+    share = print_row(pm["estimate"], pm["std_error"], pm["conf_low"], pm["conf_high"], method=pm["method"]).interval
     return f"""## How much goes through one component: {site}
 
 ![decomposition](decomposition.png)

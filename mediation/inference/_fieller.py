@@ -5,11 +5,13 @@ The set holds every r that the t test of mean(A) - r mean(B) = 0 does not reject
     (a - r b)^2 <= q^2 (V_aa - 2 r V_ab + r^2 V_bb)
 
 with the cluster-robust covariance V of the two means and q the t quantile with J - 1 degrees of freedom. When b is
-significantly different from 0 it is an interval; otherwise it is the whole line or the line without a gap.
+significantly different from 0 it is an interval; otherwise it is the whole line or the line without a gap. The ends of
+a gap are kept in the name of the method, in as many digits as a float has.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ from ._degenerate import Reason
 from ._sampling import Array, Sampling
 from ._student import t_p_value, t_quantile
 from ._variance import SAME, Linearised, linearise
+
+_GAP = re.compile(r"\(complement: <= (\S+) or >= (\S+)\)")
 
 
 class Moments(NamedTuple):
@@ -41,6 +45,35 @@ class FiellerSet(NamedTuple):
     bounded: NDArray[np.bool_]
 
 
+def set_method(name: str, low: float, high: float, gap: tuple[float, float]) -> str:
+    """Return the method of a row: `name`, and what its two ends do not say of the set.
+
+    Examples
+    --------
+    >>> set_method("fieller", 0.2, 0.6, (float("nan"), float("nan")))
+    'fieller'
+    >>> set_method("fieller", -np.inf, np.inf, (-0.1, 2 / 3))
+    'fieller (complement: <= -0.1 or >= 0.6666666666666666)'
+    """
+    if np.isfinite(gap[0]):
+        return f"{name} (complement: <= {float(gap[0])!r} or >= {float(gap[1])!r})"
+    return name if np.isfinite(low) or np.isfinite(high) else f"{name} (unbounded)"
+
+
+def gap_in(method: str) -> tuple[float, float] | None:
+    """Return the ends of the gap that `set_method` wrote, exactly; None where there is none.
+
+    Examples
+    --------
+    >>> gap_in("cluster fieller (complement: <= -0.1 or >= 0.6666666666666666)") == (-0.1, 2 / 3)
+    True
+    >>> gap_in("fieller (unbounded)") is None
+    True
+    """
+    found = _GAP.search(method)
+    return None if found is None else (float(found[1]), float(found[2]))
+
+
 class Ratio(NamedTuple):
     """Ratios of k columns: estimate, delta-method standard error, p-value, set, and why there is none."""
 
@@ -53,6 +86,8 @@ class Ratio(NamedTuple):
 
 def fieller_set(moments: Moments, v_residual: Array, quantile: float) -> FiellerSet:
     """Solve Fieller's inequality for r.
+
+    With b^2 = q^2 V_bb exactly, the inequality is linear in r and the set is a half-line.
 
     Parameters
     ----------
@@ -79,7 +114,10 @@ def fieller_set(moments: Moments, v_residual: Array, quantile: float) -> Fieller
     root = middle + np.copysign(np.sqrt(np.maximum(quarter, 0.0)), middle)
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = np.sort(np.stack([root / lead, np.where(root == 0, 0.0, last / root)]), axis=0)
-    low, high = np.where(bounded, ends[0], -np.inf), np.where(bounded, ends[1], np.inf)
+        end = last / (2 * middle)
+    half = (lead == 0) & (middle != 0)
+    low = np.where(bounded, ends[0], np.where(half & (middle > 0), end, -np.inf))
+    high = np.where(bounded, ends[1], np.where(half & (middle < 0), end, np.inf))
     return FiellerSet(low, high, np.where(gap, ends[0], np.nan), np.where(gap, ends[1], np.nan), bounded)
 
 

@@ -13,4 +13,5 @@ from ._schema import (
     validate as validate,
     validate_units as validate_units,
 )
+from ._sets import IntervalSet as IntervalSet, set_of as set_of
 from ._summary import Summary as Summary

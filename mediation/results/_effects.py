@@ -15,7 +15,9 @@ from ._describe import describe
 from ._io import Parts, read_parts, write
 from ._kinds import Kind
 from ._provenance import plain, text_at
+from ._row import row_named
 from ._schema import kind_of, validate, validate_units
+from ._sets import IntervalSet, set_of
 from ._summary import Summary
 
 
@@ -137,6 +139,33 @@ class Effects:
             If the table has no such estimand.
         """
         return describe(self._table, self.kind, self._provenance, estimand=estimand, most=most)
+
+    def confidence_set(self, estimand: str, site: str | None = None, **row: object) -> IntervalSet:
+        """Return the confidence set of one row: nearly always one interval, for ratios also half-lines.
+
+        Parameters
+        ----------
+        estimand
+            Its key, such as ``"pm"``.
+        site
+            The site, for a sweep; may be left out where there is one row.
+        **row
+            Further columns that name the row, such as ``arm="zero"`` or ``metric="probability"``.
+
+        Raises
+        ------
+        DesignError
+            If no row, or more than one, is named.
+
+        Examples
+        --------
+        >>> from mediation import effects
+        >>> frame = pd.DataFrame({"y00": [0.0] * 5, "y10": [0.4, 0.6, 0.5, 0.7, 0.5], "y11": [1.0, 1.3, 1.1, 1.2, 0.9]})
+        >>> found = effects(frame, rng=0).confidence_set("pm")
+        >>> found.is_bounded, found.contains(0.5), found.contains(0.0)
+        (True, True, False)
+        """
+        return set_of(row_named(self._table, self.kind, estimand, {"site": site, **row}))
 
     def save(self, path: str | Path) -> Path:
         """Write table, units and provenance as three files that belong together, and return the path of the table.

@@ -13,6 +13,7 @@ from .._errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, SiteInfo, seed_from, tabulate, units_from
 from ..inference import Inference, Method
+from ._cautions import warn_of_weak_totals
 from ._effects import Effects
 from ._provenance import section
 
@@ -27,6 +28,7 @@ def summarise(
 ) -> Effects:
     """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
     found = tabulate(units, estimands, settings, sites=sites)
+    warn_of_weak_totals(found.table, settings.confidence_level)
     inference = {
         "method": settings.method,
         "confidence_level": settings.confidence_level,

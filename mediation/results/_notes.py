@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ._cautions import cautions
 from ._kinds import Kind
 from ._meanings import meaning_of
-from ._numbers import is_unbounded
 from ._provenance import section, text_at
 
 _DEGENERATE = "degenerate"  # the method of a row without an interval
@@ -24,7 +24,7 @@ def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tup
         _outcome(provenance),
         _model(provenance),
         _convention(kind, list(table["estimand"]), provenance),
-        *_cautions(table),
+        *cautions(table),
     ]
     return tuple(note for note in found if note)
 
@@ -105,15 +105,3 @@ def _convention(kind: Kind, estimands: list[str], provenance: Mapping[str, Any])
     if {"cde", "int_ref", "pe"} & set(estimands):
         said += " y_0m, y_1m: the mediator ablated."
     return said
-
-
-def _cautions(table: pd.DataFrame) -> list[str]:
-    found = []
-    if any(is_unbounded(method) for method in table["method"]):
-        found.append("unbounded: the total effect cannot be told from 0, so no finite interval holds for the ratio.")
-    gaps = [method.partition("(complement: ")[2].rstrip(")") for method in table["method"] if "(complement: " in method]
-    if len(gaps) == 1:
-        found.append(f"The unbounded set is two half-lines: {gaps[0]}.")
-    if bool((table["conf_low"].isna() & ~table["method"].map(is_unbounded)).any()):
-        found.append("no interval: none can be formed (all units alike, or too few of them); the estimate stands.")
-    return found

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from ._sets import IntervalSet, interval_set
+
 _ERROR_DIGITS = 2  # significant digits of the standard error
 _LONE_DIGITS = 3  # significant digits of an estimate without any measure of error
 _MOST_DIGITS = 7  # more than float32 holds would be false digits
@@ -23,7 +25,8 @@ class Printed:
     Parameters
     ----------
     estimate, std_error, interval
-        Text; the interval is '[low, high]', 'unbounded' or 'no interval'.
+        Text; the interval is '[low, high]', with '(-inf' or 'inf)' where it has no end; '(-inf, x] or [y, inf)' for
+        two half-lines; 'unbounded' for the whole line; or 'no interval'.
     """
 
     estimate: str
@@ -52,7 +55,8 @@ def print_row(estimate: float, std_error: float, low: float, high: float, *, met
     """Return the texts of one row, all to the same decimal place.
 
     The place is that of the second significant digit of the standard error; without one, of a quarter of the
-    interval's width; without either, three significant digits of the estimate.
+    interval's width; without either, three significant digits of the estimate. The ends of a gap have at least two
+    significant digits of their own: the standard error of a ratio whose denominator may be 0 says nothing about them.
 
     Examples
     --------
@@ -60,6 +64,10 @@ def print_row(estimate: float, std_error: float, low: float, high: float, *, met
     Printed(estimate='2.31', std_error='0.21', interval='[1.88, 2.75]')
     >>> print_row(0.75, 0.9, float("-inf"), float("inf"), method="fieller (unbounded)").interval
     'unbounded'
+    >>> print_row(
+    ...     9.1, 25.0, float("-inf"), float("inf"), method="fieller (complement: <= -0.1037 or >= 0.6184)"
+    ... ).interval
+    '(-inf, -0.10] or [0.62, inf)'
     >>> print_row(0.0, float("nan"), float("nan"), float("nan"))
     Printed(estimate='0', std_error='', interval='no interval')
     """
@@ -67,7 +75,7 @@ def print_row(estimate: float, std_error: float, low: float, high: float, *, met
     return Printed(
         estimate=_number(estimate, decimals),
         std_error=_error(std_error, decimals),
-        interval=_interval(low, high, decimals, method),
+        interval=_interval(interval_set(low, high, method), decimals),
     )
 
 
@@ -125,11 +133,26 @@ def _error(std_error: float, decimals: int) -> str:
     return _number(std_error, decimals)
 
 
-def _interval(low: float, high: float, decimals: int, method: str) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return UNBOUNDED if is_unbounded(method) else NO_INTERVAL
-    if is_unbounded(method) or (math.isinf(low) and math.isinf(high)):
+def _interval(found: IntervalSet, decimals: int) -> str:
+    if found.is_missing:
+        return NO_INTERVAL
+    if found.is_line:
         return UNBOUNDED
-    left = "(-inf" if math.isinf(low) else f"[{_number(low, decimals)}"
-    right = "inf)" if math.isinf(high) else f"{_number(high, decimals)}]"
+    if len(found.pieces) > 1:
+        gap = found.pieces[1][0] - found.pieces[0][1]
+        decimals = max(decimals, _ERROR_DIGITS - 1 - _magnitude(gap / 4))
+    return " or ".join(_piece(*piece, decimals, own=len(found.pieces) > 1) for piece in found.pieces)
+
+
+def _piece(low: float, high: float, decimals: int, *, own: bool) -> str:
+    left = "(-inf" if math.isinf(low) else f"[{_end(low, decimals, own=own)}"
+    right = "inf)" if math.isinf(high) else f"{_end(high, decimals, own=own)}]"
     return f"{left}, {right}"
+
+
+def _end(value: float, decimals: int, *, own: bool) -> str:
+    """Print an end; with `own` to at least two significant digits, and to no more than a float32 holds."""
+    if own and value != 0:
+        size = _magnitude(value)
+        decimals = min(max(decimals, _ERROR_DIGITS - 1 - size), _MOST_DIGITS - 1 - size)
+    return _number(value, decimals)

@@ -25,7 +25,10 @@ from mediation.testing import (
 from tests.engine.studies import WORLDS
 
 # Gates give the same effect for many units on purpose; what intervals make of that is tested with the statistics.
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),
+]
 
 N = 12
 BITS = torch.tensor(list(itertools.product((0.0, 1.0), repeat=2)))

@@ -38,14 +38,31 @@ def test_rows(row, texts):
     assert (printed.estimate, printed.std_error, printed.interval) == texts
 
 
-@pytest.mark.parametrize(
-    "method", ["fieller (unbounded)", "cluster fieller (unbounded)", "fieller (complement: <= -1 or >= 2)"]
-)
 @pytest.mark.parametrize("ends", [(-INF, INF), (NAN, NAN), (0.2, 3.0)])
-def test_fieller_sets_without_finite_ends_are_unbounded(method, ends):
-    assert is_unbounded(method)
-    assert print_row(0.7, 0.2, *ends, method=method).interval == "unbounded"
-    assert not is_unbounded("fieller")
+@pytest.mark.parametrize("name", ["fieller", "cluster fieller"])
+def test_fieller_sets_without_finite_ends_are_unbounded(name, ends):
+    whole, gapped = f"{name} (unbounded)", f"{name} (complement: <= -1.0 or >= 2.25)"
+    assert is_unbounded(whole)
+    assert is_unbounded(gapped)
+    assert not is_unbounded(name)
+    assert print_row(0.7, 0.2, *ends, method=whole).interval == "unbounded"
+    assert print_row(0.7, 0.2, *ends, method=gapped).interval == "(-inf, -1.00] or [2.25, inf)"
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "text"),
+    [
+        ((-0.10371, 0.61839), 25.0, "(-inf, -0.10] or [0.62, inf)"),  # the standard error of such a ratio says nothing
+        ((0.00012345, 2.5), 25.0, "(-inf, 0.00012] or [2.50, inf)"),  # on which side of 0 an end is, is seen
+        ((-123456.7, 0.618), 25.0, "(-inf, -123457] or [0.62, inf)"),
+        ((-1e-9, 1e9), 1e9, "(-inf, -1.0e-09] or [1.00e+09, inf)"),
+        ((-3.0, -2.9876), 0.002, "(-inf, -3.0000] or [-2.9876, inf)"),
+        ((0.0, 1.5), 1.0, "(-inf, 0.00] or [1.50, inf)"),
+    ],
+)
+def test_ends_of_a_gap_have_digits_of_their_own(gap, error, text):
+    method = f"fieller (complement: <= {gap[0]!r} or >= {gap[1]!r})"
+    assert print_row(9.1, error, -INF, INF, method=method).interval == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Cautions: what a reader of a table must not read into it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from .._errors import WeakTotalEffectWarning, warn
+from ._meanings import meaning_of
+from ._numbers import is_unbounded, print_row
+from ._sets import IntervalSet, set_of
+
+Row = Mapping[Hashable, Any]
+
+_SPLIT = ("site", "metric", "corruption")  # columns that have a total effect of their own for each of their values
+
+
+def cautions(table: pd.DataFrame) -> list[str]:
+    """Return the footnotes that warn of a reading, each a sentence or two."""
+    found = _of_ratios(table)
+    if bool((table["conf_low"].isna() & ~table["method"].map(is_unbounded)).any()):
+        found.append("no interval: none can be formed (all units alike, or too few of them); the estimate stands.")
+    return found
+
+
+def warn_of_weak_totals(table: pd.DataFrame, confidence_level: float) -> None:
+    """Warn once if a proportion of the table is one of a total effect that cannot be told from 0.
+
+    That is so where Fieller's set is unbounded, or where the interval of TE in the same table covers 0.
+    """
+    ratios, totals = _ratios(table).to_dict("records"), _totals(table)
+    weak = [row for row in ratios if not set_of(row).is_bounded or _is_weak(totals.get(_key(row)), confidence_level)]
+    if not weak:
+        return
+    which = f"{len(weak)} of {len(ratios)} proportions mediated are shares"
+    if len(ratios) == 1:
+        which = "The proportion mediated is a share"
+    several = "metric" in table or table["site"].nunique() > 1
+    warn(
+        f"{which} of a total effect that cannot be told from 0 ({_said(weak[0], totals, several=several)}), and such a "
+        "share says little. Read the indirect effects in units of the outcome, or use inputs whose total effect is "
+        "larger.",
+        WeakTotalEffectWarning,
+    )
+
+
+def _of_ratios(table: pd.DataFrame) -> list[str]:
+    ratios = _ratios(table)
+    if ratios.empty:
+        return []
+    sets = [set_of(row) for row in ratios.to_dict("records")]
+    found = []
+    if any(one.is_line for one in sets):
+        found.append("unbounded: TE cannot be told from 0, so no ratio is excluded. A share of it says little.")
+    if any(len(one.pieces) > 1 for one in sets):
+        found.append(
+            "Two half-lines: TE cannot be told from 0, so only the ratios in the gap are excluded. A "
+            "share of it says little."
+        )
+    if not found and "te" in set(table["estimand"]):
+        low, high = (table.loc[table["estimand"] == "te", end] for end in ("conf_low", "conf_high"))
+        if bool(((low <= 0) & (high >= 0)).any()):
+            found.append("The interval of TE covers 0: a share of a total effect near 0 says little.")
+    if _opposed(table):
+        found.append(
+            "PNIE and TNIE have opposite signs: how much is mediated depends on the input that runs, and no one share "
+            "says it."
+        )
+    return found + _outside(ratios["estimate"], sets)
+
+
+def _outside(estimates: pd.Series[Any], sets: Sequence[IntervalSet]) -> list[str]:
+    """Return what is to be said of proportions that are estimated outside of 0 to 1, with a bounded set."""
+    far = [one for x, one in zip(estimates, sets, strict=True) if one.is_bounded and not 0 <= x <= 1]
+    if not far:
+        return []
+    if all(high >= 0 and low <= 1 for low, high in (one.ends for one in far)):
+        return ["A proportion estimated outside 0 to 1, with a set that reaches into it: sampling error can do that."]
+    return ["A proportion outside 0 to 1 is no share: parts of the total effect have opposite signs. Read the parts."]
+
+
+def _opposed(table: pd.DataFrame) -> bool:
+    """Whether PNIE and TNIE differ in sign somewhere, beyond their intervals."""
+    rows = table[table["estimand"].isin(["pnie", "tnie"])]
+    keys = [name for name in _SPLIT if name in table]
+    signs = rows.assign(above=rows["conf_low"] > 0, below=rows["conf_high"] < 0).groupby(keys, dropna=False)
+    return bool((signs["above"].any() & signs["below"].any()).any())
+
+
+def _ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of proportions that have a set."""
+    is_ratio = table["estimand"].map(lambda key: meaning_of(key).is_ratio).astype(bool)
+    has_set = table["conf_low"].notna() | table["method"].map(is_unbounded)
+    rows: pd.DataFrame = table[is_ratio & has_set]
+    return rows
+
+
+def _totals(table: pd.DataFrame) -> dict[tuple[str, ...], Row]:
+    """Return the rows of TE by what they are the total of."""
+    return {_key(row): row for row in table[table["estimand"] == "te"].to_dict("records")}
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in _SPLIT if name in row)
+
+
+def _is_weak(total: Row | None, confidence_level: float) -> bool:
+    return total is not None and float(total["p_value"]) > 1 - confidence_level
+
+
+def _said(row: Row, totals: Mapping[tuple[str, ...], Row], *, several: bool) -> str:
+    """Return TE and the set of a proportion, in digits."""
+    where = ", ".join(filter(None, _key(row))) if several else ""
+    at = f" at {where}" if where else ""
+    parts = []
+    total = totals.get(_key(row))
+    if total is not None:
+        printed = print_row(total["estimate"], total["std_error"], total["conf_low"], total["conf_high"])
+        parts.append(f"TE{at} = {printed.estimate}, interval {printed.interval}")
+    printed = print_row(row["estimate"], row["std_error"], row["conf_low"], row["conf_high"], method=row["method"])
+    parts.append(f"set of {meaning_of(str(row['estimand'])).symbol}{at}: {printed.interval}")
+    return "; ".join(parts)
