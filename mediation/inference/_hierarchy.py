@@ -246,7 +246,7 @@ class _Tree:
 
     def _sums(self, numbers: Array) -> Array:
         """Return the sum over each group of one number per column."""
-        return np.bincount(self._code, weights=numbers)
+        return np.bincount(self._code, weights=numbers).astype(np.float64)
 
 
 def _upper_quantile(rows: Array, share: float) -> Array:

@@ -93,7 +93,7 @@ EQUIVALENCE = (
     Column("equivalence_low", "float64", "Lower end of the interval at level 1 - 2 alpha that the two tests invert."),
     Column("equivalence_high", "float64", "Upper end of that interval."),
     Column("p_equivalence", "float64", "Larger p-value of the two one-sided tests against the margin."),
-    Column("verdict", "str", "equivalent, different, both: real but negligible, or undecided."),
+    Column("verdict", "str", "equivalent, different, both: real but negligible, undecided, or no interval."),
 )
 INTERACTIONS = (
     Column("partner", "str", "The second site of a pair; empty otherwise."),
@@ -104,7 +104,7 @@ HIERARCHY = (
     *SWEEP[:3],
     Column("level", "str", "'layer' or 'site'."),
     _P_ADJUSTED,
-    Column("rejected", "str", "'yes', 'no', or 'not tested' below a layer that was not rejected."),
+    Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
 )
 UNITS = (
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
@@ -125,6 +125,16 @@ _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = Mappi
         "sweep": (SWEEP, ("estimand", "site"), ""),
     }
 )
+
+
+_ADDED: Mapping[Kind, tuple[Column, ...]] = MappingProxyType(
+    {kind: (_P_ADJUSTED,) for kind in ("ablation", "controls", "specification")}
+)
+
+
+def added_to(kind: Kind) -> tuple[Column, ...]:
+    """Return the columns that a table of `kind` has only after `Effects.adjust`."""
+    return _ADDED.get(kind, ())
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .._checks import closest, listed, one_of
 from .._errors import DataError
-from ._kinds import KINDS, UNITS, Column, Kind, columns_of, key_of, kind_from
+from ._kinds import KINDS, UNITS, Column, Kind, added_to, columns_of, key_of, kind_from
 
 SCHEMA_VERSION = 1
 
@@ -53,6 +53,7 @@ def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     wanted = columns(kind)
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"A table of kind {kind!r} is needed, found {type(table).__name__}; give a pandas DataFrame.")
+    wanted += tuple(column for column in added_to(kind) if column.name in table)
     _check_names([str(name) for name in table.columns], [column.name for column in wanted], kind)
     if not len(table):
         raise DataError(f"A table of kind {kind!r} has no rows; at least one estimand is needed.")

@@ -1,0 +1,185 @@
+"""p-values adjusted for how many there are: Benjamini-Hochberg, Holm, or step-down max-t from the units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from .._checks import one_of
+from .._errors import DesignError, FewResamplesWarning, warn
+from ..estimands import estimands_from
+from ..estimate import POTENTIAL_OUTCOMES, unit_values
+from ..inference import mean_intervals
+from ._kinds import Kind
+from ._meanings import meaning_of
+from ._provenance import section
+from ._settings import need_own_draws, settings_of
+
+AdjustMethod = Literal["bh", "holm", "max-t"]
+Family = Literal["estimand", "all"]
+
+_ADJUSTED: tuple[Kind, ...] = ("sweep", "ablation", "comparison", "controls", "specification", "interactions")
+_RESAMPLED: tuple[Kind, ...] = ("sweep", "ablation")
+_IN_STATSMODELS = {"bh": "fdr_bh", "holm": "holm"}
+_ROWS = {
+    "sweep": "sites",
+    "ablation": "arms",
+    "comparison": "sites",
+    "controls": "rows",
+    "specification": "specifications",
+}
+_WHY_NOT = {
+    "effects": "its rows are several questions about one site. A sweep has one row a site",
+    "equivalence": "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead",
+    "hierarchy": "its p-values are adjusted down the tree already. Adjust the sweep that it was made of",
+}
+
+
+def adjusted(
+    table: pd.DataFrame,
+    kind: Kind,
+    units: pd.DataFrame,
+    provenance: Mapping[str, Any],
+    *,
+    method: AdjustMethod,
+    family: Family,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the table with `p_adjusted` (and for max-t the bands) made anew, and the provenance that says so."""
+    one_of(method, list(get_args(AdjustMethod)), what="adjust: method")
+    one_of(family, list(get_args(Family)), what="adjust: family")
+    if kind not in _ADJUSTED:
+        raise DesignError(f"adjust was asked of a result of kind {kind!r}: {_WHY_NOT[kind]}.")
+    labels = table["estimand"] if family == "estimand" else pd.Series("", index=table.index)
+    new = table.copy()
+    if method == "max-t":
+        _by_max_t(new, kind, units, provenance, labels)
+    else:
+        first = _first_of_its_test(table)
+        _warn_of_few(table.loc[first.unique()], labels, provenance, method)
+        new["p_adjusted"] = _by_p_values(table["p_value"], labels, first, method)
+    stated = section(provenance, "adjustment")
+    bands = family if method == "max-t" else stated.get("bands", "estimand")
+    return new, {**provenance, "adjustment": {"method": method, "family": family, "bands": bands}}
+
+
+def _by_p_values(p_values: pd.Series, labels: pd.Series, first: pd.Series, method: str) -> pd.Series:
+    """Return adjusted p-values within each label; rows without a p-value keep none and are not counted."""
+    found = pd.Series(np.nan, index=p_values.index)
+    for _, members in p_values[first == p_values.index].dropna().groupby(labels, sort=False):
+        found[members.index] = multipletests(members.to_numpy(), method=_IN_STATSMODELS[method])[1]
+    told: pd.Series = found[first].set_axis(found.index)
+    return told
+
+
+def _first_of_its_test(table: pd.DataFrame) -> pd.Series:
+    """Return, for each row, the label of the row that stands for its test.
+
+    An estimand that has the same estimate and p-value at every site, as TE has, is one test and not one a site.
+    """
+    first = table.index.to_series()
+    for _, rows in table.groupby("estimand", sort=False):
+        if len(rows.drop_duplicates(["estimate", "std_error", "p_value"])) == 1:
+            first[rows.index] = rows.index[0]
+    return first
+
+
+def _by_max_t(
+    new: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any], labels: pd.Series
+) -> None:
+    """Fill in p-values and bands from one weight matrix for all rows; ratios have none."""
+    if kind not in _RESAMPLED:
+        raise DesignError(
+            f"adjust('max-t') resamples the units of a sweep or of ablations, and this result is of kind {kind!r}. Use "
+            "adjust('holm'), which needs the p-values alone."
+        )
+    need_own_draws(provenance, "adjust('max-t')")
+    wanted = estimands_from(
+        [name for name in POTENTIAL_OUTCOMES if name in units], dict.fromkeys(new["estimand"].tolist())
+    )
+    found = unit_values(units, [one for one in wanted if one.denominator is None])
+    keys = ["estimand", *found.groups.columns]
+    columns = pd.concat([found.groups.assign(estimand=key) for key in found.values], ignore_index=True)
+    place = {_named(row): at for at, row in enumerate(columns[keys].itertuples(index=False, name=None))}
+    rows = [place.get(_named(row)) for row in new[keys].itertuples(index=False, name=None)]
+    here = np.array([at is not None for at in rows])
+    values = np.concatenate(list(found.values.values()), axis=1)[:, [at for at in rows if at is not None]]
+    told = mean_intervals(
+        values,
+        clusters=found.clusters,
+        weights=found.weights,
+        settings=settings_of(provenance),
+        bands=True,
+        families=labels[here].tolist(),
+    )
+    banded = ("band_low", "band_high", "p_adjusted") if "band_low" in new else ("p_adjusted",)
+    for name in banded:
+        new[name] = np.nan
+        new.loc[here, name] = getattr(told, name)
+
+
+def _named(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in row)
+
+
+def _warn_of_few(table: pd.DataFrame, labels: pd.Series, provenance: Mapping[str, Any], method: str) -> None:
+    """Warn if no p-value of as few resamples could be small enough for one true effect among those tested."""
+    resampled = table["method"].str.extract(r"\bB=(\d+)")[0]
+    labels, there = labels[table.index], table["p_value"].notna()
+    sizes = labels[there].groupby(labels, sort=False).size()
+    touched = labels[there & resampled.notna()].unique()
+    if not len(touched):
+        return
+    n_tests, n_resamples = int(sizes[touched].max()), int(resampled.dropna().astype(int).min())
+    alpha = 1 - settings_of(provenance).confidence_level
+    if 2 / (n_resamples + 1) <= alpha / n_tests + 1e-12:
+        return
+    needed = math.ceil(2 * n_tests / alpha - 1e-9) - 1
+    instead = " adjust('max-t') has no such limit." if "band_low" in table else ""
+    warn(
+        f"adjust({method!r}): the smallest p-value of {n_resamples:,} resamples is 2/(B + 1) = "
+        f"{2 / (n_resamples + 1):.2g}, and one true effect among {n_tests:,} tests is found only below {alpha:g}/"
+        f"{n_tests:,} = {alpha / n_tests:.2g}. Use n_resamples = {needed:,} or more.{instead}",
+        FewResamplesWarning,
+    )
+
+
+def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> str:
+    """Return the footnote that says how the p-values of all rows of `table` are adjusted; empty when they are not."""
+    if "p_adjusted" not in table or table["p_adjusted"].isna().all():
+        return ""
+    stated = section(provenance, "adjustment")
+    if not stated and kind != "sweep":
+        return ""
+    shared = section(provenance, "inference").get("draws") == "shared"  # then the first bands are Bonferroni's
+    method, family = stated.get("method", "holm" if shared else "max-t"), stated.get("family", "estimand")
+    how = {
+        "bh": "Benjamini-Hochberg (false discovery rate)",
+        "holm": "Holm (family-wise error)",
+        "max-t": "step-down max-t (family-wise error)",
+    }[method]
+    tests = table.loc[_first_of_its_test(table).unique()]
+    counts = tests["p_adjusted"].notna().groupby(tests["estimand"], sort=False).sum()
+    said = f"p (adj.): {how} over the {_over(kind, family, counts)}"
+    without = int(table["p_value"].isna().sum())
+    if without:
+        said += "; rows without a p-value are not counted"
+    if "band_low" in table and method != "max-t":
+        bands = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
+        said += f"; bands are {'Bonferroni' if shared else 'max-t'} over {bands}"
+    return f"{said}."
+
+
+def _over(kind: Kind, family: str, counts: pd.Series) -> str:
+    rows = _ROWS.get(kind, "rows")
+    if len(counts) == 1:
+        return f"{int(counts.iloc[0]):,} {rows}"
+    if family == "all":
+        once = ", ".join(meaning_of(str(key)).symbol for key in counts.index[counts == 1])
+        alike = f" ({once}, the same at every site, counts once)" if once and counts.max() > 1 else ""
+        return f"{int(counts.sum()):,} tests of the table together{alike}"
+    return f"{int(counts.max()):,} {rows} of each estimand"
