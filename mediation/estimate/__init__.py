@@ -1,6 +1,15 @@
 """Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
+from ._controls import (
+    BEYOND as BEYOND,
+    CONTROLS as CONTROLS,
+    RANDOM as RANDOM,
+    REAL as REAL,
+    tabulate_controls as tabulate_controls,
+)
+from ._equivalence import Margin as Margin, tabulate_equivalence as tabulate_equivalence
 from ._frame import POTENTIAL_OUTCOMES as POTENTIAL_OUTCOMES, units_from as units_from
+from ._hierarchy import tabulate_hierarchy as tabulate_hierarchy
 from ._interactions import (
     DIRECTIONS as DIRECTIONS,
     Direction as Direction,
@@ -8,4 +17,6 @@ from ._interactions import (
     tabulate_interactions as tabulate_interactions,
 )
 from ._seed import seed_from as seed_from
+from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._tabulate import SiteInfo as SiteInfo, tabulate as tabulate
+from ._unit_values import UnitValues as UnitValues, unit_values as unit_values

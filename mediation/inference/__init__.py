@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ._crossed import crossed_intervals as crossed_intervals
+from ._crossed_ratio import crossed_ratio_intervals as crossed_ratio_intervals
+from ._equivalence import (
+    Equivalence as Equivalence,
+    mean_equivalence as mean_equivalence,
+    ratio_equivalence as ratio_equivalence,
+    relative_equivalence as relative_equivalence,
+)
 from ._groups import group_difference_intervals as group_difference_intervals
+from ._hierarchy import HierarchicalTests as HierarchicalTests, hierarchical_max_t as hierarchical_max_t
 from ._intervals import (
     Intervals as Intervals,
     mean_intervals as mean_intervals,
@@ -18,7 +26,8 @@ from ._named import (
     percentile as percentile,
     t as t,
 )
-from ._permutation import sign_flip as sign_flip
+from ._permutation import Alternative as Alternative, sign_flip as sign_flip
 from ._proportions import bonett_price_interval as bonett_price_interval, mcnemar as mcnemar, wilson as wilson
+from ._ratio_difference import ratio_difference_intervals as ratio_difference_intervals
 from ._settings import Inference as Inference, Method as Method
 from ._test_result import TestResult as TestResult

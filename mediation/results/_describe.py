@@ -8,6 +8,11 @@ from typing import Any
 import pandas as pd
 
 from .._checks import one_of, positive_int
+from ._adjust import adjustment_note
+from ._describe_controls import chosen_sites, control_fields, control_notes, control_title
+from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling
+from ._describe_hierarchy import hierarchy_fields, hierarchy_notes, hierarchy_title, rows_told
+from ._describe_interactions import adjusted_field, chosen, differ_note, named_fields, title_of
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._notes import notes
@@ -32,7 +37,17 @@ def describe(
     positive_int(most, what="most")
     if kind == "sweep":
         return _sweep(table, provenance, estimand or default_estimand(present), most)
+    if kind == "equivalence" and section(provenance, "equivalence").get("of") == "sweep":
+        estimand = estimand or default_estimand(present)
     rows = table if estimand is None else table[table["estimand"] == estimand]
+    if kind == "equivalence":
+        return _equivalence(rows, provenance, most)
+    if kind == "interactions":
+        return _interactions(rows, provenance, most)
+    if kind == "controls":
+        return _controls(rows, provenance, most)
+    if kind == "hierarchy":
+        return _hierarchy(rows, provenance, most)
     return _ablation(rows, provenance) if kind == "ablation" else _effects(rows, provenance)
 
 
@@ -77,7 +92,39 @@ def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
     if table["n_draws"].max() > 1:
         fields.append(Field("draws", tuple(str(n) for n in table["n_draws"]), "right", "drop"))
     fields += [*_numbers(table, provenance), Field("p", tuple(print_p(p) for p in table["p_value"]), "right")]
-    return Summary("Ablation effects", tuple(fields), notes(table, "ablation", provenance))
+    if "p_adjusted" in table:
+        fields.append(Field("p (adj.)", tuple(print_p(p) for p in table["p_adjusted"]), "right"))
+    said = filter(None, (adjustment_note(table, "ablation", provenance), *notes(table, "ablation", provenance)))
+    return Summary("Ablation effects", tuple(fields), tuple(said))
+
+
+def _equivalence(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    of_sites = section(provenance, "equivalence").get("of") == "sweep"
+    rows = most_telling(table, most) if of_sites else table
+    fields = equivalence_fields(rows, _numbers(rows, provenance), provenance)
+    said = (*equivalence_notes(table, rows, provenance), *notes(rows, "equivalence", provenance))
+    return Summary(equivalence_title(table, provenance), fields, said)
+
+
+def _hierarchy(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows = rows_told(table, most)
+    fields = hierarchy_fields(table, rows, _numbers(rows, provenance))
+    said = (*hierarchy_notes(table, rows, provenance), *notes(rows, "hierarchy", provenance))
+    return Summary(hierarchy_title(table), fields, said)
+
+
+def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = chosen(table, most)
+    fields = (*named_fields(rows), *_numbers(rows, provenance), adjusted_field(rows))
+    return Summary(title_of(provenance), fields, (*counts, *notes(rows, "interactions", provenance)))
+
+
+def _controls(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = chosen_sites(table, most)
+    fields = control_fields(rows, _numbers(rows, provenance))
+    with_intervals = rows[rows["control"] != "self-patch"]  # why that has none is said in its own sentence
+    said = (*counts, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
+    return Summary(control_title(rows), fields, said)
 
 
 def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, most: int) -> Summary:
@@ -100,7 +147,9 @@ def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, mo
     fields.append(Field("p (adj.)" if banded else "p", tuple(print_p(p) for p in p_values), "right"))
     title = f"{meaning.symbol}, {meaning.label}, by site" if meaning.symbol != meaning.label else f"{estimand} by site"
     count = _count(every, len(rows), meaning.symbol, banded=banded)
-    return Summary(title, tuple(fields), (count, *notes(rows, "sweep", provenance)))
+    differ = differ_note(table, estimand)
+    said = filter(None, (count, adjustment_note(table, "sweep", provenance) if banded else "", differ))
+    return Summary(title, tuple(fields), (*said, *notes(rows, "sweep", provenance)))
 
 
 def _count(every: pd.DataFrame, shown: int, symbol: str, *, banded: bool) -> str:

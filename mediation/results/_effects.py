@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -11,14 +11,21 @@ from typing import Any, final
 import pandas as pd
 
 from .._errors import DataError
+from ..estimands import AbstractEstimand
+from ..inference import Alternative
+from ._adjust import AdjustMethod, Family, adjusted
 from ._describe import describe
+from ._equivalence import Asked, equivalence_of
+from ._hierarchy import hierarchy_of
 from ._io import Parts, read_parts, write
 from ._kinds import Kind
-from ._provenance import plain, text_at
+from ._provenance import plain
+from ._repr import in_one_line
 from ._row import row_named
 from ._schema import kind_of, validate, validate_units
 from ._sets import IntervalSet, set_of
 from ._summary import Summary
+from ._tests import TestMethod, tests_of
 
 
 @final
@@ -167,6 +174,169 @@ class Effects:
         """
         return set_of(row_named(self._table, self.kind, estimand, {"site": site, **row}))
 
+    def adjust(self, method: AdjustMethod = "bh", *, family: Family = "estimand") -> Effects:
+        """Return the same effects with p-values adjusted for how many they are; nothing else changes but max-t's bands.
+
+        Parameters
+        ----------
+        method
+            ``"bh"``: Benjamini and Hochberg (1995), which holds the expected share of false ones among what is found
+            (for independent or positively dependent effects). ``"holm"``: Holm (1979), which holds the chance of any
+            false one. ``"max-t"``: the same by step-down max-t, which uses the dependence between sites and makes the
+            bands anew; a sweep has it already, over the sites of each estimand.
+        family
+            Which p-values are adjusted together: those of each ``"estimand"``, or ``"all"`` of the table.
+
+        Returns
+        -------
+        Effects
+            With `p_adjusted` replaced, or added. Rows without a p-value keep none and do not count as tests; for max-t
+            that holds for ratios too. Ask for significance by ``p_adjusted <= alpha``; the heat map marks by the bands,
+            which hold family-wise whatever `p_adjusted` is.
+
+        Raises
+        ------
+        DesignError
+            If the rows are not alike ('effects'), or max-t is asked of a result whose units are not those of its rows.
+
+        Warns
+        -----
+        FewResamplesWarning
+            If even the smallest p-value that B resamples can give, 2 / (B + 1), would not be enough for one true effect
+            among the tests.
+
+        Examples
+        --------
+        >>> from mediation import effects
+        >>> frame = pd.DataFrame({"unit": [0, 1, 2, 3] * 2, "site": ["a"] * 4 + ["b"] * 4, "y00": 0.0})
+        >>> sweep = effects(frame.assign(y01=[1, 2, 3, 2, 0, 1, -1, 0.1]), estimands="pnie", rng=0)
+        >>> bool((sweep.adjust("holm").tidy()["p_adjusted"] >= sweep.tidy()["p_value"]).all())
+        True
+        """
+        table, known = adjusted(
+            self._table, self.kind, self._units, self._provenance, method=method, family=family
+        )
+        return Effects(table, self._units, known)
+
+    def hierarchy(self, estimand: str = "pnie", *, alpha: float | None = None) -> Effects:
+        """Return tests of the layers of a sweep and, within the rejected layers, of their sites.
+
+        A layer is rejected when some site in it has an effect: one strong site, or many weak ones of whatever sign. The
+        chance of any false rejection, of a layer or of a site, is held at `alpha`; see
+        `mediation.inference.hierarchical_max_t`, which is the test.
+
+        Parameters
+        ----------
+        estimand
+            Key of the estimand.
+        alpha
+            Level of the tests; None: one minus the confidence level.
+
+        Returns
+        -------
+        Effects
+            Of kind 'hierarchy': a row per layer, with the mean of its sites' effects as its estimate, and a row per
+            site. `p_adjusted` never falls from a layer to its sites; `rejected` is 'yes', 'no' or 'not tested'.
+
+        Raises
+        ------
+        DesignError
+            If the result is no sweep, sites belong to no layer, or each layer has one site.
+
+        Notes
+        -----
+        The mean of the effects of single sites is not the effect of all of them at once: patch the layer for that. It
+        can be near 0 in a rejected layer, where effects of both signs cancel.
+        """
+        table, known = hierarchy_of(
+            self._table, self.kind, self._units, self._provenance, estimand=estimand, alpha=alpha
+        )
+        return Effects(table, self._units, known)
+
+    def equivalence(
+        self,
+        margin: float,
+        *,
+        alpha: float = 0.025,
+        estimands: Asked = None,
+        relative_to: str | AbstractEstimand | None = None,
+    ) -> Effects:
+        """Return whether each effect is within a margin of 0, by two one-sided tests: the evidence for "no effect".
+
+        Parameters
+        ----------
+        margin
+            Largest effect that would still be negligible, positive: in units of the outcome, as a ratio for 'pm', or as
+            a share of `relative_to`.
+        alpha
+            Level of each test. An effect is 'equivalent' when its interval of level 1 - 2 alpha lies within the margin.
+        estimands
+            Keys or estimands to test; None: those of the table in units of the outcome.
+        relative_to
+            Key of the effect that the margin is a share of, such as 'te'; its uncertainty is part of the test.
+
+        Returns
+        -------
+        Effects
+            Of kind 'equivalence'. `verdict` is 'equivalent', 'different' (0 is left out of the interval), 'both: real
+            but negligible', 'undecided', or 'no interval'. See `mediation.inference.mean_equivalence`.
+
+        Raises
+        ------
+        DesignError
+            If the margin is not a positive number on the scale of all the estimands.
+        """
+        table, known = equivalence_of(
+            self._table, self.kind, self._units, self._provenance, margin,
+            alpha=alpha, estimands=estimands, relative_to=relative_to,
+        )  # fmt: skip
+        return Effects(table, self._units, known)
+
+    def test(
+        self,
+        estimand: str | Sequence[str] | None = None,
+        *,
+        method: TestMethod = "sign-flip",
+        alternative: Alternative = "two-sided",
+        n_flips: int = 9999,
+    ) -> pd.DataFrame:
+        """Return tests of "no effect" from the units: one row an estimand and a site, arm or dose.
+
+        Parameters
+        ----------
+        estimand
+            Keys to test; None: those of the table, less ratios (and for McNemar's test less interactions).
+        method
+            ``"sign-flip"``: `mediation.inference.sign_flip`, for effects that are symmetric about 0 when there is none;
+            whole clusters are flipped. ``"mcnemar"``: `mediation.inference.mcnemar`, for right and wrong answers.
+        alternative
+            ``"two-sided"``, or the side on which an effect is looked for (sign flips).
+        n_flips
+            Number of sign vectors that are drawn, where all of them would be more.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `estimand, site` (`arm, dose`), `statistic, p_value, method, n, n_clusters`. p-values are not
+            adjusted for the number of rows.
+
+        Raises
+        ------
+        DesignError
+            If the result is of several results, an estimand is a ratio, or McNemar's test is asked of clusters.
+        DataError
+            If McNemar's test is asked of numbers other than -1, 0 and 1.
+
+        Warns
+        -----
+        DegenerateWarning
+            Where there is no test, such as McNemar's without a unit that changed; its p-value is NaN.
+        """
+        return tests_of(
+            self._table, self.kind, self._units, self._provenance, estimand,
+            method=method, alternative=alternative, n_flips=n_flips,
+        )  # fmt: skip
+
     def save(self, path: str | Path) -> Path:
         """Write table, units and provenance as three files that belong together, and return the path of the table.
 
@@ -193,18 +363,7 @@ class Effects:
         return hash((tuple(self._table["estimand"]), tuple(self._table["site"]), len(self._units)))
 
     def __repr__(self) -> str:
-        table = self._table
-        keys = list(dict.fromkeys(table["estimand"]))
-        named = ", ".join(keys) if len(keys) <= 10 else f"{len(keys)} estimands"
-        if self.kind == "sweep":
-            where = f"{named} at {table['site'].nunique()} sites"
-        elif self.kind == "ablation":
-            where = f"{len(table)} rows of {table['arm'].nunique()} arms"
-        else:
-            site = str(table["site"].iloc[0])
-            where = f"{named} at {site}" if site else named
-        outcome = text_at(self._provenance, "outcome")
-        return f"<Effects: {where}, n = {int(table['n'].max())}{', outcome ' + outcome if outcome else ''}>"
+        return in_one_line(self._table, self.kind, self._provenance)
 
     def _repr_html_(self) -> str:
         return self.summary().as_html()

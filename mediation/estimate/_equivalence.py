@@ -1,0 +1,99 @@
+"""Equivalence from a clean frame of units: each estimand and group tested against a margin."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .._errors import DegenerateWarning
+from ..estimands import AbstractEstimand
+from ..estimands._abstract import contrast
+from ..inference import Equivalence, Inference, mean_equivalence, ratio_equivalence, relative_equivalence
+from ._frame import KEYS
+from ._tabulate import Array, _resolved, groups_of, matrices
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What counts as negligible, and how sure one must be.
+
+    Parameters
+    ----------
+    size
+        Positive: in units of the outcome, as a ratio for estimands that are ratios, or as a share of `relative_to`.
+    alpha
+        Level of each of the two one-sided tests.
+    relative_to
+        The estimand that the margin is a share of; None for a margin that stands by itself.
+    """
+
+    size: float
+    alpha: float = 0.025
+    relative_to: AbstractEstimand | None = None
+
+
+def tabulate_equivalence(
+    units: pd.DataFrame, estimands: Sequence[AbstractEstimand], settings: Inference, margin: Margin
+) -> pd.DataFrame:
+    """Return the tests of `estimands` against `margin`: one row an estimand and a group (site, arm, dose).
+
+    Besides the columns of the tidy table there are `inside` (whether the claim is made), `weak` (whether what the
+    margin is a share of cannot be told from 0) and `zero` (whether the value is exactly 0 in every unit).
+    """
+    keys = [name for name in KEYS if name in units.columns]
+    groups = groups_of(units, keys)
+    outcomes, clusters, weights = matrices(units, keys, groups)
+    design = {"clusters": clusters, "weights": weights, "settings": settings, "alpha": margin.alpha}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # told by the caller, with the names of the rows
+        tables = [_rows(one, outcomes, design, margin, groups, keys) for one in estimands]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rows(
+    estimand: AbstractEstimand,
+    outcomes: Mapping[str, Array],
+    design: Mapping[str, Any],
+    margin: Margin,
+    groups: Sequence[tuple[Any, ...]],
+    keys: Sequence[str],
+) -> pd.DataFrame:
+    values = contrast(estimand.weights, outcomes)
+    found: Equivalence
+    if estimand.denominator is not None:
+        found = ratio_equivalence(values, contrast(estimand.denominator, outcomes), margin.size, **design)
+    elif margin.relative_to is not None:
+        below = _resolved(contrast(margin.relative_to.weights, outcomes), outcomes)
+        found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
+    else:
+        found = mean_equivalence(_resolved(values, outcomes), margin.size, **design)
+    means = _means(values, design["weights"])
+    if estimand.denominator is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = means / _means(contrast(estimand.denominator, outcomes), design["weights"])
+    rows = {
+        "estimand": estimand.key,
+        "estimate": means,
+        "margin": found.margin,
+        "equivalence_low": found.low,
+        "equivalence_high": found.high,
+        "p_equivalence": found.p_value,
+        "inside": found.inside,
+        "weak": found.weak,
+        "zero": np.abs(values).max(axis=0) == 0.0,
+    }
+    named = {name: [group[i] for group in groups] for i, name in enumerate(keys)}
+    if "dose" in named:
+        named["dose"] = [np.nan if dose is None else float(dose) for dose in named["dose"]]
+    return pd.DataFrame({**rows, **named})
+
+
+def _means(values: Array, weights: NDArray[Any]) -> Array:
+    return np.asarray(np.average(values, axis=0, weights=weights), dtype=np.float64)
