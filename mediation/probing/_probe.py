@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._checks import positive_int
 from .._errors import BackendError, DataError, DegenerateWarning
 from ..estimate import seed_from
-from ..inference import Inference, Intervals, mean_intervals
+from ..inference import Inference, Intervals, mean_intervals, wilson
 from ._states import matrix
 
 Array = NDArray[np.float64]
@@ -126,12 +126,14 @@ def probe(
     Warns
     -----
     DegenerateWarning
-        If all units are predicted alike (all rightly, say): there is no interval then.
+        If the selectivity is the same in all units or, with groups, the accuracy in all groups (all units are
+        predicted rightly, say): there is no interval then.
 
     Notes
     -----
-    The intervals are those of a mean over units (or groups) of right answers, given the folds' probes; that training
-    sets overlap is not accounted for. Ends of the accuracy's interval are cut at 0 and 1.
+    The interval of the accuracy is Wilson's without groups, and with them that of a mean over groups, cut at 0 and 1;
+    that of the selectivity is one of a mean over units (or groups). They are given the folds' probes; that training
+    sets overlap is not accounted for.
 
     Examples
     --------
@@ -157,45 +159,51 @@ def probe(
     for _ in range(n_controls):
         shuffled = _shuffled(y, group, random)
         control += (_predicted(classifier, x, shuffled, folds) == shuffled) / n_controls
-    found = _intervals(correct, control, group, settings)
+    of_accuracy, found = _intervals(correct, control, group, settings)
     return Probe(
         accuracy=float(correct.mean()),
-        conf_low=float(np.clip(found.conf_low[0], 0, 1)),
-        conf_high=float(np.clip(found.conf_high[0], 0, 1)),
+        conf_low=float(np.clip(of_accuracy.conf_low[0], 0, 1)),
+        conf_high=float(np.clip(of_accuracy.conf_high[0], 0, 1)),
         majority=float((_commonest(y, folds) == y).mean()),
         control_accuracy=float(control.mean()),
-        selectivity=float(found.estimate[1]),
-        selectivity_low=float(found.conf_low[1]),
-        selectivity_high=float(found.conf_high[1]),
-        selectivity_p=float(found.p_value[1]),
+        selectivity=float(found.estimate[0]),
+        selectivity_low=float(found.conf_low[0]),
+        selectivity_high=float(found.conf_high[0]),
+        selectivity_p=float(found.p_value[0]),
         n=len(x),
         n_groups=found.n_clusters,
         n_classes=int(y.max()) + 1,
         n_splits=n_splits,
         n_controls=n_controls,
-        method=found.method[0],
+        method=of_accuracy.method[0],
         correct=_frozen(correct),
         control=_frozen(control),
     )
 
 
-def _intervals(correct: Array, control: Array, groups: _Codes | None, settings: Inference) -> Intervals:
-    """Return the intervals of the accuracy and of the selectivity."""
+def _intervals(
+    correct: Array, control: Array, groups: _Codes | None, settings: Inference
+) -> tuple[Intervals, Intervals]:
+    """Return the intervals of the accuracy (Wilson's, or of a mean over groups) and of the selectivity."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)
-        found = mean_intervals(np.column_stack([correct, correct - control]), clusters=groups, settings=settings)
+        if groups is None:
+            accuracy = wilson(correct[:, None], confidence_level=settings.confidence_level)
+        else:
+            accuracy = mean_intervals(correct[:, None], clusters=groups, settings=settings)
+        selectivity = mean_intervals((correct - control)[:, None], clusters=groups, settings=settings)
     said = {1.0: "all units are predicted rightly", 0.0: "all units are predicted wrongly"}
     reasons = {
         "accuracy": said.get(float(correct.mean()), "all groups have the same accuracy"),
         "selectivity": "accuracy less control accuracy is the same throughout",
     }
-    for (what, reason), error in zip(reasons.items(), found.std_error, strict=True):
-        if np.isnan(error):
+    for (what, reason), found in zip(reasons.items(), (accuracy, selectivity), strict=True):
+        if np.isnan(found.conf_low[0]):
             message = (
                 f"probe: {reason}, so the {what} has no interval (NaN). More units, or harder ones, would give one."
             )
             warnings.warn(message, DegenerateWarning, stacklevel=3)
-    return found
+    return accuracy, selectivity
 
 
 def _features(given: ArrayLike) -> Array:

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from statsmodels.stats.proportion import proportion_confint
 
 import mediation as med
 from mediation.inference import Inference, mean_intervals
@@ -59,12 +60,11 @@ def test_the_numbers_are_those_of_the_formulas():
     assert found.selectivity == pytest.approx(found.accuracy - found.control_accuracy)
     assert set(found.correct) == {0.0, 1.0}
     assert np.allclose(found.control * 5, np.round(found.control * 5))
-    again = mean_intervals(
-        np.column_stack([found.correct, found.correct - found.control]), settings=Inference(seed=3, n_resamples=FEW)
-    )
-    assert (found.conf_low, found.conf_high) == (again.conf_low[0], again.conf_high[0])
-    assert (found.selectivity_low, found.selectivity_p) == (again.conf_low[1], again.p_value[1])
-    assert found.method == again.method[0]
+    low, high = proportion_confint(found.correct.sum(), 100, method="wilson")
+    assert (found.conf_low, found.conf_high) == pytest.approx((low, high))
+    assert found.method == "wilson"
+    again = mean_intervals((found.correct - found.control)[:, None], settings=Inference(seed=3, n_resamples=FEW))
+    assert (found.selectivity_low, found.selectivity_p) == (again.conf_low[0], again.p_value[0])
     with pytest.raises(ValueError, match="read-only"):
         found.correct[0] = 2
 
@@ -148,14 +148,22 @@ def test_three_labels():
     assert isinstance(found, Probe)
 
 
-def test_a_perfect_probe_has_no_interval_and_says_so():
+def test_a_perfect_probe_has_wilsons_interval():
+    labels = np.arange(40) % 2
+    x = np.column_stack([labels * 10.0, np.ones(40)])
+    found = probe(x, labels, rng=0, n_resamples=FEW)
+    assert found.accuracy == found.conf_high == 1
+    assert found.conf_low == pytest.approx(40 / (40 + 1.959964**2))
+    assert np.isfinite(found.selectivity_low)
+
+
+def test_a_perfect_probe_of_groups_has_no_interval_and_says_so():
     labels = np.arange(40) % 2
     x = np.column_stack([labels * 10.0, np.ones(40)])
     with pytest.warns(med.DegenerateWarning, match="all units are predicted rightly, so the accuracy"):
-        found = probe(x, labels, rng=0, n_resamples=FEW)
+        found = probe(x, labels, groups=np.arange(40) // 2, rng=0, n_resamples=FEW)
     assert found.accuracy == 1
     assert np.isnan([found.conf_low, found.conf_high]).all()
-    assert np.isfinite(found.selectivity_low)
 
 
 def test_an_interval_does_not_leave_0_to_1():
