@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DataError
 from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
 from ..engine._draws import cycle
 from ..estimate import REAL
@@ -261,23 +260,13 @@ def _frame(question: Question, part: Part, finished: Finished) -> pd.DataFrame:
     return frame.drop(columns="index")
 
 
-def unmatched(donors: Index, where: str) -> list[int]:
+def unmatched(donors: Index) -> list[int]:
     """Return the units that have no donor.
 
-    Raises
-    ------
-    DataError
-        If that is all of them.
+    Examples
+    --------
+    >>> unmatched(donors_of(["a", "b", "a"], 1, seed=0))
+    [1]
     """
     alone: list[int] = np.flatnonzero(donors[0] == np.arange(donors.shape[1])).tolist()
-    n = donors.shape[1]
-    if n < 2:
-        raise DataError(
-            "controls: an unrelated unit and shuffled pairs need at least two units; there is 1. Add units."
-        )
-    if len(alone) == n:
-        raise DataError(
-            f"controls: every unit has another number of tokens at {where}, so no two can be exchanged for 'unrelated "
-            "unit' and 'shuffled pairs'. Use positions that match, such as at='last', or leave these controls out."
-        )
     return alone

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._checks import called, one_of, positive_int
-from .._errors import AlignmentWarning, DesignError, MediationError, warn
+from .._errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..engine import Execution, Finished, Progress
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
@@ -145,7 +145,8 @@ def controls(  # noqa: PLR0913
         seed=settings.seed,
     )
     names, fresh, left_out = _applicable(question, asked)
-    donors = _donors(question, names)
+    donors = _donors(question, names, left_out if asked is None else None)
+    names = tuple(name for name in names if name not in left_out)
     parts = _parts(question, names, donors, fresh)
     units, done = run_parts(question, parts, how, progress)
     table = tabulate_controls(units, wanted, settings)
@@ -178,7 +179,7 @@ def _asked(given: object) -> tuple[str, ...] | None:
         raise DesignError(f"controls is {called(given)}; names such as 'unrelated unit' are needed, or None for all.")
     names = [given] if isinstance(given, str) else list(given)
     if not names:
-        raise DesignError(f"controls is empty; choose from {', '.join(map(repr, CONTROLS))}, or None for all.")
+        raise DesignError(f"controls is empty. Choose from {', '.join(map(repr, CONTROLS))}, or None for all.")
     for name in names:
         if name == "none":
             raise DesignError("controls: 'none' is the effect itself, which is always there. Leave it out.")
@@ -236,27 +237,51 @@ def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
     return any(isinstance(value, str) and value in columns for value in values)
 
 
-def _donors(question: Question, names: Sequence[str]) -> dict[str, Index]:
-    """Return the donors of each control that has them; warn of units without."""
+def _donors(question: Question, names: Sequence[str], left_out: dict[str, str] | None) -> dict[str, Index]:
+    """Return the donors of each control that has them, and warn of units without.
+
+    Controls without any donor are added to `left_out`, or are an error if that is None.
+    """
     found: dict[str, Index] = {}
-    n, where = len(question.pairs), " and ".join(map(str, list(question.mediators)[:3]))
     exchanged = [name for name in _EXCHANGED if name in names]
+    n, where = len(question.pairs), " and ".join(map(str, list(question.mediators)[:3]))
     if exchanged:
         index = donors_of(lengths_at(question), question.n_draws, question.seed)
-        alone = unmatched(index, where)
-        if alone:
-            shown = ", ".join(map(str, alone[:6])) + (", ..." if len(alone) > 6 else "")
-            warn(
-                f"{len(alone)} of {n} units have a number of tokens at {where} that no other unit has ({shown}), so "
-                f"they have no donor: {' and '.join(map(repr, exchanged))} are about the other {n - len(alone)}.",
-                AlignmentWarning,
-            )
-        found |= dict.fromkeys(exchanged, index)
-    if _ANSWERS in names:
+        alone = unmatched(index)
+        if len(alone) == n:
+            _without_donors(exchanged, n, where, left_out)
+        else:
+            found |= dict.fromkeys(exchanged, index)
+            _warn_unmatched(alone, exchanged, n, where)
+    if _ANSWERS in names and n > 1:
         found[_ANSWERS] = donors_of([0] * n, question.n_draws, question.seed)
-        if n < 2:
-            raise DesignError(f"controls: {_ANSWERS!r} needs at least two units; there is 1. Add units.")
+    elif _ANSWERS in names:
+        _without_donors([_ANSWERS], n, where, left_out)
     return found
+
+
+def _without_donors(names: Sequence[str], n: int, where: str, left_out: dict[str, str] | None) -> None:
+    why, remedy = "there is only one unit", "Add units"
+    if n > 1:
+        why = f"every unit has another number of tokens at {where}, so no two can be exchanged"
+        remedy = "Use positions that match, such as at='last'"
+    if left_out is None:
+        raise DataError(
+            f"controls: {' and '.join(map(repr, names))} cannot be made: {why}. {remedy}, or leave "
+            f"{'it' if len(names) == 1 else 'them'} out."
+        )
+    left_out |= dict.fromkeys(names, why)
+
+
+def _warn_unmatched(alone: Sequence[int], names: Sequence[str], n: int, where: str) -> None:
+    if not alone:
+        return
+    shown = ", ".join(map(str, alone[:6])) + (", ..." if len(alone) > 6 else "")
+    warn(
+        f"{len(alone)} of {n} units have a number of tokens at {where} that no other unit has ({shown}), so they have "
+        f"no donor: {' and '.join(map(repr, names))} are about the other {n - len(alone)}.",
+        AlignmentWarning,
+    )
 
 
 def _parts(

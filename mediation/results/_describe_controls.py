@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..estimate import BEYOND, CONTROLS, RANDOM, REAL
+from ..estimate import BEYOND as BEYOND, CONTROLS as CONTROLS, RANDOM as RANDOM, REAL as REAL
 from ._meanings import meaning_of
 from ._numbers import print_p
 from ._provenance import section
@@ -17,14 +17,15 @@ from ._summary import Field
 
 SHOWS: Mapping[str, str] = MappingProxyType(
     {
-        "self-patch": "each unit's own activation put where it is, run like the rest; shows what running changes",
+        "self-patch": "each unit's own activation put where it is, run like the rest; patching itself changes nothing",
         "unrelated unit": "only the mediator is another unit's; shows what the activation of any unit does",
         "random direction": "moved as far as the patch moves it, in a random direction; shows what any change of that "
         "size does",
         "shuffled pairs": "the whole analysis with another unit's source input; shows what mismatched pairs do",
         "shuffled answers": "the same runs, read with another unit's columns; shows what the patch does to the answers "
         "of others",
-        "re-initialised model": "the same architecture with one draw of random weights; shows what it does untrained",
+        "re-initialised model": "the same architecture with random weights; shows what it does untrained, for the "
+        "one draw of weights that was made",
     }
 )
 """What each control is, and what it shows."""

@@ -363,3 +363,16 @@ def test_outcomes_that_read_no_column_have_no_answers_to_shuffle():
     plain = med.controls(LinearInteraction(), pairs, SITE, first_output, n_draws=2, **QUICK)
     assert "shuffled answers" not in set(plain.tidy()["control"])
     assert "Left out: shuffled answers (the outcome reads no column" in " ".join(str(plain.summary()).split())
+
+
+def test_what_has_no_donor_at_all_is_left_out_unless_it_was_asked_for(llama):
+    ragged = med.Pairs(base=[[3, 4], [3, 4, 5], [3, 4, 5, 6]], source=[[4, 5], [4, 5, 6], [4, 5, 6, 7]])
+    ask = {"model": llama, "pairs": ragged, "mediator": med.residual(1), "outcome": med.LogitDiff(3, 4), **QUICK}
+    done = med.controls(**ask)
+    assert done.tidy()["control"].tolist() == [
+        *("none", "self-patch", "random direction", "re-initialised model", "beyond random direction"),
+    ]
+    why = "every unit has another number of tokens at residual[1], so no two can be exchanged"
+    assert done.provenance["controls"]["left_out"]["unrelated unit"] == why
+    with pytest.raises(med.DataError, match="'unrelated unit' cannot be made: every unit has another number"):
+        med.controls(controls="unrelated unit", **ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.errors.wrong_controls import CONTROLS
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
@@ -21,6 +22,7 @@ ERRORS = {
         "frames": FRAMES,
         "results": RESULTS,
         "plots": PLOTS,
+        "controls": CONTROLS,
     }.items()
     for name, call in calls.items()
 }
