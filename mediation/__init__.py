@@ -25,7 +25,13 @@ if TYPE_CHECKING:
         SiteError as SiteError,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
-    from .analysis import ablate as ablate, doses as doses, interactions as interactions, mediate as mediate
+    from .analysis import (
+        ablate as ablate,
+        controls as controls,
+        doses as doses,
+        interactions as interactions,
+        mediate as mediate,
+    )
     from .engine import World as World
     from .estimands import (
         AblationEffect as AblationEffect,
@@ -104,7 +110,7 @@ _NAMES = {
         "OutcomeError",
         "SiteError",
     ),
-    "analysis": ("ablate", "doses", "interactions", "mediate"),
+    "analysis": ("ablate", "controls", "doses", "interactions", "mediate"),
     "engine": ("World",),
     "estimands": (
         "AblationEffect",

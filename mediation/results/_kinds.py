@@ -78,7 +78,10 @@ COMPARISON = (
     Column("second", "float64", "Estimate of the second result."),
     *SWEEP,
 )
-CONTROLS = (Column("control", "str", "Name of the null control; 'none' is the effect itself."), _N_DRAWS)
+CONTROLS = (
+    Column("control", "str", "Name of the null control; 'none': the effect itself, 'beyond X': the effect minus X."),
+    _N_DRAWS,
+)
 SPECIFICATION = (
     Column("metric", "str", "Name of the outcome."),
     Column("corruption", "str", "Name of the pairs, which differ in how the base was made."),

@@ -18,7 +18,7 @@ from mediation import plot
 from mediation._errors import DesignError
 from mediation.results import Effects
 from tests.plot.artists import title
-from tests.results.results_factory import make_ablation, make_effects, make_sweep
+from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 
 TINY = make_sweep(layers=(0, 1), positions=(8,))
 CASES = {
@@ -28,6 +28,8 @@ CASES = {
     "forest": (plot.forest, make_effects()),
     "forest of a sweep": (plot.forest, make_sweep()),
     "forest of an ablation": (plot.forest, make_ablation()),
+    "forest of controls": (plot.forest, make_controls()),
+    "forest of controls at sites": (plot.forest, make_controls(estimands=("pnie", "tnie"), sites=("mlp[3]", "mlp[4]"))),
     "heatmap": (plot.heatmap, make_sweep()),
     "heatmap 2 x 1": (plot.heatmap, TINY),
     "heatmap 1 x 1": (plot.heatmap, make_sweep(layers=(3,), positions=(8,))),

@@ -190,6 +190,48 @@ def make_ablation(*, doses: Sequence[float] = (0.1, 0.25, 0.5, 1.0, 2.0), zero: 
     return Effects(table, units, provenance(kind="ablation"))
 
 
+CONTROL_MEANS = {
+    "none": 1.0,
+    "self-patch": 0.0,
+    "unrelated unit": 0.5,
+    "random direction": 0.03,
+    "shuffled pairs": 0.5,
+    "shuffled answers": 0.01,
+    "re-initialised model": 0.0002,
+}
+
+
+def make_controls(
+    *, estimands: Sequence[str] = ("pnie",), sites: Sequence[str] = ("residual[12]@last",), seed: int = 0
+) -> Effects:
+    """Make an effect with all its controls: half of it is what any unit's activation does."""
+    rng = np.random.default_rng(seed)
+    rows, frames = [], []
+    for key in estimands:
+        for place, site in enumerate(sites):
+            size = 2.4 / (1 + place) * (1.1 if key == "tnie" else 1.0)
+            spread = 0.4 * rng.normal(size=60)
+            values = {
+                name: size * mean * (1 + spread) + 0.1 * abs(mean) * rng.normal(size=60)
+                for name, mean in CONTROL_MEANS.items()
+            }
+            drawn = [name for name in CONTROL_MEANS if name.startswith(("unrelated", "random", "shuffled"))]
+            values |= {f"beyond {name}": values["none"] - values[name] for name in drawn}
+            for name, numbers in values.items():
+                row = (*_cluster_mean(numbers, np.arange(60)), "bootstrap-t (B=9999)")
+                if name == "self-patch":
+                    row = (0.0, *[math.nan] * 4, "degenerate")
+                rows.append((key, site, name, 10 if name.removeprefix("beyond ") in drawn else 1, *row))
+                if name in CONTROL_MEANS:
+                    frames.append(pd.DataFrame({"site": site, "control": name, "unit": np.arange(60), "y01": numbers}))
+    names = ["estimand", "site", "control", "n_draws", "estimate", "std_error", "conf_low", "conf_high", "p_value"]
+    table = pd.DataFrame(rows, columns=[*names, "method"]).assign(n=60, n_clusters=60)
+    units = pd.concat(frames, ignore_index=True).drop_duplicates(["site", "control", "unit"])
+    units = units.assign(cluster=units["unit"], weight=1.0, draw=0, donor=-1, y00=0.0)
+    account = {"self_patch": {"cells": 60, "max_abs_difference": 2.4e-6}, "left_out": {}}
+    return Effects(table, units, provenance(kind="controls", controls=account))
+
+
 def change(effects: Effects, row: int, **values: Any) -> Effects:
     """Return the effects with some values of one row replaced."""
     table = effects.tidy()

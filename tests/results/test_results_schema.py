@@ -8,13 +8,14 @@ import pytest
 
 from mediation._errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
-from tests.results.results_factory import make_ablation, make_effects, make_sweep, make_units
+from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep, make_units
 from tests.results.sweep_of_heads import make_hierarchy
 
 MAKE = {
     "effects": make_effects,
     "sweep": lambda: make_sweep(layers=(0, 1), positions=(0, 8)),
     "ablation": make_ablation,
+    "controls": lambda: make_controls(estimands=("pnie", "tnie")),
     "hierarchy": make_hierarchy,
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
