@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .._checks import in_unit_interval, one_of
+from .._checks import one_of, shown
 from .._errors import DataError, DesignError
 from ..estimands import estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, tabulate_hierarchy
@@ -34,7 +34,11 @@ def hierarchy_of(
         )
     one_of(estimand, list(dict.fromkeys(table["estimand"].tolist())), what="hierarchy: estimand")
     settings = settings_of(provenance)
-    level = settings.alpha if alpha is None else in_unit_interval(alpha, what="hierarchy: alpha")
+    level = settings.alpha if alpha is None else alpha
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise DesignError(
+            f"hierarchy: alpha = {shown(level)}: a number strictly between 0 and 1 is needed, such as 0.05."
+        )
     need_own_draws(provenance, "hierarchy")
     rows = table[table["estimand"] == estimand]
     (one,) = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], [estimand])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.errors.wrong_controls import CONTROLS
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
+from tests.errors.wrong_many_sites import MANY_SITES
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
 from tests.errors.wrong_results import FRAMES, PLOTS, RESULTS, WARNINGS
@@ -23,6 +24,7 @@ ERRORS = {
         "results": RESULTS,
         "plots": PLOTS,
         "controls": CONTROLS,
+        "many sites": MANY_SITES,
     }.items()
     for name, call in calls.items()
 }

@@ -38,8 +38,8 @@ def sequentially(size, stars, groups, alpha):
     rms = np.array([np.sqrt(np.mean(size[of == g] ** 2)) for g in range(len(names))])
     rms_star = np.array([np.sqrt(np.mean(stars[:, of == g] ** 2, axis=1)) for g in range(len(names))]).T
     several = np.bincount(of) > 1
-    whole = np.sort(stars.max(axis=1))[B - int(0.025 * (B + 1))]
-    rank = max(1, int(0.05 / (2 * several.sum()) * (B + 1)))
+    whole = np.sort(stars.max(axis=1))[B - int(0.75 * 0.05 * (B + 1))]
+    rank = max(1, int(0.25 * 0.05 / several.sum() * (B + 1)))
     scale = np.where(several, whole / np.sort(rms_star, axis=0)[B - rank], 1.0)
     top = np.array([max(scale[g] * rms[g], size[of == g].max()) for g in range(len(names))])
     group_out, column_out = np.zeros(len(names), bool), np.zeros(len(of), bool)
