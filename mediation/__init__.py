@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         doses as doses,
         interactions as interactions,
         mediate as mediate,
+        specification as specification,
     )
     from .engine import World as World
     from .estimands import (
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
         Probability as Probability,
         outcome as outcome,
     )
-    from .results import Effects as Effects, effects as effects, read as read
+    from .results import Effects as Effects, Power as Power, effects as effects, power as power, read as read
     from .rollouts import LatentSpec as LatentSpec, TextSpec as TextSpec, Trajectory as Trajectory, rollout as rollout
     from .sites import (
         Site as Site,
@@ -110,7 +111,7 @@ _NAMES = {
         "OutcomeError",
         "SiteError",
     ),
-    "analysis": ("ablate", "controls", "doses", "interactions", "mediate"),
+    "analysis": ("ablate", "controls", "doses", "interactions", "mediate", "specification"),
     "engine": ("World",),
     "estimands": (
         "AblationEffect",
@@ -146,7 +147,7 @@ _NAMES = {
     ),
     "models": ("Architecture", "Model", "load", "reinitialised"),
     "outcomes": ("KL", "Accuracy", "LogProb", "LogitDiff", "Probability", "outcome"),
-    "results": ("Effects", "effects", "read"),
+    "results": ("Effects", "Power", "effects", "power", "read"),
     "rollouts": ("LatentSpec", "TextSpec", "Trajectory", "rollout"),
     "sites": ("Site", "SiteSet", "attention", "embedding", "mlp", "neurons", "pattern", "residual"),
     "units": ("Pairs",),

@@ -39,6 +39,17 @@ class Flips(NamedTuple):
         """Share of units that flip either way."""
         return self.up + self.down
 
+    def scaled(self, factor: float) -> Flips:
+        """Return flips with `factor` times as many discordant units, at most all.
+
+        Examples
+        --------
+        >>> Flips(0.25, 0.25).scaled(1.5)
+        Flips(up=0.375, down=0.375)
+        """
+        factor = min(factor, 1.0 / self.discordant) if self.discordant else 1.0
+        return Flips(self.up * factor, self.down * factor)
+
     def shifted(self, effect: float) -> Flips:
         """Return flips with the mean `effect` and the same share of discordant units (more where it must be).
 

@@ -118,7 +118,7 @@ def _moved(pilot: Array, design: Sampling, effect: float, spread: float) -> Arra
     """Return the pilot at the alternative: its units moved, or the shares of its flips."""
     flips = flips_of(pilot) if not design.clustered and design.equal_weights else None
     if flips is not None:
-        return flips.shifted(effect)
+        return flips.scaled(spread**2).shifted(effect)
     left = pilot - float(np.average(pilot, weights=design.weights))
     return left * (spread * float(np.sqrt(design.n_clusters / (design.n_clusters - 1)))) + effect
 

@@ -19,6 +19,9 @@ _INSTEAD = {
     "effects": "decomposition(effects) or forest(effects)",
     "sweep": "heatmap(effects) or forest(effects)",
     "ablation": "forest(effects), or dose(effects) when the arms have doses",
+    "interactions": "interaction(effects) or forest(effects)",
+    "specification": "specification(effects) or forest(effects)",
+    "equivalence": "equivalence(effects)",
 }
 
 
@@ -41,7 +44,7 @@ def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object
     if effects.kind not in kinds:
         raise DesignError(
             f"{figure} was asked of a result of kind {effects.kind!r}; it draws {' or '.join(map(repr, kinds))}. "
-            f"Nearest: {_INSTEAD[effects.kind]}."
+            f"Nearest: {_INSTEAD.get(effects.kind, 'forest(effects)')}."
         )
     return effects.tidy()
 
@@ -82,8 +85,22 @@ def with_sites(names: Iterable[str], table: pd.DataFrame) -> list[str]:
 def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     """Return one label per row, of at most `width` characters: the arm, or the site.
 
-    An arm's label has the site where one arm is at several, and the dose where rows would be called alike.
+    The label of a layer says that its estimate is a mean, and rejected rows have a star. An arm's label has the site where one arm is at several, and the dose where rows would be called alike.
     """
+    if "partner" in table:
+        several = table["estimand"].isin(("joint", "non_additivity"))
+        names = [
+            "all sites" if every else f"{site} x {partner}" if partner else site
+            for every, site, partner in zip(several, table["site"], table["partner"], strict=True)
+        ]
+        return [literal(shorten(name, width)) for name in names]
+    if "level" in table:
+        names = [
+            f"{site}: mean" if level == "layer" else site
+            for site, level in zip(table["site"], table["level"], strict=True)
+        ]
+        marks = ["  *" if rejected == "yes" else "" for rejected in table["rejected"]]
+        return [literal(shorten(name, width) + mark) for name, mark in zip(names, marks, strict=True)]
     if "arm" not in table:
         return [literal(shorten(site, width)) for site in table["site"]]
     names = [shorten(name, width) for name in with_sites(table["arm"], table)]

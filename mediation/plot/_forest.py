@@ -8,12 +8,15 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties
 
 from .._checks import positive_int
 from ..results import KINDS, Effects, meaning_of
+from ..results._describe_hierarchy import rows_told
 from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
-from ._rows import Row, draw_row, row_of, span
+from ._controls import draw_controls
+from ._digits import write_digits
+from ._equivalence import equivalence
+from ._rows import draw_row, row_of, span
 from ._theme import COLOURS, INK, RULE, axes, axis_label, extent, literal, plain_frame, title
 
 _LONGEST = 44  # characters of a row's label
@@ -24,7 +27,8 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
 
     A sweep adds its simultaneous bands, thin, and gives these in digits: the strongest of many sites were chosen by
     their estimates. Rows without an interval are hollow and say 'no interval'; an infinite end is an arrow; ratios
-    beside amounts of the outcome have another scale and are written out only.
+    beside amounts of the outcome have another scale and are written out only. Null controls come in groups, the
+    effect itself first.
 
     Parameters
     ----------
@@ -35,7 +39,8 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     estimand
         Draw the rows of this estimand only; needed to see ratios on an axis of their own.
     most
-        For a sweep, the number of rows: the strongest by absolute estimate, in the order of the table.
+        For a sweep, the number of rows: the strongest by absolute estimate, in the order of the table. For
+        interactions, rows of pairs are left out first. For a hierarchy, of layers and of the sites in each.
 
     Returns
     -------
@@ -50,7 +55,12 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     table = table_of(effects, kinds=KINDS, figure="forest", ax=ax)
     positive_int(most, what="most")
     table = table if estimand is None else rows_of(table, estimand)
-    shown = _strongest(table, most) if effects.kind == "sweep" else table
+    if effects.kind == "controls":
+        return draw_controls(table, effects.provenance, ax)
+    if effects.kind == "equivalence":
+        return equivalence(effects, ax=ax, estimand=estimand, most=most)
+    shown = _strongest(table, most) if effects.kind in ("sweep", "interactions") else table
+    shown = rows_told(table, most) if effects.kind == "hierarchy" else shown
     known = effects.provenance
     ratios = shown["estimand"].map(lambda key: meaning_of(key).is_ratio)
     mixed = bool(ratios.any()) and not bool(ratios.all())
@@ -60,13 +70,14 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     ax.set_xlim(*span(drawn))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    for y, (row, key, ratio) in enumerate(zip(rows, shown["estimand"], ratios, strict=True)):
+    markers = ["D" if level == "layer" else "o" for level in shown.get("level", shown["site"])]
+    for y, (row, key, ratio, marker) in enumerate(zip(rows, shown["estimand"], ratios, markers, strict=True)):
         if mixed and ratio:
             _off_axis(ax, y)
         else:
-            draw_row(ax, row, y, colour=COLOURS.get(key, INK))
+            draw_row(ax, row, y, colour=COLOURS.get(key, INK), marker=marker)
     banded = any(math.isfinite(row.band[0]) for row in rows)
-    _digits(ax, rows, banded=banded)
+    write_digits(ax, [row.printed(banded=banded) for row in rows])
     ax.set_yticks(range(len(rows)), _labels(shown, effects.kind, known))
     _finish(ax, shown, total=len(table), kind=effects.kind, known=known)
     return ax
@@ -75,7 +86,10 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
 def _strongest(table: pd.DataFrame, most: int) -> pd.DataFrame:
     if len(table) <= most:
         return table
-    order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index[:most]
+    order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
+    if "partner" in table:
+        order = order[(table["partner"][order] != "").argsort(kind="stable")]
+    order = order[:most]
     return table.loc[sorted(order)]
 
 
@@ -84,19 +98,6 @@ def _off_axis(ax: Axes, y: float) -> None:
         0.015, y, "ratio: not on this axis", transform=ax.get_yaxis_transform(), va="center", fontsize="small",
         color=RULE, bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.5}, zorder=2,
     )  # fmt: skip
-
-
-def _digits(ax: Axes, rows: list[Row], *, banded: bool) -> None:
-    """Write estimates and intervals right of the axes, in two columns."""
-    printed = [row.printed(banded=banded) for row in rows]
-    size = FontProperties(size="small").get_size_in_points()
-    middle = 10 + 0.62 * size * max(len(texts.estimate) for texts in printed)
-    for y, texts in enumerate(printed):
-        for text, at, side in ((texts.estimate, middle, "right"), (texts.interval, middle + size, "left")):
-            ax.annotate(
-                text, (1, y), xycoords=ax.get_yaxis_transform(), xytext=(at, 0), textcoords="offset points",
-                va="center", ha=side, fontsize="small", color=INK, gid="digits", annotation_clip=False,
-            )  # fmt: skip
 
 
 def _labels(table: pd.DataFrame, kind: str, known: Mapping[str, Any]) -> list[str]:
@@ -127,10 +128,14 @@ def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapp
         said = f"{only.label[0].upper()}{only.label[1:]} ({only.symbol})" if only.formula else only.symbol
     else:
         ax.set_xlabel(axis_label("effect on", outcome, inches))
-        said = "Effects" + (f" at {table['site'].iloc[0]}" if kind == "effects" and table["site"].iloc[0] else "")
-    if len(table) < total:
+        said = "Effects of sites, alone and together" if kind == "interactions" else "Effects"
+        said += f" at {table['site'].iloc[0]}" if kind == "effects" and table["site"].iloc[0] else ""
+    if kind == "hierarchy":
+        said += ": layers (diamonds: mean of their sites), then sites"
+    elif len(table) < total:
         said += f": the strongest {len(table)} of {total} rows"
     shown = interval_name(known)
     banded = kind == "sweep" and bool(table["band_low"].notna().any())
     how = f"{shown} (thick) and simultaneous bands (thin, in digits)" if banded else f"with {shown}"
+    how += "; * rejected, errors held over layers and sites" if kind == "hierarchy" else ""
     title(ax, f"{said}\n{how}", room=1.25)
