@@ -1,10 +1,12 @@
 """The questions.
 
 `mediate` (direct and indirect effects), `ablate` (what a site does for one input), `interactions` (how several sites
-share their joint effect) and `controls` (an effect beside its null controls).
+share their joint effect), `controls` (an effect beside its null controls) and `specification` (one effect under every
+choice that it may hang on).
 """
 
 from ._ablate import ablate as ablate, doses as doses
 from ._controls import controls as controls
 from ._interactions import interactions as interactions
 from ._mediate import mediate as mediate
+from ._specification import specification as specification

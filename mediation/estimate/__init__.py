@@ -18,5 +18,10 @@ from ._interactions import (
 )
 from ._seed import seed_from as seed_from
 from ._shared import DRAWS as DRAWS, Draws as Draws
+from ._specification import (
+    SHARES as SHARES,
+    tabulate_specifications as tabulate_specifications,
+    with_shares as with_shares,
+)
 from ._tabulate import SiteInfo as SiteInfo, tabulate as tabulate
 from ._unit_values import UnitValues as UnitValues, unit_values as unit_values

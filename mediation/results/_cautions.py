@@ -68,7 +68,8 @@ def _of_ratios(table: pd.DataFrame) -> list[str]:
             "PNIE and TNIE have opposite signs: how much is mediated depends on the input that runs, and no one share "
             "says it."
         )
-    return found + _outside(ratios["estimate"], sets)
+    mediated = (ratios["estimand"] != "ablation_share").to_numpy()  # ablations may take away more than TE
+    return found + _outside(ratios["estimate"][mediated], [one for one, is_ in zip(sets, mediated, strict=True) if is_])
 
 
 def _outside(estimates: pd.Series[Any], sets: Sequence[IntervalSet]) -> list[str]:

@@ -13,6 +13,13 @@ from ._describe_controls import chosen_sites, control_fields, control_notes, con
 from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling
 from ._describe_hierarchy import hierarchy_fields, hierarchy_notes, hierarchy_title, rows_told
 from ._describe_interactions import adjusted_field, chosen, differ_note, named_fields, title_of
+from ._describe_specification import (
+    ablation_note,
+    specification_fields,
+    specification_notes,
+    specification_title,
+    specifications,
+)
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._notes import notes
@@ -39,6 +46,8 @@ def describe(
         return _sweep(table, provenance, estimand or default_estimand(present), most)
     if kind == "equivalence" and section(provenance, "equivalence").get("of") == "sweep":
         estimand = estimand or default_estimand(present)
+    if kind == "specification":
+        return _specification(table, provenance, estimand)
     rows = table if estimand is None else table[table["estimand"] == estimand]
     if kind == "equivalence":
         return _equivalence(rows, provenance, most)
@@ -125,6 +134,15 @@ def _controls(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> 
     with_intervals = rows[rows["control"] != "self-patch"]  # why that has none is said in its own sentence
     said = (*counts, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
     return Summary(control_title(rows), fields, said)
+
+
+def _specification(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None) -> Summary:
+    rows = specifications(table, estimand)
+    fields = specification_fields(rows, _numbers(rows, provenance))
+    told = table if estimand is None else table[table["estimand"].isin([estimand, "te"])]
+    footnotes = notes(told, "specification", provenance)
+    said = filter(None, (*specification_notes(rows), *footnotes, ablation_note(rows, provenance)))
+    return Summary(specification_title(rows), fields, tuple(said))
 
 
 def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, most: int) -> Summary:

@@ -81,6 +81,14 @@ _ALL = (
     ),
     Meaning("ablation", "AE", "ablation effect", "y - ym", "run as it is minus run with the site ablated"),
     Meaning(
+        "ablation_share",
+        "AE/TE",
+        "ablation effect as a share",
+        "(y - ym) / TE",
+        "share of the total effect that the ablation takes away",
+        True,
+    ),
+    Meaning(
         "ide",
         "IDE",
         "interventional direct effect",
@@ -95,6 +103,43 @@ _ALL = (
         "source run with the mediator of a random source unit minus that of a random base unit",
     ),
     Meaning("oe", "OE", "overall effect", "g11 - g00", "sum of the two interventional effects; not the total effect"),
+    Meaning("joint", "joint", "joint effect", "v(N)", "all sites patched together"),
+    Meaning(
+        "non_additivity",
+        "non-additivity",
+        "joint effect minus the sum of alone effects",
+        "v(N) - sum of v(i)",
+        "all sites patched together, minus the sum of what each does alone",
+    ),
+    Meaning("alone", "alone", "effect of the site alone", "v(i)", "the site patched alone (add-one-in)"),
+    Meaning(
+        "shapley",
+        "Shapley",
+        "share of the joint effect",
+        "mean over orders of v(S+i) - v(S)",
+        "what the site adds to those patched before it, averaged over orders",
+    ),
+    Meaning(
+        "leave_one_out",
+        "leave-one-out",
+        "effect of the site given all others",
+        "v(N) - v(N-i)",
+        "all sites patched, minus all but this one",
+    ),
+    Meaning(
+        "pair_interaction",
+        "pair",
+        "interaction of two sites",
+        "v(ij) - v(i) - v(j)",
+        "both sites patched, minus what each does alone",
+    ),
+    Meaning(
+        "shapley_interaction",
+        "pair in context",
+        "interaction of two sites given others",
+        "mean over S of v(S+ij) - v(S+i) - v(S+j) + v(S)",
+        "interaction of the two sites with others patched as well, averaged over which",
+    ),
 )
 
 MEANINGS: Mapping[str, Meaning] = MappingProxyType({meaning.key: meaning for meaning in _ALL})

@@ -1,0 +1,217 @@
+"""The choices of a specification table, checked and by name: outcomes, corruptions, arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal, final
+
+import numpy as np
+from torch import Tensor, equal
+
+from .._checks import called, shown
+from .._errors import DataError, DesignError
+from ..engine._world import run_of
+from ..interventions import AbstractIntervention, Assignment, Donor, Moment
+from ..models import Model
+from ..outcomes import AbstractOutcome
+from ..units import Pairs
+from ._ablate import _check_arm, _named_arms
+
+Arm = tuple[str, float]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Choices:
+    """What varies between specifications.
+
+    Attributes
+    ----------
+    corruptions
+        Pairs, or what makes the base in the source run, by name; the reference first.
+    outcomes
+        Outcomes by name; the reference first.
+    labels
+        What each outcome is, by its name.
+    arms
+        What is put in the mediator's place, by name and dose.
+    run
+        Input that the arms ablate.
+    """
+
+    corruptions: dict[str, Pairs | Assignment]
+    outcomes: dict[str, AbstractOutcome]
+    labels: dict[str, str]
+    arms: dict[Arm, AbstractIntervention]
+    run: Literal["base", "source"]
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs of the reference."""
+        first = next(iter(self.corruptions.values()))
+        assert isinstance(first, Pairs)
+        return first
+
+    def arms_of(self, corruption: str) -> dict[Arm, AbstractIntervention]:
+        """Return the arms to be run under a corruption: those that it changes, and all under the reference."""
+        mine = self.corruptions[corruption]
+        if mine is self.pairs:
+            return self.arms
+        if isinstance(mine, Assignment):
+            return {}
+        if self.run == "base" or not _same(mine.source, self.pairs.source):
+            return self.arms
+        return {key: arm for key, arm in self.arms.items() if _reads_base(arm)}
+
+
+def corruptions_of(pairs: object, others: object) -> dict[str, Pairs | Assignment]:
+    """Return the corruptions by name, the pairs themselves first.
+
+    Raises
+    ------
+    DataError
+        If pairs are of other units, or of none.
+    DesignError
+        If the corruptions are no mapping to pairs and assignments, or two have one name.
+    """
+    if not isinstance(pairs, Pairs):
+        if isinstance(pairs, Mapping):
+            raise DataError(
+                "pairs is a mapping; one med.Pairs, the reference, is needed. Give the others as "
+                "corruptions={'name': med.Pairs(...)}."
+            )
+        raise DataError(f"pairs is {called(pairs)}; units are given as med.Pairs(base=..., source=...).")
+    found: dict[str, Pairs | Assignment] = {pairs.columns[0]: pairs}
+    if others is None:
+        return found
+    if not isinstance(others, Mapping):
+        raise DesignError(
+            f"corruptions is {called(others)}; a mapping from names to pairs or to assignments is needed, such as "
+            "{'noise': med.GaussianNoise(3.0).at(med.embedding())}."
+        )
+    for key, one in others.items():
+        name = _text(key, "corruption")
+        if name in found:
+            raise DesignError(f"Two corruptions are called {name!r} (the first is the base of `pairs`); rename one.")
+        found[name] = _checked(name, one, pairs)
+    return found
+
+
+def outcomes_of(outcomes: object, pairs: Pairs, model: Model) -> tuple[dict[str, AbstractOutcome], dict[str, str]]:
+    """Return the outcomes, and what they are, by name.
+
+    Raises
+    ------
+    DesignError
+        If something is no outcome, there is none, or two have one name.
+    OutcomeError
+        If an outcome cannot be computed on these units.
+    """
+    given: list[tuple[Any, Any]]
+    if isinstance(outcomes, AbstractOutcome):
+        given = [(None, outcomes)]
+    elif isinstance(outcomes, Mapping):
+        given = list(outcomes.items())
+    elif isinstance(outcomes, Iterable) and not isinstance(outcomes, (str, type)):
+        given = [(None, one) for one in outcomes]
+    else:
+        given = [(None, outcomes)]
+    if not given:
+        raise DesignError(
+            "outcomes is empty; at least one is needed, such as {'logit': med.LogitDiff('answer', 'foil')}."
+        )
+    found: dict[str, AbstractOutcome] = {}
+    labels: dict[str, str] = {}
+    for key, one in given:
+        if not isinstance(one, AbstractOutcome):
+            raise DesignError(
+                f"outcomes has {called(one)}{'' if key is None else f' as {key!r}'}; outcomes such as "
+                "med.LogitDiff('answer', 'foil') are needed, or functions decorated with @med.outcome."
+            )
+        label = one.prepare(pairs, model).label
+        name = label if key is None else _text(key, "outcome")
+        if name in found:
+            raise DesignError(f"Two outcomes are called {name!r}; name them, as in {{'first': ..., 'second': ...}}.")
+        found[name], labels[name] = one, label
+    return found, labels
+
+
+def arms_of(arms: object) -> dict[Arm, AbstractIntervention]:
+    """Return the arms by name and dose; DesignError for what is no intervention, or placed at a site already."""
+    if arms is None:
+        return {}
+    if isinstance(arms, Assignment):
+        raise DesignError(
+            f"arms is {arms!r}, placed at a site, and arms are placed at the mediator. Write {arms.entries[0][1]!r}, "
+            "or a mapping such as {'zero': med.Zero()}."
+        )
+    named: dict[Arm, AbstractIntervention] = _named_arms(arms)
+    for (name, _), arm in named.items():
+        _check_arm(name, arm, alone=True)
+        if not name:
+            raise DesignError("An arm has an empty name, which is that of the natural effects; name it.")
+    return named
+
+
+def _checked(name: str, one: object, pairs: Pairs) -> Pairs | Assignment:
+    if isinstance(one, AbstractIntervention):
+        raise DesignError(
+            f"corruption {name!r} is {one!r}, an intervention without a site. Place it where the input is corrupted: "
+            f"{one!r}.at(med.embedding())."
+        )
+    if isinstance(one, Assignment):
+        if pairs.source is None:
+            raise DesignError(
+                f"corruption {name!r} is made in the source run, and these pairs have only base. Give "
+                "Pairs(base=..., source=...)."
+            )
+        return one
+    if not isinstance(one, Pairs):
+        raise DesignError(
+            f"corruption {name!r} is {called(one)}; pairs of the same units, or an assignment such as "
+            "med.GaussianNoise(3.0).at(med.embedding()), is needed."
+        )
+    if len(one) != len(pairs):
+        raise DataError(
+            f"corruption {name!r} has {len(one)} units and the reference has {len(pairs)}; the same units are needed, "
+            "in the same order. Drop those that lack one, with Pairs.subset."
+        )
+    if (one.source is None) != (pairs.source is None):
+        raise DataError(
+            f"corruption {name!r}: source inputs are there in one of the two pairs only; give them in both."
+        )
+    for what in ("cluster", "weight"):
+        mine, theirs = getattr(one, what), getattr(pairs, what)
+        if (mine is None) != (theirs is None) or (mine is not None and list(mine) != list(theirs)):
+            raise DataError(
+                f"corruption {name!r}: its {what}s are not those of the reference; the same units are needed, in the "
+                "same order."
+            )
+    return one
+
+
+def _text(key: object, what: str) -> str:
+    """Return the name that a key of a mapping stands for: a text, or ``(name, dose)``."""
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Real) and not isinstance(key[1], bool):
+        return f"{_text(key[0], what)} {float(key[1]):g}"
+    if not isinstance(key, str) or not key:
+        raise DesignError(f"The name of {what} {shown(key)} is none; a text is needed, such as 'first'.")
+    return key
+
+
+def _reads_base(arm: AbstractIntervention) -> bool:
+    """Whether an arm in the source run puts in something of the base."""
+    return any(isinstance(need, Donor | Moment) and run_of(need.run, "source") == "base" for need in arm.needs())
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two sets of inputs are the same."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return type(one) is type(other) and bool(np.all(one == other))

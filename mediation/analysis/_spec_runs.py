@@ -1,0 +1,145 @@
+"""The runs of a specification table: one study for each outcome under each corruption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import pandas as pd
+
+from .._checks import listed, positive_int
+from .._errors import DesignError
+from ..engine import Execution, Finished, Progress, World, make_study, run_study
+from ..engine._study import Study
+from ..estimands import AbstractEstimand
+from ..interventions import Assignment, Interchange
+from ..models import Model
+from ..sites import SiteSet
+from ..units import Encoding, Pairs, encode
+from ._asked import units_frame
+from ._choices import Arm, Choices
+from ._mediate import _assign, _mediation_worlds, _mediators
+
+Worlds = dict[str, World]
+_NATURAL: Arm = ("", float("nan"))
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """One outcome under one corruption: a study, and the named worlds of the natural effects and of each arm."""
+
+    metric: str
+    corruption: str
+    site: str
+    study: Study
+    worlds: dict[Arm, Worlds]
+
+
+def plan_of(
+    model: Model, choices: Choices, mediator: object, wanted: Sequence[AbstractEstimand], *, seed: int, n_draws: int
+) -> list[Cell]:
+    """Return the studies, all of them checked before the first is run.
+
+    Parameters
+    ----------
+    model
+        The model.
+    choices
+        What varies.
+    mediator
+        One site, or sites together.
+    wanted
+        Natural effects; empty where there are no source inputs.
+    seed, n_draws
+        Of the noise and of random donors.
+    """
+    positive_int(n_draws, what="n_draws")
+    if not wanted and not choices.arms:
+        raise DesignError(
+            "The pairs have only base inputs and there are no arms, so there is nothing to ask. Give source inputs, or "
+            "arms={'zero': med.Zero()}."
+        )
+    cells = []
+    for corruption, how in choices.corruptions.items():
+        pairs = how if isinstance(how, Pairs) else choices.pairs
+        encoding = encode(pairs, model)
+        name, sites = _one_mediator(mediator, model, encoding)
+        worlds = _worlds(choices, corruption, name, sites, wanted)
+        asked = [world for named in worlds.values() for world in named.values()]
+        for metric, outcome in choices.outcomes.items():
+            study = make_study(model, pairs, asked, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
+            if study.prepared.uses_reference and isinstance(how, Assignment):
+                raise DesignError(
+                    f"outcome {metric!r} compares with the plain base run, and under corruption {corruption!r} the "
+                    "base is the source run with something done to it. Ask for that outcome without that corruption."
+                )
+            cells.append(Cell(metric, corruption, name, study, worlds))
+    return cells
+
+
+def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:
+    """Run every study, and return the units of all with what names their specification."""
+    frames, finished = [], []
+    for cell in cells:
+        done = run_study(cell.study, how, progress)
+        labels = {
+            key: {
+                "site": cell.site,
+                "metric": cell.metric,
+                "corruption": cell.corruption,
+                "arm": key[0],
+                "dose": key[1],
+            }
+            for key in cell.worlds
+        }
+        frames.append(units_frame(done, labels, cell.worlds))
+        finished.append(done)
+    units = pd.concat(frames, ignore_index=True)
+    first = ["site", "metric", "corruption", "arm", "dose", "unit", "cluster", "weight", "draw"]
+    return units[[*first, *(name for name in units.columns if name not in first)]], finished
+
+
+def _one_mediator(mediator: object, model: Model, encoding: Encoding) -> tuple[str, SiteSet]:
+    found = _mediators(mediator, model, encoding)
+    if len(found) > 1:
+        raise DesignError(
+            f"mediator stands for {len(found)} sites, {listed(found, most=3)}; a specification table is about one. "
+            "Name one, or join them: sites.jointly()."
+        )
+    return next(iter(found.items()))
+
+
+def _worlds(
+    choices: Choices, corruption: str, name: str, sites: SiteSet, wanted: Sequence[AbstractEstimand]
+) -> dict[Arm, Worlds]:
+    """Return the worlds of the natural effects and of the arms under one corruption."""
+    how = choices.corruptions[corruption]
+    found: dict[Arm, Worlds] = {}
+    if isinstance(how, Assignment):
+        found[_NATURAL] = _noised_worlds(how, corruption, sites, wanted)
+    elif wanted:
+        found[_NATURAL] = _mediation_worlds({name: sites}, None, None, wanted, sweep=False)[0][name]
+    for key, arm in choices.arms_of(corruption).items():
+        plain = World(choices.run)
+        found[key] = {"y": plain, "ym": World(choices.run, _assign(sites, arm))}
+        if wanted:
+            found[key] |= {"y00": World("base"), "y11": World("source")}
+    return found
+
+
+def _noised_worlds(what: Assignment, corruption: str, sites: SiteSet, wanted: Sequence[AbstractEstimand]) -> Worlds:
+    """Return the worlds in which the base is the source run with `what` done to it."""
+    restored = what | Assignment(tuple((site, Interchange("source")) for site in sites))
+    plan = {"y00": World("source", what), "y01": World("source", restored), "y11": World("source")}
+    for one in wanted:
+        missing = sorted(one.needs - set(plan))
+        if missing:
+            raise DesignError(
+                f"estimand {one.key!r} needs {listed(missing)}, and under corruption {corruption!r}, which is made in "
+                "the source run, there are y00, y01 and y11 only: the mediator of such a base is in no plain run. Ask "
+                "for 'te' and 'pnie', or give that corruption as Pairs."
+            )
+    needed = set().union(*(one.needs for one in wanted))
+    return {name: world for name, world in plan.items() if name in needed}
