@@ -213,12 +213,12 @@ class Effects:
         >>> bool((sweep.adjust("holm").tidy()["p_adjusted"] >= sweep.tidy()["p_value"]).all())
         True
         """
-        table, known = adjusted(
-            self._table, self.kind, self._units, self._provenance, method=method, family=family
-        )
+        table, known = adjusted(self._table, self.kind, self._units, self._provenance, method=method, family=family)
         return Effects(table, self._units, known)
 
-    def hierarchy(self, estimand: str = "pnie", *, alpha: float | None = None) -> Effects:
+    def hierarchy(
+        self, estimand: str = "pnie", *, alpha: float | None = None, layers: Mapping[str, int] | None = None
+    ) -> Effects:
         """Return tests of the layers of a sweep and, within the rejected layers, of their sites.
 
         A layer is rejected when some site in it has an effect: one strong site, or many weak ones of whatever sign. The
@@ -231,6 +231,9 @@ class Effects:
             Key of the estimand.
         alpha
             Level of the tests; None: one minus the confidence level.
+        layers
+            The layer of each site by its name, for a sweep that does not tell (from a frame of your own); None: those
+            of the table.
 
         Returns
         -------
@@ -249,7 +252,7 @@ class Effects:
         can be near 0 in a rejected layer, where effects of both signs cancel.
         """
         table, known = hierarchy_of(
-            self._table, self.kind, self._units, self._provenance, estimand=estimand, alpha=alpha
+            self._table, self.kind, self._units, self._provenance, estimand=estimand, alpha=alpha, layers=layers
         )
         return Effects(table, self._units, known)
 

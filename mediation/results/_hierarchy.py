@@ -25,6 +25,7 @@ def hierarchy_of(
     *,
     estimand: str,
     alpha: float | None,
+    layers: Mapping[str, int] | None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the table of kind 'hierarchy' of one estimand of a sweep, and its provenance."""
     if kind != "sweep":
@@ -47,15 +48,17 @@ def hierarchy_of(
             f"hierarchy: estimand {estimand!r} is a ratio, and these tests are of means. Test its numerator, such as "
             "'tnie': the ratio is 0 when that is."
         )
+    if layers is not None:
+        rows = rows.assign(layer=pd.array([layers.get(site) for site in rows["site"]], dtype="Int64"))
     _check_layers(rows)
-    layers = dict(zip(rows["site"], rows["layer"].astype(int), strict=True))
-    unknown = set(layers) - set(units["site"])
+    of = dict(zip(rows["site"], rows["layer"].astype(int), strict=True))
+    unknown = set(of) - set(units["site"])
     if unknown:
         raise DataError(
             f"hierarchy is made from the units, and site {min(unknown)!r} has no units in this result. Use a result as "
             "med.mediate or med.effects returned it."
         )
-    found = tabulate_hierarchy(units, one, settings, layers, level)
+    found = tabulate_hierarchy(units, one, settings, of, level)
     where = rows[list(_OF_A_SITE)].set_index("site")
     for name in _OF_A_SITE[1:]:
         found[name] = found["site"].map(where[name]).where(found["level"] == "site")
@@ -67,7 +70,7 @@ def _check_layers(rows: pd.DataFrame) -> None:
     if lacking.any():
         raise DesignError(
             f"hierarchy tests layers, then sites, and site {rows.loc[lacking, 'site'].iloc[0]!r} belongs to no layer. "
-            "Run the sweep on sites that have layers; p_adjusted of the sweep is adjusted over all its sites."
+            "Give layers={site: layer} for all sites; p_adjusted of the sweep is adjusted over all its sites."
         )
     if not rows["layer"].duplicated().any():
         raise DesignError(

@@ -108,11 +108,9 @@ def test_sites_without_an_interval_are_not_tested():
     frame = frame_of_heads()
     dead = frame["site"] == "attention[1].head[0]@last"
     frame.loc[dead, "y01"] = frame.loc[dead, "y00"]
-    sites = frame["site"].str.extract(r"\[(\d+)\].head\[(\d+)\]").astype(int)
     with pytest.warns(med.DegenerateWarning):
         effects = med.effects(frame, estimands="pnie", n_resamples=999, rng=0)
-    table = effects.tidy().assign(layer=sites[0].to_numpy()[::60], unit=sites[1].to_numpy()[::60])
-    found = Effects(table, effects.units, effects.provenance).hierarchy()
+    found = effects.hierarchy(layers={site: int(site[10]) for site in frame["site"].unique()})
     row = found.tidy().set_index("site").loc["attention[1].head[0]@last"]
     assert (row["rejected"], row["method"]) == ("not tested", "degenerate")
     assert np.isnan(row["p_adjusted"])
