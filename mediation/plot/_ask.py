@@ -85,7 +85,8 @@ def with_sites(names: Iterable[str], table: pd.DataFrame) -> list[str]:
 def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     """Return one label per row, of at most `width` characters: the arm, or the site.
 
-    The label of a layer says that its estimate is a mean, and rejected rows have a star. An arm's label has the site where one arm is at several, and the dose where rows would be called alike.
+    The label of a layer says that its estimate is a mean, and rejected rows have a star. An arm's label has the site
+    where one arm is at several, and the dose where rows would be called alike.
     """
     if "partner" in table:
         several = table["estimand"].isin(("joint", "non_additivity"))
