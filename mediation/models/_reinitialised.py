@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._checks import called, positive_int
 from .._errors import BackendError, DesignError
 from ._model import Model
+
+_STREAM = 0x5EED
 
 
 def reinitialised(model: Model, seed: int) -> Model:
@@ -57,11 +60,17 @@ def reinitialised(model: Model, seed: int) -> Model:
     module = model.module
     _check_weights(module)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed % 2**63)
+        torch.manual_seed(_state(seed))
         fresh = _from_config(module) if _has_config(module) else _reset(module)
     _match(fresh, module)
     name = f"{model.name or type(module).__name__}, re-initialised with seed {seed}"
     return Model(module=fresh.eval(), tokenizer=model.tokenizer, architecture=model.architecture, name=name)
+
+
+def _state(seed: int) -> int:
+    """Return a state made of `seed` that no one seeds a model with: the same one would draw the same weights again."""
+    found = np.random.SeedSequence((seed, _STREAM)).generate_state(1, np.uint64)[0]
+    return int(found >> np.uint64(1))
 
 
 def _check_weights(module: nn.Module) -> None:

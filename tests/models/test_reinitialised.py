@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers import LlamaForCausalLM
 
 import mediation as med
 from mediation._errors import BackendError, DesignError
@@ -48,6 +49,15 @@ def test_the_seed_decides():
     assert one.digest == same.digest
     assert len({model.digest, one.digest, other.digest}) == 3
     assert one.name == "LlamaForCausalLM, re-initialised with seed 1"
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Linear(5, 4), lambda: LlamaForCausalLM(tiny_model("llama").config)])
+def test_a_model_made_from_the_same_seed_is_another_one(make):
+    torch.manual_seed(7)
+    model = med.load(make())
+    fresh = reinitialised(model, 7)
+    old, new = (dict(one.module.named_parameters()) for one in (model, fresh))
+    assert all(not torch.equal(old[name], new[name]) for name in old if old[name].ndim > 1)
 
 
 def test_types_and_attention_are_kept_in_half_precision():
