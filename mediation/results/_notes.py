@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ._cautions import cautions
+from ._describe_controls import control_draws
+from ._describe_interactions import additivity_note, meaning_notes, orders_note
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import section, text_at
@@ -19,11 +21,12 @@ def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tup
     """Return the footnotes of `table`, each one sentence or two."""
     found = [
         _who(table, provenance),
-        _draws(table),
+        _draws(table, kind, provenance),
         _intervals(table, provenance),
         _outcome(provenance),
         _model(provenance),
-        _convention(kind, list(table["estimand"]), provenance),
+        _convention(kind, table, provenance),
+        additivity_note(table),
         *cautions(table),
     ]
     return tuple(note for note in found if note)
@@ -51,7 +54,11 @@ def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     return f"n = {n:,} units in {clusters:,} clusters{f' ({name})' if name else ''}; whole clusters are resampled."
 
 
-def _draws(table: pd.DataFrame) -> str:
+def _draws(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> str:
+    if kind == "interactions":
+        return orders_note(table, provenance)
+    if kind == "controls":
+        return control_draws(table)
     if "n_draws" not in table or table["n_draws"].max() <= 1:
         return ""
     counts = sorted({int(count) for count in table["n_draws"]} - {1})
@@ -94,7 +101,10 @@ def _model(provenance: Mapping[str, Any]) -> str:
     return f"Model: {model['id']}{f' ({described})' if described else ''}."
 
 
-def _convention(kind: Kind, estimands: list[str], provenance: Mapping[str, Any]) -> str:
+def _convention(kind: Kind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    if kind == "interactions":
+        return meaning_notes(table, provenance)
+    estimands = list(table["estimand"])
     base, source = role(provenance, "base"), role(provenance, "source")
     if kind == "ablation" or set(estimands) == {"ablation"}:
         run = f" Input: {role(provenance, str(provenance['run']))}." if provenance.get("run") else ""
