@@ -123,8 +123,9 @@ def specification_title(rows: pd.DataFrame) -> str:
 def specification_fields(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
     """Return the columns: the choices that vary, the effect in units of its metric, and its share of TE."""
     fields = [Field(choice, tuple(map(str, rows[choice])), give="cut") for choice in varied(rows)]
-    fields += numbers
-    if rows["share_estimate"].notna().any():
+    shared = bool(rows["share_estimate"].notna().any())
+    fields += [field for field in numbers if not (shared and field.header == "std. error")]
+    if shared:
         printed = [
             print_row(*(row[f"share_{name}"] for name in _NUMBERS[:-1]), method=row["share_method"])
             for row in rows.to_dict("records")
@@ -132,8 +133,8 @@ def specification_fields(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[
         none = rows["share_estimate"].isna()
         estimates = tuple("" if gone else one.estimate for gone, one in zip(none, printed, strict=True))
         sets = tuple("" if gone else one.interval for gone, one in zip(none, printed, strict=True))
-        header = numbers[-1].header.replace("interval", "set") if numbers else "set"
-        fields += [Field("share of TE", estimates, "decimal"), Field(header, sets, "right")]
+        header = f"its {numbers[-1].header.replace('interval', 'set')}"
+        fields += [Field("share", estimates, "decimal", "drop"), Field(header, sets, "right")]
     return tuple(fields)
 
 
@@ -160,7 +161,9 @@ def specification_notes(rows: pd.DataFrame) -> list[str]:
             "have no error rate."
         )
     if rows["share_estimate"].notna().any():
-        found.append("Effects on two metrics are in two units; compare them by their share of TE (Fieller).")
+        found.append(
+            "share: of TE on the same metric (Fieller's set). Amounts on two metrics are in two units; compare shares."
+        )
     return found
 
 
