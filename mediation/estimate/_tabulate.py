@@ -15,6 +15,7 @@ from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
+from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
@@ -53,8 +54,12 @@ def tabulate(
     settings: Inference,
     *,
     sites: Mapping[str, SiteInfo] | None = None,
+    draws: Draws = "independent",
 ) -> Tabulated:
-    """Return the effects of a clean units frame as a table: one row an estimand and a group (site, arm, dose)."""
+    """Return the effects of a clean units frame as a table: one row an estimand and a group (site, arm, dose).
+
+    `draws` says whether each unit has draws of its own, which are averaged within it, or all units share them.
+    """
     ablation = "arm" in units.columns
     keys = [name for name in KEYS if name in units.columns]
     groups = groups_of(units, keys)
@@ -62,12 +67,21 @@ def tabulate(
     sweep = not ablation and (sites is not None or len(groups) > 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
-        found = [_intervals(one, outcomes, clusters, weights, settings, bands=sweep) for one in estimands]
+        if draws == "shared":
+            parts = cubes(units, codes_of(units, keys, groups), list(outcomes))
+            found = [
+                shared_intervals(one, parts, (clusters, weights), settings, resolution=_RESOLUTION, bands=sweep)
+                for one in estimands
+            ]
+        else:
+            found = [_intervals(one, outcomes, clusters, weights, settings, bands=sweep) for one in estimands]
     tables = [
         _rows(one.key, intervals, groups, keys, sweep=sweep) for one, intervals in zip(estimands, found, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True)
     warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
+    if draws == "shared":
+        warn_shared(units)
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
@@ -179,13 +193,19 @@ def _draws(units: pd.DataFrame, keys: Sequence[str], group: tuple[Any, ...]) -> 
     return int(units.loc[mask, "draw"].nunique())
 
 
+def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]) -> NDArray[np.intp]:
+    """Return the number of each row's group."""
+    numbers = {group: i for i, group in enumerate(groups)}
+    rows = units[list(keys)].itertuples(index=False, name=None)
+    return np.array([numbers[_without_nan(group)] for group in rows], dtype=np.intp)
+
+
 def matrices(
     units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
 ) -> tuple[dict[str, Array], NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
-    numbers = {group: i for i, group in enumerate(groups)}
-    codes = np.array([numbers[_without_nan(group)] for group in units[keys].itertuples(index=False, name=None)])
+    codes = codes_of(units, keys, groups)
     who = pd.Index(units["unit"].unique())
     row = who.get_indexer(units["unit"])
     count = np.zeros((len(who), len(groups)))

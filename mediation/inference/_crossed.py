@@ -26,7 +26,7 @@ from ._intervals import Intervals, _checked
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._symmetric import Pivots, nulls, symmetric_intervals, warn_columns
-from ._variance import SAME, linearise
+from ._variance import SAME, Linearised, linearise
 
 _DEFAULT = Inference()
 _BLOCK = 2**21  # numbers of the cells that are held at once
@@ -116,7 +116,7 @@ def crossed_intervals(
     (('two-way t (units x draws)',), True)
     """
     _checked(settings)
-    array = _cube(values)
+    array = cube(values, "values")
     n, n_draws, n_columns = array.shape
     design = sampling(n, clusters, weights)
     tested = nulls(null, n_columns)
@@ -129,17 +129,16 @@ def crossed_intervals(
     return symmetric_intervals(pivots, settings.confidence_level, tested, [method] * n_columns)
 
 
-def _cube(values: ArrayLike) -> Array:
-    """Return `values` as a checked float array (n, R, K)."""
+def cube(values: ArrayLike, what: str) -> Array:
+    """Return `values` as a float array (n, R, K); raise DataError if it is not finite numbers of that shape."""
     shape = np.shape(values)
     if len(shape) != 3:
-        hint = " Use values[:, :, None] for one quantity." if len(shape) == 2 else ""
-        raise DataError(f"values must have three axes, (units, draws, columns); found shape {shape}.{hint}")
+        hint = f" Use {what}[:, :, None] for one quantity." if len(shape) == 2 else ""
+        raise DataError(f"{what} must have three axes, (units, draws, columns); found shape {shape}.{hint}")
     n, n_draws, n_columns = shape
     if n == 0 or n_draws == 0:
-        raise DataError(f"values has shape {shape}: there are no {'units' if n == 0 else 'draws'}. Give at least one.")
-    array = np.asarray(values)
-    flat = checked_columns(array.reshape(n, n_draws * n_columns), "values")
+        raise DataError(f"{what} has shape {shape}: there are no {'units' if n == 0 else 'draws'}. Give at least one.")
+    flat = checked_columns(np.asarray(values).reshape(n, n_draws * n_columns), what)
     return flat.reshape(n, n_draws, n_columns)
 
 
@@ -155,23 +154,29 @@ def _crossed(values: Array, design: Sampling) -> Crossed:
     return Crossed(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
-def _crossed_block(values: Array, design: Sampling) -> Crossed:
+def cell_totals(values: Array, design: Sampling) -> tuple[Linearised, Array]:
+    """Return means of `values` (n, R, k), and the totals of their residuals in each cell, (k, J, R)."""
     n, n_draws, n_columns = values.shape
-    n_clusters = design.n_clusters
     codes = np.empty(n, dtype=np.intp)
-    codes[design.order] = np.repeat(np.arange(n_clusters), np.diff(design.starts, append=n))
+    codes[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(design.starts, append=n))
     cells = (codes[:, None] * n_draws + np.arange(n_draws)).ravel()
     order = np.argsort(cells, kind="stable")
     by_cell = Sampling(np.repeat(design.weights, n_draws), order, np.flatnonzero(np.diff(cells[order], prepend=-1)))
     part = linearise(values.reshape(n * n_draws, n_columns), by_cell)
-    residuals = part.residuals.reshape(n_columns, n_clusters, n_draws)
+    return part, part.residuals.reshape(n_columns, design.n_clusters, n_draws)
 
-    def variance(totals: Array) -> Array:
-        groups = totals.shape[1]
-        factor = groups / (groups - 1) if groups > 1 else np.nan
-        return np.asarray(factor * np.einsum("kg,kg->k", totals, totals) / part.total**2)
 
-    over_units, over_draws = residuals.sum(axis=2), residuals.sum(axis=1)
+def covariance(one: Array, other: Array, total: float) -> Array:
+    """Return G / (G - 1) sum_g a_g b_g / total^2, (k,), from totals a and b of G groups, (k, G) each."""
+    groups = one.shape[1]
+    factor = groups / (groups - 1) if groups > 1 else np.nan
+    return np.asarray(factor * np.einsum("kg,kg->k", one, other) / total**2)
+
+
+def _crossed_block(values: Array, design: Sampling) -> Crossed:
+    n_draws = values.shape[1]
+    part, cells = cell_totals(values, design)
+    over_units, over_draws, flat = cells.sum(axis=2), cells.sum(axis=1), cells.reshape(len(cells), -1)
     # a group's mean differs from the mean by its total over its weight
     furthest = np.maximum(
         (np.abs(over_units) / (n_draws * design.cluster_weights)).max(axis=1),
@@ -181,21 +186,27 @@ def _crossed_block(values: Array, design: Sampling) -> Crossed:
     return Crossed(
         estimate=part.estimate,
         scale=part.scale,
-        units=variance(over_units),
-        draws=variance(over_draws),
-        cells=variance(residuals.reshape(n_columns, -1)),
+        units=covariance(over_units, over_units, part.total),
+        draws=covariance(over_draws, over_draws, part.total),
+        cells=covariance(flat, flat, part.total),
         differ=part.spread[0],
         means_differ=furthest > SAME * size,
     )
 
 
+def too_few_levels(design: Sampling, n_draws: int) -> str:
+    """Return why no column can have an interval, or nothing."""
+    if n_draws < 2:
+        return _ONE_DRAW
+    if design.n < 2:
+        return _ONE_UNIT
+    return _ONE_CLUSTER if design.n_clusters < 2 else ""
+
+
 def _reasons(found: Crossed, design: Sampling, n_draws: int) -> tuple[str, ...]:
     """Return why each column has no interval, empty where it has one."""
-    if n_draws < 2:
-        return (_ONE_DRAW,) * len(found.estimate)
-    if design.n < 2:
-        return (_ONE_UNIT,) * len(found.estimate)
-    if design.n_clusters < 2:
-        return (_ONE_CLUSTER,) * len(found.estimate)
+    few = too_few_levels(design, n_draws)
+    if few:
+        return (few,) * len(found.estimate)
     pairs = zip(found.differ.tolist(), found.means_differ.tolist(), strict=True)
     return tuple("" if differ and means else _SAME_MEANS if differ else _SAME_VALUE for differ, means in pairs)

@@ -63,11 +63,11 @@ class TwoGroups:
         first, second = (values[:, columns] for values in self.values)
         return samples_of(first, second, self.designs, self.pseudo.columns(columns))
 
-    def seeds(self) -> tuple[int, int]:
-        """Return a seed for each group, so that they are resampled independently."""
-        sequence = np.random.SeedSequence(self.settings.seed, spawn_key=(_STREAM,))
-        one, two = sequence.generate_state(2, np.uint64)
-        return int(one), int(two)
+
+def group_seeds(seed: int) -> tuple[int, int]:
+    """Return a seed for each group, so that they are resampled independently."""
+    one, two = np.random.SeedSequence(seed, spawn_key=(_STREAM,)).generate_state(2, np.uint64)
+    return int(one), int(two)
 
 
 def fill_block(found: GroupMeans, part: NDArray[np.intp], asked: TwoGroups, of: tuple[Sample, Sample, Array]) -> Array:
@@ -103,7 +103,7 @@ def fill_block(found: GroupMeans, part: NDArray[np.intp], asked: TwoGroups, of: 
 
 def _replicates(one: Sample, two: Sample, asked: TwoGroups) -> tuple[Array, Array]:
     """Return d* - d and t*, (k, B); t* is infinite where a resample has no spread."""
-    seeds, n_resamples = asked.seeds(), asked.settings.n_resamples
+    seeds, n_resamples = group_seeds(asked.settings.seed), asked.settings.n_resamples
     shift, variance = one.replicates(n_resamples, seeds[0])
     other, more = two.replicates(n_resamples, seeds[1])
     shift -= other

@@ -149,7 +149,8 @@ def samples_of(
 
 def alike(first: Sample, second: Sample) -> tuple[Mask, Mask]:
     """Return where no unit, and where no cluster, differs from its sample's mean in either sample, (k,) each."""
-    return ~(first.varies[0] | second.varies[0]), ~(first.varies.all(axis=0) | second.varies.all(axis=0))
+    units, clusters = first.varies[0] | second.varies[0], first.varies.all(axis=0) | second.varies.all(axis=0)
+    return np.logical_not(units), np.logical_not(clusters)
 
 
 def welch_df(first: Sample, second: Sample, n_clusters: tuple[int, int]) -> Array:

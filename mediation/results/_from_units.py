@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._checks import called
+from .._checks import called, one_of
 from .._errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, SiteInfo, seed_from, tabulate, units_from
+from ..estimate import DRAWS, POTENTIAL_OUTCOMES, Draws, SiteInfo, seed_from, tabulate, units_from
 from ..inference import Inference, Method
 from ._cautions import warn_of_weak_totals
 from ._effects import Effects
@@ -25,15 +25,17 @@ def summarise(
     *,
     sites: Mapping[str, SiteInfo] | None = None,
     provenance: Mapping[str, Any],
+    draws: Draws = "independent",
 ) -> Effects:
     """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
-    found = tabulate(units, estimands, settings, sites=sites)
+    found = tabulate(units, estimands, settings, sites=sites, draws=draws)
     warn_of_weak_totals(found.table, settings.confidence_level)
     inference = {
         "method": settings.method,
         "confidence_level": settings.confidence_level,
         "n_resamples": settings.n_resamples,
         "seed": settings.seed,
+        **({"draws": draws} if draws == "shared" else {}),
     }
     n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
     pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
@@ -50,6 +52,7 @@ def effects(
     n_resamples: int = 9999,
     rng: int | np.random.Generator | None = None,
     provenance: Mapping[str, Any] | None = None,
+    draws: Draws = "independent",
 ) -> Effects:
     """Return effects with intervals from your own potential outcomes.
 
@@ -75,6 +78,10 @@ def effects(
         Seed or generator; the same gives the same numbers.
     provenance
         Plain data to keep beside the numbers.
+    draws
+        ``"independent"``: each unit has draws of its own, averaged within it. ``"shared"``: draw r is the same
+        realisation for every unit, as when one seed serves all; intervals are then over units and draws at once, and a
+        `SharedDrawsWarning` names the remedy.
 
     Returns
     -------
@@ -96,8 +103,9 @@ def effects(
     """
     if provenance is not None and not isinstance(provenance, Mapping):
         raise DataError(f"provenance is {called(provenance)}; a dict of plain data is needed, or None.")
+    one_of(draws, DRAWS, what="draws")
     units = units_from(frame)
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
     wanted = estimands_from(present, estimands)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
-    return summarise(units, wanted, settings, provenance=provenance or {})
+    return summarise(units, wanted, settings, provenance=provenance or {}, draws=draws)

@@ -1,0 +1,192 @@
+"""Draws that all units share: intervals over units and draws at once, in place of draws averaged within units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from .._checks import listed
+from .._errors import DataError, SharedDrawsWarning, warn
+from ..estimands import AbstractEstimand
+from ..estimands._abstract import contrast
+from ..inference import (
+    Inference,
+    Intervals,
+    crossed_intervals,
+    crossed_ratio_intervals,
+    mean_intervals,
+    ratio_intervals,
+)
+
+Array = NDArray[np.float64]
+Draws = Literal["independent", "shared"]
+DRAWS: tuple[Draws, ...] = ("independent", "shared")
+
+_ARRAYS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Cube:
+    """Potential outcomes of groups (sites, arms, doses) that have the same draws.
+
+    Parameters
+    ----------
+    columns
+        Numbers of the groups, (k,).
+    outcomes
+        Each potential outcome, (units, draws, k).
+    """
+
+    columns: NDArray[np.intp]
+    outcomes: Mapping[str, Array]
+
+
+def cubes(units: pd.DataFrame, code: NDArray[np.intp], names: Sequence[str]) -> list[Cube]:
+    """Return the potential outcomes `names` of a clean units frame by unit and draw; `code` numbers its rows' groups.
+
+    Raises
+    ------
+    DataError
+        If units differ in their draws within a group.
+    """
+    row = pd.Index(units["unit"].unique()).get_indexer(units["unit"])
+    draw = units["draw"].to_numpy()
+    by_draws: dict[tuple[Any, ...], list[int]] = {}
+    for group in range(int(code.max()) + 1):
+        by_draws.setdefault(_draws_of(units, row, draw, code == group), []).append(group)
+    found = []
+    for draws, groups in by_draws.items():
+        inside = np.isin(code, groups)
+        column = np.searchsorted(groups, code[inside])
+        at = (row[inside], np.searchsorted(draws, draw[inside]), column)
+        outcomes = {}
+        for name in names:
+            outcomes[name] = np.full((int(row.max()) + 1, len(draws), len(groups)), np.nan)
+            outcomes[name][at] = units[name].to_numpy(dtype=float)[inside]
+        found.append(Cube(np.array(groups, dtype=np.intp), outcomes))
+    return found
+
+
+def _draws_of(units: pd.DataFrame, row: NDArray[np.intp], draw: NDArray[Any], inside: NDArray[np.bool_]) -> Any:
+    """Return the sorted draws of a group; DataError if a unit lacks one."""
+    draws = np.unique(draw[inside])
+    present = np.zeros((int(row.max()) + 1, len(draws)), dtype=bool)
+    present[row[inside], np.searchsorted(draws, draw[inside])] = True
+    if not present.all():
+        unit, lacking = np.argwhere(~present)[0]
+        who = units["unit"].unique()[unit]
+        raise DataError(
+            f"draws = 'shared', and unit {who} has no draw {draws[lacking]:g} while another has (of draws "
+            f"{listed([f'{one:g}' for one in draws])}); shared draws are the same for every unit. Add the rows, drop "
+            "the draw everywhere, or say draws='independent' if each unit has draws of its own."
+        )
+    return tuple(draws.tolist())
+
+
+def shared_intervals(
+    estimand: AbstractEstimand,
+    parts: Sequence[Cube],
+    design: tuple[NDArray[Any], Array],
+    settings: Inference,
+    *,
+    resolution: float,
+    bands: bool,
+) -> Intervals:
+    """Return the intervals of an estimand for all groups, (K,), with two-way variances over units and draws.
+
+    A contrast that is the same in every draw (up to `resolution`, relative to the largest outcome) has nothing to do
+    with the draws: it has the interval of a mean over units. Bands are Bonferroni's, adjusted p-values Holm's.
+    """
+    size = sum(len(part.columns) for part in parts)
+    joint = replace(
+        settings, method="t", confidence_level=1 - settings.alpha / size, n_resamples=_enough(settings, size)
+    )
+    pieces, wide = [], []
+    for part in parts:
+        limit = resolution * max(float(np.abs(one).max()) for one in part.outcomes.values())
+        values = contrast(estimand.weights, part.outcomes)
+        below = None if estimand.denominator is None else contrast(estimand.denominator, part.outcomes)
+        fixed = _fixed(values, limit) if below is None else _fixed(values, limit) & _fixed(below, limit)
+        if below is None:
+            values = np.where(np.ptp(values, axis=(0, 1)) <= limit, values.mean(axis=(0, 1)), values)
+        for some, crossed in ((np.flatnonzero(fixed), False), (np.flatnonzero(~fixed), True)):
+            if not len(some):
+                continue
+            under = None if below is None else below[:, :, some]
+            here = part.columns[some]
+            pieces.append((here, _of(values[:, :, some], under, design, settings, crossed=crossed)))
+            if bands and below is None:
+                wide.append((here, _of(values[:, :, some], None, design, joint, crossed=crossed)))
+    return _gathered(size, pieces, wide)
+
+
+def _enough(settings: Inference, size: int) -> int:
+    """Return a number of resamples that settings of a level of 1 - alpha / size allow; none are drawn."""
+    return max(settings.n_resamples, math.ceil(4 * size / settings.alpha))
+
+
+def _fixed(values: Array, limit: float) -> NDArray[np.bool_]:
+    """Return which columns (n, R, k) are the same in each of several draws."""
+    same = (np.ptp(values, axis=1) <= limit).all(axis=0)
+    return np.asarray(same & (values.shape[1] > 1))
+
+
+def _of(
+    values: Array, below: Array | None, design: tuple[NDArray[Any], Array], settings: Inference, *, crossed: bool
+) -> Intervals:
+    clusters, weights = design
+    if below is None:
+        if crossed:
+            return crossed_intervals(values, clusters=clusters, weights=weights, settings=settings)
+        return mean_intervals(values.mean(axis=1), clusters=clusters, weights=weights, settings=settings)
+    if crossed:
+        return crossed_ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
+    top, bottom = values.mean(axis=1), below.mean(axis=1)
+    return ratio_intervals(top, bottom, clusters=clusters, weights=weights, settings=settings)
+
+
+def _gathered(
+    size: int, pieces: Sequence[tuple[NDArray[np.intp], Intervals]], wide: Sequence[tuple[NDArray[np.intp], Intervals]]
+) -> Intervals:
+    """Return one result from those of some columns each; `wide` holds the bands, where there are any."""
+    arrays = {name: np.full(size, np.nan) for name in _ARRAYS}
+    method, reason = [""] * size, [""] * size
+    for here, found in pieces:
+        for name in _ARRAYS:
+            arrays[name][here] = getattr(found, name)
+        for column, how, why in zip(here.tolist(), found.method, found.reason, strict=True):
+            method[column], reason[column] = how, why
+    bands: dict[str, Array] = {}
+    if wide:
+        low, high, adjusted = np.full((3, size), np.nan)
+        for here, found in wide:
+            low[here] = np.fmin(found.conf_low, arrays["conf_low"][here])
+            high[here] = np.fmax(found.conf_high, arrays["conf_high"][here])
+        tested = ~np.isnan(arrays["p_value"])
+        if tested.any():
+            adjusted[tested] = multipletests(arrays["p_value"][tested], method="holm")[1]
+        bands = {"band_low": low, "band_high": high, "p_adjusted": adjusted}
+    first = pieces[0][1]
+    return Intervals(
+        **arrays, **bands, method=tuple(method), n=first.n, n_clusters=first.n_clusters, reason=tuple(reason)
+    )
+
+
+def warn_shared(units: pd.DataFrame) -> None:
+    """Say what was done about draws that all units share, and how to do without it."""
+    n_draws = int(units["draw"].nunique())
+    warn(
+        f"draws = 'shared': the {n_draws} draws are the same for every unit, so more units do not average them out. "
+        f"Intervals are two-way t intervals over units and draws, with at most {n_draws - 1} degrees of freedom: "
+        "wide when draws are few. Better: seed the draws of each unit by itself, common across sites and arms, as "
+        "med.mediate and med.ablate do; then draws are averaged within the unit and units are resampled.",
+        SharedDrawsWarning,
+    )
