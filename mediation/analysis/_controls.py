@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from .._errors import AlignmentWarning, DataError, DesignError, MediationError, 
 from ..engine import Execution, Finished, Progress
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
-from ..inference import Inference
+from ..inference import Inference, Method
 from ..interventions import Interchange
 from ..models import Model, load, reinitialised
 from ..outcomes import AbstractOutcome, CustomOutcome
@@ -53,7 +53,7 @@ def controls(  # noqa: PLR0913
     estimand: str | AbstractEstimand | Iterable[str | AbstractEstimand] = "pnie",
     n_draws: int | None = None,
     rng: int | np.random.Generator | None = None,
-    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     **execution: Any,
