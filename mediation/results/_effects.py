@@ -191,8 +191,7 @@ class Effects:
         -------
         Effects
             With `p_adjusted` replaced, or added. Rows without a p-value keep none and do not count as tests; for max-t
-            that holds for ratios too. Ask for significance by ``p_adjusted <= alpha``; the heat map marks by the bands,
-            which hold family-wise whatever `p_adjusted` is.
+            that holds for ratios too. The heat map marks by the bands, whatever `p_adjusted` is.
 
         Raises
         ------
@@ -238,18 +237,14 @@ class Effects:
         Returns
         -------
         Effects
-            Of kind 'hierarchy': a row per layer, with the mean of its sites' effects as its estimate, and a row per
-            site. `p_adjusted` never falls from a layer to its sites; `rejected` is 'yes', 'no' or 'not tested'.
+            Of kind 'hierarchy': a row per layer, with the mean of its sites' effects as its estimate (not the effect
+            of all of them at once, and near 0 where signs differ), and a row per site. `p_adjusted` never falls from a
+            layer to its sites; `rejected` is 'yes', 'no' or 'not tested'.
 
         Raises
         ------
         DesignError
             If the result is no sweep, sites belong to no layer, or each layer has one site.
-
-        Notes
-        -----
-        The mean of the effects of single sites is not the effect of all of them at once: patch the layer for that. It
-        can be near 0 in a rejected layer, where effects of both signs cancel.
         """
         table, known = hierarchy_of(
             self._table, self.kind, self._units, self._provenance, estimand=estimand, alpha=alpha, layers=layers
@@ -321,19 +316,13 @@ class Effects:
         -------
         pandas.DataFrame
             Columns `estimand, site` (`arm, dose`), `statistic, p_value, method, n, n_clusters`. p-values are not
-            adjusted for the number of rows.
+            adjusted for the number of rows; one is NaN, with a warning, where there is no test.
 
         Raises
         ------
-        DesignError
-            If the result is of several results, an estimand is a ratio, or McNemar's test is asked of clusters.
-        DataError
-            If McNemar's test is asked of numbers other than -1, 0 and 1.
-
-        Warns
-        -----
-        DegenerateWarning
-            Where there is no test, such as McNemar's without a unit that changed; its p-value is NaN.
+        DesignError, DataError
+            If the result is of several results or an estimand is a ratio; if McNemar's test is asked of clusters, or
+            of numbers other than -1, 0 and 1.
         """
         return tests_of(
             self._table, self.kind, self._units, self._provenance, estimand,
