@@ -8,6 +8,6 @@ from ._equivalence import equivalence as equivalence
 from ._forest import forest as forest
 from ._heatmap import heatmap as heatmap
 from ._interaction import interaction as interaction
-from ._specification import specification as specification
 from ._power import power as power
+from ._specification import specification as specification
 from ._theme import theme as theme

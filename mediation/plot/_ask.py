@@ -20,7 +20,7 @@ _INSTEAD = {
     "sweep": "heatmap(effects) or forest(effects)",
     "ablation": "forest(effects), or dose(effects) when the arms have doses",
     "interactions": "interaction(effects) or forest(effects)",
-    "specification": "specification(effects) or forest(effects)",
+    "specification": "specification(effects)",
     "equivalence": "equivalence(effects)",
 }
 

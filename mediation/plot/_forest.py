@@ -33,7 +33,7 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     Parameters
     ----------
     effects
-        Result of any kind.
+        Result of any kind but 'specification', whose rows are in several units.
     ax
         Axes to draw on; a new figure when None.
     estimand
@@ -52,7 +52,7 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     DesignError
         If `effects` is not an `Effects` or has no such estimand.
     """
-    table = table_of(effects, kinds=KINDS, figure="forest", ax=ax)
+    table = table_of(effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax)
     positive_int(most, what="most")
     table = table if estimand is None else rows_of(table, estimand)
     if effects.kind == "controls":

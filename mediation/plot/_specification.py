@@ -20,7 +20,7 @@ from ._rows import Row, no_interval_key
 from ._theme import FAINT, INK, RULE, VERMILION, axes, key_above, literal, plain_frame, title
 
 _CURVE, _ROW, _COLUMN = 2.4, 0.19, 0.19  # inches: height of the curve, of a row of the dashboard, width of a column
-_CAP = 0.16  # half width of an interval's end, in columns
+_CAP, _CAP_SHARE = 0.16, 0.006  # half width of an interval's end, in columns and at most as a share of the axis
 _LONGEST = 28  # characters of a level
 
 
@@ -63,7 +63,7 @@ def specification(
     ]
     reference = list(order).index(0)
     levels = _levels(rows.loc[order])
-    ax = axes(ax, width=max(4.6, 1.9 + _COLUMN * len(drawn)), height=1.3 + _CURVE + _ROW * len(levels))
+    ax = axes(ax, width=max(5.4, 1.9 + _COLUMN * len(drawn)), height=1.3 + _CURVE + _ROW * len(levels))
     low, high = _limits(drawn)
     step = (high - low) * _ROW / _CURVE
     ax.set_xlim(-0.8, len(drawn) - 0.2)
@@ -134,13 +134,15 @@ def _draw(ax: Axes, row: Row, x: float, limits: tuple[float, float], *, is_refer
     """Draw one estimate as a column: its pieces, an arrow at an end that is not on the axis, its marker."""
     low, high = limits
     side = side_of(row.set)
+    left, right = ax.get_xlim()
+    half = min(_CAP, _CAP_SHARE * (right - left) + 0.02)
     colour = VERMILION if is_reference else RULE if side == 0 else INK
     for bottom, top in row.set.pieces:
         a, b = min(max(bottom, low), high), max(min(top, high), low)
         ax.plot([x, x], [a, b], color=colour, linewidth=1.5, solid_capstyle="butt", zorder=3, gid="interval")
         for end, at, head in ((bottom, a, "v"), (top, b, "^")):
             if low <= end <= high:
-                ax.plot([x - _CAP, x + _CAP], [at, at], color=colour, linewidth=1.1, zorder=3, gid="cap")
+                ax.plot([x - half, x + half], [at, at], color=colour, linewidth=1.1, zorder=3, gid="cap")
             elif (end < low and head == "v") or (end > high and head == "^"):
                 _marker(ax, x, at, head, colour, filled=math.isinf(end), gid="arrow" if math.isinf(end) else "beyond")
     if not math.isfinite(row.estimate):
@@ -207,4 +209,4 @@ def _finish(ax: Axes, effects: Effects, rows: list[Row], what: str) -> None:
     pad = key_above(ax, _key(rows))
     where = str(effects.tidy()["site"].iloc[0])
     said = f"{what}{f' at {where}' if where else ''}"
-    title(ax, f"{said}\nwith {interval_name(known).replace('intervals', sets)}", pad=pad, room=1.3)
+    title(ax, f"{said}\nwith {interval_name(known).replace('intervals', sets)}", pad=pad)

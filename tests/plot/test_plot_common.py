@@ -19,8 +19,10 @@ from mediation._errors import DesignError
 from mediation.results import Effects
 from tests.plot.artists import title
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
+from tests.results.specification_factory import make_specification
 
 TINY = make_sweep(layers=(0, 1), positions=(8,))
+FEW, MANY = ("probability", "log probability"), tuple(f"choice {i} of 6" for i in range(6))
 CASES = {
     "decomposition": (plot.decomposition, make_effects()),
     "decomposition unbounded": (plot.decomposition, make_effects(te=0.1, n=20, n_clusters=10)),
@@ -37,8 +39,12 @@ CASES = {
     "heatmap of heads": (plot.heatmap, make_sweep(layers=range(12), positions=(8,), heads=range(9))),
     "heatmap 30 x 40": (plot.heatmap, make_sweep(positions=range(40), tokens=[f" token{i}" for i in range(40)])),
     "dose": (plot.dose, make_ablation()),
+    "specification": (plot.specification, make_specification()),
+    "specification of 2": (plot.specification, make_specification(metrics=FEW, corruptions=FEW[:1], arms=())),
+    "specification of 40": (plot.specification, make_specification(metrics=MANY[:4], corruptions=MANY)),
 }
 FIGURES = {"decomposition": make_effects(), "forest": make_effects(), "heatmap": TINY, "dose": make_ablation()}
+FIGURES["specification"] = make_specification()
 
 
 @functools.cache
@@ -152,7 +158,7 @@ def test_a_figure_of_another_kind_says_which_one_to_use(name, effects, said):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "specification"])  # its names: its own tests
 def test_text_of_the_user_is_printed_as_it_is(name):
     effects = FIGURES[name]
     table = effects.tidy()

@@ -9,6 +9,7 @@ import pytest
 from mediation._errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep, make_units
+from tests.results.specification_factory import make_specification
 from tests.results.sweep_of_heads import make_hierarchy
 
 MAKE = {
@@ -16,6 +17,7 @@ MAKE = {
     "sweep": lambda: make_sweep(layers=(0, 1), positions=(0, 8)),
     "ablation": make_ablation,
     "controls": lambda: make_controls(estimands=("pnie", "tnie")),
+    "specification": make_specification,
     "hierarchy": make_hierarchy,
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
@@ -181,7 +183,9 @@ def test_every_estimand_of_the_design_has_a_meaning():
         assert meaning.patching
     assert "denoising" in meaning_of("pnie").patching
     assert "noising" in meaning_of("tnie").patching
-    assert [key for key, meaning in MEANINGS.items() if meaning.is_ratio] == ["pm", "pm_pure", "pm_average"]
+    assert [key for key, meaning in MEANINGS.items() if meaning.is_ratio] == [
+        *("pm", "pm_pure", "pm_average", "ablation_share")
+    ]
 
 
 @pytest.mark.parametrize("key", ["te", "pnde", "tnde", "pnie", "tnie", "int_med", "ide", "iie", "oe"])

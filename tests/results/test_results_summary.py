@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from mediation.results import Effects, Summary
 from mediation.results._summary import WIDTH, Field, shorten
 from tests.results.results_factory import change, make_ablation, make_controls, make_effects, make_sweep
+from tests.results.specification_factory import make_specification
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 NAN = math.nan
@@ -46,6 +47,7 @@ CASES = {
     "sweep_heads": lambda: make_sweep(layers=(3, 9), positions=(8,), heads=range(4)).summary(),
     "sweep_no_bands": lambda: no_bands().summary(most=2),
     "ablation": lambda: make_ablation().summary(),
+    "specification": lambda: make_specification().summary(),
     "controls": lambda: make_controls().summary(),
     "controls_sites": lambda: make_controls(estimands=("pnie", "tnie"), sites=("mlp[3]", "mlp[4]")).summary(most=1),
 }

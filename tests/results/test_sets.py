@@ -170,7 +170,7 @@ def test_a_row_is_found_by_what_names_it():
     ("ask", "said"),
     [
         (lambda: make_effects().confidence_set("pmm"), "Closest: 'pm'"),
-        (lambda: make_sweep(layers=(0, 1), positions=(8,)).confidence_set("te"), "2 rows are of 'te'; say which one by"),
+        (lambda: make_sweep(layers=(0, 1), positions=(8,)).confidence_set("te"), "2 rows are of 'te'; say which"),
         (lambda: make_effects().confidence_set("te", "residual[1]@last"), "Closest: 'residual\\[12\\]@last'"),
         (lambda: make_effects().confidence_set("te", arm="x"), "is not named by 'arm'"),
         (lambda: make_ablation().confidence_set("ablation", dose=3.0), "Found 0.1, 0.25"),
