@@ -25,7 +25,7 @@ from ._row import row_named
 from ._schema import kind_of, validate, validate_units
 from ._sets import IntervalSet, set_of
 from ._summary import Summary
-from ._tests import TestMethod, tests_of
+from ._tests import TestMethod, rows_of_tests
 
 
 @final
@@ -324,7 +324,7 @@ class Effects:
             If the result is of several results or an estimand is a ratio; if McNemar's test is asked of clusters, or
             of numbers other than -1, 0 and 1.
         """
-        return tests_of(
+        return rows_of_tests(
             self._table, self.kind, self._units, self._provenance, estimand,
             method=method, alternative=alternative, n_flips=n_flips,
         )  # fmt: skip

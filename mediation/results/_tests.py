@@ -24,7 +24,7 @@ _FLIPS = (-1.0, 0.0, 1.0)
 _LISTED = 6
 
 
-def tests_of(
+def rows_of_tests(
     table: pd.DataFrame,
     kind: Kind,
     units: pd.DataFrame,
