@@ -1,5 +1,6 @@
 """Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
+from ._comparison import outcome_names as outcome_names, tabulate_comparison as tabulate_comparison
 from ._controls import (
     BEYOND as BEYOND,
     CONTROLS as CONTROLS,
@@ -18,6 +19,7 @@ from ._interactions import (
 )
 from ._seed import seed_from as seed_from
 from ._shared import DRAWS as DRAWS, Draws as Draws
+from ._sides import Match as Match, Side as Side, side_of as side_of
 from ._specification import (
     SHARES as SHARES,
     tabulate_specifications as tabulate_specifications,

@@ -29,7 +29,7 @@ from ._symmetric import intervals, sides, warn_columns
 from ._variance import SAME
 
 _DEFAULT = Inference()
-CLEAR = 4.0  # standard errors that a denominator must be away from 0
+CLEAR = 3.0  # standard errors that a denominator must be away from 0
 _SAME = "the two ratios, or their difference, do not vary"
 
 
@@ -97,7 +97,7 @@ def ratio_difference_intervals(
     Warns
     -----
     DegenerateWarning
-        Once, when columns have no interval: a denominator within four standard errors of 0, fewer than two units or
+        Once, when columns have no interval: a denominator within three standard errors of 0, fewer than two units or
         clusters, or no spread.
 
     Examples

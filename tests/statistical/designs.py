@@ -11,7 +11,15 @@ import warnings
 import numpy as np
 
 from mediation._errors import DegenerateWarning
-from mediation.inference import Inference, crossed_intervals, group_difference_intervals, mean_intervals
+from mediation.inference import (
+    Inference,
+    crossed_intervals,
+    crossed_ratio_intervals,
+    group_difference_intervals,
+    mean_intervals,
+    ratio_difference_intervals,
+)
+from mediation.inference._fieller import gap_in
 
 
 def covers(found, truth):
@@ -88,3 +96,47 @@ def group_coverage(name, sims, rng, *, n_resamples=999, block=100, methods=("boo
                 )  # fmt: skip
             inside[method].append(covers(found, truth))
     return {method: np.concatenate(found).mean() for method, found in inside.items()}
+
+
+def crossed_ratio_coverage(n, n_draws, sims, rng, *, block=250, denominator=2.0):
+    """Coverage of the two-way Fieller set of a ratio of .5, and the share of sets that are unbounded."""
+    inside, unbounded = [], []
+    for start in range(0, sims, block):
+        size = min(block, sims - start)
+        below = denominator + shared_draws(n, n_draws, size, rng)
+        above = 0.5 * below + shared_draws(n, n_draws, size, rng, unit=0.5, draw=0.25, cell=0.5)
+        found = crossed_ratio_intervals(above, below)
+        gap = [gap_in(method) for method in found.method]
+        out = np.array([one is not None and one[0] < 0.5 < one[1] for one in gap])
+        inside.append(covers(found, 0.5) & ~out)
+        unbounded.append(np.isinf(found.conf_low) & np.isinf(found.conf_high))
+    return {"two-way fieller": np.concatenate(inside).mean(), "unbounded": np.concatenate(unbounded).mean()}
+
+
+def _ratio_units(name, n, share, strength, rng):
+    """Numerator and denominator (n,) of a ratio `share`; `strength` is the mean of the denominator over its sd."""
+    if name == "normal":
+        below = rng.normal(strength, 1.0, size=n)
+        return share * below + rng.normal(0.0, 0.5, size=n), below
+    if name == "skewed":
+        below = strength + rng.exponential(size=n) - 1.0
+        return share * below + 0.5 * (rng.exponential(size=n) - 1.0), below
+    right = rng.random(n) < strength  # answers that are right or wrong
+    return (right & (rng.random(n) < share)).astype(float), right.astype(float)
+
+
+def ratio_difference_coverage(name, n, strength, sims, rng, *, paired=True, method="bootstrap-t", n_resamples=999):
+    """Coverage of a difference of two ratios, .6 and .3, among the samples that are given an interval, and their share."""
+    inside, given = [], []
+    for call in range(sims):
+        one, two = _ratio_units(name, n, 0.6, strength, rng), _ratio_units(name, n, 0.3, strength, rng)
+        if paired:  # the same total effect on the same units, up to noise
+            two = (two[0] + 0.3 * (one[1] - two[1]), one[1]) if name != "flips" else two
+        settings = Inference(method=method, n_resamples=n_resamples, seed=call)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateWarning)
+            columns = [tuple(array[:, None] for array in each) for each in (one, two)]
+            found = ratio_difference_intervals(*columns, paired=paired, settings=settings)
+        given.append(not np.isnan(found.conf_low[0]))
+        inside.append(covers(found, 0.3)[0])
+    return {"coverage": np.mean(np.array(inside)[np.array(given)]), "given": np.mean(given)}

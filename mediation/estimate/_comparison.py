@@ -1,0 +1,151 @@
+"""Two results, estimand by estimand: their difference on the same units, or on two independent groups of units."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .._errors import DegenerateWarning, WeakTotalEffectWarning, warn
+from ..estimands import AbstractEstimand
+from ..estimands._abstract import contrast
+from ..inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
+from ._frame import POTENTIAL_OUTCOMES
+from ._sides import Match, Side
+from ._subtract import subtract
+from ._tabulate import Array, SiteInfo, _resolved, _rows, tabulate, warn_degenerate
+
+_NAMES = ("site", "arm", "dose")
+
+
+def tabulate_comparison(
+    first: Side,
+    second: Side,
+    match: Match,
+    estimands: Sequence[AbstractEstimand],
+    settings: Inference,
+    *,
+    paired: bool,
+    sites: Mapping[str, SiteInfo] | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of first minus second, and the units that it was made of.
+
+    Paired, the potential outcomes are subtracted unit by unit, and the units returned are the differences. Otherwise
+    the units of both are returned, with a column `group` that is 0 for the first result and 1 for the second.
+    """
+    outcomes = [side.outcomes(groups) for side, groups in ((first, match.first), (second, match.second))]
+    means = [one for one in estimands if one.denominator is None]
+    ratios = [one for one in estimands if one.denominator is not None]
+    bands = sites is not None
+    parts: dict[str, pd.DataFrame] = {}
+    if paired:
+        units, draws = subtract(first, second, match)
+        if means:
+            table = tabulate(units, means, settings, sites=sites, draws=draws).table
+            parts = {str(key): rows for key, rows in table.groupby("estimand", sort=False)}
+    else:
+        units = pd.concat([first.units.assign(group=0), second.units.assign(group=1)], ignore_index=True)
+    asked = ratios if paired else [*means, *ratios]
+    parts |= _made_here(asked, outcomes, match, settings, paired=paired, bands=bands)
+    rows = pd.concat([parts[one.key] for one in estimands], ignore_index=True)
+    for name, values in (("first", outcomes[0]), ("second", outcomes[1])):
+        rows[name] = np.concatenate([_estimates(one, values[0], values[2]) for one in estimands])
+    return _completed(rows, match, sites, len(estimands)), units
+
+
+def _made_here(
+    estimands: Sequence[AbstractEstimand],
+    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    match: Match,
+    settings: Inference,
+    *,
+    paired: bool,
+    bands: bool,
+) -> dict[str, pd.DataFrame]:
+    """Return the rows of estimands that need both results at once: ratios, and means of two groups."""
+    if not estimands:
+        return {}
+    groups = list(match.names.itertuples(index=False, name=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
+        found = [_intervals(one, outcomes, settings, paired=paired, bands=bands) for one in estimands]
+    parts = {
+        one.key: _rows(one.key, intervals, groups, _NAMES, sweep=bands)
+        for one, intervals in zip(estimands, found, strict=True)
+    }
+    _warn(estimands, found, pd.concat(parts.values(), ignore_index=True))
+    return parts
+
+
+def _intervals(
+    estimand: AbstractEstimand,
+    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    settings: Inference,
+    *,
+    paired: bool,
+    bands: bool,
+) -> Intervals:
+    (first, clusters, weights), (second, other_clusters, other_weights) = outcomes
+    one, two = (contrast(estimand.weights, values) for values in (first, second))
+    if estimand.denominator is None:
+        return group_difference_intervals(
+            _resolved(one, first), _resolved(two, second), clusters_first=clusters, clusters_second=other_clusters,
+            weights_first=weights, weights_second=other_weights, settings=settings, bands=bands,
+        )  # fmt: skip
+    below = [contrast(estimand.denominator, values) for values in (first, second)]
+    return ratio_difference_intervals(
+        (one, below[0]), (two, below[1]), paired=paired, clusters=(clusters, other_clusters),
+        weights=(weights, other_weights), settings=settings,
+    )  # fmt: skip
+
+
+def _warn(estimands: Sequence[AbstractEstimand], found: Sequence[Intervals], table: pd.DataFrame) -> None:
+    reasons = [reason for intervals in found for reason in intervals.reason]
+    weak = [reason.startswith("the denominator of the") for reason in reasons]
+    warn_degenerate(table, ["" if little else reason for reason, little in zip(reasons, weak, strict=True)])
+    if any(weak):
+        row = table.iloc[weak.index(True)]
+        at = f" at {row['site']}" if row["site"] else ""
+        warn(
+            f"{sum(weak)} of {len(reasons)} differences have no interval (NaN), because a proportion of a total effect "
+            f"near 0 may be anything: {row['estimand']}{at}: {reasons[weak.index(True)]}. Compare the indirect effects "
+            "in units of the outcome instead.",
+            WeakTotalEffectWarning,
+        )
+
+
+def _estimates(estimand: AbstractEstimand, outcomes: Mapping[str, Array], weights: Array) -> Array:
+    """Return the estimate of each group, (k,); NaN for a ratio over 0."""
+    above = np.average(contrast(estimand.weights, outcomes), axis=0, weights=weights)
+    if estimand.denominator is None:
+        return np.asarray(above)
+    below = np.average(contrast(estimand.denominator, outcomes), axis=0, weights=weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below == 0, np.nan, above / below)
+
+
+def _completed(
+    rows: pd.DataFrame, match: Match, sites: Mapping[str, SiteInfo] | None, n_estimands: int
+) -> pd.DataFrame:
+    """Return the rows with the columns that every comparison has."""
+    names = pd.concat([match.names] * n_estimands, ignore_index=True)
+    for name in _NAMES:
+        rows[name] = names[name]
+    for name in ("band_low", "band_high", "p_adjusted"):
+        if name not in rows:
+            rows[name] = np.nan
+    known = sites or {}
+    info = [known.get(site, SiteInfo(None, "", None)) for site in rows["site"]]
+    rows["layer"] = pd.array([one.layer for one in info], dtype="Int64")
+    rows["position"] = [one.position for one in info]
+    rows["unit"] = pd.array([one.unit for one in info], dtype="Int64")
+    return rows.drop(columns="n_draws", errors="ignore")
+
+
+def outcome_names(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    """Return the potential outcomes that both frames of units have."""
+    return [name for name in POTENTIAL_OUTCOMES if name in first and name in second]

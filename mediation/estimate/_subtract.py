@@ -1,0 +1,74 @@
+"""Potential outcomes of one result minus those of another, unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._errors import DesignError
+from ._frame import POTENTIAL_OUTCOMES
+from ._shared import Draws, cubes
+from ._sides import Match, Side
+from ._tabulate import _RESOLUTION, Array, codes_of, groups_of
+
+
+def subtract(first: Side, second: Side, match: Match) -> tuple[pd.DataFrame, Draws]:
+    """Return the units frame of first minus second, and whether its draws are shared.
+
+    Draws are averaged within the unit first. Draws that all units share are kept apart: draw r of the difference is
+    draw r of the one minus draw r of the other, or minus the average of the other if its draws are not shared.
+
+    Raises
+    ------
+    DesignError
+        If both results share draws over units, and do not have as many of them.
+    """
+    shared = "shared" in (first.draws, second.draws)
+    names = [name for name in POTENTIAL_OUTCOMES if name in first.units and name in second.units]
+    one, two = (_by_draw(side, groups, names) for side, groups in ((first, match.first), (second, match.second)))
+    who = first.units.drop_duplicates("unit")
+    frames = []
+    for place, name in enumerate(match.names.to_dict("records")):
+        values = _difference(one[place], two[place])
+        n, n_draws = next(iter(values.values())).shape
+        columns: dict[str, Any] = {"site": name["site"], "unit": np.repeat(who["unit"].to_numpy(), n_draws)}
+        columns["cluster"] = np.repeat(who["cluster"].to_numpy(), n_draws)
+        columns["weight"] = np.repeat(who["weight"].to_numpy(dtype=float), n_draws)
+        columns["draw"] = np.tile(np.arange(n_draws), n)
+        if "arm" in first.units:
+            columns |= {"arm": name["arm"], "dose": name["dose"]}
+        columns |= {outcome: array.reshape(-1) for outcome, array in values.items()}
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True), "shared" if shared else "independent"
+
+
+def _by_draw(side: Side, groups: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[Mapping[str, Array]]:
+    """Return, for each group, each potential outcome as (units, draws): one draw, the average, unless shared."""
+    if side.draws == "shared":
+        every = groups_of(side.units, side.keys)
+        parts = cubes(side.units, codes_of(side.units, side.keys, every), names)
+        found = {
+            every[column]: {name: array[:, :, at] for name, array in part.outcomes.items()}
+            for part in parts
+            for at, column in enumerate(part.columns.tolist())
+        }
+        return [found[group] for group in groups]
+    outcomes = side.outcomes(groups)[0]
+    return [{name: outcomes[name][:, place, None] for name in names} for place in range(len(groups))]
+
+
+def _difference(one: Mapping[str, Array], two: Mapping[str, Array]) -> dict[str, Array]:
+    """Return one minus two, in which what single precision cannot resolve is 0."""
+    n_draws = {next(iter(values.values())).shape[1] for values in (one, two)} - {1}
+    if len(n_draws) > 1:
+        raise DesignError(
+            f"compare: all units share the draws of both results, {' and '.join(map(str, sorted(n_draws)))} of them; "
+            "draw by draw they can be subtracted only if both have as many. Run both with the same number of draws, or "
+            "with draws of each unit's own, as med.mediate and med.ablate do."
+        )
+    limit = _RESOLUTION * max(float(np.abs(array).max()) for values in (one, two) for array in values.values())
+    found = {name: one[name] - two[name] for name in one}
+    return {name: np.where(np.abs(array) <= limit, 0.0, array) for name, array in found.items()}
