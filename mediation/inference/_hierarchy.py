@@ -120,7 +120,7 @@ def hierarchical_max_t(
     critical value with probability 3 alpha / 4, and each of G groups' r q* with probability alpha / 4G. It is a
     constant of each group for given resamples, so neither condition is touched. For a group of one column, r = 1. In
     simulations of 12 groups of 12 with skewed units, equal shares gave a family-wise error of .063 at n = 50 (these
-    shares .053), since the bootstrap is less exact for q than for the largest t.
+    shares .051), since the bootstrap is less exact for q than for the largest t.
 
     For columns this gains nothing over step-down max-t on all of them, and no procedure of this kind can gain much: if
     each of G groups had one true effect, K - G true nulls would be under test together. What is gained are groups that
