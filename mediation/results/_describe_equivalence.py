@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ._equivalence import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, VERDICTS, row_name
+from ._equivalence import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 from ._meanings import meaning_of
 from ._numbers import print_p, print_row
 from ._provenance import section
@@ -16,6 +18,14 @@ from ._summary import Field
 
 _MOST_SENTENCES = 8
 _LISTED = 6
+_CONCLUSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        EQUIVALENT: "equivalent to no effect at that margin",
+        BOTH: "an effect that is real but negligible at that margin",
+        DIFFERENT: "different from no effect",
+        UNDECIDED: "undecided, neither an effect nor its absence is shown",
+    }
+)
 
 
 def most_telling(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -128,31 +138,35 @@ def equivalence_notes(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mappi
 
 def sentence(row: Mapping[Hashable, Any], provenance: Mapping[str, Any]) -> str:
     """Return the verdict of one row in words, with the numbers that it rests on."""
+    known = section(provenance, "equivalence")
     name = meaning_of(str(row["estimand"])).symbol
     where = str(row["arm"] or row["site"])
-    name = f"{name} at {where}" if where and section(provenance, "equivalence").get("of") != "effects" else name
-    printed = print_row(row["estimate"], row["std_error"], row["equivalence_low"], row["equivalence_high"])
-    said, margin = f"{name} {printed.estimate} {printed.interval}", f"±{print_margin(row['margin'])}"
+    name = f"{name} at {where}" if where and known.get("of") != "effects" else name
+    shown = print_row(row["estimate"], row["std_error"], row["conf_low"], row["conf_high"], method=row["method"])
     if row["verdict"] == NO_INTERVAL:
-        return f"{name} {printed.estimate}, no interval: no test was made."
-    if row["verdict"] == EQUIVALENT:
-        return f"{said} lies within {margin}: equivalent to no effect at that margin."
-    if row["verdict"] == BOTH:
-        return f"{said} lies within {margin} and leaves out 0: an effect that is real but negligible at that margin."
-    weak = "what the margin is a share of cannot be told from 0"
-    if row["verdict"] == DIFFERENT and _inside(row):
-        return f"{said} leaves out 0: different from no effect; beside the margin nothing is shown, because {weak}."
-    if row["verdict"] == DIFFERENT:
-        beyond = row["equivalence_low"] >= row["margin"] or row["equivalence_high"] <= -row["margin"]
-        reach = f"lies beyond {margin}" if beyond else f"leaves out 0 and does not lie within {margin}"
-        return f"{said} {reach}: different from no effect{', by more than the margin' if beyond else ''}."
-    if _inside(row):
-        return f"{said}: undecided, because {weak}."
-    return f"{said} holds 0 and reaches beyond {margin}: undecided; neither an effect nor its absence is shown."
+        return f"{name} {shown.estimate}, no interval: no test was made."
+    said, end = f"{name} {shown.estimate}", _CONCLUSIONS[row["verdict"]]
+    margin, zero = (
+        f"±{print_margin(row['margin'])}",
+        "leaves out 0" if row["verdict"] in (BOTH, DIFFERENT) else "holds 0",
+    )
+    if row_name(row) in (known.get("weak") or ()):
+        reference = meaning_of(str(known.get("relative_to") or "te")).symbol
+        return f"{said} {shown.interval} {zero}: {end}. Nothing is small beside {reference}, which may itself be 0."
+    low, high = row["equivalence_low"], row["equivalence_high"]
+    beyond = low >= row["margin"] or high <= -row["margin"]
+    reach = "lies within" if row["verdict"] in (EQUIVALENT, BOTH) else "lies beyond" if beyond else "reaches beyond"
+    end += ", by more than the margin" if beyond and row["verdict"] == DIFFERENT else ""
+    if _alike(row):
+        return f"{said} {shown.interval} {reach} {margin}{'' if beyond else f' and {zero}'}: {end}."
+    tested = tested_interval(row)
+    return f"{said}: tested interval {tested} {reach} {margin}, pointwise interval {shown.interval} {zero}: {end}."
 
 
-def _inside(row: Mapping[Hashable, Any]) -> bool:
-    return bool(row["equivalence_low"] > -row["margin"] and row["equivalence_high"] < row["margin"])
+def _alike(row: Mapping[Hashable, Any]) -> bool:
+    """Whether the interval that was tested is the pointwise one."""
+    pairs = ((row["equivalence_low"], row["conf_low"]), (row["equivalence_high"], row["conf_high"]))
+    return all(a == b or math.isclose(a, b, rel_tol=1e-9) for a, b in pairs)
 
 
 def _counts(table: pd.DataFrame, shown: int) -> str:

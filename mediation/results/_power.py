@@ -25,6 +25,7 @@ from ._settings import need_own_draws, settings_of
 
 _KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 _POINTS = 40
+_POINTS_OF_FLIPS = 20  # each is worked out from all pairs of counts
 _SHARE = 0.8  # of the upper confidence limit of the standard deviation
 _MOST_SIMULATED = 5000  # clusters in a simulated sample
 _RESAMPLES = 999  # of the test in a simulated sample
@@ -192,7 +193,8 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
     if n is None:
         top = min(max([3 * own, *(int(1.4 * size) for size in marks)]), MOST_CLUSTERS)
         low = max(3, min([own, *marks]) // 4)
-        grid = np.unique(np.geomspace(low, top, _POINTS).round().astype(int)).tolist()
+        points = _POINTS if plan.flips is None else _POINTS_OF_FLIPS
+        grid = np.unique(np.geomspace(low, top, points).round().astype(int)).tolist()
         return sorted({*grid, own, *(size for size in marks if size <= top)})
     asked = [n] if isinstance(n, (int, np.integer)) or not isinstance(n, Iterable) else list(n)
     sizes: list[int] = []
