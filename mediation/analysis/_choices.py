@@ -13,11 +13,11 @@ from torch import Tensor, equal
 from .._checks import called, shown
 from .._errors import DataError, DesignError
 from ..engine._world import run_of
-from ..interventions import AbstractIntervention, Assignment, Donor, Moment
+from ..interventions import AbstractIntervention, Assignment, Donor, InterventionFactory, Moment
 from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
-from ._ablate import _check_arm, _named_arms
+from ._ablate import _named_arms
 
 Arm = tuple[str, float]
 
@@ -147,9 +147,21 @@ def arms_of(arms: object) -> dict[Arm, AbstractIntervention]:
             f"arms is {arms!r}, placed at a site, and arms are placed at the mediator. Write {arms.entries[0][1]!r}, "
             "or a mapping such as {'zero': med.Zero()}."
         )
+    if not isinstance(arms, AbstractIntervention) and not (isinstance(arms, Mapping) and arms):
+        found = "empty" if isinstance(arms, Mapping) else called(arms)
+        raise DesignError(
+            f"arms is {found}; a mapping from names to interventions is needed, such as {{'zero': med.Zero()}}."
+        )
     named: dict[Arm, AbstractIntervention] = _named_arms(arms)
     for (name, _), arm in named.items():
-        _check_arm(name, arm, alone=True)
+        if isinstance(arm, Assignment):
+            raise DesignError(
+                f"arm {name!r} is {arm!r}, placed at a site, and arms are placed at the mediator. Write "
+                f"{arm.entries[0][1]!r}."
+            )
+        if not isinstance(arm, AbstractIntervention):
+            hint = f" Call it: {arm.name}()." if isinstance(arm, InterventionFactory) else ""
+            raise DesignError(f"arm {name!r} is {called(arm)}; an intervention is needed, such as med.Zero().{hint}")
         if not name:
             raise DesignError("An arm has an empty name, which is that of the natural effects; name it.")
     return named

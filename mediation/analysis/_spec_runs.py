@@ -61,6 +61,13 @@ def plan_of(
             "The pairs have only base inputs and there are no arms, so there is nothing to ask. Give source inputs, or "
             "arms={'zero': med.Zero()}."
         )
+    for corruption, how in choices.corruptions.items():
+        for metric, outcome in choices.outcomes.items():
+            if isinstance(how, Assignment) and outcome.prepare(choices.pairs, model).uses_reference:
+                raise DesignError(
+                    f"outcome {metric!r} compares with the plain base run, and under corruption {corruption!r} the "
+                    "base is the source run with something done to it. Ask for that outcome without that corruption."
+                )
     cells = []
     for corruption, how in choices.corruptions.items():
         pairs = how if isinstance(how, Pairs) else choices.pairs
@@ -70,11 +77,6 @@ def plan_of(
         asked = [world for named in worlds.values() for world in named.values()]
         for metric, outcome in choices.outcomes.items():
             study = make_study(model, pairs, asked, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
-            if study.prepared.uses_reference and isinstance(how, Assignment):
-                raise DesignError(
-                    f"outcome {metric!r} compares with the plain base run, and under corruption {corruption!r} the "
-                    "base is the source run with something done to it. Ask for that outcome without that corruption."
-                )
             cells.append(Cell(metric, corruption, name, study, worlds))
     return cells
 

@@ -8,6 +8,7 @@ from tests.errors.wrong_many_sites import MANY_SITES
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
 from tests.errors.wrong_results import FRAMES, PLOTS, RESULTS, WARNINGS
+from tests.errors.wrong_specification import SPECIFICATION
 
 ERRORS = {
     f"{group}: {name}": call
@@ -25,6 +26,7 @@ ERRORS = {
         "plots": PLOTS,
         "controls": CONTROLS,
         "many sites": MANY_SITES,
+        "specification": SPECIFICATION,
     }.items()
     for name, call in calls.items()
 }

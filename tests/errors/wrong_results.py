@@ -73,7 +73,12 @@ WARNINGS: dict[str, Call] = {
     "one cluster": lambda b: med.effects(b.outcomes.assign(cluster="a"), rng=0, n_resamples=99),
     "one unit": lambda b: med.effects(b.outcomes[:1], rng=0, n_resamples=99),
     "one unit, run": lambda b: b.lm(med.residual(1, at="last"), pairs=b.pairs.subset([0])),
-    "same value": lambda b: med.effects(b.outcomes.assign(y01=0.0, y00=0.0), rng=0, n_resamples=99),
+    "same value": lambda b: med.effects(
+        b.outcomes.assign(y01=0.0, y00=0.0), estimands=["te", "pnie", "tnie"], rng=0, n_resamples=99
+    ),
+    "share of a weak total effect": lambda b: med.effects(
+        b.outcomes.assign(y11=b.outcomes["y00"].to_numpy()[::-1] + 0.1), rng=0, n_resamples=99
+    ),
     "positions of unequal inputs": lambda b: b.on(IDS, [[3, 6, 8], [3, 6, 8, 9]], med.residual(1, at="each")),
 }
 
