@@ -18,6 +18,7 @@ from mediation import plot
 from mediation._errors import DesignError
 from mediation.results import Effects
 from tests.plot.artists import title
+from tests.results.equivalences import make_equivalence, make_power
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
@@ -39,12 +40,18 @@ CASES = {
     "heatmap of heads": (plot.heatmap, make_sweep(layers=range(12), positions=(8,), heads=range(9))),
     "heatmap 30 x 40": (plot.heatmap, make_sweep(positions=range(40), tokens=[f" token{i}" for i in range(40)])),
     "dose": (plot.dose, make_ablation()),
+    "equivalence": (plot.equivalence, make_equivalence("effects")),
+    "equivalence of a sweep": (plot.equivalence, make_equivalence()),
+    "equivalence of arms": (plot.equivalence, make_equivalence("arms")),
+    "power": (plot.power, make_power()),
+    "power of effects": (functools.partial(plot.power, show="effects"), make_power()),
     "specification": (plot.specification, make_specification()),
     "specification of 2": (plot.specification, make_specification(metrics=FEW, corruptions=FEW[:1], arms=())),
     "specification of 40": (plot.specification, make_specification(metrics=MANY[:4], corruptions=MANY)),
 }
 FIGURES = {"decomposition": make_effects(), "forest": make_effects(), "heatmap": TINY, "dose": make_ablation()}
 FIGURES["specification"] = make_specification()
+FIGURES["equivalence"] = make_equivalence("effects")
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mediation import DegenerateWarning, Effects, WeakTotalEffectWarning, effects
+from mediation import DegenerateWarning, Effects, Power, WeakTotalEffectWarning, effects, power
 
 MARGIN = 0.1
 SITES = {  # mean and standard deviation of the units' indirect effects, by what a margin of 0.1 makes of them
@@ -68,6 +68,17 @@ def arms() -> Effects:
         for arm, dose, mean in (("Zero()", np.nan, 0.6), ("Noise", 0.5, 0.01), ("Noise", 1.0, 0.2))
     ]
     return made(pd.concat(rows, ignore_index=True))
+
+
+@functools.cache
+def make_effects_pilot() -> Effects:
+    return made(units(indirect=(0.3, 1.0)))
+
+
+@functools.cache
+def make_power() -> Power:
+    """Return the power of a study like one of 80 units, checked by simulation."""
+    return power(make_effects_pilot(), effect=0.3, margin=0.35, simulate=200)
 
 
 def make_equivalence(of: str = "sweep") -> Effects:

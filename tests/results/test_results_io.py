@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from mediation._errors import DataError, DesignError
 from mediation.results import SCHEMA_VERSION, Effects, _io, read
+from tests.results.equivalences import make_equivalence
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
@@ -22,6 +23,8 @@ CASES = {
     "heads": lambda: make_sweep(layers=(0, 1), positions=(8,), heads=(0, 1)),
     "ablation": make_ablation,
     "controls": make_controls,
+    "equivalence": make_equivalence,
+    "equivalence of arms": lambda: make_equivalence("arms"),
     "specification": make_specification,
 }
 NAMES = ("x.parquet", "x.units.parquet", "x.json")

@@ -8,6 +8,7 @@ import pytest
 
 from mediation._errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
+from tests.results.equivalences import make_equivalence
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep, make_units
 from tests.results.specification_factory import make_specification
 from tests.results.sweep_of_heads import make_hierarchy
@@ -19,13 +20,17 @@ MAKE = {
     "controls": lambda: make_controls(estimands=("pnie", "tnie")),
     "specification": make_specification,
     "hierarchy": make_hierarchy,
+    "equivalence": make_equivalence,
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {
     "effects": [],
     "sweep": ["layer", "position", "unit", "band_low", "band_high", "p_adjusted"],
     "ablation": ["arm", "dose", "n_draws"],
-    "comparison": ["first", "second", "layer", "position", "unit", "band_low", "band_high", "p_adjusted"],
+    "comparison": [
+        *("first", "second", "layer", "position", "unit"),
+        *("band_low", "band_high", "p_adjusted", "arm", "dose"),
+    ],
     "controls": ["control", "n_draws"],
     "specification": ["metric", "corruption", "arm", "dose", "n_draws"],
     "equivalence": [
