@@ -123,8 +123,9 @@ def _limits(rows: list[Row]) -> tuple[float, float]:
     reach = max(inner) - min(inner) or 1.0
     ends = [end for row in rows for piece in row.set.pieces for end in piece if math.isfinite(end)]
     near = [end for end in ends if min(inner) - reach <= end <= max(inner) + reach]
-    far = [min(inner) - reach] * any(end < min(inner) - reach for end in ends)
-    far += [max(inner) + reach] * any(end > max(inner) + reach for end in ends)
+    finite = [end for row in bounded for end in row.set.ends if math.isfinite(end)]
+    far = [min(inner) - reach] * any(end < min(inner) - reach for end in finite)
+    far += [max(inner) + reach] * any(end > max(inner) + reach for end in finite)
     low, high = min(inner + near + far), max(inner + near + far)
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin
