@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from ._ends import Ends, Part, ends_of
+from ._order import outer
 from ._sampling import Array, Sampling
 from ._student import t_quantile
 from ._variance import SAME, Linearised
@@ -47,12 +48,10 @@ def shares(shift: Array, at: Array) -> tuple[Array, Array]:
 
 
 def order_ends(shift: Array, rank: int) -> tuple[Array, Array]:
-    """Return the `rank`-th smallest and largest of each row of `shift` (k, B), which is reordered in place."""
-    n_resamples = shift.shape[1]
+    """Return the `rank`-th smallest and largest of each row of `shift` (k, B); infinite where the rank is below 1."""
     if rank < 1:
         return np.full(len(shift), -np.inf), np.full(len(shift), np.inf)
-    shift.partition((rank - 1, n_resamples - rank), axis=1)
-    return shift[:, rank - 1].copy(), shift[:, n_resamples - rank].copy()
+    return outer(shift, rank)
 
 
 def percentile_ends(shift: Array, part: Part) -> Ends:

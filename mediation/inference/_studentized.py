@@ -21,6 +21,7 @@ import numpy as np
 from scipy import stats
 
 from ._ends import Ends, Part
+from ._order import outer
 from ._sampling import Array, Sampling
 from ._student import t_quantile
 from ._variance import Linearised
@@ -95,7 +96,7 @@ def bootstrap_t_ends(t: Array, part: Part) -> Ends:
     Parameters
     ----------
     t
-        Studentised replicates, (k, B); reordered in place.
+        Studentised replicates, (k, B).
     part
         The columns. `mark` of what is returned says where the floor decided an end.
     """
@@ -105,8 +106,7 @@ def bootstrap_t_ends(t: Array, part: Part) -> Ends:
     above = np.count_nonzero(t >= (t0 - tie)[:, None], axis=1)
     below = np.count_nonzero(t <= (t0 + tie)[:, None], axis=1)
     p_less, p_greater = (1 + below) / (n_resamples + 1), (1 + above) / (n_resamples + 1)
-    t.partition((rank - 1, n_resamples - rank), axis=1)
-    upper, lower = t[:, n_resamples - rank], t[:, rank - 1]
+    lower, upper = outer(t, rank)
     lacking = ~(np.isfinite(upper) & np.isfinite(lower))
     mark = np.zeros(len(t0), dtype="<U10")
     if part.settings.floor:
