@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
-from ..inference import Equivalence, Inference, mean_equivalence, ratio_equivalence, relative_equivalence
+from ..inference import (
+    Equivalence,
+    Inference,
+    group_equivalence,
+    mean_equivalence,
+    ratio_equivalence,
+    relative_equivalence,
+)
 from ._frame import KEYS
 from ._tabulate import Array, _resolved, groups_of, matrices
 
@@ -49,12 +56,35 @@ def tabulate_equivalence(
     """
     keys = [name for name in KEYS if name in units.columns]
     groups = groups_of(units, keys)
-    outcomes, clusters, weights = matrices(units, keys, groups)
-    design = {"clusters": clusters, "weights": weights, "settings": settings, "alpha": margin.alpha}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # told by the caller, with the names of the rows
-        tables = [_rows(one, outcomes, design, margin, groups, keys) for one in estimands]
+        if "group" in units.columns:
+            halves = [matrices(units[units["group"] == code], keys, groups) for code in (0, 1)]
+            tables = [_two_groups(one, halves, settings, margin, groups, keys) for one in estimands]
+        else:
+            outcomes, clusters, weights = matrices(units, keys, groups)
+            design = {"clusters": clusters, "weights": weights, "settings": settings, "alpha": margin.alpha}
+            tables = [_rows(one, outcomes, design, margin, groups, keys) for one in estimands]
     return pd.concat(tables, ignore_index=True)
+
+
+def _two_groups(
+    estimand: AbstractEstimand,
+    halves: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    settings: Inference,
+    margin: Margin,
+    groups: Sequence[tuple[Any, ...]],
+    keys: Sequence[str],
+) -> pd.DataFrame:
+    """Return the rows of a difference of two independent groups of units."""
+    (first, clusters, weights), (second, other_clusters, other_weights) = halves
+    one, two = (contrast(estimand.weights, outcomes) for outcomes in (first, second))
+    found = group_equivalence(
+        _resolved(one, first), _resolved(two, second), margin.size, alpha=margin.alpha,
+        clusters=(clusters, other_clusters), weights=(weights, other_weights), settings=settings,
+    )  # fmt: skip
+    zero = (np.abs(one).max(axis=0) == 0.0) & (np.abs(two).max(axis=0) == 0.0)
+    return _framed(estimand.key, _means(one, weights) - _means(two, other_weights), found, zero, groups, keys)
 
 
 def _rows(
@@ -78,8 +108,19 @@ def _rows(
     if estimand.denominator is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             means = means / _means(contrast(estimand.denominator, outcomes), design["weights"])
+    return _framed(estimand.key, means, found, np.abs(values).max(axis=0) == 0.0, groups, keys)
+
+
+def _framed(
+    key: str,
+    means: Array,
+    found: Equivalence,
+    zero: NDArray[np.bool_],
+    groups: Sequence[tuple[Any, ...]],
+    keys: Sequence[str],
+) -> pd.DataFrame:
     rows = {
-        "estimand": estimand.key,
+        "estimand": key,
         "estimate": means,
         "margin": found.margin,
         "equivalence_low": found.low,
@@ -87,7 +128,7 @@ def _rows(
         "p_equivalence": found.p_value,
         "inside": found.inside,
         "weak": found.weak,
-        "zero": np.abs(values).max(axis=0) == 0.0,
+        "zero": zero,
     }
     named = {name: [group[i] for group in groups] for i, name in enumerate(keys)}
     if "dose" in named:

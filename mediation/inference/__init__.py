@@ -6,6 +6,7 @@ from ._crossed import crossed_intervals as crossed_intervals
 from ._crossed_ratio import crossed_ratio_intervals as crossed_ratio_intervals
 from ._equivalence import (
     Equivalence as Equivalence,
+    group_equivalence as group_equivalence,
     mean_equivalence as mean_equivalence,
     ratio_equivalence as ratio_equivalence,
     relative_equivalence as relative_equivalence,

@@ -20,6 +20,7 @@ from scipy import stats
 from mediation._checks import shown
 from mediation._errors import DataError, DegenerateWarning, DesignError
 
+from ._groups import group_difference_intervals
 from ._intervals import Intervals, mean_intervals, ratio_intervals
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
@@ -110,6 +111,53 @@ def mean_equivalence(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # the same columns again
         above = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=-m)
+    p_value = np.maximum(_one_sided(below, "p_less"), _one_sided(above, "p_greater"))
+    return _decided(m, below.conf_low, below.conf_high, p_value, alpha, method=below.method)
+
+
+def group_equivalence(
+    first: ArrayLike,
+    second: ArrayLike,
+    margin: ArrayLike,
+    *,
+    alpha: float = 0.025,
+    clusters: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None),
+    weights: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    settings: Inference = _DEFAULT,
+) -> Equivalence:
+    """Return the tests of -margin < mean(first) - mean(second) < margin, of two independent groups of units.
+
+    Parameters
+    ----------
+    first, second
+        One number per unit and quantity, (n1, K) and (n2, K).
+    margin
+        A positive number, or one per column.
+    alpha, settings
+        As in `mean_equivalence`.
+    clusters, weights
+        Of the first and the second group, as in `group_difference_intervals`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> found = group_equivalence(rng.normal(size=(200, 1)), rng.normal(size=(150, 1)), 0.5)
+    >>> found.inside
+    array([ True])
+    """
+    one, two = checked_columns(first, "first"), checked_columns(second, "second")
+    m = margins(margin, one.shape[1])
+
+    def tested(null: Array) -> Intervals:
+        return group_difference_intervals(
+            one, two, clusters_first=clusters[0], clusters_second=clusters[1], weights_first=weights[0],
+            weights_second=weights[1], settings=at_level(settings, alpha), null=null,
+        )  # fmt: skip
+
+    below = tested(m)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)  # the same columns again
+        above = tested(-m)
     p_value = np.maximum(_one_sided(below, "p_less"), _one_sided(above, "p_greater"))
     return _decided(m, below.conf_low, below.conf_high, p_value, alpha, method=below.method)
 

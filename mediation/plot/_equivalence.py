@@ -13,8 +13,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from .._checks import positive_int
-from ..results import Effects, meaning_of
-from ..results._describe_equivalence import most_telling, print_margin, tested_level, two_intervals
+from .._errors import DesignError
+from ..results import KINDS, Effects, meaning_of
+from ..results._describe_equivalence import most_telling, print_margin, tested_level, tested_thing, two_intervals
 from ..results._provenance import section
 from ..results._summary import shorten
 from ._ask import interval_name, outcome_of, rows_of, table_of
@@ -54,7 +55,12 @@ def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | Non
     DesignError
         If `effects` is of another kind or has no such estimand.
     """
-    table = table_of(effects, kinds=("equivalence",), figure="equivalence", ax=ax)
+    table = table_of(effects, kinds=KINDS, figure="equivalence", ax=ax)
+    if effects.kind != "equivalence":
+        raise DesignError(
+            f"equivalence draws the result of effects.equivalence(margin), found one of kind {effects.kind!r}. Ask for "
+            "that first: the margin is yours to state, such as effects.equivalence(0.1)."
+        )
     positive_int(most, what="most")
     table = table if estimand is None else rows_of(table, estimand)
     known = effects.provenance
@@ -146,7 +152,7 @@ def _finish(ax: Axes, table: pd.DataFrame, known: Mapping[str, Any], *, total: i
     reference = asked.get("relative_to")
     size = print_margin(float(asked.get("margin", table["margin"].iloc[0])))
     of = "" if reference is None else f" |{meaning_of(str(reference)).symbol}|"
-    said = f"Equivalence to no effect at a margin of ±{size}{of} (shaded)"
+    said = f"Equivalence to no {tested_thing(known)} at a margin of ±{size}{of} (shaded)"
     if len(table) < total:
         said += f": the strongest {len(table)} of {total} rows"
     tested = f"{tested_level(known)} intervals against the margin (thick, in digits)".strip()

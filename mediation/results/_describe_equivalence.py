@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._describe_comparison import comparison_labels
 from ._equivalence import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 from ._meanings import meaning_of
 from ._numbers import print_p, print_row
@@ -20,10 +21,10 @@ _MOST_SENTENCES = 8
 _LISTED = 6
 _CONCLUSIONS: Mapping[str, str] = MappingProxyType(
     {
-        EQUIVALENT: "equivalent to no effect at that margin",
-        BOTH: "an effect that is real but negligible at that margin",
-        DIFFERENT: "different from no effect",
-        UNDECIDED: "undecided, neither an effect nor its absence is shown",
+        EQUIVALENT: "equivalent to no {it} at that margin",
+        BOTH: "real but negligible at that margin",
+        DIFFERENT: "different from no {it}",
+        UNDECIDED: "undecided, neither {it} nor absence is shown",
     }
 )
 
@@ -66,6 +67,17 @@ def tested_level(provenance: Mapping[str, Any]) -> str:
     return f"{100 * (1 - 2 * alpha):.6g}%" if isinstance(alpha, float) else ""
 
 
+def tested_thing(provenance: Mapping[str, Any]) -> str:
+    """Return what may be none: an effect, or a difference of two.
+
+    Examples
+    --------
+    >>> tested_thing({"comparison": {"paired": True}}), tested_thing({})
+    ('difference', 'effect')
+    """
+    return "difference" if section(provenance, "comparison") else "effect"
+
+
 def two_intervals(table: pd.DataFrame) -> bool:
     """Whether the interval that decides about the margin is another than the one that decides about 0."""
     ends = [table[["conf_low", "conf_high"]], table[["equivalence_low", "equivalence_high"]]]
@@ -80,6 +92,9 @@ def equivalence_title(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str
     what = meaning_of(keys[0]).symbol if len(keys) == 1 else "each effect"
     sites = [site for site in dict.fromkeys(table["site"]) if site]
     at = f" of {sites[0]}" if len(sites) == 1 and "at" not in what else ""
+    if section(provenance, "comparison"):
+        labels = " and ".join(comparison_labels(provenance))
+        return f"Equivalence of {labels}: does the difference in {what}{at} lie within {_margin_words(provenance)}?"
     return f"Equivalence to no effect: does {what}{at} lie within {_margin_words(provenance)}?"
 
 
@@ -129,6 +144,8 @@ def equivalence_notes(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mappi
     """Return the verdicts in sentences or counts, and the rules they follow."""
     few = len(table) <= _MOST_SENTENCES
     said = [sentence(row, provenance) for row in table.to_dict("records")] if few else [_counts(table, len(rows))]
+    if few and section(provenance, "comparison"):
+        said = [f"Difference in {text}" for text in said]
     return tuple(
         filter(
             None, (*said, _rule(table, provenance), _relative(provenance), _several(table), _zero(table, provenance))
@@ -145,7 +162,7 @@ def sentence(row: Mapping[Hashable, Any], provenance: Mapping[str, Any]) -> str:
     shown = print_row(row["estimate"], row["std_error"], row["conf_low"], row["conf_high"], method=row["method"])
     if row["verdict"] == NO_INTERVAL:
         return f"{name} {shown.estimate}, no interval: no test was made."
-    said, end = f"{name} {shown.estimate}", _CONCLUSIONS[row["verdict"]]
+    said, end = f"{name} {shown.estimate}", _CONCLUSIONS[row["verdict"]].format(it=tested_thing(provenance))
     margin, zero = (
         f"±{print_margin(row['margin'])}",
         "leaves out 0" if row["verdict"] in (BOTH, DIFFERENT) else "holds 0",

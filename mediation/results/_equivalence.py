@@ -14,6 +14,7 @@ from ..estimands import AbstractEstimand, estimand_for, estimands_from, known_es
 from ..estimate import POTENTIAL_OUTCOMES, Margin, tabulate_equivalence
 from ._kinds import EQUIVALENCE, Kind
 from ._meanings import meaning_of
+from ._provenance import section
 from ._sets import set_of
 from ._settings import need_own_draws, settings_of
 
@@ -21,8 +22,8 @@ EQUIVALENT, DIFFERENT, BOTH = "equivalent", "different", "both: real but negligi
 UNDECIDED, NO_INTERVAL = "undecided", "no interval"
 VERDICTS = (EQUIVALENT, BOTH, DIFFERENT, UNDECIDED, NO_INTERVAL)
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
-_ADDED = ("band_low", "band_high", "p_adjusted", "n_draws")
+_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation", "comparison")
+_ADDED = ("band_low", "band_high", "p_adjusted", "n_draws", "first", "second")
 _SAME = 1e-6  # estimates of table and units that differ by more, relative to their size, are of other data
 _LISTED = 6
 
@@ -47,8 +48,11 @@ def equivalence_of(
             "was made of."
         )
     need_own_draws(provenance, "equivalence")
+    of = section(provenance, "comparison").get("of", "effects") if kind == "comparison" else kind
     reference = None if relative_to is None else _reference(units, relative_to)
     wanted = _wanted(table, units, estimands, reference)
+    if kind == "comparison":
+        _check_comparison(wanted, reference)
     found = tabulate_equivalence(units, wanted, settings_of(provenance), Margin(margin, alpha, reference))
     rows = _joined(table[table["estimand"].isin([one.key for one in wanted])], found)
     level = settings_of(provenance).confidence_level
@@ -58,7 +62,7 @@ def equivalence_of(
         "margin": float(margin),
         "alpha": float(alpha),
         "relative_to": None if reference is None else reference.key,
-        "of": kind,
+        "of": of,
         "zero": [row_name(row) for row in rows[rows["zero"]].to_dict("records")],
         "weak": [row_name(row) for row in rows[rows["weak"]].to_dict("records")],
     }
@@ -67,6 +71,21 @@ def equivalence_of(
         if column.name not in kept:
             kept[column.name] = "" if column.dtype == "str" else pd.NA if column.dtype == "Int64" else np.nan
     return kept, {**provenance, "kind": "equivalence", "equivalence": asked}
+
+
+def _check_comparison(wanted: Sequence[AbstractEstimand], reference: AbstractEstimand | None) -> None:
+    """Check that what is asked of a difference of two results can be made of the differences of their units."""
+    ratios = [one.key for one in wanted if one.denominator is not None]
+    if ratios:
+        raise DesignError(
+            f"equivalence: {ratios[0]!r} of a comparison is a difference of two ratios, which has no such test. Ask "
+            "for effects in units of the outcome, such as 'tnie'."
+        )
+    if reference is not None:
+        raise DesignError(
+            f"equivalence: relative_to = {reference.key!r} of a comparison would be the difference of two of them. "
+            "Give a margin in units of the outcome."
+        )
 
 
 def _reference(units: pd.DataFrame, relative_to: str | AbstractEstimand) -> AbstractEstimand:

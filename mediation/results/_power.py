@@ -201,9 +201,8 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
     for one in asked:
         if isinstance(one, bool) or not isinstance(one, Integral) or plan.clusters_of(int(one)) < 2:
             least = plan.units_of(2)
-            raise DesignError(
-                f"power: n = {shown(one)}; whole numbers of at least {least} units (2 {plan.called}) are needed."
-            )
+            two = " (2 clusters)" if plan.clustered else ""
+            raise DesignError(f"power: n = {shown(one)}; whole numbers of at least {least} units{two} are needed.")
         sizes.append(plan.clusters_of(int(one)))
     return sorted({*sizes, own})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.errors.wrong_controls import CONTROLS
+from tests.errors.wrong_equivalence import EQUIVALENCE, POWER
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
 from tests.errors.wrong_many_sites import MANY_SITES
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
@@ -26,6 +27,8 @@ ERRORS = {
         "plots": PLOTS,
         "controls": CONTROLS,
         "many sites": MANY_SITES,
+        "equivalence": EQUIVALENCE,
+        "power": POWER,
         "specification": SPECIFICATION,
     }.items()
     for name, call in calls.items()

@@ -92,7 +92,7 @@ def test_the_strongest_sites_are_shown():
 
 
 def test_other_kinds_are_refused_with_the_nearest():
-    with pytest.raises(DesignError, match=r"kind 'effects'; it draws 'equivalence'. Nearest: decomposition"):
+    with pytest.raises(DesignError, match=r"result of effects.equivalence\(margin\), found one of kind 'effects'"):
         plot.equivalence(make_effects())
     with pytest.raises(DesignError, match=r"kind 'equivalence'; it draws 'effects'. Nearest: equivalence\(effects\)"):
         plot.decomposition(make_equivalence())

@@ -27,11 +27,13 @@ def exact(mean: float, sd: float, n: int, seed: int) -> np.ndarray:
     return mean + sd * (values - values.mean()) / values.std(ddof=1)
 
 
-def units(*, n: int = 80, te: float = 2.0, sd: float = 0.5, indirect: tuple[float, float] = (0.0, 0.2)) -> pd.DataFrame:
+def units(
+    *, n: int = 80, te: float = 2.0, sd: float = 0.5, indirect: tuple[float, float] = (0.0, 0.2), seed: int = 1
+) -> pd.DataFrame:
     """Return potential outcomes without interaction: TE of this mean and sd, PNIE = TNIE as `indirect` says."""
     y00 = np.random.default_rng(9).normal(size=n)
-    indirect_ = exact(*indirect, n, 1)
-    total = exact(te, sd, n, 2)
+    indirect_ = exact(*indirect, n, seed)
+    total = exact(te, sd, n, seed + 1)
     return pd.DataFrame({"y00": y00, "y01": y00 + indirect_, "y10": y00 + total - indirect_, "y11": y00 + total})
 
 

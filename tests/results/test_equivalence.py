@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.weightstats import ttost_ind
 
 from mediation import DataError, DegenerateWarning, DesignError, Effects, TotalEffect, WeakTotalEffectWarning, read
 from mediation.estimands import AbstractEstimand
@@ -111,7 +112,7 @@ def test_beside_a_weak_total_nothing_is_shown_to_be_small():
         found = result.equivalence(10.0, estimands="pnie", relative_to="te")
     assert row(found, "pnie")["verdict"] == "undecided"
     assert row(found, "pnie")["p_equivalence"] > 0.025
-    assert "Nothing is small beside TE, which may itself be 0." in found.summary().as_text()
+    assert "Nothing is small beside TE, which may itself be 0." in " ".join(found.summary().as_text().split())
 
 
 def test_an_effect_that_is_clear_beside_a_weak_total_is_still_different():
@@ -148,6 +149,36 @@ def test_a_result_keeps_its_units_and_its_account_and_is_read_as_it_was(tmp_path
     assert read(found.save(tmp_path / "x")) == found
     assert repr(make_equivalence("effects")).startswith("<Effects: equivalence of te, pnde")
     assert "1 undecided" in repr(found) or "undecided" in repr(found)
+
+
+def test_two_results_on_the_same_units_are_compared_against_the_margin():
+    first, second = made(units(indirect=(0.5, 0.1))), made(units(indirect=(0.55, 0.1), seed=7))
+    same = first.compare(second, estimands="pnie")
+    found = row(same.equivalence(0.1), "pnie")
+    gap = (first.units["y01"] - second.units["y01"]).to_numpy()[:, None]
+    shown = mean_intervals(gap, settings=Inference(n_resamples=999))
+    assert found["verdict"] == "both: real but negligible"
+    assert found["estimate"] == pytest.approx(-0.05)
+    assert (found["equivalence_low"], found["equivalence_high"]) == pytest.approx(
+        (shown.conf_low[0], shown.conf_high[0]), abs=1e-6
+    )
+    assert "different from no difference" in " ".join(same.equivalence(0.001).summary().as_text().split())
+
+
+def test_two_groups_of_units_have_the_two_sample_tests_of_statsmodels():
+    first, second = made(units(n=80), method="t"), made(units(n=60, indirect=(0.03, 0.3), seed=7), method="t")
+    found = row(first.compare(second, paired=False, estimands="pnie").equivalence(0.1), "pnie")
+    one, two = ((result.units["y01"] - result.units["y00"]).to_numpy() for result in (first, second))
+    assert found["p_equivalence"] == pytest.approx(ttost_ind(one, two, -0.1, 0.1, usevar="unequal")[0], rel=1e-6)
+
+
+def test_ratios_and_relative_margins_are_not_asked_of_a_comparison():
+    both = made(units()).compare(made(units(indirect=(0.1, 0.3), seed=7)), estimands=["te", "pnie", "pm"])
+    assert set(both.equivalence(0.1).tidy()["estimand"]) == {"te", "pnie"}
+    with pytest.raises(DesignError, match="difference of two ratios"):
+        both.equivalence(0.1, estimands="pm")
+    with pytest.raises(DesignError, match="difference of two of them"):
+        both.equivalence(0.1, estimands="pnie", relative_to="te")
 
 
 class Twice(AbstractEstimand):
@@ -207,9 +238,9 @@ def test_sentences_say_what_was_found():
         f"PNIE 0.020 [{low:.3f}, {high:.3f}] lies within ±0.1 and holds 0: equivalent to no effect at that margin."
     )
     for verdict, words in (
-        ("both: real but negligible", "and leaves out 0: an effect that is real but negligible at that margin."),
+        ("both: real but negligible", "and leaves out 0: real but negligible at that margin."),
         ("different", "lies beyond ±0.1: different from no effect, by more than the margin."),
-        ("undecided", "reaches beyond ±0.1 and holds 0: undecided, neither an effect nor its absence is shown."),
+        ("undecided", "reaches beyond ±0.1 and holds 0: undecided, neither effect nor absence is shown."),
     ):
         notes = checked(made(units(indirect=SITES[verdict]))).summary("pnie").notes
         assert notes[0].endswith(words)
