@@ -13,6 +13,9 @@ import mediation as med
 from mediation.demo import run
 from mediation.demo._report import _runs
 
+# The checkpoint is random, so its total effect is near 0.
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:

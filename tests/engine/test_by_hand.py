@@ -33,6 +33,9 @@ from mediation.testing import tiny_model, tiny_tokenizer
 from mediation.units import encode
 from tests.engine.studies import exchanges, gap, token_pairs, values
 
+# Inputs of a random model: their total effect is what it is.
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+
 TOKENIZER = tiny_tokenizer()
 LAYER = 0
 MANNERS = (

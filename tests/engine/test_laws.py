@@ -31,7 +31,10 @@ from mediation import (
 from mediation.testing import LinearInteraction, ParallelMediators, first_output, tiny_model
 from tests.engine.studies import exchanges, finish, gap, token_pairs, values
 
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),  # random models, random inputs
+]
 
 MODEL = med.load(tiny_model("llama"))
 PAIRS = token_pairs((5, 7, 7, 9))

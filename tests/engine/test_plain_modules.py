@@ -30,7 +30,10 @@ from mediation.units import encode
 from tests.engine.studies import exchanges, gap, token_pairs, values
 
 # Linear modules have no interaction in any unit, on purpose.
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),  # random models, random inputs
+]
 
 PAIRS = token_pairs((5, 7, 7, 9))
 OUTCOME = LogitDiff(0, 1)
