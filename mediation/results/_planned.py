@@ -208,7 +208,7 @@ class Power:
         )
         short = {
             what: f"{print_power(one.power)} at {self._count(one.n_clusters)} (against {what_in_words(what)})"
-            for what, one in self.simulated
+            for what, one in self._decisive()
             if one.high < self._formula(what, one.n_clusters) - _CLOSE
         }
         if not short:
@@ -217,6 +217,13 @@ class Power:
             f"{said} The formula promises too much here, since the pilot is skewed or has heavy tails: the power is "
             f"{' and '.join(short.values())}. Plan with more."
         )
+
+    def _decisive(self) -> list[tuple[str, Simulated]]:
+        """Return the simulated powers at the sizes that are needed, or the pilot's where no such one was simulated."""
+        needed = {"effect": self.clusters_needed, "margin": self.clusters_for_margin}
+        sizes = {(what, one.n_clusters) for what, one in self.simulated}
+        chosen = {what: size if (what, size) in sizes else self.n_clusters for what, size in needed.items()}
+        return [(what, one) for what, one in self.simulated if one.n_clusters == chosen[what]]
 
     def _formula(self, what: str, size: int) -> float:
         return float(self._row(size)["power" if what == "effect" else "equivalence_power"])
