@@ -23,7 +23,7 @@ from ..inference import (
     relative_equivalence,
 )
 from ._frame import KEYS
-from ._tabulate import Array, _resolved, groups_of, matrices
+from ._tabulate import Array, _resolved, groups_of, matrices, right_or_wrong
 
 
 @final
@@ -103,7 +103,7 @@ def _rows(
         below = _resolved(contrast(margin.relative_to.weights, outcomes), outcomes)
         found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
     else:
-        found = mean_equivalence(_resolved(values, outcomes), margin.size, **design)
+        found = mean_equivalence(_resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes), **design)
     means = _means(values, design["weights"])
     if estimand.denominator is not None:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -134,8 +134,25 @@ def _intervals(
         below = contrast(estimand.denominator, outcomes)
         return ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
     return mean_intervals(
-        _resolved(values, outcomes), clusters=clusters, weights=weights, settings=settings, bands=bands
+        _resolved(values, outcomes),
+        clusters=clusters,
+        weights=weights,
+        settings=settings,
+        bands=bands,
+        binary=right_or_wrong(outcomes),
     )
+
+
+def right_or_wrong(outcomes: Mapping[str, Array]) -> bool:
+    """Return whether the outcomes are answers: each is 0 or 1, and both occur.
+
+    Examples
+    --------
+    >>> right_or_wrong({"y": np.array([0.0, 1.0]), "ym": np.array([0.0, 0.0])}), right_or_wrong({"y": np.zeros(3)})
+    (True, False)
+    """
+    found = np.unique(np.concatenate([one.ravel() for one in outcomes.values()]))
+    return bool(np.array_equal(found, [0.0, 1.0]))
 
 
 def _resolved(values: Array, outcomes: Mapping[str, Array]) -> Array:

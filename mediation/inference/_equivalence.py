@@ -74,6 +74,7 @@ def mean_equivalence(
     clusters: Sequence[Any] | NDArray[Any] | None = None,
     weights: ArrayLike | None = None,
     settings: Inference = _DEFAULT,
+    binary: bool = False,
 ) -> Equivalence:
     """Return the tests of -margin < mean < margin for each column of `values`.
 
@@ -85,7 +86,7 @@ def mean_equivalence(
         A positive number, or one per column.
     alpha
         Level of each of the two tests; the interval that decides has level 1 - 2 alpha.
-    clusters, weights
+    clusters, weights, binary
         As in `mean_intervals`.
     settings
         Method, resamples and seed; its level is not used.
@@ -107,10 +108,10 @@ def mean_equivalence(
     array = checked_columns(values, "values")
     m = margins(margin, array.shape[1])
     level = at_level(settings, alpha)
-    below = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=m)
+    below = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=m, binary=binary)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # the same columns again
-        above = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=-m)
+        above = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=-m, binary=binary)
     p_value = np.maximum(_one_sided(below, "p_less"), _one_sided(above, "p_greater"))
     return _decided(m, below.conf_low, below.conf_high, p_value, alpha, method=below.method)
 

@@ -89,6 +89,7 @@ def mean_intervals(
     bands: bool = False,
     null: ArrayLike = 0.0,
     families: Sequence[Any] | NDArray[Any] | None = None,
+    binary: bool = False,
 ) -> Intervals:
     """Return the mean of each column of `values` with its bootstrap interval, p-value and, if asked, band.
 
@@ -112,6 +113,10 @@ def mean_intervals(
     families
         A label per column, (K,): bands and adjusted p-values hold jointly over the columns of each label. None: over
         all columns.
+    binary
+        Whether the values are differences of answers that are right (1) or wrong (0). Then a column whose units are all
+        alike (no answer changed) has Bonett and Price's interval; otherwise it has none, since nothing is known of a
+        spread that was not seen.
 
     Returns
     -------
@@ -160,7 +165,13 @@ def mean_intervals(
     design = sampling(len(array), clusters, weights)
     size = array.shape[1]
     means = bootstrap_means(
-        array, design, settings, bands=bool(bands), null=_nulls(null, size), families=_codes(families, size)
+        array,
+        design,
+        settings,
+        bands=bool(bands),
+        null=_nulls(null, size),
+        families=_codes(families, size),
+        binary=bool(binary),
     )
     warn(means.reason, stacklevel=2)
     return _mean_result(means, design, settings)
@@ -204,7 +215,7 @@ def _mean_result(means: Means, design: Sampling, settings: Inference) -> Interva
     )
     return Intervals(
         estimate=means.estimate,
-        std_error=np.where(none, np.nan, means.std_error),
+        std_error=np.where(none | (means.std_error == 0), np.nan, means.std_error),
         conf_low=means.low,
         conf_high=means.high,
         p_value=means.p_value,

@@ -94,8 +94,11 @@ def _blocks(n_columns: int, design: Sampling, n_resamples: int) -> Iterator[slic
     yield from (slice(start, min(start + step, n_columns)) for start in range(0, n_columns, step))
 
 
-def _survey(values: Array, design: Sampling, settings: Inference, null: Array) -> Means:
-    """Return estimates, standard errors and the columns that nothing more can be said of."""
+def _survey(values: Array, design: Sampling, settings: Inference, null: Array, binary: bool) -> Means:
+    """Return estimates, standard errors and the columns that nothing more can be said of.
+
+    With `binary`, columns of few flips are those of answers, and may be without any flip.
+    """
     size = values.shape[1]
     nothing, no_reason = np.zeros(size, dtype=bool), np.zeros(size, np.int8)
     found = Means(_nan(size), _nan(size), _nan(size), _nan(size), null, nothing, no_reason)
@@ -105,13 +108,14 @@ def _survey(values: Array, design: Sampling, settings: Inference, null: Array) -
         found.estimate[part] = found.pivot[part] = block.estimate
         found.std_error[part] = found.pivot_error[part] = block.std_error
         found.reason[part] = np.where(units, np.where(clusters, Reason.NONE, Reason.SAME_CLUSTERS), Reason.SAME_VALUE)
-        flips = few_flips(values[:, part], design) & (found.reason[part] == Reason.NONE)
+        flips = few_flips(values[:, part], design) & (units | binary)
         if settings.method == "bootstrap-t" and flips.any():
             columns = np.arange(part.start, part.stop)[flips]
             found.pivot[columns], found.pivot_error[columns] = bonett_price(
                 block.mean[flips], block.sum_squares[flips], design.n
             )
             found.flips[columns] = True
+            found.reason[columns] = Reason.NONE
     if too_few(design):
         found.reason[:] = too_few(design)
     return found
@@ -125,13 +129,14 @@ def bootstrap_means(
     bands: bool,
     null: Array | None = None,
     families: Index | None = None,
+    binary: bool = False,
 ) -> Means:
     """Return intervals of the means of `values` (n, K), and bands over the columns of each family if asked.
 
     With bands, columns are taken family by family in the order of increasing |t0|, as the step-down maxima need.
     """
     size = values.shape[1]
-    found = _survey(values, design, settings, np.zeros(size) if null is None else null)
+    found = _survey(values, design, settings, np.zeros(size) if null is None else null, binary)
     columns = np.flatnonzero(found.reason == Reason.NONE)
     if not bands:
         _fill_columns(found, columns, values, design, settings, None)

@@ -54,7 +54,7 @@ def _whole(rows: Array, rank: int) -> tuple[Array, Array]:
 
 
 def _smallest(rows: Array, mask: NDArray[np.bool_], rank: int, *, sign: float = 1.0) -> tuple[Array, NDArray[np.bool_]]:
-    """Return sign times the `rank`-th smallest of sign x the masked entries of each row, and whether there are enough."""
+    """Return sign times the `rank`-th smallest of sign x the masked entries of each row, and whether it exists."""
     counts = np.count_nonzero(mask, axis=1)
     width = max(int(counts.max()), rank)
     kept = np.full((len(rows), width), np.inf)

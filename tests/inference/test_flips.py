@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mediation import DegenerateWarning
 from mediation.inference import Inference, mean_intervals
 from mediation.inference._flips import bonett_price, pseudo_units
 from mediation.inference._sampling import sampling
@@ -107,3 +108,20 @@ def test_bands_over_flips_are_finite_and_hold_the_intervals():
     assert (found.band_low < found.conf_low).all()
     assert (found.band_high > found.conf_high).all()
     assert (found.p_adjusted >= found.p_value).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+def test_answers_of_which_none_changed_have_an_interval_and_other_numbers_have_none(value):
+    values = np.full((48, 1), value)
+    found = mean_intervals(values, settings=SETTINGS, bands=True, binary=True)
+    p, q = ((value == 1) * 48 + 1) / 50, ((value == -1) * 48 + 1) / 50
+    error = np.sqrt((p + q - (p - q) ** 2) / 50)
+    assert found.method == ("bonett-price",)
+    assert (found.conf_low[0], found.conf_high[0]) == pytest.approx(stats.norm.interval(0.95, p - q, error))
+    assert found.band_low[0] <= found.conf_low[0] < found.conf_high[0] <= found.band_high[0]
+    assert 0 < found.p_value[0] <= 1
+    assert np.isnan(found.std_error[0])
+    with pytest.warns(DegenerateWarning, match="same value"):
+        assert np.isnan(mean_intervals(values, settings=SETTINGS).conf_low[0])
+    with pytest.warns(DegenerateWarning, match="same value"):  # clustered answers have no such interval
+        assert np.isnan(mean_intervals(values, clusters=np.arange(48) // 4, settings=SETTINGS, binary=True).conf_low[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mediation import DegenerateWarning
 from mediation.inference import Inference, mean_intervals, ratio_intervals
+from mediation.inference._fieller import gap_in
 from mediation.inference._flips import bonett_price, normal_quantile
 from tests.statistical.families import Family, RatioCase, correlated_sites
 
@@ -97,9 +98,9 @@ def coverage_of_ratios(
         found = ratio_intervals(top, bottom, clusters=labels)
         outside = (ratio < found.conf_low) | (ratio > found.conf_high)
         for column, method in enumerate(found.method):
-            if "complement" in method:
-                low, high = (float(text.strip("<=> )")) for text in method.split(":")[1].split("or"))
-                outside[column] = low < ratio < high
+            gap = gap_in(method)
+            if gap is not None:
+                outside[column] = gap[0] < ratio < gap[1]
         unbounded.append(np.isinf(found.conf_low).mean())
         finite = np.isfinite(found.conf_low)
         width = float(np.median((found.conf_high - found.conf_low)[finite])) if finite.any() else np.nan
