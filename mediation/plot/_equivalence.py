@@ -24,15 +24,16 @@ from ._rows import Row, draw_row, row_of, span
 from ._theme import COLOURS, FAINT, INK, RULE, axes, axis_label, extent, literal, plain_frame, title
 
 _LONGEST = 44  # characters of a row's label
-_REACH = 4.0  # the axis ends where an effect is this many margins from 0: farther ones are arrows at the edge
+_REACH = 4.0  # effects whose interval begins farther than this many margins from 0 are arrows at the edge
+_WIDEST = 12.0  # and no interval takes the axis farther than this many
 
 
 def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | None = None, most: int = 40) -> Axes:
     """Draw each effect with the interval that was tested, the margin as a shaded zone, and the verdict in words.
 
     An effect is equivalent to none where its interval lies inside the zone. Where the interval that decides about 0 is
-    another, it is drawn thin. An effect beyond four margins is an arrow at the edge, with its numbers in digits; rows
-    without an interval are hollow.
+    another, it is drawn thin. An effect whose interval begins beyond four margins is an arrow at the edge, with its
+    numbers in digits; rows without an interval are hollow.
 
     Parameters
     ----------
@@ -89,10 +90,11 @@ def _tested(line: Mapping[Any, Any], *, double: bool) -> Row:
 
 
 def _limits(rows: list[Row], margins: pd.Series) -> tuple[float, float]:
-    """Return the limits of the axis: what there is to see, but no more than a few margins."""
+    """Return the limits of the axis: the margins and the rows that begin within a few of them."""
     widest = float(margins.max())
-    low, high = span(rows, also=(-widest, 0.0, widest))
-    return max(low, -_REACH * widest), min(high, _REACH * widest)
+    near = [row for row in rows if not (row.low > _REACH * widest or row.high < -_REACH * widest)]
+    low, high = span([*near, Row(0.0, 0.0, -widest, widest)])
+    return max(low, -_WIDEST * widest), min(high, _WIDEST * widest)
 
 
 def _zones(ax: Axes, margins: Sequence[float]) -> None:

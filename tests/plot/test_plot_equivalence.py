@@ -48,6 +48,7 @@ def test_effects_far_outside_are_arrows_and_keep_their_numbers():
     result = make_equivalence("effects")
     ax = plot.equivalence(result)
     assert ax.get_xlim()[1] <= 4 * MARGIN
+    assert zones(ax) == [(-MARGIN, MARGIN)]
     row = result.tidy().index[result.tidy()["estimand"] == "te"][0]
     assert points(ax)[row].get_marker() == ">"
     assert digits(ax)[row].startswith("2.00")
