@@ -81,7 +81,7 @@ def fill_block(found: GroupMeans, part: NDArray[np.intp], asked: TwoGroups, of: 
     _, less, greater = sides(t0, df)
     upper, lower = usual, -usual
     clustered = "cluster " if any(design.clustered for design in asked.designs) else ""
-    label = {"t": f"{clustered}welch t", "normal": f"two-sample {clustered}normal"}.get(settings.method, "")
+    label = {"t": f"{clustered}welch t", "normal": f"two-sample {clustered}z"}.get(settings.method, "")
     method = [label] * len(part)
     shift = t = np.empty((len(part), 0))
     if asked.replicated:

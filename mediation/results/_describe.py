@@ -9,6 +9,7 @@ import pandas as pd
 
 from .._checks import one_of, positive_int
 from ._adjust import adjustment_note
+from ._describe_comparison import comparison_fields, comparison_notes, comparison_title
 from ._describe_controls import chosen_sites, control_fields, control_notes, control_title
 from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling
 from ._describe_hierarchy import hierarchy_fields, hierarchy_notes, hierarchy_title, rows_told
@@ -44,6 +45,8 @@ def describe(
     positive_int(most, what="most")
     if kind == "sweep":
         return _sweep(table, provenance, estimand or default_estimand(present), most)
+    if kind == "comparison":
+        return _comparison(table, provenance, estimand, most)
     if kind == "equivalence" and section(provenance, "equivalence").get("of") == "sweep":
         estimand = estimand or default_estimand(present)
     if kind == "specification":
@@ -143,6 +146,24 @@ def _specification(table: pd.DataFrame, provenance: Mapping[str, Any], estimand:
     footnotes = notes(told, "specification", provenance)
     said = filter(None, (*specification_notes(rows), *footnotes, ablation_note(rows, provenance)))
     return Summary(specification_title(rows), fields, tuple(said))
+
+
+def _comparison(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None, most: int) -> Summary:
+    sweep = section(provenance, "comparison").get("of") == "sweep"
+    present = [str(key) for key in dict.fromkeys(table["estimand"])]
+    one = estimand or (default_estimand(present) if sweep else None)
+    every = table if one is None else table[table["estimand"] == one]
+    rows, counts, banded = every, [], bool(every["band_low"].notna().any())
+    if sweep:
+        order = every["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
+        rows = every.loc[order[:most]]
+        counts = [_count(every, len(rows), "difference", banded=banded)]
+    numbers = _numbers(rows, provenance, banded=banded)
+    fields = comparison_fields(rows, numbers, provenance)
+    p_values = rows["p_adjusted"] if banded else rows["p_value"]
+    p = Field("p (adj.)" if banded else "p", tuple(print_p(value) for value in p_values), "right")
+    said = (*counts, *notes(rows, "comparison", provenance), *comparison_notes(rows, provenance))
+    return Summary(comparison_title(every, provenance, one), (*fields, p), said)
 
 
 def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, most: int) -> Summary:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pandas as pd
 
 from .._errors import DataError
 from ..estimands import AbstractEstimand
-from ..inference import Alternative
+from ..inference import Alternative, Method
 from ._adjust import AdjustMethod, Family, adjusted
+from ._compare import Asking, compared, result_of
 from ._describe import describe
 from ._equivalence import Asked, equivalence_of
 from ._hierarchy import hierarchy_of
-from ._io import Parts, read_parts, write
+from ._io import Parts, write
 from ._kinds import Kind
 from ._provenance import plain
 from ._repr import in_one_line
@@ -55,32 +57,11 @@ class Effects:
 
     Examples
     --------
-    >>> table = pd.DataFrame(
-    ...     {
-    ...         "estimand": ["te"],
-    ...         "site": ["mlp(3)"],
-    ...         "estimate": [1.5],
-    ...         "std_error": [0.25],
-    ...         "conf_low": [1.0],
-    ...         "conf_high": [2.0],
-    ...         "p_value": [0.001],
-    ...         "method": ["bootstrap-t"],
-    ...         "n": [2],
-    ...         "n_clusters": [2],
-    ...     }
-    ... )
-    >>> units = pd.DataFrame(
-    ...     {
-    ...         "site": "mlp(3)",
-    ...         "unit": [0, 1],
-    ...         "cluster": [0, 1],
-    ...         "weight": 1.0,
-    ...         "draw": 0,
-    ...         "y00": [0.0, 0.0],
-    ...         "y11": [1.0, 2.0],
-    ...     }
-    ... )
-    >>> effects = Effects(table, units, {"outcome": "LogProb('answer')"})
+    >>> row = {"estimand": "te", "site": "mlp(3)", "estimate": 1.5, "std_error": 0.25, "conf_low": 1.0}
+    >>> row |= {"conf_high": 2.0, "p_value": 0.001, "method": "bootstrap-t", "n": 2, "n_clusters": 2}
+    >>> units = {"site": "mlp(3)", "unit": [0, 1], "cluster": [0, 1], "weight": 1.0, "draw": 0}
+    >>> units |= {"y00": [0.0, 0.0], "y11": [1.0, 2.0]}
+    >>> effects = Effects(pd.DataFrame([row]), pd.DataFrame(units), {"outcome": "LogProb('answer')"})
     >>> effects
     <Effects: te at mlp(3), n = 2, outcome LogProb('answer')>
     >>> effects.kind
@@ -290,6 +271,47 @@ class Effects:
         )  # fmt: skip
         return Effects(table, self._units, known)
 
+    def compare(
+        self,
+        other: Effects,
+        *,
+        paired: bool | None = None,
+        labels: Sequence[str] = ("first", "second"),
+        estimands: Asked = None,
+        method: Method | None = None,
+        confidence_level: float | None = None,
+        n_resamples: int | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> Effects:
+        """Return this result minus another, estimand by estimand, with the interval of the difference.
+
+        Parameters
+        ----------
+        other
+            Another model, mediator or outcome. Sweeps need the same sites, ablations the same arms and doses.
+        paired
+            Whether both are of the same units, by number, cluster and weight; False: two independent groups; None: what
+            the units say.
+        labels
+            What the two are called in summaries and figures.
+        estimands
+            Keys or estimands; None: those of both tables in units of the outcome. Ratios only if asked for.
+        method, confidence_level, n_resamples, rng
+            None: as in this result. Two groups have "bootstrap-t", "percentile", "t" and "normal".
+
+        Returns
+        -------
+        Effects
+            Of kind 'comparison': `estimate` is `first` minus `second`, of paired units subtracted unit by unit.
+
+        Raises
+        ------
+        DesignError, DataError
+            If sites, arms or estimands do not match, or paired units differ: the first that does is named.
+        """
+        asked = Asking(paired, labels, estimands, method, confidence_level, n_resamples, rng)
+        return Effects(*compared(result_of(self), result_of(other), asked))
+
     def test(
         self,
         estimand: str | Sequence[str] | None = None,
@@ -359,24 +381,3 @@ class Effects:
 
     def _repr_html_(self) -> str:
         return self.summary().as_html()
-
-
-def read(path: str | Path) -> Effects:
-    """Return the effects that `Effects.save` wrote.
-
-    Parameters
-    ----------
-    path
-        Any one of the three files, or their common name without a suffix.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, does not match the digest saved with it, or was written by a newer version.
-
-    Notes
-    -----
-    Nothing in the files is executed: they are parquet and JSON.
-    """
-    parts = read_parts(path)
-    return Effects(parts.table, parts.units, parts.provenance)

@@ -77,6 +77,7 @@ COMPARISON = (
     Column("first", "float64", "Estimate of the first result; `estimate` is first minus second."),
     Column("second", "float64", "Estimate of the second result."),
     *SWEEP,
+    *ARMS[:2],
 )
 CONTROLS = (
     Column("control", "str", "Name of the null control; 'none': the effect itself, 'beyond X': the effect minus X."),
@@ -118,7 +119,7 @@ UNITS = (
 _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = MappingProxyType(
     {  # columns of the kind alone, what names a row, and a column that no other kind has
         "effects": ((), ("estimand",), ""),
-        "comparison": (COMPARISON, ("estimand", "site"), "second"),
+        "comparison": (COMPARISON, ("estimand", "site", "arm", "dose"), "second"),
         "controls": (CONTROLS, ("estimand", "site", "control"), "control"),
         "specification": (SPECIFICATION, ("estimand", "site", "metric", "corruption", "arm", "dose"), "metric"),
         "equivalence": (EQUIVALENCE, ("estimand", "site", "arm", "dose"), "verdict"),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ._cautions import cautions
+from ._describe_comparison import comparison_who
 from ._describe_controls import control_draws
 from ._describe_interactions import additivity_note, meaning_notes, orders_note
 from ._kinds import Kind
@@ -15,19 +16,20 @@ from ._meanings import meaning_of
 from ._provenance import section, text_at
 
 _DEGENERATE = "degenerate"  # the method of a row without an interval
+_PLAIN = ("two-way", "welch", "agresti", "bonett")  # methods of which nothing is resampled
 
 
 def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the footnotes of `table`, each one sentence or two."""
     found = [
-        _who(table, provenance),
+        comparison_who(provenance) or _who(table, provenance),
         _draws(table, kind, provenance),
         _intervals(table, provenance),
         _outcome(provenance),
         _model(provenance),
         _convention(kind, table, provenance),
         additivity_note(table),
-        *cautions(table),
+        *cautions(_amounts(table) if kind == "comparison" else table),
     ]
     return tuple(note for note in found if note)
 
@@ -51,7 +53,15 @@ def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     if clusters == n:
         return f"n = {n:,} units, taken as independent."
     name = section(provenance, "pairs").get("cluster")
-    return f"n = {n:,} units in {clusters:,} clusters{f' ({name})' if name else ''}; whole clusters are resampled."
+    two_way = bool(table["method"].str.startswith("two-way").any())
+    done = "units of one count as dependent" if two_way else "whole clusters are resampled"
+    return f"n = {n:,} units in {clusters:,} clusters{f' ({name})' if name else ''}; {done}."
+
+
+def _amounts(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in units of the outcome: a difference of proportions is not a proportion."""
+    rows: pd.DataFrame = table[~table["estimand"].map(lambda key: meaning_of(key).is_ratio).astype(bool)]
+    return rows
 
 
 def _draws(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> str:
@@ -59,6 +69,8 @@ def _draws(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> st
         return orders_note(table, provenance)
     if kind == "controls":
         return control_draws(table)
+    if section(provenance, "inference").get("draws") == "shared":
+        return "Random draws are shared by all units, so intervals are over units and draws at once (two-way)."
     if "n_draws" not in table or table["n_draws"].max() <= 1:
         return ""
     counts = sorted({int(count) for count in table["n_draws"]} - {1})
@@ -81,8 +93,9 @@ def _intervals(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     rest = [f"{', '.join(symbols)}: {method}" for method, symbols in by_method.items() if method not in {main, ""}]
     settings = section(provenance, "inference")
     n_resamples, seed = settings.get("n_resamples"), provenance.get("seed", settings.get("seed"))
-    drawn = f", B = {n_resamples:,} resamples" if isinstance(n_resamples, int) else ""
-    seeded = f", seed {seed}" if seed is not None else ""
+    resampled = not main.startswith(_PLAIN) and not main.endswith((" t", " z"))
+    drawn = f", B = {n_resamples:,} resamples" if resampled and isinstance(n_resamples, int) else ""
+    seeded = f", seed {seed}" if resampled and seed is not None else ""
     return f"Intervals: {'; '.join([f'{main}{drawn}{seeded}', *rest])}."
 
 

@@ -36,6 +36,8 @@ def _where(table: pd.DataFrame, kind: Kind) -> str:
         return f"{len(table)} rows of {table['arm'].nunique()} arms"
     site = str(table["site"].iloc[0]) if table["site"].nunique() == 1 else f"{table['site'].nunique()} sites"
     where = f"{named} at {site}" if site else named
+    if kind == "comparison":
+        return f"difference in {where}"
     if kind == "equivalence":
         counts = table["verdict"].value_counts()
         return f"equivalence of {where} ({', '.join(f'{count} {verdict}' for verdict, count in counts.items())})"
