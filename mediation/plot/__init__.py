@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._compare import compare as compare
 from ._decomposition import decomposition as decomposition
 from ._dose import dose as dose
 from ._equivalence import equivalence as equivalence

@@ -22,6 +22,7 @@ _INSTEAD = {
     "interactions": "interaction(effects) or forest(effects)",
     "specification": "specification(effects)",
     "equivalence": "equivalence(effects)",
+    "comparison": "compare(comparison) or forest(effects)",
 }
 
 
@@ -102,7 +103,7 @@ def labels_of(table: pd.DataFrame, width: int) -> list[str]:
         ]
         marks = ["  *" if rejected == "yes" else "" for rejected in table["rejected"]]
         return [literal(shorten(name, width) + mark) for name, mark in zip(names, marks, strict=True)]
-    if "arm" not in table:
+    if "arm" not in table or ("second" in table and not (table["arm"] != "").any()):
         return [literal(shorten(site, width)) for site in table["site"]]
     names = [shorten(name, width) for name in with_sites(table["arm"], table)]
     twice = [names.count(name) > 1 and dose == dose for name, dose in zip(names, table["dose"], strict=True)]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from .._checks import positive_int
 from ..results import KINDS, Effects, meaning_of
+from ..results._describe_comparison import comparison_labels
 from ..results._describe_hierarchy import rows_told
 from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
 from ._controls import draw_controls
@@ -59,7 +60,7 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
         return draw_controls(table, effects.provenance, ax)
     if effects.kind == "equivalence":
         return equivalence(effects, ax=ax, estimand=estimand, most=most)
-    shown = _strongest(table, most) if effects.kind in ("sweep", "interactions") else table
+    shown = _strongest(table, most) if effects.kind in ("sweep", "interactions", "comparison") else table
     shown = rows_told(table, most) if effects.kind == "hierarchy" else shown
     known = effects.provenance
     ratios = shown["estimand"].map(lambda key: meaning_of(key).is_ratio)
@@ -104,7 +105,7 @@ def _labels(table: pd.DataFrame, kind: str, known: Mapping[str, Any]) -> list[st
     if kind == "ablation":
         return labels_of(table, _LONGEST)
     symbols = [meaning_of(key) for key in table["estimand"]]
-    if kind == "effects":
+    if kind == "effects" or (kind == "comparison" and table["site"].nunique() == 1 and not (table["arm"] != "").any()):
         return [
             literal(f"{meaning.label}  {meaning.symbol}" if meaning.formula else meaning.symbol) for meaning in symbols
         ]
@@ -130,12 +131,14 @@ def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapp
         ax.set_xlabel(axis_label("effect on", outcome, inches))
         said = "Effects of sites, alone and together" if kind == "interactions" else "Effects"
         said += f" at {table['site'].iloc[0]}" if kind == "effects" and table["site"].iloc[0] else ""
+    if kind == "comparison":
+        said = f"Difference, {' minus '.join(comparison_labels(known))}: {said[0].lower()}{said[1:]}"
     if kind == "hierarchy":
         said += ": layers (diamonds: mean of their sites), then sites"
     elif len(table) < total:
         said += f": the strongest {len(table)} of {total} rows"
     shown = interval_name(known)
-    banded = kind == "sweep" and bool(table["band_low"].notna().any())
+    banded = kind in ("sweep", "comparison") and bool(table["band_low"].notna().any())
     how = f"{shown} (thick) and simultaneous bands (thin, in digits)" if banded else f"with {shown}"
     how += "; * rejected, errors held over layers and sites" if kind == "hierarchy" else ""
     title(ax, f"{said}\n{how}", room=1.25)

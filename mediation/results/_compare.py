@@ -83,6 +83,9 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     _check_shared(sides, paired=paired)
     sites = _sites(first.table, match.names) if "sweep" in (first.kind, second.kind) else None
     table, units = tabulate_comparison(*sides, match, estimands, settings, paired=paired, sites=sites)
+    for name, result, groups in (("first", first, match.first), ("second", second, match.second)):
+        ends = _own_intervals(result, [one.key for one in estimands], groups, settings.confidence_level)
+        table[[f"{name}_low", f"{name}_high"]] = ends
     about = {
         "paired": paired,
         "decided": "asked" if asked.paired is not None else "by the units",
@@ -187,6 +190,20 @@ def _check_shared(sides: tuple[Side, Side], *, paired: bool) -> None:
             "no interval then. Give each unit draws of its own, as med.mediate and med.ablate do, or compare on the "
             "same units."
         )
+
+
+def _own_intervals(
+    result: Result, keys: Sequence[str], groups: Sequence[tuple[Any, ...]], level: float
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the ends of a result's own intervals, a row an estimand and a group; NaN at another level than `level`."""
+    table, names = result.table, ["estimand", "site", "arm", "dose"]
+    names = [name for name in names if name in table]
+    rows = table[names].astype(object).where(table[names].notna(), None).itertuples(index=False, name=None)
+    ends = dict(zip(rows, table[["conf_low", "conf_high"]].itertuples(index=False, name=None), strict=True))
+    nothing = (np.nan, np.nan)
+    if settings_of(result.provenance).confidence_level != level:
+        ends = {}
+    return np.array([ends.get((key, *group), nothing) for key in keys for group in groups], dtype=np.float64)
 
 
 def _sites(table: pd.DataFrame, names: pd.DataFrame) -> dict[str, SiteInfo]:

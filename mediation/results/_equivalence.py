@@ -23,7 +23,18 @@ UNDECIDED, NO_INTERVAL = "undecided", "no interval"
 VERDICTS = (EQUIVALENT, BOTH, DIFFERENT, UNDECIDED, NO_INTERVAL)
 
 _KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation", "comparison")
-_ADDED = ("band_low", "band_high", "p_adjusted", "n_draws", "first", "second")
+_ADDED = (
+    "band_low",
+    "band_high",
+    "p_adjusted",
+    "n_draws",
+    "first",
+    "second",
+    "first_low",
+    "first_high",
+    "second_low",
+    "second_high",
+)
 _SAME = 1e-6  # estimates of table and units that differ by more, relative to their size, are of other data
 _LISTED = 6
 

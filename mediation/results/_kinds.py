@@ -76,6 +76,10 @@ _N_DRAWS = ARMS[-1]
 COMPARISON = (
     Column("first", "float64", "Estimate of the first result; `estimate` is first minus second."),
     Column("second", "float64", "Estimate of the second result."),
+    Column("first_low", "float64", "Lower end of the interval of the first result; NaN if it has none at this level."),
+    Column("first_high", "float64", "Upper end of that interval."),
+    Column("second_low", "float64", "Lower end of the interval of the second result; NaN if it has none."),
+    Column("second_high", "float64", "Upper end of that interval."),
     *SWEEP,
     *ARMS[:2],
 )

@@ -163,7 +163,8 @@ def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
     _forbid(table, (table["n_clusters"] < 1) | (table["n_clusters"] > table["n"]), "n_clusters must be from 1 to n")
     outside = ~table["method"].str.contains("(complement", regex=False)
     _check_ends(table, "conf_low", "conf_high", outside)
-    for low, high in (("band_low", "band_high"), ("equivalence_low", "equivalence_high")):
+    pairs = ("band", "equivalence", "first", "second")
+    for low, high in ((f"{name}_low", f"{name}_high") for name in pairs):
         if low in table:
             _check_ends(table, low, high, outside)
     for name in ("p_value", "p_adjusted", "p_equivalence"):

@@ -28,7 +28,7 @@ MORE = {
     "sweep": ["layer", "position", "unit", "band_low", "band_high", "p_adjusted"],
     "ablation": ["arm", "dose", "n_draws"],
     "comparison": [
-        *("first", "second", "layer", "position", "unit"),
+        *("first", "second", "first_low", "first_high", "second_low", "second_high", "layer", "position", "unit"),
         *("band_low", "band_high", "p_adjusted", "arm", "dose"),
     ],
     "controls": ["control", "n_draws"],
