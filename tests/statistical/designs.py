@@ -126,7 +126,7 @@ def _ratio_units(name, n, share, strength, rng):
 
 
 def ratio_difference_coverage(name, n, strength, sims, rng, *, paired=True, method="bootstrap-t", n_resamples=999):
-    """Coverage of a difference of two ratios, .6 and .3, among the samples that are given an interval, and their share."""
+    """Coverage of a difference of two ratios, .6 and .3, among samples that are given an interval; their share."""
     inside, given = [], []
     for call in range(sims):
         one, two = _ratio_units(name, n, 0.6, strength, rng), _ratio_units(name, n, 0.3, strength, rng)
