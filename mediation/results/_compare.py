@@ -115,7 +115,7 @@ def disagreement(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, s
     for here, there, label, other in ((one, two, *labels), (two, one, *labels[::-1])):
         alone = here.index.difference(there.index)
         if len(alone):
-            more = f" ({len(alone)} such units; {len(one)} and {len(two)} in all)"
+            more = f" ({len(alone)} such unit{'s' if len(alone) > 1 else ''}; {len(one)} and {len(two)} in all)"
             return f"unit {alone[0]} is in {label!r} and not in {other!r}{more}"
     for name in ("cluster", "weight"):
         left, right = one[name], two[name]

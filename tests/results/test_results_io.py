@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from mediation._errors import DataError, DesignError
 from mediation.results import SCHEMA_VERSION, Effects, _io, read
+from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
@@ -26,6 +27,8 @@ CASES = {
     "equivalence": make_equivalence,
     "equivalence of arms": lambda: make_equivalence("arms"),
     "specification": make_specification,
+    "comparison": make_comparison,
+    "comparison of arms": lambda: make_comparison("arms"),
 }
 NAMES = ("x.parquet", "x.units.parquet", "x.json")
 

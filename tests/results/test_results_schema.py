@@ -8,6 +8,7 @@ import pytest
 
 from mediation._errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
+from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep, make_units
 from tests.results.specification_factory import make_specification
@@ -21,6 +22,7 @@ MAKE = {
     "specification": make_specification,
     "hierarchy": make_hierarchy,
     "equivalence": make_equivalence,
+    "comparison": make_comparison,
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {
