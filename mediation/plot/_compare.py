@@ -150,10 +150,10 @@ def _finish(ax: Axes, shown: pd.DataFrame, every: pd.DataFrame, known: Mapping[s
     one, two = comparison_labels(known)
     site = str(shown["site"].iloc[0]) if shown["site"].nunique() == 1 else ""
     said = f"{one} minus {two}{f' ({site})' if site not in {'', f'{one} - {two}'} else ''}"
-    said += f", the largest {len(shown)} of {len(every)}" if len(shown) < len(every) else ""
+    paired = known.get("comparison", {}).get("paired")
+    said += ", on the same units" if paired else ", two independent groups" if paired is False else ""
+    said += f"; the largest {len(shown)} of {len(every)}" if len(shown) < len(every) else ""
     how = f"with {interval_name(known)}"
     if shown["band_low"].notna().any():
-        how += " (thick) and simultaneous bands of differences (thin, in digits)"
-    paired = known.get("comparison", {}).get("paired")
-    how += "; the same units" if paired else "; two independent groups" if paired is False else ""
+        how = f"{interval_name(known)} (thick) and simultaneous bands of differences (thin, in digits)"
     title(ax, f"{said}\n{how}", room=1.25)

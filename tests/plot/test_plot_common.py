@@ -18,6 +18,7 @@ from mediation import plot
 from mediation._errors import DesignError
 from mediation.results import Effects
 from tests.plot.artists import title
+from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence, make_power
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
@@ -43,6 +44,12 @@ CASES = {
     "equivalence": (plot.equivalence, make_equivalence("effects")),
     "equivalence of a sweep": (plot.equivalence, make_equivalence()),
     "equivalence of arms": (plot.equivalence, make_equivalence("arms")),
+    "compare": (plot.compare, make_comparison()),
+    "compare groups": (plot.compare, make_comparison("groups")),
+    "compare sweeps": (plot.compare, make_comparison("sweep")),
+    "compare arms": (plot.compare, make_comparison("arms")),
+    "forest of a comparison": (plot.forest, make_comparison()),
+    "forest of a comparison of arms": (plot.forest, make_comparison("arms")),
     "power": (plot.power, make_power()),
     "power of effects": (functools.partial(plot.power, show="effects"), make_power()),
     "specification": (plot.specification, make_specification()),
@@ -52,6 +59,7 @@ CASES = {
 FIGURES = {"decomposition": make_effects(), "forest": make_effects(), "heatmap": TINY, "dose": make_ablation()}
 FIGURES["specification"] = make_specification()
 FIGURES["equivalence"] = make_equivalence("effects")
+FIGURES["compare"] = make_comparison()
 
 
 @functools.cache
