@@ -35,13 +35,17 @@ def matched(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, str], 
     for here, there, label, other in ((one, two, *labels), (two, one, *labels[::-1])):
         alone = [site for site in here if site not in set(there)]
         if alone:
+            hint = f" {suggestion(alone[0], there)}" if len(there) > 1 else ""
             raise DesignError(
-                f"compare: the site {alone[0]!r} is in {label!r} ({len(here)} sites) and not in {other!r} "
-                f"({len(there)} sites). {suggestion(alone[0], there)} Sweep the same sites in both, or compare one "
-                "mediator with one."
+                f"compare: the site {alone[0]!r} is in {label!r} ({_count(here)}) and not in {other!r} "
+                f"({_count(there)}).{hint} Sweep the same sites in both, or compare one mediator with one."
             )
     groups: list[tuple[Any, ...]] = [(site,) for site in one]
     return Match(groups, groups, pd.DataFrame({"site": one, "arm": "", "dose": np.nan}))
+
+
+def _count(sites: list[str]) -> str:
+    return f"{len(sites)} sites" if len(sites) > 1 else "one site"
 
 
 def _arms(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, str]) -> Match:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.errors.wrong_controls import CONTROLS
+from tests.errors.wrong_designs import DESIGNS
 from tests.errors.wrong_equivalence import EQUIVALENCE, POWER
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
 from tests.errors.wrong_many_sites import MANY_SITES
@@ -27,6 +28,7 @@ ERRORS = {
         "plots": PLOTS,
         "controls": CONTROLS,
         "many sites": MANY_SITES,
+        "designs": DESIGNS,
         "equivalence": EQUIVALENCE,
         "power": POWER,
         "specification": SPECIFICATION,
