@@ -36,9 +36,9 @@ def shared_draws(n, n_draws, sims, rng, *, unit=1.0, draw=0.5, cell=1.0):
 
 def crossed_coverage(n, n_draws, sims, rng, *, n_resamples=999, draw=0.5, block=250):
     """Coverage of the two-way interval, and of averaging the shared draws and resampling units."""
-    settings = Inference(n_resamples=n_resamples)
     two_way, averaged = [], []
-    for start in range(0, sims, block):
+    for call, start in enumerate(range(0, sims, block)):
+        settings = Inference(n_resamples=n_resamples, seed=call)  # columns of one call share their resamples
         values = shared_draws(n, n_draws, min(block, sims - start), rng, draw=draw)
         two_way.append(covers(crossed_intervals(values, settings=settings), 0.0))
         averaged.append(covers(mean_intervals(values.mean(axis=1), settings=settings), 0.0))
