@@ -15,6 +15,7 @@ from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, mean_intervals
 from ._frame import POTENTIAL_OUTCOMES
+from ._roles import both_roles
 from ._tabulate import Array, _resolved, warn_degenerate
 
 REAL = "none"
@@ -69,10 +70,8 @@ def tabulate_controls(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]
 
     Notes
     -----
-    Draws are averaged within the unit that *received*. Where others *gave*, each unit counts in both roles: its
-    number is its own mean plus the deviations of those that received from it. This leaves the mean as it is, and is
-    the linearisation of a U-statistic over pairs of units (Hoeffding 1948): the means of units alone vary too little
-    where some units are strong donors.
+    Draws are averaged within the unit that *received*. Where others *gave*, each unit counts in both roles; see
+    `both_roles`.
     """
     sites = list(dict.fromkeys(units["site"]))
     blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
@@ -138,17 +137,8 @@ def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
 def _per_unit(block: _Block, estimand: AbstractEstimand) -> Array:
     """Return one number a unit and site, (n, sites), whose weighted mean is the effect."""
     values = contrast(estimand.weights, block.outcomes)
-    mean: Array = values.mean(axis=1)
-    if (block.donors < 0).all():
-        return mean
-    centre = np.average(mean, axis=0, weights=block.weights)
-    given = np.zeros_like(mean)
-    number = pd.Index(block.who)
-    for draw in range(values.shape[1]):
-        apart = block.weights[:, None] * (values[:, draw] - centre) / values.shape[1]
-        np.add.at(given, number.get_indexer(pd.Index(block.donors[:, draw])), apart)
-    found: Array = mean + given / block.weights[:, None]
-    return found
+    rows = pd.Index(block.who).get_indexer(pd.Index(block.donors.ravel())).reshape(block.donors.shape)
+    return both_roles(values, rows.astype(np.int64), block.weights)
 
 
 def _lines(
