@@ -155,7 +155,7 @@ def _holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 def _place(key: str, players: Coalition) -> tuple[Any, ...]:
     """Return where a row stands: all sites, then site by site, then pair by pair."""
     rank = _ORDER.index(key)
-    return (1, players, rank) if key in _OF_A_SITE else (0 if rank < 2 else 2, rank, players)
+    return (0 if rank < 2 else 1 if key in _OF_A_SITE else 2, players, rank)
 
 
 def _row(key: str, players: Coalition, n_draws: int, line: dict[str, Any], game: Game) -> dict[str, Any]:
@@ -180,12 +180,13 @@ def _warn(table: pd.DataFrame, game: Game, settings: Inference) -> None:
     level = f"{100 * settings.confidence_level:g}%"
     digits = _digits(float(row["std_error"]))
     low, high, gap, alone = (
-        f"{number:.{digits}f}" for number in (row["conf_low"], row["conf_high"], row["estimate"], joint - row["estimate"])
+        f"{number:.{digits}f}"
+        for number in (row["conf_low"], row["conf_high"], row["estimate"], joint - row["estimate"])
     )
     warn(
-        f"Effects of single sites do not add up: those of the {len(game.players)} sites alone sum to {alone}, and their "
-        f"joint effect is {joint:.{digits}f}; the difference is {gap} ({level} interval {low} to {high}). Report the "
-        "joint effect with 'shapley', which sums to it, and the interactions, not 'alone' effects by themselves.",
+        f"Effects of single sites do not add up: those of the {len(game.players)} sites alone sum to {alone}, and "
+        f"their joint effect is {joint:.{digits}f}; the difference is {gap} ({level} interval {low} to {high}). Report "
+        "the joint effect with 'shapley', which sums to it, and the interactions, not 'alone' effects by themselves.",
         InteractionWarning,
     )
 

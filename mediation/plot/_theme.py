@@ -39,6 +39,13 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "int_ref": PURPLE,
         "ablation": BLUE,
         "pm": INK,
+        "joint": INK,
+        "non_additivity": GREEN,
+        "alone": ORANGE,
+        "shapley": INK,
+        "leave_one_out": BLUE,
+        "pair_interaction": GREEN,
+        "shapley_interaction": PURPLE,
     }
 )
 

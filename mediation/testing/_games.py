@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import final
 
@@ -42,6 +42,7 @@ class CooperativeGame(AbstractClosedForm):
             for size in range(k + 1)
             for chosen in combinations(range(k), size)
         }
+        self.dividends = _dividends(self.worths, k)
         self.players = nn.ModuleList(_linear(*[float(i == j) for j in range(k)], 0.0) for i in range(k))
         self.size = _linear(*[0.0] * k, 1.0)
 
@@ -55,7 +56,7 @@ class CooperativeGame(AbstractClosedForm):
         bits = [player(inputs) for player in self.players]
         size: Tensor = self.size(inputs)
         total = torch.zeros_like(size)
-        for coalition, dividend in self._dividends().items():
+        for coalition, dividend in self.dividends.items():
             term = size * dividend
             for i in coalition:
                 term = term * bits[i]
@@ -71,9 +72,12 @@ class CooperativeGame(AbstractClosedForm):
         present = [frozenset(i for i, bit in enumerate(row) if bit) for row in mediators.bool().tolist()]
         return inputs[:, -1] * torch.tensor([self.worths[one] for one in present]).to(inputs)
 
-    def _dividends(self) -> dict[frozenset[int], float]:
-        found: dict[frozenset[int], float] = {}
-        for coalition in sorted(self.worths, key=len):
-            below: Collection[float] = [dividend for part, dividend in found.items() if part < coalition]
-            found[coalition] = self.worths[coalition] - sum(below)
-        return {coalition: dividend for coalition, dividend in found.items() if dividend != 0.0}
+
+def _dividends(worths: Mapping[frozenset[int], float], k: int) -> dict[frozenset[int], float]:
+    """Return what each coalition adds to the sum over its parts (Moebius transform), where that is not 0."""
+    found = dict(worths)
+    for player in range(k):
+        for coalition in found:
+            if player in coalition:
+                found[coalition] -= found[coalition - {player}]
+    return {coalition: dividend for coalition, dividend in found.items() if dividend != 0.0}
