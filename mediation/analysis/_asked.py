@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from .._checks import called, one_of, positive_int, shown, suggestion
 from .._errors import DataError, DesignError
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
 from ..engine._choose import backend_for
+from ..engine._study import Study
+from ..interventions import Donor
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
 
@@ -70,7 +72,21 @@ def units_frame(
         columns["cluster"] = np.repeat(clusters, draws)
         columns["weight"] = np.repeat(weights, draws)
         columns["draw"] = np.tile(np.arange(draws), n)
+        donors = _random_donors(study, expanded.values())
+        if donors is not None:
+            columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
         for name, world in expanded.items():
             columns[name] = finished.values[index[world], :, :draws].reshape(-1)
         frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True)
+    units = pd.concat(frames, ignore_index=True)
+    if "donor" in units:
+        units["donor"] = units["donor"].fillna(-1).astype(np.int64)
+    return units
+
+
+def _random_donors(study: Study, worlds: Iterable[World]) -> Donor | None:
+    """Return what says which other unit was drawn as donor; None where none was, or several kinds of donors were."""
+    placed = [entry for world in worlds if world.assignment for entry in world.assignment.placed()]
+    needs = [need for _, what in placed for need in what.needs() if isinstance(need, Donor)]
+    drawn = {(need.unit, need.column): need for need in needs if need.unit in ("derangement", "random", "matched")}
+    return next(iter(drawn.values())) if len(drawn) == 1 else None

@@ -27,10 +27,13 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     """
     given = _used(frame)
     units = pd.DataFrame({"site": given["site"].astype(str) if "site" in given else ""}, index=given.index)
-    units["unit"] = pd.factorize(given["unit"])[0] if "unit" in given else np.arange(len(given))
+    codes, who = pd.factorize(given["unit"]) if "unit" in given else (np.arange(len(given)), given.index)
+    units["unit"] = codes
     units["cluster"] = given["cluster"] if "cluster" in given else units["unit"]
     units["weight"] = _numbers(given, "weight") if "weight" in given else 1.0
     units["draw"] = _numbers(given, "draw") if "draw" in given else 0
+    if "donor" in frame:  # whose mediator it was; -1 where it is no unit of the frame
+        units["donor"] = pd.Index(who).get_indexer(pd.Index(frame["donor"]))
     if "arm" in given or {"y", "ym"} <= set(given.columns):
         units["arm"] = given["arm"].astype(str) if "arm" in given else ""
         units["dose"] = _numbers(given, "dose", may_miss=True) if "dose" in given else np.nan

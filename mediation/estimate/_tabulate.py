@@ -15,10 +15,12 @@ from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
+from ._roles import both_roles
 from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
+_OF_DONORS = ("g00", "g01", "g10", "g11", "y0m", "y1m", "ym")  # outcomes that may have another unit's mediator
 
 
 # How far outcomes of a network in single precision are from exact, relative to the largest of them.
@@ -233,7 +235,36 @@ def matrices(
         np.add.at(total, (row, codes), units[name].to_numpy(dtype=float))
         outcomes[name] = total / count
     first = units.drop_duplicates("unit")
-    return outcomes, first["cluster"].to_numpy(), first["weight"].to_numpy(dtype=float)
+    weights = first["weight"].to_numpy(dtype=float)
+    if "donor" in units:
+        _count_donors(units, codes, row, weights, outcomes)
+    return outcomes, first["cluster"].to_numpy(), weights
+
+
+def _count_donors(
+    units: pd.DataFrame, codes: NDArray[np.intp], row: NDArray[np.intp], weights: Array, outcomes: dict[str, Array]
+) -> None:
+    """Let each unit count as donor too, in groups and outcomes whose mediator is that of another unit, in place."""
+    draw = pd.factorize(units["draw"])[0]
+    donors = row_of_donor(units)
+    for code in np.unique(codes[donors >= 0]):
+        here = codes == code
+        who, when = row[here], draw[here]
+        shape = (len(weights), int(when.max()) + 1)
+        if int(here.sum()) != shape[0] * shape[1]:
+            continue  # not every unit in every draw: means of units alone
+        gave = np.full(shape, -1, dtype=np.int64)
+        gave[who, when] = donors[here]
+        for name in (name for name in _OF_DONORS if name in outcomes):
+            values = np.empty(shape)
+            values[who, when] = units.loc[here, name].to_numpy(dtype=float)
+            outcomes[name][:, code] = both_roles(values[:, :, None], gave, weights)[:, 0]
+
+
+def row_of_donor(units: pd.DataFrame) -> NDArray[np.int64]:
+    """Return for each row the number of the unit that gave, in the order of the units; -1 where none did."""
+    found: NDArray[np.int64] = pd.Index(units["unit"].unique()).get_indexer(pd.Index(units["donor"])).astype(np.int64)
+    return found
 
 
 def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -63,7 +63,8 @@ def effects(
         columns named ``y00, y01, y10, y11`` (``y_xm`` = Y(x, M(m)): the input x with the mediator of m, 0 the
         base and 1 the source), ``y0m, y1m`` (the mediator ablated), ``g00 .. g11`` (a random donor's
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
-        (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``.
+        (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
+        ``donor`` (the unit whose mediator a draw put in: then each unit counts as receiver and as donor).
         Other columns are ignored.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.

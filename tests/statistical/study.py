@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 import mediation.inference._means as means  # noqa: E402
+from mediation import DegenerateWarning  # noqa: E402
 from tests.statistical import coverage, designs, equivalence, families, hierarchy  # noqa: E402
 
 means.n_threads = lambda: 1
@@ -81,7 +83,7 @@ def cluster_cell(args: tuple[int, float, Size]) -> list[str]:
             return values, labels if label else None
 
         found = coverage.coverage_of_clusters(draw, method, calls=size.calls, floor=floor)
-        row.append(_share(found.share))
+        row.append("no interval" if found.none == 1 else _share(found.share))
     return [f"J = {n_clusters}, ICC {icc:g}", *row]
 
 
@@ -220,6 +222,11 @@ def written(page: str, section: str, text: str) -> str:
     return page[: found.start()] + f"{start}\n\n{text}\n\n{end}" + page[found.end() :]
 
 
+def _quiet() -> None:
+    """Samples without an interval are counted, not told of one by one."""
+    warnings.simplefilter("ignore", DegenerateWarning)
+
+
 def main() -> None:
     """Run the sections and write them into the page."""
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -230,7 +237,7 @@ def main() -> None:
     ask.add_argument("--workers", type=int, default=os.cpu_count())
     args = ask.parse_args()
     page, size = args.out.read_text("utf-8"), Size(args.calls, args.studies)
-    with ProcessPoolExecutor(args.workers) as pool:
+    with ProcessPoolExecutor(args.workers, initializer=_quiet) as pool:
         for name in args.only.split(","):
             start = time.monotonic()
             text = SECTIONS[name](size, lambda function, cells: list(pool.map(function, cells)))
