@@ -99,7 +99,7 @@ def most_coalitions(k: int, n_orders: int | None, *, pairwise: bool) -> int:
     (1023, 431)
     """
     if n_orders is None:
-        return 2**k - 1
+        return (1 << k) - 1
     sizes = [min(comb(k, size), k if size in (1, k - 1) else n_orders) for size in range(1, k + 1)]
     if pairwise and k > 2:
         sizes[1] = comb(k, 2)
@@ -229,7 +229,7 @@ def order_contributions(orders: Orders, worths: Array, coalitions: Sequence[Coal
     for row, order in enumerate(orders.tolist()):
         columns = [index[before] for before in _before(order)]
         added[:, row, order] = np.diff(worths[:, columns], axis=1, prepend=0.0)
-    return added.reshape(n, -1, 2, k).mean(axis=2)
+    return np.asarray(added.reshape(n, -1, 2, k).mean(axis=2))
 
 
 def _before(order: Iterable[int]) -> list[Coalition]:
