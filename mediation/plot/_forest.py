@@ -89,7 +89,7 @@ def _strongest(table: pd.DataFrame, most: int) -> pd.DataFrame:
         return table
     order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
     if "partner" in table:
-        order = order[(table["partner"][order] != "").argsort(kind="stable")]
+        order = order[(table.loc[order, "partner"] != "").to_numpy().argsort(kind="stable")]
     order = order[:most]
     return table.loc[sorted(order)]
 
