@@ -7,13 +7,13 @@ empty set is 0. Every quantity here is a weighted sum of worths, so per unit it 
     non-additivity   v(N) - sum_i v({i})
     alone            v({i}): i is added to nothing (also "add-one-in", "first in")
     leave-one-out    v(N) - v(N - i): i is added to all others (also "last in")
-    Shapley          mean over all orders of v(before i, and i) - v(before i)  (Shapley 1953, eq. 12)
+    Shapley          mean over all orders of v(before i, and i) - v(before i)  (Shapley 1953)
     pair             v({i, j}) - v({i}) - v({j})
     pair in context  Shapley interaction index: the same difference in differences, given each set of other players,
-                     averaged (Grabisch & Roubens 1999, definition 2)
+                     averaged (Grabisch & Roubens 1999)
 
 With many players the mean over orders is taken over a sample of them (Castro, Gomez & Tejada 2009), each with its
-reverse (antithetic: Mitchell, Cooper, Frank & Holmes 2022, section 4.1).
+reverse (antithetic: Mitchell, Cooper, Frank & Holmes 2022).
 """
 
 from __future__ import annotations
