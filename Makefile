@@ -12,12 +12,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint format types docs bench examples check clean
+.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## the environment, in VENV (made again when pyproject.toml or constraints.txt change)
 
@@ -61,10 +61,11 @@ docs: $(STAMP) ## the documentation, warnings are errors: docs/_build/html/index
 	@MPLBACKEND=Agg $(BIN)/sphinx-build -W -n --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-bench: $(STAMP) ## the benchmarks (benchmarks/bench_*.py)
-	@set -e; ran=0; for script in benchmarks/bench_*.py; do \
-	    test -f "$$script" || continue; echo "== $$script"; $(BIN)/python "$$script" $(ARGS); ran=1; done; \
-	    test $$ran = 1 || echo "benchmarks/ holds no bench_*.py"
+bench: $(STAMP) ## the benchmarks, with nothing else running (benchmarks/*.py)
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" $(ARGS); done
+
+coverage-study: $(STAMP) ## simulate what intervals and tests promise, and write docs/inference/coverage.md (minutes to an hour)
+	@$(BIN)/python -m tests.statistical.study $(ARGS)
 
 examples: $(STAMP) ## run every script of examples/
 	@set -e; ran=0; for script in $$(find examples -name '*.py' 2>/dev/null | sort); do \

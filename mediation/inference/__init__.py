@@ -13,11 +13,7 @@ from ._equivalence import (
 )
 from ._groups import group_difference_intervals as group_difference_intervals
 from ._hierarchy import HierarchicalTests as HierarchicalTests, hierarchical_max_t as hierarchical_max_t
-from ._intervals import (
-    Intervals as Intervals,
-    mean_intervals as mean_intervals,
-    ratio_intervals as ratio_intervals,
-)
+from ._intervals import Intervals as Intervals, mean_intervals as mean_intervals
 from ._named import (
     basic as basic,
     bca as bca,
@@ -30,5 +26,6 @@ from ._named import (
 from ._permutation import Alternative as Alternative, sign_flip as sign_flip
 from ._proportions import bonett_price_interval as bonett_price_interval, mcnemar as mcnemar, wilson as wilson
 from ._ratio_difference import ratio_difference_intervals as ratio_difference_intervals
+from ._ratios import ratio_intervals as ratio_intervals
 from ._settings import Inference as Inference, Method as Method
 from ._test_result import TestResult as TestResult

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mediation._errors import DataError
 
-from ._intervals import Intervals, _checked
+from ._intervals import Intervals, checked_settings
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._symmetric import Pivots, nulls, symmetric_intervals, warn_columns
@@ -115,7 +115,7 @@ def crossed_intervals(
     >>> found.method, bool(found.conf_low[0] < 1.0 < found.conf_high[0])
     (('two-way t (units x draws)',), True)
     """
-    _checked(settings)
+    checked_settings(settings)
     array = cube(values, "values")
     n, n_draws, n_columns = array.shape
     design = sampling(n, clusters, weights)

@@ -18,7 +18,7 @@ from mediation._errors import DataError
 
 from ._crossed import cell_totals, covariance, cube, too_few_levels
 from ._fieller import Moments, fieller_set, set_method
-from ._intervals import Intervals, _checked
+from ._intervals import Intervals, checked_settings
 from ._sampling import Array, Sampling, sampling
 from ._settings import Inference
 from ._symmetric import intervals, sides, warn_columns
@@ -80,7 +80,7 @@ def crossed_ratio_intervals(
     >>> found.method, bool(found.conf_low[0] < 0.5 < found.conf_high[0])
     (('two-way fieller (units x draws)',), True)
     """
-    _checked(settings)
+    checked_settings(settings)
     top, bottom = cube(numerator, "numerator"), cube(denominator, "denominator")
     if top.shape != bottom.shape:
         raise DataError(

@@ -15,13 +15,14 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from mediation._checks import shown
 from mediation._errors import DataError, DegenerateWarning, DesignError
 
 from ._groups import group_difference_intervals
-from ._intervals import Intervals, mean_intervals, ratio_intervals
+from ._intervals import Intervals, mean_intervals
+from ._means import bootstrap_means
+from ._ratios import ratio_intervals
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._variance import linearise
@@ -247,7 +248,7 @@ def ratio_equivalence(
     margin
         A positive ratio, or one per column.
     alpha, clusters, weights, settings
-        As in `mean_equivalence`; only the level is used.
+        As in `mean_equivalence`.
 
     Returns
     -------
@@ -256,10 +257,10 @@ def ratio_equivalence(
 
     Notes
     -----
-    With s the sign of the estimated denominator, the p-value is the largest of those of the one-sided t tests of
-    numerator - m s denominator < 0 and numerator + m s denominator > 0, with J - 1 degrees of freedom: both are at most
-    alpha exactly when Fieller's set lies inside (-m, m). As for relative margins, the denominator must in addition be
-    told from 0 at level alpha, two-sided.
+    With s the sign of the estimated denominator, the p-value is the largest of those of the one-sided tests of
+    numerator - m s denominator < 0 and numerator + m s denominator > 0: both are at most alpha exactly when the set
+    that inverts them lies inside (-m, m). As for relative margins, the denominator must in addition be told from 0 at
+    level alpha, two-sided.
 
     Examples
     --------
@@ -273,8 +274,9 @@ def ratio_equivalence(
     found = ratio_intervals(top, below, clusters=clusters, weights=weights, settings=at_level(settings, alpha))
     design = sampling(len(top), clusters, weights)
     sign = np.where(linearise(below, design).estimate < 0, -1.0, 1.0)
-    upper, lower = (_p_less(columns, design) for columns in (top - m * sign * below, -top - m * sign * below))
-    told = np.minimum(2.0 * _p_less(-sign * below, design), 1.0)
+    level = at_level(settings, alpha)
+    upper, lower = (_p_less(columns, design, level) for columns in (top - m * sign * below, -top - m * sign * below))
+    told = np.minimum(2.0 * _p_less(-sign * below, design, level), 1.0)
     p_reference = _of_reference(told, linearise(below, design).estimate)
     none = np.isnan(found.conf_low)
     p_value = np.where(none, np.nan, np.maximum(np.maximum(upper, lower), p_reference))
@@ -330,13 +332,14 @@ def _of_reference(p_value: Array, estimate: Array) -> Array:
     return np.where(np.isnan(p_value), known, p_value)
 
 
-def _p_less(columns: Array, design: Sampling) -> Array:
-    """Return p-values of the t test against "the mean is below 0", never 0; NaN where units do not differ."""
-    part = linearise(columns, design)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(part.spread.all(axis=0), part.estimate / part.std_error, np.nan)
-    p_value = stats.t.cdf(t, design.n_clusters - 1)
-    return np.where(np.isnan(t), np.nan, np.maximum(p_value, np.finfo(np.float64).tiny))
+def _p_less(columns: Array, design: Sampling, settings: Inference) -> Array:
+    """Return p-values against "the mean is below 0", never 0; NaN where units do not differ.
+
+    The test is the one that the set of `ratio_intervals` inverts: bootstrap-t, or else Student's.
+    """
+    if settings.method != "bootstrap-t":
+        settings = replace(settings, method="t")
+    return bootstrap_means(columns, design, settings, bands=False, flips=False).p_less
 
 
 def _one_sided(found: Intervals, which: str) -> Array:

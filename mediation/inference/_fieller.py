@@ -17,10 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._degenerate import Reason
-from ._sampling import Array, Sampling
-from ._student import t_p_value, t_quantile
-from ._variance import SAME, Linearised, linearise
+from ._sampling import Array
 
 _GAP = re.compile(r"\(complement: <= (\S+) or >= (\S+)\)")
 
@@ -74,16 +71,6 @@ def gap_in(method: str) -> tuple[float, float] | None:
     return None if found is None else (float(found[1]), float(found[2]))
 
 
-class Ratio(NamedTuple):
-    """Ratios of k columns: estimate, delta-method standard error, p-value, set, and why there is none."""
-
-    estimate: Array
-    std_error: Array
-    p_value: Array
-    found: FiellerSet
-    reason: NDArray[np.int8]
-
-
 def fieller_set(moments: Moments, v_residual: Array, quantile: float) -> FiellerSet:
     """Solve Fieller's inequality for r.
 
@@ -119,46 +106,3 @@ def fieller_set(moments: Moments, v_residual: Array, quantile: float) -> Fieller
     low = np.where(bounded, ends[0], np.where(half & (middle > 0), end, -np.inf))
     high = np.where(bounded, ends[1], np.where(half & (middle < 0), end, np.inf))
     return FiellerSet(low, high, np.where(gap, ends[0], np.nan), np.where(gap, ends[1], np.nan), bounded)
-
-
-def _covariance(x: Linearised, y: Linearised, n_clusters: int) -> Array:
-    products = np.einsum("kj,kj->k", x.residuals, y.residuals)
-    return np.asarray(n_clusters / (n_clusters - 1) * products / x.total**2)
-
-
-def ratio_of_means(numerator: Array, denominator: Array, design: Sampling, confidence_level: float) -> Ratio:
-    """Return ratios of the means of `numerator` and `denominator`, (n, k) each, with Fieller's sets.
-
-    The p-value is that of the t test of mean(numerator) = 0, which rejects exactly when the set leaves out 0. It is NaN
-    where the numerator does not vary.
-    """
-    top, bottom = linearise(numerator, design), linearise(denominator, design)
-    rescale = top.scale / bottom.scale
-    no_ratio = np.abs(bottom.mean) <= SAME * np.maximum(1.0, 1.0 / bottom.scale)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(no_ratio, np.nan, top.mean / bottom.mean)
-    residuals = top.residuals - np.nan_to_num(ratio)[:, None] * bottom.residuals
-    size = np.maximum(1.0, np.maximum(1.0 / top.scale, np.abs(np.nan_to_num(ratio))))
-    same = np.abs(residuals).max(axis=1) <= SAME * size * float(design.cluster_weights.max())
-    reason = np.where(no_ratio, Reason.ZERO_DENOMINATOR, np.where(same, Reason.SAME_RATIO, Reason.NONE)).astype(np.int8)
-    n_clusters = design.n_clusters
-    if n_clusters < 2:
-        nothing = np.full(len(ratio), np.nan)
-        empty = FiellerSet(nothing, nothing, nothing, nothing, np.zeros(len(ratio), dtype=bool))
-        return Ratio(ratio * rescale, nothing, nothing, empty, reason)
-    left = Linearised(top.scale, top.mean, residuals, top.spread, top.total)
-    v_residual = _covariance(left, left, n_clusters)
-    moments = Moments(
-        top.mean,
-        bottom.mean,
-        _covariance(top, top, n_clusters),
-        _covariance(bottom, bottom, n_clusters),
-        _covariance(top, bottom, n_clusters),
-    )
-    found = fieller_set(moments, v_residual, t_quantile(confidence_level, n_clusters))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        std_error = np.sqrt(v_residual) / np.abs(moments.b) * rescale
-        t = np.where(top.spread.all(axis=0), moments.a / np.sqrt(moments.v_aa), np.nan)
-    low, high, gap_low, gap_high, bounded = found
-    scaled = FiellerSet(low * rescale, high * rescale, gap_low * rescale, gap_high * rescale, bounded)
-    return Ratio(ratio * rescale, std_error, t_p_value(t, n_clusters), scaled, reason)

@@ -12,7 +12,7 @@ from mediation._checks import one_of
 from mediation._errors import DataError
 
 from ._group_ends import GroupMeans, TwoGroups, blank, fill_block
-from ._intervals import Intervals, _checked
+from ._intervals import Intervals, checked_settings
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._studentized import TIE
@@ -97,7 +97,7 @@ def group_difference_intervals(
     >>> found.method, bool(found.conf_low[0] < 1.0 < found.conf_high[0])
     (('two-sample bootstrap-t (B=999, at least t)',), True)
     """
-    _checked(settings, bands)
+    checked_settings(settings, bands)
     one_of(settings.method, METHODS, what="method (two independent groups)")
     a, b = checked_columns(first, "first"), checked_columns(second, "second")
     if a.shape[1] != b.shape[1]:

@@ -1,8 +1,8 @@
-"""The two public questions: intervals of means, and of ratios of means."""
+"""Intervals of means, and what every function of intervals returns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, final
 
@@ -11,14 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mediation._errors import DataError, DesignError
 
-from ._degenerate import Reason, told, too_few, warn
-from ._fieller import Ratio, ratio_of_means, set_method
+from ._degenerate import Reason, told, warn
 from ._means import Means, bootstrap_means
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 
 _DEFAULT = Inference()
-_RATIO_BLOCK = 256
 
 
 @final
@@ -73,7 +71,8 @@ class Intervals:
                 value.setflags(write=False)
 
 
-def _checked(settings: Inference, bands: bool = False) -> None:
+def checked_settings(settings: Inference, bands: bool = False) -> None:
+    """Raise DesignError if the settings are something else."""
     if not isinstance(settings, Inference):
         raise DesignError(f"settings = {settings!r} is a {type(settings).__name__}; give an Inference(...).")
     if not isinstance(bands, (bool, np.bool_)):
@@ -160,7 +159,7 @@ def mean_intervals(
     >>> bool(((found.conf_low < 1.0) & (1.0 < found.conf_high)).all())
     True
     """
-    _checked(settings, bands)
+    checked_settings(settings, bands)
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
     size = array.shape[1]
@@ -228,111 +227,4 @@ def _mean_result(means: Means, design: Sampling, settings: Inference) -> Interva
         p_adjusted=means.p_adjusted,
         p_less=means.p_less,
         p_greater=means.p_greater,
-    )
-
-
-def ratio_intervals(
-    numerator: ArrayLike,
-    denominator: ArrayLike,
-    *,
-    clusters: Sequence[Any] | NDArray[Any] | None = None,
-    weights: ArrayLike | None = None,
-    settings: Inference = _DEFAULT,
-) -> Intervals:
-    """Return the ratio of the means of `numerator` and `denominator`, column by column, with Fieller's set.
-
-    The estimate is sum_i w_i A_i / sum_i w_i B_i: a ratio of means, never a mean of ratios.
-
-    Parameters
-    ----------
-    numerator, denominator
-        One number per unit and quantity, (n, K) each, from the same units.
-    clusters, weights
-        As in `mean_intervals`.
-    settings
-        Only `confidence_level` is used: the set is exact algebra, and nothing is resampled.
-
-    Returns
-    -------
-    Intervals
-        `method` is ``"fieller"``, or ``"fieller (unbounded)"`` where the set is the whole line, or
-        ``"fieller (complement: <= x or >= y)"`` where it is the line without the gap between x and y (in full
-        precision); in both, the ends are -inf and inf. `std_error` is the delta method's, for reference: the set is not
-        built from it.
-
-    Raises
-    ------
-    DataError
-        If an array has the wrong shape, holds NaN or infinity, or the two differ in shape.
-    DesignError
-        If `settings` is not an Inference.
-
-    Warns
-    -----
-    DegenerateWarning
-        Once, when columns have no interval: fewer than two units or clusters, the ratio the same in every cluster, or
-        the mean of the denominator 0.
-
-    Notes
-    -----
-    `p_value` tests "the ratio is 0", that is "the mean of the numerator is 0", by the t test with J - 1 degrees of
-    freedom: below 1 - confidence_level exactly when the set leaves out 0. NaN where the numerator does not vary.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> total = rng.normal(2.0, 1.0, size=(50, 1))
-    >>> found = ratio_intervals(0.5 * total + rng.normal(0.0, 0.1, size=(50, 1)), total)
-    >>> found.method, bool(found.conf_low[0] < 0.5 < found.conf_high[0])
-    (('fieller',), True)
-    """
-    _checked(settings)
-    top, bottom = checked_columns(numerator, "numerator"), checked_columns(denominator, "denominator")
-    if top.shape != bottom.shape:
-        raise DataError(
-            f"numerator has shape {top.shape} and denominator {bottom.shape}; give both for the same units and columns."
-        )
-    design = sampling(len(top), clusters, weights)
-    level = settings.confidence_level
-    blocks = [ratio_of_means(top[:, part], bottom[:, part], design, level) for part in _slices(top.shape[1])]
-    reason = _joined([block.reason for block in blocks]).astype(np.int8)
-    if too_few(design):
-        reason[:] = too_few(design)
-    warn(reason, stacklevel=2)
-    return _ratio_result(blocks, reason, design)
-
-
-def _slices(n_columns: int) -> Iterator[slice]:
-    yield from (slice(start, start + _RATIO_BLOCK) for start in range(0, n_columns, _RATIO_BLOCK))
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate([*parts, np.empty(0)])
-
-
-def _ratio_result(blocks: Sequence[Ratio], reason: NDArray[np.int8], design: Sampling) -> Intervals:
-    none = reason != Reason.NONE
-
-    def gather(parts: list[Array]) -> Array:
-        return np.where(none, np.nan, _joined(parts))
-
-    low, high = gather([block.found.low for block in blocks]), gather([block.found.high for block in blocks])
-    gap_low, gap_high = gather([b.found.gap_low for b in blocks]), gather([b.found.gap_high for b in blocks])
-    name = "cluster fieller" if design.clustered else "fieller"
-    method = [
-        "degenerate" if empty else set_method(name, *ends, gap)
-        for empty, ends, gap in zip(
-            none.tolist(), zip(low, high, strict=True), zip(gap_low, gap_high, strict=True), strict=True
-        )
-    ]
-    return Intervals(
-        estimate=_joined([block.estimate for block in blocks]),
-        std_error=gather([block.std_error for block in blocks]),
-        conf_low=low,
-        conf_high=high,
-        p_value=gather([block.p_value for block in blocks]),
-        method=tuple(method),
-        n=design.n,
-        n_clusters=design.n_clusters,
-        reason=told(reason),
     )

@@ -94,7 +94,9 @@ def _blocks(n_columns: int, design: Sampling, n_resamples: int) -> Iterator[slic
     yield from (slice(start, min(start + step, n_columns)) for start in range(0, n_columns, step))
 
 
-def _survey(values: Array, design: Sampling, settings: Inference, null: Array, binary: bool) -> Means:
+def _survey(
+    values: Array, design: Sampling, settings: Inference, null: Array, *, binary: bool, flips_apart: bool
+) -> Means:
     """Return estimates, standard errors and the columns that nothing more can be said of.
 
     With `binary`, columns of few flips are those of answers, and may be without any flip.
@@ -109,7 +111,7 @@ def _survey(values: Array, design: Sampling, settings: Inference, null: Array, b
         found.std_error[part] = found.pivot_error[part] = block.std_error
         found.reason[part] = np.where(units, np.where(clusters, Reason.NONE, Reason.SAME_CLUSTERS), Reason.SAME_VALUE)
         flips = few_flips(values[:, part], design) & (units | binary)
-        if settings.method == "bootstrap-t" and flips.any():
+        if settings.method == "bootstrap-t" and flips_apart and flips.any():
             columns = np.arange(part.start, part.stop)[flips]
             found.pivot[columns], found.pivot_error[columns] = bonett_price(
                 block.mean[flips], block.sum_squares[flips], design.n
@@ -130,13 +132,17 @@ def bootstrap_means(
     null: Array | None = None,
     families: Index | None = None,
     binary: bool = False,
+    flips: bool = True,
 ) -> Means:
     """Return intervals of the means of `values` (n, K), and bands over the columns of each family if asked.
 
-    With bands, columns are taken family by family in the order of increasing |t0|, as the step-down maxima need.
+    With `flips`, columns of few flips have Bonett and Price's. With bands, columns are taken family by family in the
+    order of increasing |t0|, as the step-down maxima need.
     """
     size = values.shape[1]
-    found = _survey(values, design, settings, np.zeros(size) if null is None else null, binary)
+    found = _survey(
+        values, design, settings, np.zeros(size) if null is None else null, binary=binary, flips_apart=flips
+    )
     columns = np.flatnonzero(found.reason == Reason.NONE)
     if not bands:
         _fill_columns(found, columns, values, design, settings, None)

@@ -20,7 +20,7 @@ from scipy import stats
 from mediation._errors import DataError, DesignError
 
 from ._group_ends import group_seeds
-from ._intervals import Intervals, _checked
+from ._intervals import Intervals, checked_settings
 from ._resample import resample_counts
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
@@ -109,7 +109,7 @@ def ratio_difference_intervals(
     >>> bool(found.conf_low[0] < 0.3 < found.conf_high[0])
     True
     """
-    _checked(settings)
+    checked_settings(settings)
     arrays = [checked_columns(values, name) for values, name in zip((*first, *second), _NAMES, strict=True)]
     if arrays[0].shape != arrays[1].shape or arrays[2].shape != arrays[3].shape:
         raise DataError(f"Shapes {[one.shape for one in arrays]}: a ratio needs as many numbers above as below.")

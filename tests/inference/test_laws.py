@@ -171,11 +171,11 @@ def test_intervals_have_width_and_p_values_are_not_zero(values, method, labels):
 @pytest.mark.filterwarnings("ignore::mediation._errors.DegenerateWarning")
 def test_laws_of_weights_and_clusters_hold_for_ratios(values, labels, weights):
     top, bottom = values[:, :1], values[:, 1:]
-    plain = ratio_intervals(top, bottom)
-    assert_same(ratio_intervals(top, bottom, weights=np.full(9, 2.3), clusters=range(9)), plain)
-    one = ratio_intervals(top, bottom, clusters=labels, weights=weights)
+    plain = ratio_intervals(top, bottom, settings=options())
+    assert_same(ratio_intervals(top, bottom, weights=np.full(9, 2.3), clusters=range(9), settings=options()), plain)
+    one = ratio_intervals(top, bottom, clusters=labels, weights=weights, settings=options())
     doubled = ratio_intervals(
-        np.tile(top, (2, 1)), np.tile(bottom, (2, 1)), clusters=labels * 2, weights=[*weights] * 2
+        np.tile(top, (2, 1)), np.tile(bottom, (2, 1)), clusters=labels * 2, weights=[*weights] * 2, settings=options()
     )
     if "complement" not in one.method[0]:
         assert_same(one, doubled, exactly=False)

@@ -88,17 +88,20 @@ def coverage_of_ratios(
     draw: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray | None]],
     ratio: float,
     *,
+    method: str = "bootstrap-t",
     calls: int = 100,
+    n_resamples: int = 999,
     seed: int = 0,
 ) -> tuple[Share, float]:
-    """Coverage of Fieller's sets, and the share of them that are not bounded."""
+    """Coverage of Fieller's sets, by the bootstrap-t or by Student's test ("t"), and the share that is not bounded."""
     rng, tallies, unbounded = np.random.default_rng(seed), [], []
-    for _ in range(calls):
+    for call in range(calls):
         top, bottom, labels = draw(rng)
-        found = ratio_intervals(top, bottom, clusters=labels)
+        settings = Inference(method=method, n_resamples=n_resamples, seed=call)  # type: ignore[arg-type]
+        found = ratio_intervals(top, bottom, clusters=labels, settings=settings)
         outside = (ratio < found.conf_low) | (ratio > found.conf_high)
-        for column, method in enumerate(found.method):
-            gap = gap_in(method)
+        for column, said in enumerate(found.method):
+            gap = gap_in(said)
             if gap is not None:
                 outside[column] = gap[0] < ratio < gap[1]
         unbounded.append(np.isinf(found.conf_low).mean())

@@ -106,21 +106,24 @@ def ratio_cell(args: tuple[str, int, Size]) -> list[str]:
     """One row of the table of ratios."""
     name, n, size = args
     if name.startswith("clusters"):
-        strength = 1.5 if "strong" in name else 0.35
-        draw = lambda rng: families.clustered_ratio(rng, n, strength, coverage.STUDIES)  # noqa: E731
-        found, unbounded = coverage.coverage_of_ratios(draw, 0.5, calls=size.calls)
+        strength, ratio = 1.5 if "strong" in name else 0.35, 0.5
+        draw: Any = lambda rng: families.clustered_ratio(rng, n, strength, coverage.STUDIES)  # noqa: E731
     else:
         case = next(one for one in families.RATIOS if one.name == name)
-        found, unbounded = coverage.coverage_of_ratios(coverage.ratio_draw(case, n), case.ratio, calls=size.calls)
-    where = f"J = {n}" if name.startswith("clusters") else f"n = {n}"
-    return [name, where, _share(found.share), _share(found.error), f"{unbounded:.2f}"]
+        draw, ratio = coverage.ratio_draw(case, n), case.ratio
+    where, row = f"J = {n}" if name.startswith("clusters") else f"n = {n}", []
+    for method in ("t", "bootstrap-t"):
+        found, unbounded = coverage.coverage_of_ratios(draw, ratio, method=method, calls=size.calls)
+        row += [_share(found.share), f"{unbounded:.2f}"]
+    return [name, where, *row]
 
 
 def ratio_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Coverage of Fieller's sets."""
     cells = [(case.name, n, size) for case in families.RATIOS for n in SIZES]
     cells += [(f"clusters, {name}", n, size) for name in ("strong", "weak") for n in (10, 20, 50)]
-    return _table(["case", "", "Fieller", "Monte Carlo s.e.", "share unbounded"], run(ratio_cell, cells))
+    head = ["case", "", "Fieller, Student's t", "unbounded", "Fieller, bootstrap-t (default)", "unbounded"]
+    return _table(head, run(ratio_cell, cells))
 
 
 def sites_cell(args: tuple[int, bool, int, Size]) -> list[str]:
