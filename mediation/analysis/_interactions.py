@@ -12,7 +12,7 @@ from .._errors import DesignError
 from ..engine import World, make_study, run_study
 from ..estimands._coalitions import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
-from ..inference import Inference
+from ..inference import Inference, Method
 from ..interventions import Assignment, Interchange
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
@@ -39,7 +39,7 @@ def interactions(  # noqa: PLR0913
     n_orders: int = 64,
     pairwise: bool = True,
     rng: int | np.random.Generator | None = None,
-    method: Literal["bootstrap-t", "percentile"] = "bootstrap-t",
+    method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     **execution: Any,
@@ -134,6 +134,7 @@ def interactions(  # noqa: PLR0913
     units = units_frame(finished, {name: {} for name in worlds}, worlds)
     table = tabulate_interactions(units, game, settings)
     provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how)
+    provenance["pairs"]["n_clusters"] = int(table["n_clusters"].iloc[0])
     provenance |= {"kind": "interactions", "inference": _inference(settings), "interactions": _account(game)}
     return Effects(table, units, provenance)
 
@@ -151,12 +152,23 @@ def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, S
         if not isinstance(mediators, Joint):
             hint = "Join sites by |, such as med.mlp(3) | med.mlp(5), or name them: {'early': med.mlp(3), ...}."
         raise DesignError(f"interactions: mediators is {called(mediators)}; a set of sites is needed. {hint}")
+    _check_names(found, mediators)
     if len(found) < 2:
         raise DesignError(
-            f"interactions: there is 1 mediator, {next(iter(found), '')!r}, and interactions are between at least two. "
-            "med.mediate asks about one."
+            f"interactions: mediators holds {f'one, {next(iter(found))!r}' if found else 'none'}, and interactions are "
+            "between at least two. med.mediate asks about one."
         )
     return found
+
+
+def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
+    """Check the names that a mapping gives: joined by " & " they must name each set of mediators and no other."""
+    if not isinstance(given, Mapping):
+        return
+    odd = [name for name in found if not name.strip() or "&" in name]
+    if odd or len(found) != len(given):
+        told = f"{odd[0]!r} is empty or has '&' in it, which joins names" if odd else "two have the same text"
+        raise DesignError(f"interactions: names of mediators must be distinct texts without '&'; {told}.")
 
 
 def _sites(name: object, one: object) -> SiteSet:
@@ -185,8 +197,9 @@ def _orders(k: int, exact_up_to: object, n_orders: object, pairwise: object, see
             alone = most_coalitions(k, drawn, pairwise=False)
             remedy = f"Lower n_orders ({drawn}){f', or pairwise=False ({alone:,} sets)' if pairwise else ''}"
         raise DesignError(
-            f"interactions: {k} mediators need up to {count:,} sets of sites, each run on every unit; {_MOST:,} are "
-            f"the limit. {remedy}; or take fewer, or group them: {{'early': a | b, 'late': c | d}}."
+            f"interactions: {k} mediators need {f'2^{k} - 1' if exact else f'up to {count:,}'} sets of sites, each run "
+            f"on every unit; {_MOST:,} are the limit. {remedy}; or take fewer, or group them, such as "
+            "{'early': a | b, 'late': c | d}."
         )
     return None if exact else sampled_orders(k, drawn, np.random.default_rng([seed, _STREAM]))
 

@@ -104,6 +104,9 @@ def tabulate_interactions(units: pd.DataFrame, game: Game, settings: Inference) 
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of rows
         found = mean_intervals(values, bands=True, families=families, **design)
         rows = [(one.key, one.players, 1, line) for one, line in zip(asked, _lines(found), strict=True)]
+        for key, _, _, line in rows:
+            if families.count(key) == 1:  # nothing to adjust for
+                line["p_adjusted"] = line["p_value"]
         if game.orders is not None:
             added = order_contributions(game.orders, worths, coalitions)
             sampled = _lines(crossed_intervals(_settled(added, 4 * _ROUNDING * largest), **design))
