@@ -1,8 +1,8 @@
 """Three mediators, two of which can stand in for each other: how they share their joint effect.
 
-A head and its backup do the same work, and either is enough; a third site does work of its own. Restored alone, head and
-backup each look as important as the third; taken away alone, each looks useless. Shapley effects halve the work between
-them and sum to the joint effect, and the interaction of the pair says why.
+A head and its backup do the same work, and either is enough; a third site does work of its own. Patched alone, head and
+backup each look as important as the third; left out of the joint patch, each looks useless. Shapley effects halve the
+work between them and sum to the joint effect, and the interaction of the pair says why.
 
 Usage: python examples/03_designs/03_several_mediators.py picture.png
 """
