@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
 
 from .._checks import called, one_of, positive_int, shown
-from .._errors import DesignError
+from .._errors import DesignError, SiteError
 from ..engine import World, make_study, run_study
 from ..estimands._coalitions import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
@@ -18,7 +19,7 @@ from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
-from ..sites import Joint, Site, SiteSet
+from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
 
@@ -153,6 +154,7 @@ def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, S
             hint = "Join sites by |, such as med.mlp(3) | med.mlp(5), or name them: {'early': med.mlp(3), ...}."
         raise DesignError(f"interactions: mediators is {called(mediators)}; a set of sites is needed. {hint}")
     _check_names(found, mediators)
+    _check_apart(found)
     if len(found) < 2:
         raise DesignError(
             f"interactions: mediators holds {f'one, {next(iter(found))!r}' if found else 'none'}, and interactions are "
@@ -169,6 +171,17 @@ def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
     if odd or len(found) != len(given):
         told = f"{odd[0]!r} is empty or has '&' in it, which joins names" if odd else "two have the same text"
         raise DesignError(f"interactions: names of mediators must be distinct texts without '&'; {told}.")
+
+
+def _check_apart(found: Mapping[str, SiteSet]) -> None:
+    """Check that no two mediators hold the same place; the study compares positions that only the tokens tell."""
+    for (name, sites), (other, others) in combinations(found.items(), 2):
+        for one, two in product(sites, others):
+            if overlap(one, two):
+                raise SiteError(
+                    f"interactions: mediators {name!r} and {other!r} overlap: {one} and {two}. Patching both is not "
+                    "defined; make them disjoint, or leave one out."
+                )
 
 
 def _sites(name: object, one: object) -> SiteSet:
@@ -195,7 +208,7 @@ def _orders(k: int, exact_up_to: object, n_orders: object, pairwise: object, see
         remedy = f"Lower exact_up_to, which is {most}, so that orders are sampled"
         if not exact:
             alone = most_coalitions(k, drawn, pairwise=False)
-            remedy = f"Lower n_orders ({drawn}){f', or pairwise=False ({alone:,} sets)' if pairwise else ''}"
+            remedy = f"Lower n_orders ({drawn}){f', or pairwise=False ({alone:,} sets)' if alone <= _MOST else ''}"
         raise DesignError(
             f"interactions: {k} mediators need {f'2^{k} - 1' if exact else f'up to {count:,}'} sets of sites, each run "
             f"on every unit; {_MOST:,} are the limit. {remedy}; or take fewer, or group them, such as "

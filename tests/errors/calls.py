@@ -6,6 +6,7 @@ from tests.errors.wrong_controls import CONTROLS
 from tests.errors.wrong_designs import DESIGNS
 from tests.errors.wrong_equivalence import EQUIVALENCE, POWER
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
+from tests.errors.wrong_interactions import INTERACTIONS
 from tests.errors.wrong_many_sites import MANY_SITES
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
@@ -32,6 +33,7 @@ ERRORS = {
         "equivalence": EQUIVALENCE,
         "power": POWER,
         "specification": SPECIFICATION,
+        "interactions": INTERACTIONS,
     }.items()
     for name, call in calls.items()
 }
