@@ -165,7 +165,8 @@ def _resolved(values: Array, outcomes: Mapping[str, Array]) -> Array:
     """
     limit = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
     constant = np.ptp(values, axis=0) <= limit
-    return np.where(constant, values.mean(axis=0), values)
+    mean = values.mean(axis=0)
+    return np.where(constant, np.where(np.abs(mean) <= limit, 0.0, mean), values)
 
 
 def _rows(

@@ -12,7 +12,6 @@ from mediation.inference import Inference, mean_intervals, ratio_intervals
 from mediation.inference._fieller import gap_in
 from tests.inference.naive import cluster_sums
 
-
 STUDENT = Inference(method="t")
 
 
