@@ -92,10 +92,10 @@ def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     if "partner" in table:
         several = table["estimand"].isin(("joint", "non_additivity"))
         names = [
-            "all sites" if every else f"{site} x {partner}" if partner else site
+            "all sites" if every else _pair(site, partner, width) if partner else shorten(site, width)
             for every, site, partner in zip(several, table["site"], table["partner"], strict=True)
         ]
-        return [literal(shorten(name, width)) for name in names]
+        return [literal(name) for name in names]
     if "level" in table:
         names = [
             f"{site}: mean" if level == "layer" else site
@@ -111,3 +111,9 @@ def labels_of(table: pd.DataFrame, width: int) -> list[str]:
         literal(f"{name}, dose {dose:g}" if same else name)
         for name, dose, same in zip(names, table["dose"], twice, strict=True)
     ]
+
+
+def _pair(site: str, partner: str, width: int) -> str:
+    """Return the names of two sites, each shortened by itself, in about a quarter more room than one has."""
+    each = (5 * width // 4 - 3) // 2
+    return f"{shorten(site, each)} x {shorten(partner, each)}"

@@ -97,7 +97,7 @@ def interaction(
     alpha = 1.0 - float(section(known, "inference").get("confidence_level", 0.95))
     names, cells = _cells(table, estimand, alpha)
     side = min(max(1.5 + 0.62 * len(names), 3.0), 9.0)
-    ax = axes(ax, width=side + 1.9, height=side + 0.9)
+    ax = axes(ax, width=side + 1.9, height=side + 1.5)
     image = _image(ax, cells, len(names), limit, cmap)
     key = [*_hatched(ax, cells), *_marked(ax, cells, len(names), alpha)]
     if len(names) <= _MOST_DIGITS:
@@ -206,4 +206,12 @@ def _title(estimand: str, known: Mapping[str, Any]) -> str:
     inside = meaning_of(_DIAGONAL[estimand])
     beside = meaning_of(estimand)
     first = f"Interactions of sites{f' ({direction})' if direction else ''}"
-    return f"{first}\nDiagonal (framed): {inside.label}, {inside.formula}\nBeside it: {beside.label}, {beside.formula}"
+    said = [f"Diagonal (framed): {inside.label}", f"Beside it: {beside.label}"]
+    if estimand == "pair_interaction":  # the formulas of the others are long
+        said = [f"Diagonal (framed): {inside.label}", f"Beside it: {beside.label}"]
+    short = estimand == "pair_interaction"  # the formulas of the others are long
+    said = [
+        f"{text}, {one.formula}" if short else f"{text} ({one.symbol})"
+        for text, one in zip(said, (inside, beside), strict=True)
+    ]
+    return "\n".join([first, *said])

@@ -20,6 +20,7 @@ from mediation.results import Effects
 from tests.plot.artists import title
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence, make_power
+from tests.results.interactions import make_interactions
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
@@ -40,6 +41,14 @@ CASES = {
     "heatmap 1 x 9": (plot.heatmap, make_sweep(layers=(3,))),
     "heatmap of heads": (plot.heatmap, make_sweep(layers=range(12), positions=(8,), heads=range(9))),
     "heatmap 30 x 40": (plot.heatmap, make_sweep(positions=range(40), tokens=[f" token{i}" for i in range(40)])),
+    "interaction": (plot.interaction, make_interactions(4)),
+    "interaction of 2": (plot.interaction, make_interactions(2)),
+    "interaction in context": (
+        functools.partial(plot.interaction, estimand="shapley_interaction"),
+        make_interactions(3),
+    ),
+    "interaction of 12": (plot.interaction, make_interactions(12, sampled=True)),
+    "forest of interactions": (plot.forest, make_interactions(4)),
     "dose": (plot.dose, make_ablation()),
     "equivalence": (plot.equivalence, make_equivalence("effects")),
     "equivalence of a sweep": (plot.equivalence, make_equivalence()),

@@ -14,6 +14,7 @@ from mediation._errors import DataError, DesignError
 from mediation.results import SCHEMA_VERSION, Effects, _io, read
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
+from tests.results.interactions import make_interactions
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
@@ -27,6 +28,8 @@ CASES = {
     "equivalence": make_equivalence,
     "equivalence of arms": lambda: make_equivalence("arms"),
     "specification": make_specification,
+    "interactions": lambda: make_interactions(3),
+    "interactions of sampled orders": lambda: make_interactions(3, sampled=True),
     "comparison": make_comparison,
     "comparison of arms": lambda: make_comparison("arms"),
 }

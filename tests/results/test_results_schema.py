@@ -10,6 +10,7 @@ from mediation._errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
+from tests.results.interactions import make_interactions
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep, make_units
 from tests.results.specification_factory import make_specification
 from tests.results.sweep_of_heads import make_hierarchy
@@ -23,6 +24,7 @@ MAKE = {
     "hierarchy": make_hierarchy,
     "equivalence": make_equivalence,
     "comparison": make_comparison,
+    "interactions": lambda: make_interactions(3),
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {

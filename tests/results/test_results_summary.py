@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from mediation.results import Effects, Summary
 from mediation.results._summary import WIDTH, Field, shorten
+from tests.results.interactions import make_interactions
 from tests.results.results_factory import change, make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
@@ -48,6 +49,8 @@ CASES = {
     "sweep_no_bands": lambda: no_bands().summary(most=2),
     "ablation": lambda: make_ablation().summary(),
     "specification": lambda: make_specification().summary(),
+    "interactions": lambda: make_interactions(3).summary(),
+    "interactions_sampled": lambda: make_interactions(9, sampled=True, direction="noising").summary(most=2),
     "controls": lambda: make_controls().summary(),
     "controls_sites": lambda: make_controls(estimands=("pnie", "tnie"), sites=("mlp[3]", "mlp[4]")).summary(most=1),
 }
