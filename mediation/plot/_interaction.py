@@ -34,6 +34,7 @@ _DIAGONAL: Mapping[str, str] = {"pair_interaction": "alone", "shapley_interactio
 _HATCH, _HATCHED = "////", "#8C8C8C"
 _MOST_DIGITS = 8  # sites up to which cells hold digits
 _LONGEST = 24  # characters of a site's label
+_GLYPH = 0.075  # inches a character of it, about
 
 
 @final
@@ -96,8 +97,8 @@ def interaction(
     known = effects.provenance
     alpha = 1.0 - float(section(known, "inference").get("confidence_level", 0.95))
     names, cells = _cells(table, estimand, alpha)
-    side = min(max(1.5 + 0.62 * len(names), 3.0), 9.0)
-    ax = axes(ax, width=side + 1.9, height=side + 1.5)
+    side = min(max(1.5 + 0.62 * len(names), 3.4), 9.0)
+    ax = axes(ax, width=side + 2.2, height=side + 1.5)
     image = _image(ax, cells, len(names), limit, cmap)
     key = [*_hatched(ax, cells), *_marked(ax, cells, len(names), alpha)]
     if len(names) <= _MOST_DIGITS:
@@ -105,7 +106,7 @@ def interaction(
     _ticks(ax, names)
     bar = ax.get_figure(root=True).colorbar(image, ax=ax, pad=0.02)  # type: ignore[union-attr]
     bar.set_label(axis_label("effect on", outcome_of(known), extent(ax)[1]))
-    title(ax, _title(estimand, known), pad=key_above(ax, key), room=1.3)
+    title(ax, _title(estimand, known), pad=key_above(ax, key), room=1.1)
     return ax
 
 
@@ -137,7 +138,9 @@ def _image(ax: Axes, cells: list[Cell], k: int, limit: float | None, cmap: str |
         grid[cell.row, cell.column] = cell.estimate
     most = limit or float(np.nanmax(np.abs(grid))) or 1.0
     ax.set_facecolor(FAINT)
-    image = ax.imshow(np.ma.masked_invalid(grid), cmap=cmap, vmin=-most, vmax=most, interpolation="nearest")
+    image = ax.imshow(
+        np.ma.masked_invalid(grid), cmap=cmap, vmin=-most, vmax=most, aspect="auto", interpolation="nearest"
+    )
     frames = [Rectangle((i - 0.47, i - 0.47), 0.94, 0.94) for i in range(k)]
     halo = [withStroke(linewidth=2.4, foreground="white")]
     ax.add_collection(
@@ -206,12 +209,8 @@ def _title(estimand: str, known: Mapping[str, Any]) -> str:
     inside = meaning_of(_DIAGONAL[estimand])
     beside = meaning_of(estimand)
     first = f"Interactions of sites{f' ({direction})' if direction else ''}"
-    said = [f"Diagonal (framed): {inside.label}", f"Beside it: {beside.label}"]
-    if estimand == "pair_interaction":  # the formulas of the others are long
-        said = [f"Diagonal (framed): {inside.label}", f"Beside it: {beside.label}"]
     short = estimand == "pair_interaction"  # the formulas of the others are long
-    said = [
-        f"{text}, {one.formula}" if short else f"{text} ({one.symbol})"
-        for text, one in zip(said, (inside, beside), strict=True)
-    ]
-    return "\n".join([first, *said])
+    inside_said, beside_said = (
+        f"{one.label}, {one.formula}" if short else f"{one.label} ({one.symbol})" for one in (inside, beside)
+    )
+    return f"{first}\nDiagonal (framed): {inside_said}\nBeside it: {beside_said}"
