@@ -69,8 +69,8 @@ def hierarchical_max_t(
 ) -> HierarchicalTests:
     """Return tests of groups of columns and, within the rejected groups, of the columns; errors are held over both.
 
-    The statistic of a column is |t|. That of a group is r q, with q the root mean square of its columns' t, or its
-    largest |t| if that is more: a group is found by one strong column or by many weak ones, of whatever sign.
+    The statistic of a column is ``|t|``. That of a group is r q, with q the root mean square of its columns' t, or its
+    largest ``|t|`` if that is more: a group is found by one strong column or by many weak ones, of whatever sign.
 
     Parameters
     ----------

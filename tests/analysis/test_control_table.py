@@ -67,9 +67,10 @@ def test_what_a_unit_gives_counts_as_much_as_what_it_gets():
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 30))
     # Both roles are found exactly, so an effect of a + b + 1 is beyond the control by 1 in every unit.
+    units = frame(a[:, None] + b[None, :], every_pair(30), a + b + 1)
     with pytest.warns(DegenerateWarning, match="same value"):
-        units = frame(a[:, None] + b[None, :], every_pair(30), a + b + 1)
-        found, beyond = row(units, "unrelated unit"), row(units, "beyond unrelated unit")
+        table = tabulate_controls(units, PNIE, T).set_index("control")
+    found, beyond = table.loc["unrelated unit"], table.loc["beyond unrelated unit"]
     assert found["estimate"] == pytest.approx((a + b).mean(), abs=1e-12)
     assert found["std_error"] == pytest.approx((a + b).std(ddof=1) / np.sqrt(30), rel=1e-9)
     assert beyond["estimate"] == pytest.approx(1, abs=1e-12)

@@ -21,7 +21,11 @@ import pytest
 import mediation as med
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "inference").glob("*.md")), *(page for page in [ROOT / "README.md"] if page.exists())]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "inference").glob("*.md")),
+    *(page for page in [ROOT / "README.md"] if page.exists()),
+]
 MARK = "\x1e"  # printed after each block: record separator
 
 _FENCE = re.compile(r"^(`{3,}|~{3,})\s*(\S*)")
