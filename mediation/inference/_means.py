@@ -17,7 +17,7 @@ from ._ends import Ends, Part, two_sided
 from ._flips import bonett_price, few_flips, pseudo_units
 from ._percentile import basic_ends, expanded_ends, percentile_ends, shifts
 from ._plain import gaussian_ends, normal_ends, student_ends
-from ._resample import block_of_counts, row_blocks
+from ._resample import counts_of, row_blocks
 from ._sampling import Array, Sampling
 from ._settings import Inference
 from ._studentized import TIE, Studentizer, bootstrap_t_ends
@@ -28,6 +28,7 @@ Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
 _CELLS = 2**22  # floats in a buffer of replicates: 32 MB
+_AT_ONCE = 2  # blocks of counts in one product
 _FEWEST = 2**16  # fewer replicates than this are not worth a thread
 _FROM_SHIFTS = MappingProxyType(
     {
@@ -179,7 +180,7 @@ def _replicates(part: Part, flips: Mask, maxima: MaxT | None, where: slice) -> A
     kept = np.empty((len(flips), settings.n_resamples if method != "t" else 0))
 
     def fill(rows: slice) -> NDArray[np.int64]:
-        counts = block_of_counts(design.n_clusters, rows, settings.seed)
+        counts = counts_of(design.n_clusters, rows, settings.seed)
         if method in _FROM_SHIFTS:
             kept[:, rows] = shifts(block, design, counts)
         if method != "bootstrap-t" and maxima is None:
@@ -192,7 +193,9 @@ def _replicates(part: Part, flips: Mask, maxima: MaxT | None, where: slice) -> A
         return kept
     work = len(flips) * settings.n_resamples
     exceeding = each(
-        fill, row_blocks(design.n_clusters, settings.n_resamples), threads=n_threads() if work > _FEWEST else 1
+        fill,
+        row_blocks(design.n_clusters, settings.n_resamples, at_once=_AT_ONCE),
+        threads=n_threads() if work > _FEWEST else 1,
     )
     if maxima is not None:
         maxima.count(where, exceeding)

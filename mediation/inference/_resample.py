@@ -60,15 +60,15 @@ def resample_counts(n_clusters: int, n_resamples: int, seed: int) -> Iterator[tu
         yield rows, block_of_counts(n_clusters, rows, seed)
 
 
-def row_blocks(n_clusters: int, n_resamples: int) -> list[slice]:
-    """Return the rows of each block of the count matrix.
+def row_blocks(n_clusters: int, n_resamples: int, *, at_once: int = 1) -> list[slice]:
+    """Return the rows of each block of the count matrix, or of each `at_once` of them together.
 
     Examples
     --------
     >>> row_blocks(200, 600)
     [slice(0, 512, None), slice(512, 600, None)]
     """
-    size = rows_per_block(n_clusters)
+    size = at_once * rows_per_block(n_clusters)
     return [slice(start, min(start + size, n_resamples)) for start in range(0, n_resamples, size)]
 
 
@@ -81,6 +81,14 @@ def block_of_counts(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float
     if n_rows * n_clusters <= _KEPT_CELLS:
         return _kept_counts(n_clusters, rows.start, n_rows, seed)
     return _counts(n_clusters, rows.start, n_rows, seed)
+
+
+def counts_of(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
+    """Return the rows of the count matrix (rows, J) of one block or of several that follow each other."""
+    size = rows_per_block(n_clusters)
+    blocks = [slice(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]
+    found = [block_of_counts(n_clusters, block, seed) for block in blocks]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _counts(n_clusters: int, start: int, n_rows: int, seed: int) -> NDArray[np.float64]:

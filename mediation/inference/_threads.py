@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,8 +22,15 @@ def n_threads() -> int:
     return min(_MOST, usable)
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
 def each(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> list[Result]:
     """Return the results of `function` for each of `items`, in their order; an error of one is raised.
+
+    While several threads work, matrix products have one thread each: threads of threads would wait for each other.
 
     Examples
     --------
@@ -30,5 +40,5 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], *, threads: 
     listed = list(items)
     if threads < 2 or len(listed) < 2:
         return [function(item) for item in listed]
-    with ThreadPoolExecutor(min(threads, len(listed))) as pool:
+    with _blas().limit(limits=1), ThreadPoolExecutor(min(threads, len(listed))) as pool:
         return list(pool.map(function, listed))
