@@ -10,6 +10,7 @@ from typing import Any
 from .engine import Execution, Finished
 from .sites import SiteSet
 from .units import Encoding
+from .units._inputs import digest
 
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")
 
@@ -53,6 +54,7 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
             "base": pairs.columns[0],
             "source": pairs.columns[1],
             "cluster": pairs.cluster_name or ("given" if pairs.cluster is not None else ""),
+            "inputs": "-".join(digest(one) for one in (pairs.base, pairs.source) if one is not None),
         },
         "seed": study.seed,
         "plan": {

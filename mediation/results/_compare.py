@@ -73,6 +73,8 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     estimands = _estimands(first, second, asked.estimands)
     sides = first.side, second.side
     differ = disagreement(sides[0].units, sides[1].units, labels)
+    if asked.paired is None and not differ:
+        _check_inputs(first, second, labels)
     paired = not differ if asked.paired is None else asked.paired
     if paired and differ:
         raise DataError(
@@ -181,6 +183,17 @@ def _settings(provenance: Mapping[str, Any], asked: Asking) -> Inference:
     if asked.rng is not None:
         chosen["seed"] = seed_from(asked.rng)
     return replace(settings_of(provenance), **chosen)
+
+
+def _check_inputs(first: Result, second: Result, labels: tuple[str, str]) -> None:
+    """Refuse to take units of one number for one unit when what they were run on is known to differ."""
+    one, two = (section(result.provenance, "pairs").get("inputs") for result in (first, second))
+    if one and two and one != two:
+        raise DesignError(
+            f"compare: {labels[0]!r} and {labels[1]!r} have as many units, numbered alike, and were run on different "
+            "inputs. Give paired=True if unit i is the same in both (such as two corruptions of one prompt), or "
+            "paired=False for two independent groups of units."
+        )
 
 
 def _check_shared(sides: tuple[Side, Side], *, paired: bool) -> None:

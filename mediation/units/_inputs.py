@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -139,3 +140,23 @@ def kind_of(inputs: Inputs) -> str:
     if isinstance(inputs, Tensor):
         return f"a tensor of shape {tuple(inputs.shape)}"
     return "texts" if isinstance(inputs[0], str) else "token ids"
+
+
+def digest(inputs: Inputs) -> str:
+    """Return 16 characters that tell these inputs from others (sha256 of texts, or of shapes, types and bytes).
+
+    Examples
+    --------
+    >>> digest(("a cat",)) == digest(("a cat",)), digest(("a cat",)) == digest(("a dog",))
+    (True, False)
+    """
+    state = hashlib.sha256()
+    parts = inputs.items() if isinstance(inputs, dict) else enumerate(inputs)
+    for name, part in parts:
+        state.update(f"|{name}|".encode())
+        if isinstance(part, str):
+            state.update(part.encode())
+        else:
+            state.update(f"{tuple(part.shape)}|{part.dtype}|".encode())
+            state.update(part.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()[:16]
