@@ -82,7 +82,7 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
             "independent groups of units."
         )
     settings = _settings(first.provenance, asked)
-    _check_shared(sides, paired=paired)
+    _check_shared(sides, estimands, paired=paired)
     sites = _sites(first.table, match.names) if "sweep" in (first.kind, second.kind) else None
     table, units = tabulate_comparison(*sides, match, estimands, settings, paired=paired, sites=sites)
     for name, result, groups in (("first", first, match.first), ("second", second, match.second)):
@@ -196,8 +196,16 @@ def _check_inputs(first: Result, second: Result, labels: tuple[str, str]) -> Non
         )
 
 
-def _check_shared(sides: tuple[Side, Side], *, paired: bool) -> None:
-    if not paired and "shared" in [side.draws for side in sides]:
+def _check_shared(sides: tuple[Side, Side], estimands: Sequence[AbstractEstimand], *, paired: bool) -> None:
+    if "shared" not in [side.draws for side in sides]:
+        return
+    ratio = next((one.key for one in estimands if one.denominator is not None), None)
+    if ratio is not None:
+        raise DesignError(
+            "compare: all units of a result share their random draws (draws='shared'), and the difference of two "
+            f"ratios ({ratio!r}) has no interval then. Compare the indirect effects: estimands=['te', 'tnie']."
+        )
+    if not paired:
         raise DesignError(
             "compare: all units of a result share their random draws (draws='shared'), and two independent groups have "
             "no interval then. Give each unit draws of its own, as med.mediate and med.ablate do, or compare on the "

@@ -300,6 +300,13 @@ def test_shared_draws_stay_shared_in_the_difference():
     assert found.provenance["inference"]["draws"] == "shared"
 
 
+def test_a_difference_of_ratios_over_shared_draws_is_refused():
+    frames = (shared(seed).assign(y11=lambda f: 1.5 * f["y01"] + 0.5) for seed in (1, 2))
+    one, two = (result(frame, draws="shared") for frame in frames)
+    with pytest.raises(DesignError, match=r"difference of two ratios \('pm_pure'\) has no interval"):
+        one.compare(two, estimands=["pm_pure"])
+
+
 def test_shared_draws_against_none_are_kept():
     one, two = result(shared(1), draws="shared"), result(shared(2, n_draws=1))
     with pytest.warns(SharedDrawsWarning):
