@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_PICTURES = ("decomposition", "forest", "heatmap", "dose", "specification")
+_PICTURES = ("decomposition", "forest", "heatmap", "dose", "compare", "equivalence", "interaction", "specification")
 
 
 @app.command()
@@ -57,7 +57,7 @@ def show(
 @app.command()
 def plot(
     path: Annotated[Path, typer.Argument(help="A saved result.")],
-    kind: Annotated[str, typer.Option(help="decomposition, forest, heatmap, dose or specification.")] = "forest",
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(_PICTURES)}.")] = "forest",
     out: Annotated[Path, typer.Option(help="Picture to write; its suffix is the format.")] = Path("figure.png"),
     estimand: Annotated[str, typer.Option(help="Estimand of a heat map.")] = "pnie",
 ) -> None:

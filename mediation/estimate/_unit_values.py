@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ._frame import KEYS
-from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices
+from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices, right_or_wrong
 
 
 @final
@@ -31,6 +31,8 @@ class UnitValues:
         Of each unit, (n,).
     resolution
         Differences up to this are below what single precision resolves in the largest outcome.
+    binary
+        Whether the outcomes are answers that are right (1) or wrong (0).
     """
 
     values: Mapping[str, Array]
@@ -38,6 +40,7 @@ class UnitValues:
     clusters: NDArray[Any]
     weights: Array
     resolution: float
+    binary: bool
 
 
 def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> UnitValues:
@@ -50,4 +53,4 @@ def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> U
     if "dose" in named:
         named["dose"] = named["dose"].astype(float)
     resolution = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
-    return UnitValues(values, named, clusters, weights, resolution)
+    return UnitValues(values, named, clusters, weights, resolution, right_or_wrong(outcomes))

@@ -115,6 +115,7 @@ def _by_max_t(
         settings=settings_of(provenance),
         bands=True,
         families=labels[here].tolist(),
+        binary=found.binary,
     )
     banded = ("band_low", "band_high", "p_adjusted") if "band_low" in new else ("p_adjusted",)
     for name in banded:

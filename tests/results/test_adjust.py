@@ -244,3 +244,15 @@ def test_wrong_tests(sweep, options, says):
         sweep.test(**options)
     with pytest.raises(med.DesignError, match="kind 'hierarchy'"):
         sweep.hierarchy().test()
+
+
+def test_max_t_of_answers_keeps_the_bands_of_sites_where_none_changed():
+    rng = np.random.default_rng(0)
+    right = (rng.random((4, 40)) < 0.6).astype(float)
+    sites = [
+        pd.DataFrame({"site": f"s{i}", "unit": range(40), "y00": right[0], "y01": right[i]}) for i in range(4)
+    ]  # at s0 no answer changes
+    sweep = med.effects(pd.concat(sites), rng=0, n_resamples=199)
+    again = sweep.adjust("max-t").tidy()
+    assert np.isfinite(again[["band_low", "band_high", "p_adjusted"]].to_numpy()).all()
+    pd.testing.assert_frame_equal(again, sweep.tidy())
