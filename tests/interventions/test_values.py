@@ -125,7 +125,7 @@ def test_known_answers(example, given_, expected):
         (Masked(Interchange(), True), {Donor()}),
         (Blend(Swap(), 0.5) >> GaussianNoise(1.0), {Donor("same", "derangement"), Noise()}),
     ],
-    ids=repr,
+    ids=lambda item: " ".join(sorted(map(repr, item))) if isinstance(item, set) else repr(item),  # sets have no order
 )
 def test_needs(example, needs):
     assert example.needs() == needs
