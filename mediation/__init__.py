@@ -81,18 +81,34 @@ if TYPE_CHECKING:
         outcome as outcome,
     )
     from .results import Effects as Effects, Power as Power, effects as effects, power as power, read as read
-    from .rollouts import LatentSpec as LatentSpec, TextSpec as TextSpec, Trajectory as Trajectory, rollout as rollout
+    from .rollouts import Trajectory as Trajectory, rollout as rollout
     from .sites import (
+        InputSite as InputSite,
         Site as Site,
         SiteSet as SiteSet,
+        ThoughtSite as ThoughtSite,
         attention as attention,
         embedding as embedding,
+        image as image,
+        imagination as imagination,
+        latents as latents,
         mlp as mlp,
         neurons as neurons,
         pattern as pattern,
+        prompt as prompt,
+        question as question,
         residual as residual,
     )
-    from .units import Pairs as Pairs
+    from .specs import (
+        CAPIMAGINE as CAPIMAGINE,
+        LVR as LVR,
+        MIRAGE as MIRAGE,
+        MONET as MONET,
+        LatentSpec as LatentSpec,
+        Near as Near,
+        TextSpec as TextSpec,
+    )
+    from .units import Pairs as Pairs, Prompt as Prompt, prompts as prompts
 
 _MODULES = ("engine", "inference", "plot", "probing", "testing")
 _NAMES = {
@@ -148,9 +164,26 @@ _NAMES = {
     "models": ("Architecture", "Model", "load", "reinitialised"),
     "outcomes": ("KL", "Accuracy", "LogProb", "LogitDiff", "Probability", "outcome"),
     "results": ("Effects", "Power", "effects", "power", "read"),
-    "rollouts": ("LatentSpec", "TextSpec", "Trajectory", "rollout"),
-    "sites": ("Site", "SiteSet", "attention", "embedding", "mlp", "neurons", "pattern", "residual"),
-    "units": ("Pairs",),
+    "rollouts": ("Trajectory", "rollout"),
+    "sites": (
+        "InputSite",
+        "Site",
+        "SiteSet",
+        "ThoughtSite",
+        "attention",
+        "embedding",
+        "image",
+        "imagination",
+        "latents",
+        "mlp",
+        "neurons",
+        "pattern",
+        "prompt",
+        "question",
+        "residual",
+    ),
+    "specs": ("CAPIMAGINE", "LVR", "MIRAGE", "MONET", "LatentSpec", "Near", "TextSpec"),
+    "units": ("Pairs", "Prompt", "prompts"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

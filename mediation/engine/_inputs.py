@@ -73,19 +73,57 @@ def make_batch(
     starts = tuple(width - len(row) if left else 0 for row in ids)
     tokens = torch.full((len(ids), width), _pad_id(model), dtype=torch.long)
     mask = torch.zeros(len(ids), width, dtype=torch.long)
-    positions = torch.zeros(len(ids), width, dtype=torch.long)
     for row, (start, one) in enumerate(zip(starts, ids, strict=True)):
         tokens[row, start : start + len(one)] = one
         mask[row, start : start + len(one)] = 1
-        positions[row, start : start + len(one)] = torch.arange(len(one))
-    inputs: dict[str, Any] = {"input_ids": tokens.to(model.device)}
+    inputs: dict[str, Any] = {"input_ids": tokens.to(model.device), **join_features(model, encoded)}
+    by_axis = any(one.axes is not None for one in encoded)
     if padded and masked:
         inputs["attention_mask"] = mask.to(model.device)
-        if model.is_causal and "position_ids" in model.forward_names:
-            inputs["position_ids"] = positions.to(model.device)
+    if model.is_causal and "position_ids" in model.forward_names and (by_axis or (padded and masked)):
+        inputs["position_ids"] = position_rows(encoded, starts, list(map(len, ids)), width).to(model.device)
     if "use_cache" in model.forward_names:
         inputs["use_cache"] = False
     return Batch(inputs, starts, lengths, width)
+
+
+def position_rows(encoded: Sequence[Encoded], starts: Sequence[int], lengths: Sequence[int], width: int) -> Tensor:
+    """Return the rotary positions of a padded batch: ``(rows, width)``, or ``(axes, rows, width)`` where they differ.
+
+    Parameters
+    ----------
+    encoded
+        The inputs.
+    starts, lengths
+        First token of each row and how many follow, those after its own input included.
+    width
+        Tokens of the padded batch.
+    """
+    axes = max((one.axes.shape[0] for one in encoded if one.axes is not None), default=1)
+    positions = torch.zeros(axes, len(encoded), width, dtype=torch.long)
+    for row, (one, start, length) in enumerate(zip(encoded, starts, lengths, strict=True)):
+        own = one.length or 0
+        mine = torch.arange(own).expand(axes, own) if one.axes is None else one.axes
+        more = torch.arange(one.next_position, one.next_position + length - own).expand(axes, length - own)
+        positions[:, row, start : start + length] = torch.cat([mine, more], dim=1)
+    return positions if any(one.axes is not None for one in encoded) else positions[0]
+
+
+def join_features(model: Model, encoded: Sequence[Encoded]) -> dict[str, Any]:
+    """Return the features of inputs one after another, smaller ones filled up with zeros as processors do."""
+    joined: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in encoded for name in one.features):
+        parts = [one.features[name] for one in encoded if name in one.features]
+        sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].ndim)]
+        tensor = torch.cat([_filled(part, sizes) for part in parts]).to(model.device)
+        joined[name] = tensor.to(model.dtype) if tensor.is_floating_point() else tensor
+    return joined
+
+
+def _filled(part: Tensor, sizes: Sequence[int]) -> Tensor:
+    grown = part.new_zeros(part.shape[0], *sizes)
+    grown[tuple(slice(0, size) for size in part.shape)] = part
+    return grown
 
 
 def _with(encoded: Encoded, continuation: tuple[int, ...]) -> Tensor:

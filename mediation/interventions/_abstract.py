@@ -13,7 +13,7 @@ from .._values import Value
 from ._needs import NOTHING, Given, Need
 
 if TYPE_CHECKING:
-    from ..sites import Site, SiteSet
+    from ..sites import InputSite, Site, SiteSet, ThoughtSite
     from ._assignment import Assignment
 
 
@@ -72,7 +72,7 @@ class AbstractIntervention(ABC):
     @abstractmethod
     def __repr__(self) -> str: ...
 
-    def at(self, site: Site | SiteSet) -> Assignment:
+    def at(self, site: Site | SiteSet | ThoughtSite | InputSite) -> Assignment:
         """Return the assignment of this intervention to `site`."""
         from ._assignment import Assignment
 

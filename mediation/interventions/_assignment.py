@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from .._checks import shown
-from .._errors import DesignError
-from ..sites import Joint, Site, SiteSet
+from .._errors import DesignError, SiteError
+from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
+from ..sites._positions import may_overlap
 from ..sites._set import check_disjoint
 
 if TYPE_CHECKING:
     from ..models import Model
     from ..units import Encoding
     from ._abstract import AbstractIntervention
+    from ._text import AbstractRewrite
 
+Place = Site | SiteSet | ThoughtSite | InputSite
 
 @final
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -26,7 +30,8 @@ class Assignment:
     Parameters
     ----------
     entries
-        ``(site, intervention)`` pairs; a `SiteSet` stands for all of its sites together.
+        ``(site, intervention)`` pairs; a `SiteSet` stands for all of its sites together. A site is in the model
+        (`Site`), in a thought (`ThoughtSite`) or in the input (`InputSite`).
 
     Raises
     ------
@@ -42,7 +47,7 @@ class Assignment:
     Zero().at(mlp(1)) | Scale(2.0).at(mlp(3))
     """
 
-    entries: tuple[tuple[Site | SiteSet, AbstractIntervention], ...]
+    entries: tuple[tuple[Place, AbstractIntervention | AbstractRewrite], ...]
 
     def __post_init__(self) -> None:
         flat = []
@@ -54,7 +59,7 @@ class Assignment:
                 )
             where, what = entry
             site = where.sites if isinstance(where, Joint) else where
-            if not isinstance(site, (Site, SiteSet)):
+            if not isinstance(site, (Site, SiteSet, ThoughtSite, InputSite)):
                 path = where if isinstance(where, str) else "encoder.fc1"
                 raise DesignError(
                     f"{what!r}.at({where!r}): a site is needed, such as med.residual(12, at='last') or "
@@ -63,6 +68,7 @@ class Assignment:
             flat.append((site, what))
         object.__setattr__(self, "entries", tuple(flat))
         check_disjoint([site for site, _ in flat if isinstance(site, Site) and site.is_concrete])
+        _check_others([site for site, _ in flat if isinstance(site, (ThoughtSite, InputSite))])
 
     def __or__(self, other: object) -> Assignment:
         if callable(other):
@@ -80,19 +86,73 @@ class Assignment:
         return hash(frozenset(self.entries))
 
     def expand(self, model: Model, encoding: Encoding) -> Assignment:
-        """Return the assignment with every site spelled out, checked for overlaps."""
-        entries: list[tuple[Site | SiteSet, AbstractIntervention]] = []
+        """Return the assignment with every site spelled out, checked for overlaps.
+
+        Raises
+        ------
+        DesignError
+            If a site is in a thought or in the input: those are not changed in one forward pass.
+        """
+        entries: list[tuple[Place, AbstractIntervention | AbstractRewrite]] = []
         for where, what in self.entries:
+            if isinstance(where, (ThoughtSite, InputSite)):
+                raise DesignError(_elsewhere(where, what))
             sites = where if isinstance(where, SiteSet) else SiteSet((where,))
             entries.extend((site, what) for site in sites.expand(model, encoding))
         return Assignment(tuple(entries))
 
     def placed(self) -> tuple[tuple[Site, AbstractIntervention], ...]:
         """Return the entries of an expanded assignment."""
-        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))
+        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))  # type: ignore[misc]
+
+    def inside(self) -> Assignment | None:
+        """Return the entries at sites of the model alone, or None if there are none."""
+        entries = tuple((site, what) for site, what in self.entries if isinstance(site, (Site, SiteSet)))
+        return Assignment(entries) if entries else None
+
+    def thoughts(self) -> tuple[tuple[ThoughtSite, AbstractIntervention | AbstractRewrite], ...]:
+        """Return the entries at sites in a thought."""
+        return tuple((site, what) for site, what in self.entries if isinstance(site, ThoughtSite))
+
+    def of_input(self) -> tuple[tuple[InputSite, AbstractIntervention | AbstractRewrite], ...]:
+        """Return the entries at sites in the input."""
+        return tuple((site, what) for site, what in self.entries if isinstance(site, InputSite))
 
     def __str__(self) -> str:
         return " | ".join(f"{what!r} at {site}" for site, what in self.entries)
 
     def __repr__(self) -> str:
         return " | ".join(f"{what!r}.at({site!r})" for site, what in self.entries)
+
+
+def _check_others(sites: Sequence[ThoughtSite | InputSite]) -> None:
+    """Raise SiteError if two sites in a thought, or two in the input, surely overlap."""
+    for i, first in enumerate(sites):
+        for second in sites[i + 1 :]:
+            if first.kind == second.kind and _shared(first, second):
+                raise SiteError(
+                    f"Two interventions at overlapping sites: {first} and {second}. Compose them at one site with >>, "
+                    "or make the sites disjoint."
+                )
+
+
+def _shared(first: ThoughtSite | InputSite, second: ThoughtSite | InputSite) -> bool:
+    if isinstance(first, ThoughtSite) and isinstance(second, ThoughtSite):
+        same = first.segment is None or second.segment is None or first.segment == second.segment
+        return same and may_overlap(first.step, second.step)
+    if isinstance(first, InputSite) and isinstance(second, InputSite):
+        same = first.index is None or second.index is None or first.index == second.index
+        return same and (first.box is None or second.box is None or first.box == second.box)
+    return False
+
+
+def _elsewhere(where: ThoughtSite | InputSite, what: object) -> str:
+    if isinstance(where, InputSite):
+        return (
+            f"{what!r} at {where}: inputs are changed before a run. Make them: med.do(inputs, {what!r}.at({where!r})), "
+            "and give the result as base or source."
+        )
+    return (
+        f"{what!r} at {where}: a thought is changed in a rollout, and this question asks for single forward passes. "
+        "med.mediate, med.ablate and med.rollout take sites in a thought, when all sites are."
+    )

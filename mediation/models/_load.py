@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,20 @@ from torch import nn
 
 from .._checks import called, shown
 from .._errors import BackendError, DesignError
+from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
 from ._model import Model
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
+_IMAGES = "AutoModelForImageTextToText"
 
 
-def load(
+def load(  # noqa: PLR0913
     source: str | os.PathLike[str] | nn.Module | Any,
     tokenizer: Any = None,
     *,
+    processor: Any = None,
+    spec: Spec | None = None,
     architecture: Architecture | None = None,
     dtype: torch.dtype | None = None,
     device: str | torch.device | None = None,
@@ -36,6 +41,12 @@ def load(
         `torch.nn.Module` with tensor inputs. Modules are put into evaluation mode.
     tokenizer
         Tokenizer to use; found beside the weights when `source` is an id or a path.
+    processor
+        Processor of images and text, for models that read images; found beside the weights when `source` is an id or
+        a path.
+    spec
+        How the model thinks before it answers: a `LatentSpec` or a `TextSpec`, such as ``med.MONET``. Rollouts use it
+        unless they are given another.
     architecture
         Where the layers are, for models in which they are not found.
     dtype, device
@@ -64,14 +75,15 @@ def load(
     <Model Sequential, float32 on cpu>
     """
     if isinstance(source, Model):
-        return source
+        return source if spec is None else replace(source, spec=_check_spec(spec))
     _check_arguments(tokenizer, architecture, dtype)
+    _check_spec(spec)
     where = None if device is None else _device(device)
     if isinstance(source, (str, os.PathLike)):
         options = {"trust_remote_code": trust_remote_code, **options}
         if dtype is not None:
             options["dtype"] = dtype
-        module, tokenizer = _from_checkpoint(os.fspath(source), tokenizer, options)
+        module, tokenizer, processor = _from_checkpoint(os.fspath(source), tokenizer, processor, options)
         name = Path(source).name if Path(source).exists() else os.fspath(source)
     else:
         module, tokenizer, name = _from_object(source, tokenizer)
@@ -87,7 +99,20 @@ def load(
         module = module.to(where)
     module.eval()
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
-    return Model(module=module, tokenizer=tokenizer, architecture=known, name=name)
+    if tokenizer is None and processor is not None:
+        tokenizer = getattr(processor, "tokenizer", None)
+    return Model(
+        module=module, tokenizer=tokenizer, architecture=known, name=name, processor=processor, spec=spec
+    )
+
+
+def _check_spec(spec: Spec | None) -> Spec | None:
+    if spec is not None and not isinstance(spec, (LatentSpec, TextSpec)):
+        raise DesignError(
+            f"load(spec={shown(spec)}): a LatentSpec or a TextSpec is needed, such as med.MONET or "
+            "med.LatentSpec('<think>', '</think>', steps=4)."
+        )
+    return spec
 
 
 def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
@@ -134,7 +159,9 @@ def _from_object(source: Any, tokenizer: Any) -> tuple[nn.Module, Any, str]:
     return source, tokenizer, name if isinstance(name, str) and name else type(source).__name__
 
 
-def _from_checkpoint(source: str, tokenizer: Any, options: dict[str, Any]) -> tuple[nn.Module, Any]:
+def _from_checkpoint(
+    source: str, tokenizer: Any, processor: Any, options: dict[str, Any]
+) -> tuple[nn.Module, Any, Any]:
     import transformers
 
     path = Path(source).expanduser()
@@ -152,6 +179,12 @@ def _from_checkpoint(source: str, tokenizer: Any, options: dict[str, Any]) -> tu
     try:
         kind = _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
         module = getattr(transformers, kind).from_pretrained(directory, **options)
+        if processor is None and kind == _IMAGES:
+            from ._processor import load_processor
+
+            processor = load_processor(directory, **remote)
+        if tokenizer is None:
+            tokenizer = getattr(processor, "tokenizer", None)
         if tokenizer is None:
             tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **reading)
     except (OSError, ValueError, ImportError) as error:
@@ -160,7 +193,7 @@ def _from_checkpoint(source: str, tokenizer: Any, options: dict[str, Any]) -> tu
             f"load({source!r}): no checkpoint could be read there ({first}). "
             "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
         ) from error
-    return module, tokenizer
+    return module, tokenizer, processor
 
 
 def _check_path(source: str, path: Path) -> None:
@@ -178,6 +211,9 @@ def _head(config: Any) -> str:
         return _HEADS[1]
     if "SequenceClassification" in names:
         return _HEADS[2]
-    if "ConditionalGeneration" in names and getattr(config, "vision_config", None) is not None:
-        return "AutoModelForImageTextToText"
+    if getattr(config, "vision_config", None) is not None:
+        from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+        if "ConditionalGeneration" in names or type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            return _IMAGES
     return _HEADS[0]

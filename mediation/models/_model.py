@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .._errors import SiteError
+from ..specs import Spec
 from ._architecture import Architecture, n_layers
 
 _SAMPLE = 4096
@@ -32,12 +33,18 @@ class Model:
         Where the layers are, or None for plain modules.
     name
         Hub id, path or class name; used in provenance.
+    processor
+        A `transformers` processor, for models that read images.
+    spec
+        How the model thinks before it answers: a `LatentSpec`, a `TextSpec`, or None.
     """
 
     module: nn.Module
     tokenizer: Any = None
     architecture: Architecture | None = None
     name: str = ""
+    processor: Any = None
+    spec: Spec | None = None
 
     @cached_property
     def device(self) -> torch.device:
@@ -61,6 +68,11 @@ class Model:
     def is_language_model(self) -> bool:
         """True if inputs are texts or token ids."""
         return self.tokenizer is not None or "input_ids" in self.forward_names
+
+    @property
+    def reads_images(self) -> bool:
+        """True if the module takes pictures beside tokens."""
+        return bool({"pixel_values", "pixel_values_images"} & self.forward_names)
 
     @property
     def is_causal(self) -> bool:

@@ -3,5 +3,4 @@
 from __future__ import annotations
 
 from ._rollout import rollout as rollout
-from ._spec import LatentSpec as LatentSpec, TextSpec as TextSpec
 from ._trajectory import Trajectory as Trajectory

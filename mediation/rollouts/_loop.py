@@ -14,7 +14,7 @@ from ..engine import AbstractBackend
 from ..models import Model
 from ..units import Encoded
 from ._batch import next_batch, prompt_batch
-from ._spec import LatentSpec
+from ..specs import LatentSpec
 from ._stops import Stops
 from ._tokens import LatentTokens
 from ._trajectory import Segment, Stopped

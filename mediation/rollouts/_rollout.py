@@ -20,7 +20,7 @@ from ..units import Encoded, Encoding, Pairs, encode
 from ._batch import batches
 from ._loop import Row, Rules, decode
 from ._spans import text_segments
-from ._spec import LatentSpec, Spec, TextSpec
+from ..specs import LatentSpec, Spec, TextSpec
 from ._stops import make_stops
 from ._tokens import check_text_spec, resolve_latent
 from ._trajectory import Trajectory

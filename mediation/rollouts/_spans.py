@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..specs import TextSpec
 from ..units import span_tokens
-from ._spec import TextSpec
+from ..units._spans import running_offsets
 from ._trajectory import Segment
 
 
@@ -21,7 +22,7 @@ def text_segments(tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int],
     found = list(_between(text, spec, opened=opened))
     if not found:
         return ()
-    offsets = _offsets(tokenizer, ids, text)
+    _, offsets = running_offsets(tokenizer, ids)
     return tuple(_tokens(text, offsets, span) for span in found)
 
 
@@ -47,29 +48,6 @@ def _between(text: str, spec: TextSpec, *, opened: bool) -> list[tuple[int, int]
             return [*found, (cursor, len(text))]
         found.append((cursor, end))
         cursor = end + len(spec.end)
-
-
-def _offsets(tokenizer: Any, ids: Sequence[int], text: str) -> list[tuple[int, int]]:
-    """Return the characters of every token; one that only completes with a later token has none."""
-    offsets, last = [], 0
-    for count in range(1, len(ids) + 1):
-        # A character that is not complete yet is decoded to a replacement, which is not a part of the text.
-        end = max(last, _shared(tokenizer.decode(ids[:count]), text))
-        offsets.append((last, end))
-        last = end
-    return offsets
-
-
-def _shared(first: str, second: str) -> int:
-    """Return how many characters two texts begin with in common.
-
-    Examples
-    --------
-    >>> _shared("cart", "cat")
-    2
-    """
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _tokens(text: str, offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> Segment:

@@ -8,7 +8,7 @@ from typing import Any, final
 from .._checks import closest, listed
 from .._errors import DesignError
 from ..models import Model
-from ._spec import LatentSpec, TextSpec
+from ..specs import LatentSpec, TextSpec
 
 
 @final

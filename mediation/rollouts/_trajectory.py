@@ -8,7 +8,7 @@ from typing import Literal, final
 
 from torch import Tensor
 
-from ._spec import LatentSpec, Spec
+from ..specs import LatentSpec, Spec
 
 Stopped = Literal["eos", "stop", "length"]
 Segment = tuple[int, int]

@@ -8,7 +8,15 @@ from ._build import (
     pattern as pattern,
     residual as residual,
 )
+from ._input import (
+    InputSite as InputSite,
+    check_box as check_box,
+    image as image,
+    prompt as prompt,
+    question as question,
+)
 from ._positions import Position as Position, positions_of as positions_of
 from ._resolve import Place as Place, resolve as resolve
 from ._set import Joint as Joint, SiteSet as SiteSet
 from ._site import Site as Site, overlap as overlap
+from ._thought import ThoughtSite as ThoughtSite, When as When, imagination as imagination, latents as latents

@@ -2,4 +2,5 @@
 
 from ._encode import Encoded as Encoded, Encoding as Encoding, encode as encode
 from ._pairs import Pairs as Pairs
+from ._prompt import Prompt as Prompt, prompts as prompts
 from ._spans import span_tokens as span_tokens

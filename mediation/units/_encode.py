@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, final
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from .._checks import listed, suggestion
 from .._errors import DataError
 from ..models import Model
+from ._encode_prompt import prompt_spans, read_prompt
 from ._pairs import Pairs
+from ._prompt import Prompt
 from ._spans import decoded_offsets, span_tokens
 
 _BATCH = {"input_ids", "attention_mask"}
@@ -34,17 +37,28 @@ class Encoded:
         The tokens as text, for axes and errors.
     spans
         Token indices of every named span.
+    features
+        Arguments beside the tokens, such as ``pixel_values``, each with a leading axis of its own.
+    axes
+        Rotary positions ``(axes, T)`` where the model counts them by axis; None for plain ones.
     """
 
     ids: Tensor | None
     tensors: Mapping[str, Tensor]
     tokens: tuple[str, ...]
     spans: Mapping[str, tuple[int, ...]]
+    features: Mapping[str, Tensor] = MappingProxyType({})
+    axes: Tensor | None = None
 
     @property
     def length(self) -> int | None:
         """Number of tokens; None for plain modules."""
         return None if self.ids is None else int(self.ids.shape[0])
+
+    @property
+    def next_position(self) -> int:
+        """Rotary position of the token that follows."""
+        return int(self.axes.max()) + 1 if self.axes is not None else self.length or 0
 
 
 @final
@@ -77,7 +91,7 @@ def encode(pairs: Pairs, model: Model) -> Encoding:
         If texts are given to a model without tokenizer, ids are outside its vocabulary, an input is longer than it
         reads, arguments do not fit its forward, or a span covers no token.
     """
-    if pairs.is_text and model.tokenizer is None:
+    if (pairs.is_text or pairs.is_prompts) and model.tokenizer is None:
         raise DataError(
             f"The inputs are texts, and {model!r} has no tokenizer. Give one: med.load(model, tokenizer=...), "
             "or give token ids or tensors as inputs."
@@ -98,7 +112,9 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
     encoded = []
     for unit in range(len(pairs)):
         places = {name: values[unit] for name, values in spans.items() if values is not None}
-        if pairs.is_text:
+        if pairs.is_prompts:
+            encoded.append(_encode_prompt(inputs[unit], model, places, f"{run} input of unit {unit}"))
+        elif pairs.is_text:
             encoded.append(_encode_text(model.tokenizer, inputs[unit], places, (run, unit)))
         else:
             ids = _checked_ids(inputs[unit], model, run, unit)
@@ -218,6 +234,12 @@ def _encode_text(tokenizer: Any, text: str, places: Mapping[str, tuple[int, int]
                     f"Span {name!r} ({text[slice(*place)]!r}) of unit {where[1]} covers no token of {listed(tokens)}."
                 )
     return Encoded(ids, {}, tokens, spans)
+
+
+def _encode_prompt(prompt: Prompt, model: Model, places: Mapping[str, tuple[int, int]], where: str) -> Encoded:
+    ids, features, axes = read_prompt(prompt, model, where)
+    spans = prompt_spans(ids, prompt, model, places, where)
+    return Encoded(ids, {}, _token_strings(model.tokenizer, ids), spans, features, axes)
 
 
 def _token_strings(tokenizer: Any, ids: Tensor) -> tuple[str, ...]:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from .._checks import called, shown
 from .._errors import DataError
+from ._prompt import Prompt
 
-Inputs = tuple[str, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]
+Inputs = tuple[str, ...] | tuple[Prompt, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]
 
 
 def inputs_from(given: Any, what: str) -> Inputs:
-    """Return `given` as a tuple of texts, a tuple of token ids, a tensor or a dict of tensors.
+    """Return `given` as a tuple of texts, of prompts or of token ids, a tensor or a dict of tensors.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def inputs_from(given: Any, what: str) -> Inputs:
     if not isinstance(given, (Sequence, np.ndarray, pd.Series)):
         raise DataError(f"Pairs: {what} is {called(given)}; a list of texts, lists of token ids or a tensor is needed.")
     items = list(given)
+    if any(isinstance(item, Prompt) for item in items):
+        return _prompts(items, what)
     if any(isinstance(item, str) for item in items):
         return _texts(items, what)
     return tuple(_ids(item, what, unit) for unit, item in enumerate(items))
@@ -86,6 +89,13 @@ def _texts(items: list[Any], what: str) -> tuple[str, ...]:
         if not item:
             raise DataError(f"Pairs: {what} of unit {unit} is an empty text; drop the unit, or correct it.")
     return tuple(items)
+
+
+def _prompts(items: list[Any], what: str) -> tuple[Prompt, ...]:
+    for unit, item in enumerate(items):
+        if not isinstance(item, (Prompt, str)):
+            raise DataError(f"Pairs: {what} of unit {unit} is {shown(item)}; every unit needs a med.Prompt.")
+    return tuple(item if isinstance(item, Prompt) else Prompt(item) for item in items)
 
 
 def _ids(item: Any, what: str, unit: int) -> Tensor:
@@ -139,6 +149,8 @@ def kind_of(inputs: Inputs) -> str:
         return f"tensors {', '.join(inputs)}"
     if isinstance(inputs, Tensor):
         return f"a tensor of shape {tuple(inputs.shape)}"
+    if isinstance(inputs[0], Prompt):
+        return "prompts"
     return "texts" if isinstance(inputs[0], str) else "token ids"
 
 
@@ -156,6 +168,8 @@ def digest(inputs: Inputs) -> str:
         state.update(f"|{name}|".encode())
         if isinstance(part, str):
             state.update(part.encode())
+        elif isinstance(part, Prompt):
+            state.update(part.digest())
         else:
             state.update(f"{tuple(part.shape)}|{part.dtype}|".encode())
             state.update(part.detach().to("cpu").contiguous().flatten().view(torch.uint8).numpy().tobytes())

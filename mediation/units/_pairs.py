@@ -15,6 +15,7 @@ from .._checks import called, shown
 from .._errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, no_column, weights_from
+from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
 Span = tuple[tuple[int, int], ...]
@@ -28,8 +29,8 @@ class Pairs:
     Parameters
     ----------
     base, source
-        The control and the treated inputs: texts, lists of token ids (ragged is fine), a tensor of shape
-        ``(n, ...)``, or a dict of such tensors (keyword arguments of the module). `source` may be left
+        The control and the treated inputs: texts, `Prompt` objects (text and images), lists of token ids (ragged is
+        fine), a tensor of shape ``(n, ...)``, or a dict of such tensors (keyword arguments of the module). `source` may be left
         out when only ablations are asked.
     frame
         One row a unit; its columns are what outcomes and interventions refer to by name.
@@ -142,6 +143,11 @@ class Pairs:
         return isinstance(self.base, tuple) and isinstance(self.base[0], str)
 
     @property
+    def is_prompts(self) -> bool:
+        """True if inputs are prompts of text and images."""
+        return isinstance(self.base, tuple) and isinstance(self.base[0], Prompt)
+
+    @property
     def is_ids(self) -> bool:
         """True if inputs are sequences of token ids."""
         return isinstance(self.base, tuple) and isinstance(self.base[0], Tensor)
@@ -241,9 +247,10 @@ class Pairs:
                 f"Span {name!r}: {len(values)} given for {len(self)} units; one substring, or one (start, end), a unit "
                 "is needed."
             )
-        if not (self.is_text or self.is_ids or (isinstance(inputs, Tensor) and inputs.ndim > 1)):
+        if not (self.is_text or self.is_prompts or self.is_ids or (isinstance(inputs, Tensor) and inputs.ndim > 1)):
             raise DataError(f"Span {name!r}: the inputs are {kind_of(inputs)}; only texts and token ids have spans.")
-        return tuple(span_offsets(name, value, inputs[unit], unit, run) for unit, value in enumerate(values))
+        texts = [one.text for one in inputs] if self.is_prompts else inputs
+        return tuple(span_offsets(name, value, texts[unit], unit, run) for unit, value in enumerate(values))
 
     def __repr__(self) -> str:
         clusters = f", {len(set(self.cluster))} clusters" if self.cluster is not None else ""

@@ -122,3 +122,30 @@ def decoded_offsets(text: str, pieces: Sequence[str]) -> list[tuple[int, int]] |
         offsets.append((start, start + len(bare)))
         cursor = start + len(bare)
     return offsets
+
+
+def running_offsets(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
+    """Return the decoded text and the characters of every token in it.
+
+    A token that only completes a character together with a later one has none.
+    """
+    text = str(tokenizer.decode(ids))
+    offsets, last = [], 0
+    for count in range(1, len(ids) + 1):
+        # A character that is not complete yet is decoded to a replacement, which is not a part of the text.
+        end = max(last, _shared(tokenizer.decode(ids[:count]), text))
+        offsets.append((last, end))
+        last = end
+    return text, offsets
+
+
+def _shared(first: str, second: str) -> int:
+    """Return how many characters two texts begin with in common.
+
+    Examples
+    --------
+    >>> _shared("cart", "cat")
+    2
+    """
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))

@@ -1,0 +1,182 @@
+"""Prompts of text and images, as one unit's input."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from torch import Tensor
+
+from .._checks import called, shown
+from .._errors import DataError
+from ..models import Model
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Prompt:
+    """The input of one unit: a text as the model's processor reads it, and its images.
+
+    Parameters
+    ----------
+    text
+        With the processor's placeholder at the place of each image, such as
+        ``"<|vision_start|><|image_pad|><|vision_end|>What is red?"``; `prompts` writes it by the chat template.
+    images
+        Pictures of PIL, paths, or arrays ``(height, width, 3)`` of whole numbers from 0 to 255 or of fractions from 0
+        to 1; kept as PIL pictures in RGB.
+    question
+        The part of the text that is the question, which ``med.question()`` names; it stands in the text once.
+
+    Raises
+    ------
+    DataError
+        If an argument is not of its kind, or the question does not stand in the text exactly once.
+
+    Examples
+    --------
+    >>> Prompt("Is it red?", question="red")
+    Prompt('Is it red?')
+    """
+
+    text: str
+    images: tuple[Any, ...] = ()
+    question: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text:
+            raise DataError(f"Prompt: text is {shown(self.text)}; a text that is not empty is needed.")
+        if isinstance(self.images, (str, bytes)) or not isinstance(self.images, Sequence):
+            raise DataError(f"Prompt: images is {called(self.images)}; a list of images is needed: images=[image].")
+        object.__setattr__(self, "images", tuple(_picture(one, i) for i, one in enumerate(self.images)))
+        if self.question is not None:
+            found = self.text.count(self.question) if isinstance(self.question, str) and self.question else 0
+            if found != 1:
+                times = "does not occur" if not found else f"occurs {found} times"
+                raise DataError(
+                    f"Prompt: question = {shown(self.question)} {times} in the text {shown(self.text)}; once is needed."
+                )
+
+    def with_(self, **changes: Any) -> Prompt:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def asking(self, question: str) -> Prompt:
+        """Return the prompt with another question in the place of its own.
+
+        Raises
+        ------
+        DataError
+            If the prompt does not say which part is the question.
+        """
+        if self.question is None:
+            raise DataError(
+                f"{self!r} does not say which part of it is the question. Write it with med.prompts(...), or "
+                "Prompt(text, images, question='...')."
+            )
+        before, after = self.text.split(self.question)
+        return Prompt(before + question + after, self.images, question)
+
+    def digest(self) -> bytes:
+        """Return bytes that tell this prompt from others (sha256 of text, sizes and pixels)."""
+        state = hashlib.sha256(self.text.encode())
+        for picture in self.images:
+            state.update(f"|{picture.size}|".encode())
+            state.update(picture.tobytes())
+        return state.digest()
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) < 60 else f"{self.text[:57]}..."
+        count = len(self.images)
+        return f"Prompt({text!r}{f', {count} image' + ('s' if count > 1 else '') if count else ''})"
+
+
+def prompts(
+    model: Model,
+    questions: Sequence[str],
+    images: Sequence[Any] | None = None,
+    *,
+    system: str | None = None,
+    answer: str = "",
+) -> list[Prompt]:
+    """Return prompts written by the model's chat template, one a question.
+
+    Parameters
+    ----------
+    model
+        A model with a processor or a tokenizer that has a chat template.
+    questions
+        One text a unit.
+    images
+        One image, or a list of images, a unit; None for none.
+    system
+        System message; None for the template's own.
+    answer
+        What the answer begins with, such as the start token of a thought.
+
+    Returns
+    -------
+    list of Prompt
+
+    Raises
+    ------
+    DataError
+        If lengths differ, or there is no chat template.
+    """
+    if isinstance(questions, str):
+        raise DataError("prompts: questions is one text; a list with one question a unit is needed: [question].")
+    pictures = [()] * len(questions) if images is None else [_as_tuple(one) for one in images]
+    if len(pictures) != len(questions):
+        raise DataError(f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed.")
+    writer = model.processor if model.processor is not None else model.tokenizer
+    if getattr(writer, "chat_template", None) is None:
+        raise DataError(
+            f"prompts: {model!r} has no chat template. Write the text yourself, with the processor's placeholders: "
+            "med.Prompt(text, images)."
+        )
+    plain = model.processor is None
+    return [
+        Prompt(_written(writer, question, mine, system, plain=plain) + answer, mine, question)
+        for question, mine in zip(questions, pictures, strict=True)
+    ]
+
+
+def _written(writer: Any, question: str, images: tuple[Any, ...], system: str | None, *, plain: bool) -> str:
+    parts = [{"type": "image"} for _ in images] + [{"type": "text", "text": question}]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": question if plain else parts}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system if plain else [{"type": "text", "text": system}]})
+    return str(writer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def _as_tuple(images: Any) -> tuple[Any, ...]:
+    return tuple(images) if isinstance(images, (list, tuple)) else (images,)
+
+
+def _picture(given: Any, index: int) -> Any:
+    """Return a picture of PIL in RGB."""
+    from PIL import Image
+
+    if isinstance(given, Image.Image):
+        return given.convert("RGB")
+    if isinstance(given, (str, os.PathLike)):
+        try:
+            with Image.open(given) as opened:
+                return opened.convert("RGB")
+        except OSError as error:
+            raise DataError(f"Prompt: image {index}, {os.fspath(given)!r}, cannot be read ({error}).") from error
+    array = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
+    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        found = f"of shape {array.shape}" if isinstance(array, np.ndarray) else called(given)
+        raise DataError(
+            f"Prompt: image {index} is {found}; a picture of PIL, a path, or an array (height, width, 3) is needed."
+        )
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise DataError(f"Prompt: image {index} holds fractions outside 0 to 1, or NaN.")
+        array = np.rint(array * 255)
+    return Image.fromarray(array.astype(np.uint8), "RGB")
