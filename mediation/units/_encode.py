@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
@@ -47,7 +46,7 @@ class Encoded:
     tensors: Mapping[str, Tensor]
     tokens: tuple[str, ...]
     spans: Mapping[str, tuple[int, ...]]
-    features: Mapping[str, Tensor] = MappingProxyType({})
+    features: Mapping[str, Tensor] = field(default_factory=dict)
     axes: Tensor | None = None
 
     @property
