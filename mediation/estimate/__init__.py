@@ -17,7 +17,7 @@ from ._interactions import (
     Game as Game,
     tabulate_interactions as tabulate_interactions,
 )
-from ._seed import seed_from as seed_from
+from .._seed import seed_from as seed_from
 from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._sides import Match as Match, Side as Side, side_of as side_of
 from ._specification import (

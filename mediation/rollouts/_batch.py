@@ -1,4 +1,4 @@
-"""The batches of a rollout: which prompts run together, and how they are padded."""
+"""The batches of a rollout: which rows run together, and how they are padded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..engine._batching import split, tokens_per_pass
-from ..engine._inputs import Batch
+from ..engine._inputs import Batch, join_features, position_rows
 from ..models import Model
 from ..units import Encoded
 
@@ -16,14 +16,24 @@ from ..units import Encoded
 def batches(
     model: Model, encoded: Sequence[Encoded], *, max_new_tokens: int, batch_size: int | None
 ) -> Iterator[list[int]]:
-    """Yield the units of each batch; prompts of unequal length run together where padding is exact."""
-    units: dict[int, list[int]] = {}
-    for unit, one in enumerate(encoded):
-        units.setdefault(0 if _pads(model) else _length(one), []).append(unit)
-    for some in units.values():
+    """Yield the rows of each batch; prompts of unequal length run together where padding is exact.
+
+    Parameters
+    ----------
+    encoded
+        The prompt of each row.
+    max_new_tokens
+        Positions that a row may add.
+    batch_size
+        Rows in one pass; None chooses from the memory at hand.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, one in enumerate(encoded):
+        rows.setdefault(0 if _pads(model) else _length(one), []).append(row)
+    for some in rows.values():
         yield from split(
             some,
-            lambda unit: _length(encoded[unit]) + max_new_tokens,
+            lambda row: _length(encoded[row]) + max_new_tokens,
             tokens=tokens_per_pass(model),
             rows=batch_size,
         )
@@ -45,32 +55,57 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
     """Return the batch of `encoded`, padded on the left, where new tokens can follow every row."""
     lengths = tuple(map(_length, encoded))
     width = max(lengths)
+    starts = tuple(width - length for length in lengths)
     tokens = torch.zeros(len(encoded), width, dtype=torch.long)
     mask = torch.zeros_like(tokens)
-    positions = torch.zeros_like(tokens)
     for row, one in enumerate(encoded):
         assert one.ids is not None
-        tokens[row, width - lengths[row] :] = one.ids
-        mask[row, width - lengths[row] :] = 1
-        positions[row, width - lengths[row] :] = torch.arange(lengths[row])
-    inputs: dict[str, Any] = {"input_ids": tokens.to(model.device)}
-    if min(lengths) < width:
+        tokens[row, starts[row] :] = one.ids
+        mask[row, starts[row] :] = 1
+    inputs: dict[str, Any] = {"input_ids": tokens.to(model.device), **join_features(model, encoded)}
+    padded = min(lengths) < width
+    if padded:
         inputs["attention_mask"] = mask.to(model.device)
-        if "position_ids" in model.forward_names:
-            inputs["position_ids"] = positions.to(model.device)
-    return Batch(inputs, tuple(width - length for length in lengths), lengths, width)
+    if "position_ids" in model.forward_names and (padded or any(one.axes is not None for one in encoded)):
+        inputs["position_ids"] = position_rows(encoded, starts, lengths, width).to(model.device)
+    return Batch(inputs, starts, lengths, width)
 
 
-def next_batch(model: Model, prompt: Batch, tokens: Sequence[int], step: int) -> Batch:
-    """Return the batch of one new position, `step` after the prompt's last one."""
-    n, device = len(tokens), model.device
-    inputs: dict[str, Any] = {"input_ids": torch.tensor(tokens, device=device)[:, None]}
-    if "attention_mask" in prompt.inputs:
-        mask = prompt.inputs["attention_mask"]
-        inputs["attention_mask"] = torch.cat([mask, mask.new_ones(n, step)], dim=1)
-        if "position_ids" in model.forward_names:
-            inputs["position_ids"] = torch.tensor([[length + step - 1] for length in prompt.lengths], device=device)
-    return Batch(inputs, (0,) * n, (1,) * n, 1)
+class Tail:
+    """The rows of a batch once their prompts are in the cache: what each new position is told."""
+
+    __slots__ = ("_device", "_mask", "_next", "_shape")
+
+    def __init__(self, model: Model, prompt: Batch, encoded: Sequence[Encoded], rows: Sequence[int]) -> None:
+        """Keep what follows `rows`, each the number of a prompt of the batch `prompt`."""
+        self._device = model.device
+        chosen = torch.tensor(rows, device=model.device)
+        mask = prompt.inputs.get("attention_mask")
+        self._mask = mask[chosen] if mask is not None else None
+        positions = prompt.inputs.get("position_ids")
+        self._shape = () if positions is None or positions.ndim == 2 else (positions.shape[0],)
+        self._next = (
+            torch.tensor([[encoded[row].next_position] for row in rows], device=model.device)
+            if positions is not None
+            else None
+        )
+
+    def batch(self, tokens: Sequence[int]) -> Batch:
+        """Return the batch of the next new position of every row, and move on."""
+        n = len(tokens)
+        inputs: dict[str, Any] = {"input_ids": torch.tensor(tokens, device=self._device)[:, None]}
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(n, 1)], dim=1)
+            inputs["attention_mask"] = self._mask
+        if self._next is not None:
+            inputs["position_ids"] = self._next.expand(*self._shape, n, 1)
+            self._next = self._next + 1
+        return Batch(inputs, (0,) * n, (1,) * n, 1)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Forget all rows but these."""
+        self._mask = self._mask[rows] if self._mask is not None else None
+        self._next = self._next[rows] if self._next is not None else None
 
 
 def _length(encoded: Encoded) -> int:

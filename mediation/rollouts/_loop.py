@@ -9,182 +9,197 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._errors import BackendError
 from ..engine import AbstractBackend
 from ..models import Model
 from ..units import Encoded
-from ._batch import next_batch, prompt_batch
-from ..specs import LatentSpec
+from ._batch import Tail, prompt_batch
+from ._plan import Unplaceable
+from ._row import Job, Row, Rules
+from ._sampling import Sampler, Sampling
 from ._stops import Stops
-from ._tokens import LatentTokens
-from ._trajectory import Segment, Stopped
+
+_LEAST = 4  # rows of a batch from which those that have ended are dropped
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Rules:
-    """What decides the next token beside the model.
+class Decoding:
+    """How every batch of a rollout is decoded.
 
     Attributes
     ----------
-    spec, tokens
-        The latent thought and its ids, or None.
-    eos
-        Ids that end a row.
-    stop
-        Strings that end a row once they stand in its generated text.
-    max_new_tokens
-        Positions that a row may add, latent ones included.
+    model
+        The model.
+    rules
+        What decides the next token beside it.
+    stops
+        The places at which it is read and changed.
+    backend
+        What runs forward passes.
+    prefill
+        Whether interventions hold at the last token of the prompt too.
+    sampling, seed
+        How tokens are drawn; the likeliest one for None.
+    asked
+        Ids whose log-probability is kept at every step; None for nothing, and -1 stands for the recorded token.
+    advance
+        Told how many positions are done.
     """
 
-    spec: LatentSpec | None
-    tokens: LatentTokens | None
-    eos: frozenset[int]
-    stop: tuple[str, ...]
-    max_new_tokens: int
-    tokenizer: Any
+    model: Model
+    rules: Rules
+    stops: Stops
+    backend: AbstractBackend
+    prefill: bool = False
+    sampling: Sampling | None = None
+    seed: int = 0
+    asked: tuple[int, ...] | None = None
+    advance: Callable[[int], None] = lambda _: None
 
 
 @final
-class Row:
-    """One unit on its way: what it has recorded, and what is fed to it next."""
+class _Batch:
+    """Rows that are decoded together; the live ones are those still in the cache."""
 
-    __slots__ = ("_closing", "_left", "_plain", "_rules", "ids", "latents", "segments", "stopped", "unit", "vector")
+    def __init__(self, how: Decoding, encoded: Sequence[Encoded], jobs: Sequence[Job]) -> None:
+        from transformers import DynamicCache
 
-    def __init__(self, unit: int, prompt: Sequence[int], rules: Rules) -> None:
-        self.unit = unit
-        self.ids: list[int] = []
-        self.segments: list[Segment] = []
-        self.latents: list[Tensor] = []
-        self.vector: Tensor | None = None
-        self.stopped: Stopped | None = None
-        self._rules = rules
-        self._plain: list[int] = []
-        self._left = 0
-        self._closing = False
-        if rules.tokens is not None and prompt[-1] == rules.tokens.start:
-            self._open(0)
+        self.how = how
+        prompts = list(dict.fromkeys(job.prompt for job in jobs))
+        self.encoded = [encoded[prompt] for prompt in prompts]
+        self.source = [prompts.index(job.prompt) for job in jobs]
+        self.rows = [_started(job, encoded[job.prompt], how.rules) for job in jobs]
+        self.live = list(range(len(jobs)))
+        self.done = 0
+        self.cache: Any = DynamicCache(config=how.model.module.config)  # type: ignore[arg-type]
+        self.common: dict[str, Any] = {"past_key_values": self.cache, "use_cache": True}
+        if "logits_to_keep" in how.model.forward_names:
+            self.common["logits_to_keep"] = 1
+        sampling = how.sampling
+        who = [(job.unit, job.draw) for job in jobs]
+        self.sampler = Sampler(sampling, who, how.seed) if sampling is not None else None
 
-    def text_ids(self) -> list[int]:
-        """Return the ids that are text: all but those of latent positions and the final end-of-sequence token."""
-        return self._plain[:-1] if self.stopped == "eos" else self._plain
+    def run(self) -> list[Row]:
+        prompt = prompt_batch(self.how.model, self.encoded)
+        logits, hidden = self._forward(prompt, [None] * len(self.encoded), intervene=self.how.prefill)
+        chosen = torch.tensor(self.source, device=logits.device)
+        if self.source != list(range(len(self.encoded))):
+            self.cache.batch_select_indices(chosen)
+            logits, hidden = logits[chosen], None if hidden is None else hidden[chosen]
+        tail = Tail(self.how.model, prompt, self.encoded, self.source)
+        self._take(logits, hidden)
+        while any(row.stopped is None for row in self.rows):
+            self._drop_ended(tail)
+            # Rows that have ended and are still here are fed their last token again; nothing of them is read.
+            mine = [self.rows[row] for row in self.live]
+            here = tail.batch([row.ids[-1] if row.ids else 0 for row in mine])
+            logits, hidden = self._forward(here, [row.vector for row in mine], intervene=True)
+            self._take(logits, hidden)
+        how_many = len(self.rows) * self.how.rules.max_new_tokens
+        self.how.advance(max(0, how_many - self.done))
+        return self.rows
 
-    def take(self, sampled: int, hidden: Tensor | None) -> None:
-        """Decide the next position, from the token and the hidden state that the model has put out at this one."""
-        if self.stopped is not None:
+    def _forward(self, batch: Any, vectors: Sequence[Tensor | None], *, intervene: bool) -> tuple[Tensor, Tensor | None]:
+        how, seen = self.how, list[Tensor]()
+        visits = how.stops.visits(batch, intervene=intervene, vectors=vectors, seen=seen)
+        logits: Tensor = how.backend.forward(how.model, {**batch.inputs, **self.common}, visits, _last)
+        return logits, seen[0] if seen else None
+
+    def _take(self, logits: Tensor, hidden: Tensor | None) -> None:
+        """Let every live row decide its next position."""
+        how = self.how
+        best, said = logits.max(dim=-1)
+        finite, sampled = torch.isfinite(best).tolist(), said.tolist()
+        if self.sampler is not None:
+            sampled = self.sampler.draw(logits)
+        states = _states(how, hidden)
+        for index, number in enumerate(self.live):
+            row = self.rows[number]
+            if row.stopped is not None:
+                continue
+            if not finite[index]:
+                row.give_up("nan", "nan")
+            else:
+                try:
+                    row.take(sampled[index], states(index, row), logits[index])
+                except Unplaceable as reason:
+                    row.give_up(str(reason))
+        if how.asked is not None:
+            self._score(logits)
+        self.done += len(self.live)
+        how.advance(len(self.live))
+
+    def _score(self, logits: Tensor) -> None:
+        """Keep the log-probabilities that were asked for, at the position that has just been decided."""
+        assert self.how.asked is not None
+        mine = [self.rows[number] for number in self.live]
+        fixed = [list(self.how.asked)] * len(mine)
+        taken = [row.ids[-1] if row.ids else 0 for row in mine]
+        index = torch.tensor([[t if i < 0 else i for i in ids] for ids, t in zip(fixed, taken, strict=True)])
+        logs = torch.log_softmax(logits.float(), dim=-1).gather(1, index.to(logits.device)).cpu()
+        for row, values in zip(mine, logs, strict=True):
+            if len(row.scores) < len(row.ids):
+                row.scores.append(values)
+
+    def _drop_ended(self, tail: Tail) -> None:
+        """Take rows that have ended out of the batch, once half of it has."""
+        going = [index for index, row in enumerate(self.live) if self.rows[row].stopped is None]
+        if len(self.live) < _LEAST or 2 * len(going) > len(self.live) or not _selects(self.cache):
             return
-        spec, tokens = self._rules.spec, self._rules.tokens
-        token, self.vector = sampled, None
-        if spec is None or tokens is None:
-            self._append(token)
-        elif self._left:
-            assert hidden is not None
-            pad = tokens.pad if spec.record == "pad" else None
-            self._append(sampled if pad is None else pad, hidden)
-        elif self._closing:
-            self._closing = False
-            self._append(tokens.end)
-        elif sampled == tokens.start:
-            self._open(len(self.ids) + spec.feed_start_token)
-            first = None if spec.feed_start_token or not self._left else hidden
-            self._append(sampled, first, shown=True)
-        else:
-            self._append(sampled)
-
-    def _open(self, at: int) -> None:
-        assert self._rules.spec is not None
-        self._left = self._rules.spec.steps
-        self.segments.append((at, at))
-
-    def _append(self, token: int, vector: Tensor | None = None, *, shown: bool = False) -> None:
-        self.ids.append(token)
-        if vector is None or shown:
-            self._plain.append(token)
-        if vector is not None:
-            assert self._rules.spec is not None
-            self.vector = vector
-            self.latents.append(vector.detach().float().cpu())
-            self.segments[-1] = (self.segments[-1][0], len(self.ids))
-            self._left -= 1
-            self._closing = self._left == 0 and self._rules.spec.force_end
-        elif token in self._rules.eos:
-            self.stopped = "eos"
-        elif self._says_stop():
-            self.stopped = "stop"
-        if self.stopped is None and len(self.ids) >= self._rules.max_new_tokens:
-            self.stopped = "length"
-
-    def _says_stop(self) -> bool:
-        if not self._rules.stop:
-            return False
-        # A stop string is found as soon as it is complete, so the last tokens are enough: at least a quarter of a
-        # character each, since one of UTF-8 may be four tokens.
-        tail = self._rules.tokenizer.decode(self._plain[-4 * max(map(len, self._rules.stop)) - 4 :])
-        return any(stop in tail for stop in self._rules.stop)
+        chosen = torch.tensor(going, device=self.how.model.device)
+        self.cache.batch_select_indices(chosen)
+        tail.keep(chosen)
+        if self.sampler is not None:
+            self.sampler.keep(going)
+        self.live = [self.live[index] for index in going]
 
 
-def decode(
-    model: Model,
-    encoded: Sequence[Encoded],
-    units: Sequence[int],
-    rules: Rules,
-    stops: Stops,
-    backend: AbstractBackend,
-    *,
-    prefill: bool,
-    advance: Callable[[int], None],
-) -> list[Row]:
-    """Decode `units` in one batch and return their rows.
+def decode(how: Decoding, encoded: Sequence[Encoded], jobs: Sequence[Job]) -> list[Row]:
+    """Decode `jobs` in one batch and return their rows; jobs with one prompt share its prefill.
 
     Parameters
     ----------
+    how
+        Model, rules and places.
     encoded
-        The prompts of all units.
-    prefill
-        Whether interventions hold at the last token of the prompt too.
-    advance
-        Told how many positions are done.
-
-    Raises
-    ------
-    BackendError
-        If the logits of a row are NaN or infinite.
+        The prompts.
+    jobs
+        The rows.
     """
-    from transformers import DynamicCache
-
-    prompt = prompt_batch(model, [encoded[unit] for unit in units])
-    rows = [Row(unit, _ids(encoded[unit]), rules) for unit in units]
-    cache = DynamicCache(config=model.module.config)  # type: ignore[arg-type]
-    common: dict[str, Any] = {"past_key_values": cache, "use_cache": True}
-    if "logits_to_keep" in model.forward_names:
-        common["logits_to_keep"] = 1
-    here, step = prompt, 0
-    while any(row.stopped is None for row in rows):
-        seen: list[Tensor] = []
-        vectors = [row.vector for row in rows]
-        visits = stops.visits(here, intervene=step > 0 or prefill, vectors=vectors, seen=seen)
-        sampled, finite = backend.forward(model, {**here.inputs, **common}, visits, _greedy)
-        for index, row in enumerate(rows):
-            if row.stopped is None and not finite[index]:
-                raise BackendError(
-                    f"rollout: the logits of unit {row.unit} at new token {step} are NaN or infinite. Look at the "
-                    "intervention's scale and at the model's dtype."
-                )
-            row.take(sampled[index], seen[0][index] if seen else None)
-        step += 1
-        advance(len(rows))
-        # Rows that have ended are fed their last token again; nothing of them is read.
-        here = next_batch(model, prompt, [row.ids[-1] for row in rows], step)
-    advance(len(rows) * (rules.max_new_tokens - step))
-    return rows
+    with torch.no_grad():
+        return _Batch(how, encoded, jobs).run()
 
 
-def _ids(encoded: Encoded) -> list[int]:
+def _started(job: Job, encoded: Encoded, rules: Rules) -> Row:
     assert encoded.ids is not None
-    return [int(i) for i in encoded.ids]
+    try:
+        return Row(job, encoded.ids.tolist(), rules)
+    except Unplaceable as reason:
+        row = Row(Job(prompt=job.prompt, unit=job.unit, draw=job.draw), encoded.ids.tolist(), rules)
+        row.job = job
+        row.give_up(str(reason))
+        return row
 
 
-def _greedy(output: Any) -> tuple[list[int], list[bool]]:
-    """Return the likeliest token of each row, and whether its logit is a number."""
-    best = output.logits[:, -1].max(dim=-1)
-    return best.indices.tolist(), torch.isfinite(best.values).tolist()
+def _states(how: Decoding, hidden: Tensor | None) -> Callable[[int, Row], Tensor | None]:
+    """Return what would be fed back to each row: its hidden state, or what the projection makes of it."""
+    if hidden is None:
+        return lambda index, row: None
+    tokens, own = how.rules.tokens, hidden
+    if tokens is None or tokens.projection is None:
+        return lambda index, row: own[index]
+    projected = tokens.projection(own)
+    return lambda index, row: own[index] if row.first and not tokens.project_first else projected[index]
+
+
+def _selects(cache: Any) -> bool:
+    """Return True if rows can be taken out of the cache."""
+    from transformers.cache_utils import DynamicLayer
+
+    return all(isinstance(layer, DynamicLayer) for layer in cache.layers)
+
+
+def _last(output: Any) -> Tensor:
+    """Return the logits of the next token, ``(rows, vocabulary)``, without what they were cut from."""
+    logits: Tensor = output.logits
+    return logits[:, -1] if logits.shape[1] == 1 else logits[:, -1].clone()

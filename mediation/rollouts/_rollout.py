@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import positive_int
-from .._errors import DataError, DesignError, MediationWarning
-from ..engine import AbstractBackend, Progress, progress_for
-from ..engine._batching import halving
+from .._checks import called, one_of, positive_int, shown
+from .._errors import DataError, DesignError
+from .._seed import seed_from
+from ..engine import AbstractBackend, Progress, World, progress_for
 from ..engine._choose import backend_for
 from ..interventions import Assignment
 from ..models import Model, load
-from ..units import Encoded, Encoding, Pairs, encode
-from ._batch import batches
-from ._loop import Row, Rules, decode
+from ..outcomes import token_id
+from ..specs import Spec, TextSpec
+from ..units import Encoded, Pairs, Prompt, encode
+from ._entries import check_world
+from ._flags import flags_of
+from ._repetition import repeats
+from ._roller import Roller, Settings, check_lengths, check_model, make_roller
+from ._row import Row
+from ._sampling import Sampling
 from ._spans import text_segments
-from ..specs import LatentSpec, Spec, TextSpec
-from ._stops import make_stops
-from ._tokens import check_text_spec, resolve_latent
-from ._trajectory import Trajectory
-
-# Settings of a model's generation_config that change what greedy decoding says, and the values that do not.
-_RESHAPING: dict[str, tuple[Any, ...]] = {
-    "repetition_penalty": (None, 1, 1.0),
-    "no_repeat_ngram_size": (None, 0),
-    "min_length": (None, 0),
-    "min_new_tokens": (None, 0),
-    "bad_words_ids": (None, []),
-    "suppress_tokens": (None, []),
-    "begin_suppress_tokens": (None, []),
-    "sequence_bias": (None,),
-    "forced_bos_token_id": (None,),
-    "forced_eos_token_id": (None,),
-    "exponential_decay_length_penalty": (None,),
-    "guidance_scale": (None, 1, 1.0),
-    "num_beams": (None, 1),
-}
+from ._trajectory import Segment, Trajectory
+from ._worlds import Question, run_worlds
 
 
-def rollout(
+def rollout(  # noqa: PLR0913
     model: Any,
     inputs: Any,
     spec: Spec | None = None,
@@ -52,6 +39,10 @@ def rollout(
     assignment: Assignment | None = None,
     prefill: bool = False,
     stop: str | Sequence[str] = (),
+    sampling: Sampling | None = None,
+    rng: int | np.random.Generator | None = None,
+    log_probs: Literal["recorded"] | Sequence[Any] | None = None,
+    errors: Literal["raise", "flag"] = "raise",
     batch_size: int | None = None,
     backend: str | AbstractBackend = "nnsight",
     progress: bool | Progress | None = False,
@@ -59,30 +50,41 @@ def rollout(
     """Return what `model` generates from `inputs`, and its thoughts.
 
     The loop is explicit: one pass over the prompt, then one pass a new position with a cache of keys and values;
-    each takes the likeliest token. Without a spec the tokens are those of the model's own
+    each takes the likeliest token, or samples one. Without a spec the tokens are those of the model's own
     ``generate(do_sample=False)``. Batches are padded on the left, and a row does not depend on the others.
 
     Parameters
     ----------
     model
-        What `load` returns or takes: a text-only decoder of transformers.
+        What `load` returns or takes: a causal decoder of transformers, with or without images.
     inputs
-        Prompts: texts, lists of token ids, or a tensor of token ids ``(n, length)``. Texts are tokenised as they
-        are, with no chat template.
+        Prompts: `Prompt` objects (text and images), texts, lists of token ids, or a tensor of token ids
+        ``(n, length)``. Texts are tokenised as they are; `prompts` writes the model's chat template around them.
     spec
-        `LatentSpec` to feed hidden states back, `TextSpec` to find a thought in words, None for neither.
+        `LatentSpec` to feed hidden states back, `TextSpec` to find a thought in words; by default the one that the
+        model was loaded with, if any.
     max_new_tokens
         Most new positions of a row, latent ones included.
     assignment
-        Interventions that hold at every generated position, latent or not, from the first that is fed back to
-        the model: ``med.Zero().at(med.residual(3, at="last"))``. All sites are at the last token, and the
-        interventions need nothing but the activation. At ``med.embedding(at="last")`` they also act on latents.
+        Interventions. At sites in a thought (``med.Zero().at(med.latents())``), where donors and means are those of
+        plain rollouts of the other inputs. At sites in the model, which hold at every generated position, latent or
+        not, from the first that is fed back: ``med.Zero().at(med.residual(3, at="last"))``; those are at the last
+        token, and need nothing but the activation.
     prefill
-        Whether the interventions hold at the last token of the prompt too. If not, the prompt's pass is plain, and
-        the first new token is the one that the model says anyway.
+        Whether interventions in the model hold at the last token of the prompt too. If not, the prompt's pass is
+        plain, and the first new token is the one that the model says anyway.
     stop
         Strings that end a row when its generated text holds one; they stay in the text. Latent positions are not
         text.
+    sampling
+        A `Sampling` to draw tokens; None for the likeliest one.
+    rng
+        Seed of sampling, noise and donors, or a generator; the same gives the same numbers, a unit's own in any batch.
+    log_probs
+        ``"recorded"``: keep the log-probability of each recorded token. Tokens (texts or ids): of these, at every
+        position.
+    errors
+        What happens to an input that the processor refuses: ``"raise"``, or ``"flag"`` it and run the others.
     batch_size
         Rows in one pass; None chooses from the memory at hand.
     backend
@@ -97,20 +99,22 @@ def rollout(
     Raises
     ------
     DesignError
-        If the model is no text-only causal decoder, a token of the spec is not one of the tokenizer's, or an
-        intervention needs another run or noise.
+        If the model is no causal decoder, a token of the spec is not one of the tokenizer's, or an
+        intervention cannot be placed where it is.
     SiteError
         If a site does not exist, or is not at the last token.
     DataError
-        If an input is empty, or too long for the model.
-    BackendError
-        If logits are NaN or infinite.
+        If an input is empty, is refused by the processor, or is too long for the model.
 
     Warns
     -----
     MediationWarning
         If the model's generation_config holds settings, such as a repetition penalty, that its ``generate`` would
         apply and a rollout does not.
+
+    Notes
+    -----
+    A unit whose logits become NaN ends there (``stopped`` "nan") and is flagged; the others go on.
 
     Examples
     --------
@@ -129,115 +133,141 @@ def rollout(
     <Trajectory n=2, 12 tokens, stopped: length 2>
     """
     loaded = model if isinstance(model, Model) else load(model)
-    _check_model(loaded)
+    spec = spec if spec is not None else loaded.spec
+    one_of(errors, ("raise", "flag"), what="rollout: errors")
+    check_model(loaded)
+    settings = settings_from(
+        max_new_tokens, stop=stop, sampling=sampling, seed=seed_from(rng), batch_size=batch_size, prefill=prefill
+    )
+    asked = _asked(log_probs, loaded)
+    runner, bar = backend_for(backend), progress_for(progress)
+    given = _checked(inputs)
+    refused = _refused(given, loaded) if errors == "flag" else {}
+    kept = [unit for unit in range(len(given)) if unit not in refused]
+    if not kept:
+        raise DataError(f"rollout: every input was refused. The first: {refused[0]}")
+    pairs = Pairs(base=given if len(kept) == len(given) else [given[unit] for unit in kept])
+    encoding = encode(pairs, loaded)
+    check_lengths(loaded, encoding.runs["base"], settings.max_new_tokens)
+    world = World("base", assignment)
+    check_world(world, spec, len(pairs), pairs=False)
+    question = Question(model=loaded, pairs=pairs, encoding=encoding, spec=spec, seed=settings.seed)
+
+    def roller_for(inside: Assignment | None) -> Roller:
+        return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, asked=asked)
+
+    bar.start(len(kept) * settings.max_new_tokens, "tokens")
+    ran = run_worlds(question, [world], roller_for)
+    bar.close()
+    rows = [ran.rows[0, unit, 0] for unit in range(len(pairs))]
+    return _trajectory(loaded, encoding.runs["base"], rows, spec, (len(given), kept))
+
+
+def settings_from(
+    max_new_tokens: int,
+    *,
+    stop: str | Sequence[str],
+    sampling: Sampling | None,
+    seed: int,
+    batch_size: int | None,
+    prefill: bool = False,
+) -> Settings:
+    """Return the settings of rollouts, checked.
+
+    Raises
+    ------
+    DesignError
+        If one is not of its kind.
+    """
     positive_int(max_new_tokens, what="rollout: max_new_tokens")
     if batch_size is not None:
         positive_int(batch_size, what="rollout: batch_size")
-    runner = backend_for(backend)
-    rules = _rules(loaded, spec, max_new_tokens, stop)
-    encoding = _encode(loaded, inputs)
-    encoded = encoding.runs["base"]
-    _check_lengths(loaded, encoded, max_new_tokens)
-    stops = make_stops(loaded, encoding, assignment, latent=rules.spec is not None)
-    bar = progress_for(progress)
-    bar.start(len(encoded) * max_new_tokens, "tokens")
-
-    def run(units: Sequence[int]) -> list[Row]:
-        return decode(loaded, encoded, units, rules, stops, runner, prefill=prefill, advance=bar.advance)
-
-    def joined(first: list[Row], second: list[Row]) -> list[Row]:
-        return first + second
-
-    rows: list[Row] = []
-    for units in batches(loaded, encoded, max_new_tokens=max_new_tokens, batch_size=batch_size):
-        some: list[Row] = halving(run, units, joined)
-        rows.extend(some)
-    bar.close()
-    return _trajectory(loaded, encoded, sorted(rows, key=lambda row: row.unit), spec)
-
-
-def _trajectory(model: Model, encoded: Sequence[Encoded], rows: Sequence[Row], spec: Spec | None) -> Trajectory:
-    prompts = tuple(tuple(int(i) for i in one.ids) for one in encoded if one.ids is not None)
-    texts = [row.text_ids() for row in rows]
-    if isinstance(spec, TextSpec):
-        segments = tuple(text_segments(model.tokenizer, p, ids, spec) for p, ids in zip(prompts, texts, strict=True))
-    else:
-        segments = tuple(tuple(row.segments) for row in rows)
-    width = int(model.module.config.get_text_config().hidden_size)  # type: ignore[union-attr, operator]
-    return Trajectory(
-        prompt_ids=prompts,
-        ids=tuple(tuple(row.ids) for row in rows),
-        text=tuple(_text(model, ids) for ids in texts),
-        segments=segments,
-        latents=tuple(torch.stack(row.latents) if row.latents else torch.zeros(0, width) for row in rows),
-        stopped=tuple(row.stopped for row in rows if row.stopped is not None),
-        spec=spec,
-    )
-
-
-def _text(model: Model, ids: Sequence[int]) -> str:
-    return " ".join(map(str, ids)) if model.tokenizer is None else str(model.tokenizer.decode(ids))
-
-
-def _check_model(model: Model) -> None:
-    config: Any = getattr(model.module, "config", None)
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    if not model.is_causal or "past_key_values" not in model.forward_names or text is not config:
-        raise DesignError(
-            f"rollout: {type(model.module).__name__} is not a text-only causal decoder of transformers with a cache of "
-            "keys and values, such as LlamaForCausalLM or GPT2LMHeadModel."
-        )
-    settings = getattr(model.module, "generation_config", None)
-    asked = {name: getattr(settings, name, None) for name in _RESHAPING}
-    asked = {name: value for name, value in asked.items() if value not in _RESHAPING[name]}
-    if asked:
-        warnings.warn(
-            f"The model's generation_config asks for {', '.join(f'{k}={v!r}' for k, v in asked.items())}; a rollout "
-            "takes the likeliest token of the plain logits, so its tokens may differ from those of generate.",
-            MediationWarning,
-            stacklevel=3,
-        )
-
-
-def _rules(model: Model, spec: Spec | None, max_new_tokens: int, stop: str | Sequence[str]) -> Rules:
+    if sampling is not None and not isinstance(sampling, Sampling):
+        raise DesignError(f"rollout: sampling is {called(sampling)}; a med.Sampling is needed, or None.")
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     if any(not isinstance(one, str) or not one for one in stops):
         raise DesignError(f"rollout: stop = {stop!r}: strings are needed, none of them empty.")
-    if stops and model.tokenizer is None:
-        raise DesignError(
-            f"rollout: stop = {stop!r} is looked for in the text, and {model!r} has no tokenizer. "
-            "Give one: med.load(model, tokenizer=...)."
-        )
-    if spec is not None and not isinstance(spec, (LatentSpec, TextSpec)):
-        raise DesignError(f"rollout: spec = {spec!r} is a {type(spec).__name__}; give a LatentSpec or a TextSpec.")
-    if isinstance(spec, TextSpec):
-        check_text_spec(spec, model)
-    latent = spec if isinstance(spec, LatentSpec) else None
-    return Rules(
-        spec=latent,
-        tokens=resolve_latent(latent, model) if latent is not None else None,
-        eos=_eos(model),
-        stop=stops,
+    return Settings(
         max_new_tokens=max_new_tokens,
-        tokenizer=model.tokenizer,
+        stop=stops,
+        sampling=sampling,
+        seed=seed,
+        batch_size=batch_size,
+        prefill=prefill,
     )
 
 
-def _eos(model: Model) -> frozenset[int]:
-    """Return the ids at which the model's own `generate` ends."""
-    for holder in ("generation_config", "config"):
-        found = getattr(getattr(model.module, holder, None), "eos_token_id", None)
-        if found is not None:
-            return frozenset([found] if isinstance(found, int) else map(int, found))
-    return frozenset()
+def _trajectory(
+    model: Model, encoded: Sequence[Encoded], rows: Sequence[Row], spec: Spec | None, who: tuple[int, list[int]]
+) -> Trajectory:
+    """Return what the rows have left; units that are not among the kept ones were refused."""
+    n, kept = who
+    ones: dict[int, dict[str, Any]] = {}
+    for unit, one, row in zip(kept, encoded, rows, strict=True):
+        assert one.ids is not None
+        ones[unit] = _of_row(model, tuple(map(int, one.ids)), row, spec)
+    width = int(model.module.get_input_embeddings().weight.shape[-1])  # type: ignore[operator]
+    refused = {
+        "prompt_ids": (),
+        "ids": (),
+        "text": "",
+        "segments": (),
+        "latents": torch.zeros(0, width),
+        "stopped": "flagged",
+        "flags": ("refused",),
+        "repeats": False,
+        "log_probs": torch.zeros(0, 0),
+    }
+    columns: dict[str, Any] = {name: tuple(ones.get(unit, refused)[name] for unit in range(n)) for name in refused}
+    if not any(row.scores for row in rows):
+        columns["log_probs"] = None
+    return Trajectory(**columns, spec=spec)
 
 
-def _encode(model: Model, inputs: Any) -> Encoding:
-    if isinstance(inputs, (str, Pairs)) or not isinstance(inputs, (Sequence, Tensor)):
-        hint = {str: "Put one text into a list: [text].", Pairs: "Give pairs.base or pairs.source."}
+def _of_row(model: Model, prompt: tuple[int, ...], row: Row, spec: Spec | None) -> dict[str, Any]:
+    """Return the fields of a trajectory that belong to one unit."""
+    ids = row.text_ids()
+    segments: tuple[Segment, ...] = tuple(row.segments)
+    if isinstance(spec, TextSpec):
+        segments = text_segments(model.tokenizer, prompt, ids, spec)
+    steps = [vector for segment in row.latents for vector in segment]
+    width = int(model.module.get_input_embeddings().weight.shape[-1])  # type: ignore[operator]
+    return {
+        "prompt_ids": prompt,
+        "ids": tuple(row.ids),
+        "text": " ".join(map(str, ids)) if model.tokenizer is None else str(model.tokenizer.decode(ids)),
+        "segments": segments,
+        "latents": torch.stack(steps).detach().float().cpu() if steps else torch.zeros(0, width),
+        "stopped": row.stopped,
+        "flags": flags_of(row, segments, model, spec),
+        "repeats": repeats(ids),
+        "log_probs": torch.stack(row.scores) if row.scores else torch.zeros(0, 0),
+    }
+
+
+def _asked(log_probs: Any, model: Model) -> tuple[int, ...] | None:
+    """Return the ids whose log-probability is kept; -1 stands for the recorded token."""
+    if log_probs is None:
+        return None
+    if log_probs == "recorded":
+        return (-1,)
+    if isinstance(log_probs, str) or not isinstance(log_probs, Sequence) or not log_probs:
+        raise DesignError(
+            f"rollout: log_probs = {shown(log_probs)}; 'recorded', or a list of tokens such as [' A', ' B'] is needed."
+        )
+    return tuple(token_id(token, model, "a token of log_probs") for token in log_probs)
+
+
+def _checked(inputs: Any) -> Any:
+    if isinstance(inputs, (str, Prompt, Pairs)) or not isinstance(inputs, (Sequence, Tensor)):
+        hint = {
+            str: "Put one text into a list: [text].",
+            Prompt: "Put one prompt into a list: [prompt].",
+            Pairs: "Give pairs.base or pairs.source.",
+        }
         raise DataError(
-            f"rollout: inputs is a {type(inputs).__name__}; a list of texts, lists of token ids or a tensor of token "
-            f"ids (n, length) is needed. {hint.get(type(inputs), '')}".rstrip()
+            f"rollout: inputs is a {type(inputs).__name__}; a list of prompts, texts or token ids, or a tensor of "
+            f"token ids (n, length) is needed. {hint.get(type(inputs), '')}".rstrip()
         )
     if len(inputs) == 0:
         raise DataError("rollout: inputs is empty; at least one prompt is needed.")
@@ -246,15 +276,15 @@ def _encode(model: Model, inputs: Any) -> Encoding:
             f"rollout: inputs is a tensor of shape {tuple(inputs.shape)} and type {inputs.dtype}; token ids (n, "
             "length) are needed."
         )
-    return encode(Pairs(base=inputs), model)
+    return inputs
 
 
-def _check_lengths(model: Model, encoded: Sequence[Encoded], max_new_tokens: int) -> None:
-    most = getattr(model.module.config, "max_position_embeddings", None)
-    longest = max(range(len(encoded)), key=lambda unit: encoded[unit].length or 0)
-    length = encoded[longest].length or 0
-    if isinstance(most, int) and length + max_new_tokens > most:
-        raise DataError(
-            f"rollout: input {longest} has {length} tokens and max_new_tokens = {max_new_tokens}, together more than "
-            f"the model's {most} positions. Ask for at most {max(most - length, 0)} new tokens, or shorten the input."
-        )
+def _refused(inputs: Any, model: Model) -> dict[int, str]:
+    """Return the units that cannot be read, and why."""
+    found = {}
+    for unit in range(len(inputs)):
+        try:
+            encode(Pairs(base=[inputs[unit]]), model)
+        except DataError as error:
+            found[unit] = str(error)
+    return found

@@ -56,3 +56,24 @@ def _tokens(text: str, offsets: Sequence[tuple[int, int]], span: tuple[int, int]
         return found[0], found[-1] + 1
     at = next((index for index, (_, end) in enumerate(offsets) if end > span[1]), len(offsets))
     return at, at
+
+
+def written_thoughts(
+    tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int], spec: TextSpec
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Return the written thoughts as texts, and their tokens with those of the end marker.
+
+    A body begins after the token that completes the start marker and ends with the one that completes the end marker;
+    it is empty for a thought that is not closed.
+    """
+    text, offsets = running_offsets(tokenizer, ids)
+    opened = tokenizer.decode(prompt_ids[-4 * len(spec.start) - 4 :]).rstrip().endswith(spec.start)
+    texts, bodies = [], []
+    for start, end in _between(text, spec, opened=opened):
+        texts.append(text[start:end])
+        first = next((index for index, (begin, _) in enumerate(offsets) if begin >= start), len(ids))
+        closing = end + len(spec.end)
+        last = next((index for index, (_, stop) in enumerate(offsets) if stop >= closing), None)
+        closed = text[end:closing] == spec.end and last is not None
+        bodies.append(tuple(ids[first : last + 1]) if closed and last is not None else ())
+    return tuple(texts), tuple(bodies)

@@ -18,6 +18,7 @@ from ..engine._select import Selection
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve
+from ..specs import LatentSpec
 from ..units import Encoding
 from ._batch import prompt_batch
 
@@ -36,15 +37,15 @@ class Stops:
         Interventions, and where they are.
     embedding
         The token embedding: its output is replaced where a latent is fed. Interventions come after that.
-    head
-        The output projection: its input is the hidden state that is fed back. Empty where none is needed.
+    state
+        Where the hidden state that is fed back is read: a path, and the side of the module. None where none is needed.
     order
         When each place is reached.
     """
 
     placed: _Placed
     embedding: str
-    head: str
+    state: tuple[str, str] | None
     order: Order
 
     def visits(
@@ -72,13 +73,15 @@ class Stops:
             for place, what in self.placed:
                 edit = Edit(Selection(place, rows, last), what, {})
                 sees.setdefault((place.path, place.io), []).append(_editor(edit, batch))
-        if self.head:
-            sees.setdefault((self.head, "input"), []).append(lambda hidden: seen.append(hidden[:, -1].clone()))
+        if self.state is not None:
+            sees.setdefault(self.state, []).append(lambda hidden: seen.append(hidden[:, -1].clone()))
         ordered = sorted(sees, key=lambda key: self.order[key])
         return [Visit(path, io, _in_turn(sees[path, io])) for path, io in ordered]  # type: ignore[arg-type]
 
 
-def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, *, latent: bool) -> Stops:
+def make_stops(
+    model: Model, encoding: Encoding, assignment: Assignment | None, spec: LatentSpec | None
+) -> Stops:
     """Resolve `assignment` and, for latent thoughts, where vectors are fed and read.
 
     Raises
@@ -89,13 +92,13 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
         If an intervention needs more than the activation, or the model cannot be fed its own hidden states.
     """
     placed = _placed(model, encoding, assignment) if assignment is not None else ()
-    embedding = head = ""
-    if latent:
-        embedding, head = _ends(model)
     places: list[tuple[str, str]] = [(place.path, place.io) for place, _ in placed]
-    places += [(path, io) for path, io in ((embedding, "output"), (head, "input")) if path]
+    embedding, state = "", None
+    if spec is not None:
+        embedding, state = _ends(model, spec)
+        places += [(embedding, "output"), state]
     order = execution_order(model, prompt_batch(model, [encoding.of("base", 0)]).inputs, places) if places else {}
-    return Stops(placed=placed, embedding=embedding, head=head, order=order)
+    return Stops(placed=placed, embedding=embedding, state=state, order=order)
 
 
 def _placed(model: Model, encoding: Encoding, assignment: Assignment) -> _Placed:
@@ -106,7 +109,7 @@ def _placed(model: Model, encoding: Encoding, assignment: Assignment) -> _Placed
         )
     for where, what in assignment.entries:
         for site in where if isinstance(where, SiteSet) else (where,):
-            _check_site(site)
+            _check_site(site)  # type: ignore[arg-type]
         needs = sorted(map(repr, what.needs()))
         if needs:
             raise DesignError(
@@ -130,8 +133,8 @@ def _check_site(site: Site) -> None:
         )
 
 
-def _ends(model: Model) -> tuple[str, str]:
-    """Return the paths of the token embedding and of the output projection."""
+def _ends(model: Model, spec: LatentSpec) -> tuple[str, tuple[str, str]]:
+    """Return the path of the token embedding, and the place of the hidden state that is fed back."""
     embedding: Any = model.module.get_input_embeddings()  # type: ignore[operator]
     head: Any = model.module.get_output_embeddings()  # type: ignore[operator]
     names = {id(module): path for path, module in model.module.named_modules()}
@@ -142,12 +145,18 @@ def _ends(model: Model) -> tuple[str, str]:
             "language model of transformers."
         )
     fed, read = embedding.weight.shape[-1], head.weight.shape[-1]
-    if fed != read:
+    if fed != read and spec.projection is None:
         raise DesignError(
             f"rollout: the hidden state has {read} features and an input embedding {fed}, so it cannot be fed back as "
             "it is."
         )
-    return names[id(embedding)], names[id(head)]
+    if spec.hidden == "post_norm":
+        return names[id(embedding)], (names[id(head)], "input")
+    known, count = model.known_architecture(), model.n_layers
+    layer = count - 1 if spec.hidden == "pre_norm" else spec.hidden
+    if not -count <= layer < count:
+        raise DesignError(f"LatentSpec: hidden = {layer}: {type(model.module).__name__} has blocks 0 to {count - 1}.")
+    return names[id(embedding)], (known.path(layer % count), "output")
 
 
 def _feeder(vectors: Sequence[Tensor | None]) -> _See:

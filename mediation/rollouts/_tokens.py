@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from .._checks import closest, listed
+import torch
+from torch import Tensor
+
+from .._checks import closest, listed, suggestion
 from .._errors import DesignError
 from ..models import Model
-from ..specs import LatentSpec, TextSpec
+from ..specs import LatentSpec, Near, TextSpec
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LatentTokens:
-    """The ids of a `LatentSpec`."""
+    """A `LatentSpec` in the terms of one model: ids, the projection, the vector that ends a thought.
+
+    Attributes
+    ----------
+    start, end, pad
+        Ids.
+    projection, project_first
+        The module that hidden states go through, and whether the first one does.
+    near
+        The rule that ends a thought near a vector, and that vector.
+    """
 
     start: int
     end: int
     pad: int | None
+    projection: Callable[[Tensor], Tensor] | None = None
+    project_first: bool = True
+    near: tuple[Near, Tensor] | None = None
+
+    def is_near(self, latent: Tensor) -> bool:
+        """Return True if a latent ``(hidden,)`` is so near to the vector that the thought ends."""
+        if self.near is None:
+            return False
+        rule, vector = self.near
+        one, other = latent.float(), vector.to(latent.device).float()
+        if rule.metric == "mse":
+            return float((one - other).square().mean()) <= rule.within
+        return float(1 - torch.cosine_similarity(one, other, dim=0)) <= rule.within
 
 
 def resolve_latent(spec: LatentSpec, model: Model) -> LatentTokens:
@@ -48,7 +75,38 @@ def resolve_latent(spec: LatentSpec, model: Model) -> LatentTokens:
     assert end is not None
     if start == end:
         raise DesignError(f"LatentSpec: start = {spec.start!r} and end = {spec.end!r} are both token {start}.")
-    return LatentTokens(start, end, found["pad"])
+    return LatentTokens(
+        start, end, found["pad"], _projection(spec, model), spec.project_first, _near_vector(spec, model)
+    )
+
+
+def _projection(spec: LatentSpec, model: Model) -> Callable[[Tensor], Tensor] | None:
+    if spec.projection is None:
+        return None
+    names = [name for name, _ in model.module.named_modules() if name]
+    if spec.projection not in names:
+        raise DesignError(
+            f"LatentSpec: projection = {spec.projection!r} is no module of {type(model.module).__name__}. "
+            f"{suggestion(spec.projection, names)}"
+        )
+    return model.module.get_submodule(spec.projection)
+
+
+def _near_vector(spec: LatentSpec, model: Model) -> tuple[Near, Tensor] | None:
+    if not isinstance(spec.stop, Near):
+        return None
+    vectors = {name: value for name, value in model.module.named_parameters() if value.ndim == 1}
+    vectors |= {name: value for name, value in model.module.named_buffers() if value.ndim == 1}
+    if spec.stop.parameter not in vectors:
+        raise DesignError(
+            f"{spec.stop!r}: {spec.stop.parameter!r} is no vector among the parameters of "
+            f"{type(model.module).__name__}. {suggestion(spec.stop.parameter, list(vectors))}"
+        )
+    found = vectors[spec.stop.parameter].detach()
+    width = model.module.get_input_embeddings().weight.shape[-1]  # type: ignore[operator]
+    if found.shape[0] != width:
+        raise DesignError(f"{spec.stop!r}: that vector has {found.shape[0]} features, and a latent {width}.")
+    return spec.stop, found
 
 
 def check_text_spec(spec: TextSpec, model: Model) -> None:

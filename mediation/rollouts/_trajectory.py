@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, final
 
+import torch
 from torch import Tensor
 
+from .._errors import DataError
 from ..specs import LatentSpec, Spec
 
-Stopped = Literal["eos", "stop", "length"]
+Stopped = Literal["eos", "stop", "length", "scored", "nan", "flagged"]
 Segment = tuple[int, int]
 
 
@@ -36,7 +38,16 @@ class Trajectory:
         The vectors at the latent positions, one after another, ``(steps, hidden)`` float32 on CPU; as many rows
         as the segments of a `LatentSpec` have positions, and none otherwise.
     stopped
-        Why each row ended: ``"eos"``, ``"stop"`` (a stop string) or ``"length"`` (max_new_tokens).
+        Why each row ended: ``"eos"``, ``"stop"`` (a stop string), ``"length"`` (max_new_tokens), ``"nan"`` (logits
+        that are no numbers) or ``"flagged"`` (see `flags`).
+    flags
+        What is odd about a unit's thoughts: ``"never opened"``, ``"never closed"``, ``"empty thought"``, ``"several
+        thoughts"``, ``"nan"``, ``"refused"`` (the processor took no such input), or why another thought could not be
+        put in.
+    repeats
+        Whether the text ends in a loop; see `mediation.rollouts.repeats`.
+    log_probs
+        Log-probabilities that were asked for, ``(positions, asked)`` float32 on CPU; None if none were.
     spec
         The spec that the segments belong to.
     """
@@ -47,10 +58,46 @@ class Trajectory:
     segments: tuple[tuple[Segment, ...], ...]
     latents: tuple[Tensor, ...]
     stopped: tuple[Stopped, ...]
+    flags: tuple[tuple[str, ...], ...]
+    repeats: tuple[bool, ...]
+    log_probs: tuple[Tensor, ...] | None = None
     spec: Spec | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def thoughts(self, segment: int = 0) -> tuple[Tensor, Tensor]:
+        """Return the latents of one thought of every unit, filled up with NaN, and how many each has.
+
+        Parameters
+        ----------
+        segment
+            Which thought, counted from 0.
+
+        Returns
+        -------
+        latents : Tensor
+            ``(units, steps, hidden)`` float32; rows of NaN where a unit has fewer steps, or no such thought.
+        lengths : Tensor
+            ``(units,)``.
+
+        Raises
+        ------
+        DataError
+            If no unit has such a thought.
+        """
+        parts = []
+        for spans, latents in zip(self.segments, self.latents, strict=True):
+            before = sum(stop - start for start, stop in spans[:segment])
+            size = spans[segment][1] - spans[segment][0] if segment < len(spans) and len(latents) else 0
+            parts.append(latents[before : before + size])
+        lengths = torch.tensor([len(part) for part in parts])
+        if int(lengths.max()) == 0:
+            raise DataError(f"Trajectory.thoughts({segment}): no unit has a latent thought {segment}.")
+        filled = torch.full((len(parts), int(lengths.max()), parts[0].shape[-1]), float("nan"))
+        for row, part in enumerate(parts):
+            filled[row, : len(part)] = part
+        return filled, lengths
 
     def __repr__(self) -> str:
         tokens = sum(map(len, self.ids))
@@ -61,4 +108,7 @@ class Trajectory:
             parts.append(f"{sum(map(len, self.segments))} {kind} segments of {inside} tokens in all")
         reasons = Counter(self.stopped)
         parts.append("stopped: " + ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())))
+        flags = Counter(flag for unit in self.flags for flag in unit)
+        if flags:
+            parts.append("flags: " + ", ".join(f"{flag} {count}" for flag, count in sorted(flags.items())))
         return f"<Trajectory {', '.join(parts)}>"

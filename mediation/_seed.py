@@ -6,8 +6,8 @@ from numbers import Integral
 
 import numpy as np
 
-from .._checks import called
-from .._errors import DesignError
+from ._checks import called
+from ._errors import DesignError
 
 
 def seed_from(rng: int | np.random.Generator | None) -> int:
