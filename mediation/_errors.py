@@ -61,6 +61,10 @@ class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 
 
+class FlaggedUnitsWarning(MediationWarning):
+    """Units that are left out because their thoughts cannot be compared: never opened, never closed, not alike."""
+
+
 def warn(text: str, category: type[MediationWarning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import platform
 import textwrap
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
 
 from .engine import Execution, Finished
+from .models import Model
+from .outcomes import Prepared
 from .sites import SiteSet
-from .units import Encoding
+from .units import Encoding, Pairs
 from .units._inputs import digest
 
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")
+
+
+class Rolled(Protocol):
+    """What `rollout_provenance` reads of a study of rollouts."""
+
+    model: Model
+    pairs: Pairs
+    prepared: Prepared
+    options: Any
+    seed: int
+    n_draws: int
+    report: dict[str, Any]
 
 
 def versions() -> dict[str, str]:
@@ -49,13 +64,7 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
         "outcome": study.prepared.label,
         "mediator": _short(mediator) if isinstance(mediator, SiteSet) else str(mediator),
         "intervention": intervention,
-        "pairs": {
-            "n": len(pairs),
-            "base": pairs.columns[0],
-            "source": pairs.columns[1],
-            "cluster": pairs.cluster_name or ("given" if pairs.cluster is not None else ""),
-            "inputs": "-".join(digest(one) for one in (pairs.base, pairs.source) if one is not None),
-        },
+        "pairs": _pairs(pairs),
         "seed": study.seed,
         "plan": {
             "worlds": len(study.worlds),
@@ -66,6 +75,55 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
         "checks": checks,
         "versions": versions(),
         "position_labels": position_labels(study.encoding),
+    }
+
+
+def rollout_provenance(study: Rolled, mediator: str, intervention: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result keeps of a study of rollouts, as plain data.
+
+    Parameters
+    ----------
+    study
+        What was run.
+    mediator
+        The thought, as text.
+    intervention
+        What was done to it.
+    extra
+        What was found: units left out and why, and the share of answers that the rules do not find.
+    """
+    report, settings = dict(study.report), study.options.settings
+    checks = report.pop("checks", {})
+    pairs = study.pairs
+    return {
+        "model": study.model.describe(),
+        "outcome": study.prepared.label,
+        "mediator": mediator,
+        "intervention": intervention,
+        "pairs": _pairs(pairs),
+        "seed": study.seed,
+        "rollout": {
+            "spec": repr(study.options.spec),
+            "max_new_tokens": settings.max_new_tokens,
+            "stop": list(settings.stop),
+            "sampling": repr(settings.sampling) if settings.sampling is not None else "greedy",
+            "units_asked": len(pairs),
+            "units_left_out": dict(extra["units_left_out"]),
+            "unparsed": dict(extra["unparsed"]),
+        },
+        "plan": {"worlds": extra["worlds"], "n_draws": study.n_draws, "backend": study.options.backend.name, **report},
+        "checks": checks,
+        "versions": versions(),
+    }
+
+
+def _pairs(pairs: Pairs) -> dict[str, Any]:
+    return {
+        "n": len(pairs),
+        "base": pairs.columns[0],
+        "source": pairs.columns[1],
+        "cluster": pairs.cluster_name or ("given" if pairs.cluster is not None else ""),
+        "inputs": "-".join(digest(one) for one in (pairs.base, pairs.source) if one is not None),
     }
 
 

@@ -14,14 +14,16 @@ from ..engine import World, make_study, run_study
 from ..estimands import estimands_from
 from ..estimate import seed_from
 from ..inference import Inference, Method
-from ..interventions import AbstractIntervention, Assignment, InterventionFactory
+from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, InterventionFactory
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
-from ..sites import Site, SiteSet
+from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
+from ._thought_options import thought_options
+from ._thoughts import ablate_thought
 
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
@@ -32,7 +34,7 @@ def ablate(  # noqa: PLR0913
     arms: Arms,
     outcome: AbstractOutcome,
     *,
-    sites: Site | SiteSet | None = None,
+    sites: Site | SiteSet | ThoughtSite | None = None,
     run: Literal["base", "source"] | None = None,
     n_draws: int = 1,
     rng: int | np.random.Generator | None = None,
@@ -53,7 +55,7 @@ def ablate(  # noqa: PLR0913
         An assignment (``Zero().at(site)``), or a mapping from names to assignments; `doses` makes one for a
         dose-response curve. With `sites`: an intervention, or a mapping from names to interventions.
     sites
-        Ablate each of these sites in turn.
+        Ablate each of these sites in turn; or a thought, ``med.latents()`` or ``med.imagination()``.
     run
         Which input runs; by default the source where there is one (the intact run), else the base.
     n_draws, rng, method, confidence_level, n_resamples, **execution
@@ -70,11 +72,23 @@ def ablate(  # noqa: PLR0913
         As in `mediate`.
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, ablate)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
+    if _of_thoughts(arms, sites):
+        return ablate_thought(
+            loaded,
+            pairs,
+            _thought_arms(arms, sites),
+            outcome,
+            run=which,
+            options=thought_options(execution, ablate, loaded, settings.seed),
+            settings=settings,
+            encoding=encode(pairs, loaded),
+            n_draws=n_draws,
+        )
+    how, progress = execution_for(execution, ablate)
     encoding = encode(pairs, loaded)
     named = _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
@@ -137,6 +151,27 @@ def doses(
     return arms
 
 
+def _of_thoughts(arms: Any, sites: Any) -> bool:
+    """Return True if a thought is ablated."""
+    given = arms.values() if isinstance(arms, Mapping) else (arms,)
+    return isinstance(sites, ThoughtSite) or any(isinstance(arm, Assignment) and arm.thoughts() for arm in given)
+
+
+def _thought_arms(arms: Any, sites: ThoughtSite | None) -> dict[tuple[str, str, float], Assignment]:
+    """Return arms at thoughts by (site, name, dose)."""
+    found: dict[tuple[str, str, float], Assignment] = {}
+    for (name, dose), arm in _named_arms(arms).items():
+        if sites is not None and isinstance(arm, (AbstractIntervention, AbstractRewrite)):
+            found[(str(sites), name, dose)] = arm.at(sites)
+            continue
+        _check_arm(name, arm, alone=sites is not None)
+        if not arm.thoughts():
+            raise DesignError(f"arm {name!r} is {arm!r}, and other arms change a thought. Ask about them apart.")
+        where = " & ".join(dict.fromkeys(str(site) for site, _ in arm.entries))
+        found[(where, name, dose)] = arm
+    return found
+
+
 def _arms(
     arms: Any, sites: Any, model: Model, encoding: Encoding
 ) -> dict[tuple[str, str, float], tuple[str, Assignment]]:
@@ -165,7 +200,7 @@ def _arms(
 
 
 def _named_arms(arms: Any) -> dict[tuple[str, float], Any]:
-    if isinstance(arms, AbstractIntervention):
+    if isinstance(arms, (AbstractIntervention, AbstractRewrite)):
         return {(repr(arms), np.nan): arms}
     if isinstance(arms, Assignment):
         return {(" | ".join(repr(what) for _, what in arms.entries), np.nan): arms}

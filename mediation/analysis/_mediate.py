@@ -19,16 +19,18 @@ from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
-from ..sites import Joint, Site, SiteSet
+from ..sites import Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
+from ._thought_options import thought_options
+from ._thoughts import mediate_thought
 
 
 def mediate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint,
+    mediator: Site | SiteSet | Joint | ThoughtSite,
     outcome: AbstractOutcome,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
@@ -53,7 +55,9 @@ def mediate(  # noqa: PLR0913
     pairs
         Units with base and source inputs.
     mediator
-        A site; a `SiteSet` is a sweep, one row a site; ``sites.jointly()`` is one mediator.
+        A site; a `SiteSet` is a sweep, one row a site; ``sites.jointly()`` is one mediator. A thought,
+        ``med.latents()`` or ``med.imagination()``, is replayed: Y(x, M(m)) is the answer to input x after the thought
+        that the model had on input m.
     outcome
         One number per unit.
     estimands
@@ -74,7 +78,9 @@ def mediate(  # noqa: PLR0913
         Of the intervals; see `effects`.
     **execution
         ``batch_size``, ``padding_side`` ("left" or "right"), ``backend`` ("nnsight", "hooks", "reference" or
-        an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out.
+        an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. For a thought:
+        ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
+        ``backend``, ``checks`` and ``progress``; see `rollout`.
 
     Returns
     -------
@@ -93,9 +99,28 @@ def mediate(  # noqa: PLR0913
     site, with simultaneous bands over the sites of each estimand.
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, mediate)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
+    if isinstance(mediator, ThoughtSite):
+        options = thought_options(execution, mediate, loaded, settings.seed)
+        pairs.inputs("source")
+
+        def plan(named: Mapping[str, ThoughtSite], *, sweep: bool) -> Any:
+            return _mediation_worlds(named, donor, ablation, estimands, sweep=sweep)
+
+        return mediate_thought(
+            loaded,
+            pairs,
+            mediator,
+            outcome,
+            plan,
+            options=options,
+            settings=settings,
+            encoding=encode(pairs, loaded),
+            n_draws=n_draws,
+            intervention=repr(donor if donor is not None else Interchange()),
+        )
+    how, progress = execution_for(execution, mediate)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
     sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
@@ -130,12 +155,14 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, 
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
 
 
-def _assign(sites: SiteSet, what: AbstractIntervention | None) -> Assignment | None:
-    return None if what is None else Assignment(tuple((site, what) for site in sites))
+def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | None) -> Assignment | None:
+    if what is None:
+        return None
+    return Assignment(tuple((site, what) for site in ((sites,) if isinstance(sites, ThoughtSite) else sites)))
 
 
 def _mediation_worlds(
-    mediators: Mapping[str, SiteSet],
+    mediators: Mapping[str, SiteSet | ThoughtSite],
     donor: AbstractIntervention | None,
     ablation: AbstractIntervention | None,
     estimands: Any,

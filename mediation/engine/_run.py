@@ -325,6 +325,8 @@ class _Runner:
         positions = [self.study.positions(site, one, unit) for one in ("base", "source")]
         if positions[0] != positions[1] or not positions[0]:
             return False
+        if any(self.study.encoding.of(one, unit).features for one in ("base", "source")):
+            return False  # the same tokens may stand for other images
         base, source = (self.study.encoding.of(one, unit).ids for one in ("base", "source"))
         assert base is not None
         assert source is not None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
-from .._errors import DataError, SiteError
+from .._errors import DataError, DesignError, SiteError
 from ..interventions import AbstractIntervention, Donor, Moment, Noise
 from ..models import Model
 from ..outcomes import AbstractOutcome, Prepared
@@ -97,6 +97,11 @@ def make_study(
         pairs.inputs("source")
     encoding = encode(pairs, model) if encoding is None else encoding
     prepared = outcome.prepare(pairs, model)
+    if prepared.of_rollout:
+        raise DesignError(
+            f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
+            "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."
+        )
     expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
     sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}
     places = {site: resolve(site, model) for site in sorted(sites, key=str)}

@@ -1,7 +1,16 @@
 """Y: one number per unit from what the model puts out."""
 
-from ._abstract import AbstractOutcome as AbstractOutcome, Prepared as Prepared
+from ._abstract import AbstractOutcome as AbstractOutcome, Prepared as Prepared, Told as Told
 from ._custom import CustomOutcome as CustomOutcome, outcome as outcome
+from ._generated import (
+    AnswerCorrect as AnswerCorrect,
+    AnswerFlipped as AnswerFlipped,
+    Cued as Cued,
+    Degenerate as Degenerate,
+    JudgedOutcome as JudgedOutcome,
+    ThoughtLength as ThoughtLength,
+    judge as judge,
+)
 from ._logits import Accuracy as Accuracy, LogitDiff as LogitDiff
 from ._probability import KL as KL, LogProb as LogProb, Probability as Probability
 from ._tokens import token_id as token_id

@@ -20,6 +20,38 @@ Reduce = Callable[[Any, Tensor, Tensor | None], Tensor]
 
 
 @final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What one generation says.
+
+    Attributes
+    ----------
+    text
+        All of the generated text, special tokens included.
+    answer
+        The text after the last thought; all of it without a thought.
+    steps
+        Positions inside thoughts: latents that were fed, or tokens that were written.
+    tokens
+        New positions in all.
+    repeats
+        Whether the text ends in a loop.
+    stopped
+        Why it ended, such as "eos" or "length".
+    """
+
+    text: str
+    answer: str
+    steps: int = 0
+    tokens: int = 0
+    repeats: bool = False
+    stopped: str = "eos"
+
+
+Judge = Callable[[Told, int, Told], float]
+
+
+@final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Prepared:
     """An outcome bound to units and model.
@@ -41,6 +73,13 @@ class Prepared:
         True for custom functions of the output.
     uses_reference
         True if the logits of the plain base run are needed.
+    judge
+        For outcomes of a whole generation, ``(told, unit, plain) -> number``, where `plain` is the generation that the
+        outcome may compare with: that of the base as it is, or in an ablation that of the input as it is.
+    unparsed
+        ``(told, unit) -> bool``: True where the generation holds no answer that the rules find.
+    cue
+        Text that is put after the thought, before the logits are read.
     """
 
     label: str
@@ -49,6 +88,14 @@ class Prepared:
     continuation: tuple[tuple[int, ...], ...] | None = None
     raw: bool = False
     uses_reference: bool = False
+    judge: Judge | None = None
+    unparsed: Callable[[Told, int], bool] | None = None
+    cue: str = ""
+
+    @property
+    def of_rollout(self) -> bool:
+        """True if the outcome is read in a rollout alone."""
+        return self.judge is not None or bool(self.cue)
 
     @property
     def kept(self) -> int:

@@ -27,7 +27,7 @@ from ._row import Row
 from ._sampling import Sampling
 from ._spans import text_segments
 from ._trajectory import Segment, Trajectory
-from ._worlds import Question, run_worlds
+from ._worlds import Question, plain_runs, run_plain, run_worlds
 
 
 def rollout(  # noqa: PLR0913
@@ -157,7 +157,8 @@ def rollout(  # noqa: PLR0913
         return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, asked=asked)
 
     bar.start(len(kept) * settings.max_new_tokens, "tokens")
-    ran = run_worlds(question, [world], roller_for)
+    ran = run_plain(question, plain_runs([world]), roller_for)
+    run_worlds(question, [world], roller_for, lambda rows: None, ran)
     bar.close()
     rows = [ran.rows[0, unit, 0] for unit in range(len(pairs))]
     return _trajectory(loaded, encoding.runs["base"], rows, spec, (len(given), kept))

@@ -77,7 +77,7 @@ class Row:
 
     __slots__ = (
         "_closing", "_fed", "_left", "_mark", "_near", "_plain", "_queue", "_rules", "_thinking", "_writing",
-        "flags", "ids", "job", "latents", "logits", "scores", "scoring", "segments", "stopped", "vector",
+        "flags", "ids", "job", "latents", "logits", "opened", "scores", "scoring", "segments", "stopped", "value", "vector",
     )  # fmt: skip
 
     def __init__(self, job: Job, prompt: Sequence[int], rules: Rules) -> None:
@@ -90,6 +90,7 @@ class Row:
         self.logits: list[Tensor] = []
         self.vector: Tensor | None = None
         self.stopped: Stopped | None = None
+        self.value = float("nan")
         self.scoring = False
         self._rules = rules
         self._plain: list[int] = []
@@ -99,9 +100,11 @@ class Row:
         spec = rules.spec
         if rules.tokens is not None and prompt[-1] == rules.tokens.start and self._opens():
             self._open(0)
-        elif isinstance(spec, TextSpec) and self._follows_markers:
+        self.opened = bool(self.segments)
+        if isinstance(spec, TextSpec):
             tail = rules.tokenizer.decode(prompt[-_window(spec.start) :])
-            if tail.rstrip().endswith(spec.start):
+            self.opened = tail.rstrip().endswith(spec.start)
+            if self.opened and self._follows_markers:
                 self._write()
 
     def text_ids(self) -> list[int]:

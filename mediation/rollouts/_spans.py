@@ -19,19 +19,19 @@ def text_segments(tokenizer: Any, prompt_ids: Sequence[int], ids: Sequence[int],
     """
     text = tokenizer.decode(ids)
     opened = tokenizer.decode(prompt_ids).rstrip().endswith(spec.start)
-    found = list(_between(text, spec, opened=opened))
+    found = list(between(text, spec, opened=opened))
     if not found:
         return ()
     _, offsets = running_offsets(tokenizer, ids)
     return tuple(_tokens(text, offsets, span) for span in found)
 
 
-def _between(text: str, spec: TextSpec, *, opened: bool) -> list[tuple[int, int]]:
+def between(text: str, spec: TextSpec, *, opened: bool) -> list[tuple[int, int]]:
     """Return the character ranges between the markers.
 
     Examples
     --------
-    >>> _between("a <i> b </i> c <i> d", TextSpec("<i>", "</i>"), opened=False)
+    >>> between("a <i> b </i> c <i> d", TextSpec("<i>", "</i>"), opened=False)
     [(5, 8), (18, 20)]
     """
     found: list[tuple[int, int]] = []
@@ -69,7 +69,7 @@ def written_thoughts(
     text, offsets = running_offsets(tokenizer, ids)
     opened = tokenizer.decode(prompt_ids[-4 * len(spec.start) - 4 :]).rstrip().endswith(spec.start)
     texts, bodies = [], []
-    for start, end in _between(text, spec, opened=opened):
+    for start, end in between(text, spec, opened=opened):
         texts.append(text[start:end])
         first = next((index for index, (begin, _) in enumerate(offsets) if begin >= start), len(ids))
         closing = end + len(spec.end)

@@ -60,20 +60,20 @@ class Ran:
     rows: dict[tuple[int, int, int], Row] = field(default_factory=dict)
 
 
-def run_worlds(
+def run_plain(
     question: Question,
-    worlds: Sequence[World],
+    runs: Sequence[str],
     roller_for: Callable[[Assignment | None], Roller],
     on_rows: Callable[[Sequence[Row]], None] = lambda rows: None,
 ) -> Ran:
-    """Run every world on every unit and draw.
+    """Run inputs as they are, and keep their thoughts.
 
     Parameters
     ----------
     question
         What is asked.
-    worlds
-        Distinct worlds; a plain one is the run of an input as it is.
+    runs
+        "base", "source" or both.
     roller_for
         From interventions inside the model (None for none) to what decodes with them.
     on_rows
@@ -83,17 +83,35 @@ def run_worlds(
     sampled = plain.how.sampling is not None
     ran = Ran(Thoughts(question.pairs, question.seed, sampled=sampled))
     draws = question.n_draws if sampled else 1
-    for run in plain_runs(worlds):
+    for run in runs:
         jobs = [_job(question, run, unit, draw) for unit in range(len(question.pairs)) for draw in range(draws)]
         rows = plain.run(jobs)
         on_rows(rows)
         for job, row in zip(jobs, rows, strict=True):
             ran.plain[run, job.unit, job.draw] = row
-            prompt = [int(i) for i in _prompt_ids(question, job)]
+            prompt = _prompt_ids(question, job)
             ran.thoughts.put(run, job.unit, job.draw, thought_of(row, prompt, question.model, question.spec))
+    return ran
+
+
+def run_worlds(
+    question: Question,
+    worlds: Sequence[World],
+    roller_for: Callable[[Assignment | None], Roller],
+    on_rows: Callable[[Sequence[Row]], None],
+    ran: Ran,
+) -> None:
+    """Run every world on every unit and draw, and put the rows into `ran`, which holds the plain runs that they need.
+
+    Parameters
+    ----------
+    worlds
+        Distinct worlds; one without an assignment is the run of an input as it is.
+    question, roller_for, on_rows, ran
+        As in `run_plain`.
+    """
     for inside, numbers in _by_inside(worlds).items():
         _run_changed(question, worlds, numbers, roller_for(inside), ran, on_rows, inside=inside)
-    return ran
 
 
 def _run_changed(
@@ -116,7 +134,7 @@ def _run_changed(
                     ran.rows[number, unit, draw] = ran.plain[world.run, unit, draw]
                     continue
                 keys.append((number, unit, draw))
-                jobs.append(_job(question, world.run, unit, draw, _plan(question, world, unit, draw, ran.thoughts)))
+                jobs.append(job_of(question, world, unit, draw, ran.thoughts))
     rows = roller.run(jobs) if jobs else []
     on_rows(rows)
     ran.rows.update(zip(keys, rows, strict=True))
@@ -164,6 +182,11 @@ def _plan(question: Question, world: World, unit: int, draw: int, thoughts: Thou
         tokenizer=question.model.tokenizer,
     )
     return LatentPlan(entries, where) if isinstance(spec, LatentSpec) else TextPlan(entries, where)
+
+
+def job_of(question: Question, world: World, unit: int, draw: int, thoughts: Thoughts) -> Job:
+    """Return the row of one world, unit and draw."""
+    return _job(question, world.run, unit, draw, _plan(question, world, unit, draw, thoughts))
 
 
 def _job(question: Question, run: str, unit: int, draw: int, plan: AbstractPlan | None = None) -> Job:
