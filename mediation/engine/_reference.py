@@ -132,6 +132,14 @@ class Reference:
             continuation = study.prepared.continuation
             added = torch.tensor(continuation[unit] if continuation else (), dtype=torch.long)
             inputs = {"input_ids": torch.cat([encoded.ids, added])[None].to(study.model.device)}
+            inputs |= {
+                name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
+                for name, value in encoded.features.items()
+            }
+            if encoded.axes is not None:
+                more = torch.arange(encoded.next_position, encoded.next_position + len(added))
+                axes = torch.cat([encoded.axes, more.expand(len(encoded.axes), -1)], dim=1)
+                inputs["position_ids"] = axes[:, None].to(study.model.device)
         with ExitStack() as stack, torch.no_grad():
             for place, change in edits:
                 stack.callback(

@@ -1,0 +1,94 @@
+"""Rollouts of vision-language models: every class, images of different sizes in one batch, positions of latents."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import mediation as med
+from mediation.engine._inputs import join_features
+from mediation.units import encode
+
+from .vision import END, FAMILIES, START, asked, generated, thinker
+
+N = 8
+SPEC = med.LatentSpec(START, END, steps=3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_a_spec_it_is_generate(family):
+    model = thinker(family)
+    prompts = asked(model)
+    found = med.rollout(model, prompts, max_new_tokens=N)
+    assert [list(ids) for ids in found.ids] == generated(model, prompts, N)
+    assert len({len(ids) for ids in found.prompt_ids}) > 1, "the batch should be padded"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_picture_matters(family):
+    model = thinker(family)
+    one, other = (med.rollout(model, asked(model, seed=seed), max_new_tokens=N).ids for seed in (0, 50))
+    assert one != other
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_are_joined_as_the_processor_does(family):
+    model = thinker(family)
+    prompts = asked(model)
+    encoded = encode(med.Pairs(base=prompts), model).runs["base"]
+    whole = model.processor(
+        text=[one.text for one in prompts],
+        images=[list(one.images) for one in prompts],
+        return_tensors="pt",
+        padding=True,
+        padding_side="left",
+    )
+    joined = join_features(model, encoded)
+    assert joined
+    for name, tensor in joined.items():
+        torch.testing.assert_close(tensor, whole[name].to(tensor.dtype), atol=0, rtol=0, msg=name)
+    for one, ids, mask in zip(encoded, whole["input_ids"], whole["attention_mask"], strict=True):
+        assert one.ids.tolist() == ids[mask.bool()].tolist()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_of_thoughts_equals_one_by_one(family):
+    model = thinker(family)
+    prompts = asked(model, answer=START)
+    batch = med.rollout(model, prompts, SPEC, max_new_tokens=N)
+    assert all(spans[0] == (0, 3) for spans in batch.segments)
+    for unit, prompt in enumerate(prompts):
+        alone = med.rollout(model, [prompt], SPEC, max_new_tokens=N)
+        assert alone.ids[0] == batch.ids[unit]
+        torch.testing.assert_close(alone.latents[0], batch.latents[unit], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_latents_are_the_hidden_states_of_a_run_without_cache(family):
+    """The thought restated: all input embeddings again at every step, at positions that go on by one."""
+    model = thinker(family)
+    prompt = asked(model, answer=START)[0]
+    found = med.rollout(model, [prompt], SPEC, max_new_tokens=N)
+    encoded = encode(med.Pairs(base=[prompt]), model).runs["base"][0]
+    held = {}
+    inner = model.module.model
+    language = getattr(inner, "language_model", None) or inner.text_model
+    keep = language.register_forward_pre_hook(lambda _, args, kwargs: held.update(kwargs), with_kwargs=True)
+    with torch.no_grad():
+        features = join_features(model, [encoded])
+        positions = {} if encoded.axes is None else {"position_ids": encoded.axes[:, None]}
+        model.module(input_ids=encoded.ids[None], **positions, **features)
+    keep.remove()
+    embeds, deep = held["inputs_embeds"], {k: v for k, v in held.items() if "deepstack" in k or "visual_pos" in k}
+    for step in range(SPEC.steps):
+        length = embeds.shape[1]
+        if deep.get("visual_pos_masks") is not None:
+            mask = deep["visual_pos_masks"]
+            deep["visual_pos_masks"] = torch.cat([mask, mask.new_zeros(1, length - mask.shape[1])], dim=1)
+        if encoded.axes is not None:
+            more = torch.arange(encoded.next_position, encoded.next_position + step).expand(3, step)
+            positions = {"position_ids": torch.cat([encoded.axes, more], dim=1)[:, None]}
+        with torch.no_grad():
+            state = language(inputs_embeds=embeds, use_cache=False, **positions, **deep).last_hidden_state[:, -1:]
+        torch.testing.assert_close(state[0, 0], found.latents[0][step], atol=1e-5, rtol=1e-5)
+        embeds = torch.cat([embeds, state], dim=1)
