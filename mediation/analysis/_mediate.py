@@ -19,7 +19,7 @@ from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
-from ..sites import Joint, Site, SiteSet, ThoughtSite
+from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
@@ -150,6 +150,10 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, 
         hint = f"Write med.Site({mediator!r})."
     elif isinstance(mediator, (list, tuple)):
         hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
+    elif isinstance(mediator, ThoughtSite):
+        hint = "Thoughts are mediators of med.mediate and med.ablate alone."
+    elif isinstance(mediator, InputSite):
+        hint = "What is done to an input makes the base: med.Pairs(base=med.do(source, ...), source=source)."
     elif isinstance(mediator, Assignment):
         hint = "Give the site alone; med.ablate(model, pairs, assignment, ...) asks what a site does for one input."
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")

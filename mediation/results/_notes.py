@@ -26,6 +26,7 @@ def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tup
         _draws(table, kind, provenance),
         _intervals(table, provenance),
         _outcome(provenance),
+        *_rollout(provenance),
         _model(provenance),
         _convention(kind, table, provenance),
         additivity_note(table),
@@ -102,6 +103,22 @@ def _intervals(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
 def _outcome(provenance: Mapping[str, Any]) -> str:
     outcome = text_at(provenance, "outcome")
     return f"Outcome: {outcome}." if outcome else ""
+
+
+def _rollout(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a study of thoughts left out, and how many answers its rules did not find."""
+    rollout = section(provenance, "rollout")
+    found = []
+    left_out = rollout.get("units_left_out")
+    if isinstance(left_out, Mapping) and left_out:
+        reasons = dict.fromkeys(left_out.values())
+        counted = ", ".join(f"{reason} {sum(one == reason for one in left_out.values())}" for reason in reasons)
+        found.append(f"Left out: {len(left_out)} of {rollout.get('units_asked')} units ({counted}).")
+    unparsed = rollout.get("unparsed")
+    if isinstance(unparsed, Mapping) and unparsed:
+        rates = ", ".join(f"{name} {rate:.1%}" for name, rate in unparsed.items())
+        found.append(f"Generations without an answer that the rules find: {rates}.")
+    return tuple(found)
 
 
 def _model(provenance: Mapping[str, Any]) -> str:

@@ -108,11 +108,12 @@ class _Batch:
     def _take(self, logits: Tensor, hidden: Tensor | None) -> None:
         """Let every live row decide its next position."""
         how = self.how
+        states = _states(how, hidden)
+        logits = self._spoken(logits, states)
         best, said = logits.max(dim=-1)
         finite, sampled = torch.isfinite(best).tolist(), said.tolist()
         if self.sampler is not None:
             sampled = self.sampler.draw(logits)
-        states = _states(how, hidden)
         for index, number in enumerate(self.live):
             row = self.rows[number]
             if row.stopped is not None:
@@ -128,6 +129,18 @@ class _Batch:
             self._score(logits)
         self.done += len(self.live)
         how.advance(len(self.live))
+
+    def _spoken(self, logits: Tensor, states: Callable[[int, Row], Tensor | None]) -> Tensor:
+        """Return the logits, at latents those of the projected state where the spec has it so."""
+        tokens = self.how.rules.tokens
+        if tokens is None or tokens.speaks is None:
+            return logits
+        inside = [index for index, number in enumerate(self.live) if self.rows[number].at_latent]
+        if inside:
+            vectors = [states(index, self.rows[self.live[index]]) for index in inside]
+            logits = logits.clone()
+            logits[inside] = tokens.speaks(torch.stack([one for one in vectors if one is not None])).to(logits.dtype)
+        return logits
 
     def _score(self, logits: Tensor) -> None:
         """Keep the log-probabilities that were asked for, at the position that has just been decided."""

@@ -116,6 +116,11 @@ class Row:
         """True if the next latent is the first of its thought."""
         return not self._thinking or self._fed == 0
 
+    @property
+    def at_latent(self) -> bool:
+        """True if the position that has just been read was fed a latent."""
+        return self.vector is not None
+
     def give_up(self, flag: str, stopped: Stopped = "flagged") -> None:
         """End the row for a reason that is flagged."""
         self.stopped = stopped

@@ -26,6 +26,8 @@ class LatentTokens:
         Ids.
     projection, project_first
         The module that hidden states go through, and whether the first one does.
+    speaks
+        The output projection, where it reads what that module makes; else None.
     near
         The rule that ends a thought near a vector, and that vector.
     """
@@ -35,6 +37,7 @@ class LatentTokens:
     pad: int | None
     projection: Callable[[Tensor], Tensor] | None = None
     project_first: bool = True
+    speaks: Callable[[Tensor], Tensor] | None = None
     near: tuple[Near, Tensor] | None = None
 
     def is_near(self, latent: Tensor) -> bool:
@@ -75,8 +78,15 @@ def resolve_latent(spec: LatentSpec, model: Model) -> LatentTokens:
     assert end is not None
     if start == end:
         raise DesignError(f"LatentSpec: start = {spec.start!r} and end = {spec.end!r} are both token {start}.")
+    speaks = spec.projection is not None and spec.projection_speaks
     return LatentTokens(
-        start, end, found["pad"], _projection(spec, model), spec.project_first, _near_vector(spec, model)
+        start=start,
+        end=end,
+        pad=found["pad"],
+        projection=_projection(spec, model),
+        project_first=spec.project_first,
+        speaks=model.module.get_output_embeddings() if speaks else None,  # type: ignore[operator]
+        near=_near_vector(spec, model),
     )
 
 

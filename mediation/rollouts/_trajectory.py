@@ -36,7 +36,8 @@ class Trajectory:
         latent; for a `TextSpec` the tokens between the markers. In order, and empty without a spec.
     latents
         The vectors at the latent positions, one after another, ``(steps, hidden)`` float32 on CPU; as many rows
-        as the segments of a `LatentSpec` have positions, and none otherwise.
+        as the segments of a `LatentSpec` have positions, and none otherwise. In a row that ends by length inside a
+        thought, the last one is not read any more.
     stopped
         Why each row ended: ``"eos"``, ``"stop"`` (a stop string), ``"length"`` (max_new_tokens), ``"nan"`` (logits
         that are no numbers) or ``"flagged"`` (see `flags`).

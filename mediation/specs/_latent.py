@@ -92,6 +92,9 @@ class LatentSpec:
         ``"lvr_head"``; None for the hidden state itself.
     project_first
         Whether the first latent, which comes from the start token's position, goes through it too.
+    projection_speaks
+        Whether the output projection too reads what that module makes of the state at a latent, as in LVR's code, so
+        that it decides what is said there and after the last latent.
     hidden
         Which state is fed back: ``"post_norm"``, the vector that the output projection reads; ``"pre_norm"``, the last
         block's output before the final norm; or the number of a block, for its output.
@@ -122,6 +125,7 @@ class LatentSpec:
     record: Literal["sampled", "pad"] = "sampled"
     projection: str | None = None
     project_first: bool = True
+    projection_speaks: bool = False
     hidden: Hidden = "post_norm"
     segments: int | None = None
     eos_ends: bool = False
@@ -132,7 +136,7 @@ class LatentSpec:
         one_of(self.record, ("sampled", "pad"), what="LatentSpec: record")
         if not isinstance(self.stop, Near):
             one_of(self.stop, ("steps", "end_token"), what="LatentSpec: stop")
-        for name in ("feed_start_token", "force_end", "project_first", "eos_ends"):
+        for name in ("feed_start_token", "force_end", "project_first", "projection_speaks", "eos_ends"):
             if not isinstance(getattr(self, name), bool):
                 raise DesignError(f"LatentSpec: {name} = {shown(getattr(self, name))}: True or False is needed.")
         if self.projection is not None:
