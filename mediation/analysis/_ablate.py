@@ -157,7 +157,7 @@ def _of_thoughts(arms: Any, sites: Any) -> bool:
     return isinstance(sites, ThoughtSite) or any(isinstance(arm, Assignment) and arm.thoughts() for arm in given)
 
 
-def _thought_arms(arms: Any, sites: ThoughtSite | None) -> dict[tuple[str, str, float], Assignment]:
+def _thought_arms(arms: Any, sites: Any) -> dict[tuple[str, str, float], Assignment]:
     """Return arms at thoughts by (site, name, dose)."""
     found: dict[tuple[str, str, float], Assignment] = {}
     for (name, dose), arm in _named_arms(arms).items():

@@ -25,7 +25,7 @@ _HALF = 0.25
 def check_rollouts(
     study: ThoughtStudy, question: Question, worlds: Sequence[World], ran: Ran, values: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Put the thoughts of a few units in their own place, and run a few cells alone through plain hooks.
+    """Put the thoughts of a few units in their own place, and run a few cells alone through hooks.
 
     In half precision a tie between two tokens may fall otherwise in another batch, so generations are compared in single
     and double precision only.
@@ -81,7 +81,10 @@ def _sample(
     cells = [key for key in sorted(ran.rows) if key[0] in changed and np.isfinite(values[key])]
     if not cells:
         return {"cells": 0, "max_abs_difference": 0.0}
-    worst, picked = 0.0, [cells[i] for i in rng.choice(len(cells), min(study.options.checks, len(cells)), replace=False)]
+    worst, picked = (
+        0.0,
+        [cells[i] for i in rng.choice(len(cells), min(study.options.checks, len(cells)), replace=False)],
+    )
     for number, unit, draw in picked:
         world = worlds[number]
         inside = world.assignment.inside() if world.assignment is not None else None
@@ -110,5 +113,3 @@ def _compare(study: ThoughtStudy, before: Row, now: Row, what: str, ran: Ran) ->
             "backend='hooks' or batch_size=1, and please report the model."
         )
     return abs(value - expected) if np.isfinite(value) and np.isfinite(expected) else 0.0
-
-

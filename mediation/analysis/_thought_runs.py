@@ -17,7 +17,18 @@ from ..interventions import Assignment
 from ..models import Model
 from ..outcomes import Prepared
 from ..outcomes._tokens import token_ids
-from ..rollouts import Question, Ran, Roller, Row, check_lengths, check_model, make_roller, run_plain, run_worlds, told_of
+from ..rollouts import (
+    Question,
+    Ran,
+    Roller,
+    Row,
+    check_lengths,
+    check_model,
+    make_roller,
+    run_plain,
+    run_worlds,
+    told_of,
+)
 from ..units import Encoding, Pairs
 from ._thought_checks import check_rollouts
 from ._thought_options import ThoughtOptions
@@ -115,7 +126,9 @@ class ThoughtStudy:
         for start in range(0, len(scored), 64):
             some = scored[start : start + 64]
             # Shorter answers are filled up on the left, where no outcome reads them.
-            stacked = torch.stack([torch.stack([row.logits[0]] * (kept - len(row.logits)) + row.logits) for row in some])
+            stacked = torch.stack(
+                [torch.stack([row.logits[0]] * (kept - len(row.logits)) + row.logits) for row in some]
+            )
             for row, logits in zip(some, stacked, strict=True):
                 if row.job.plan is None and self.prepared.uses_reference and self._is_reference(row):
                     self.references[row.job.unit] = logits[-1]
@@ -157,7 +170,9 @@ class ThoughtStudy:
         return float(self.prepared.judge(told_of(row, tokenizer, spec), unit, told_of(plain, tokenizer, spec)))
 
 
-def unparsed_rates(study: ThoughtStudy, names: dict[int, str], ran: Ran, keep: Callable[[int], bool]) -> dict[str, float]:
+def unparsed_rates(
+    study: ThoughtStudy, names: dict[int, str], ran: Ran, keep: Callable[[int], bool]
+) -> dict[str, float]:
     """Return the share of generations without an answer that the rules find, by world."""
     unparsed = study.prepared.unparsed
     if unparsed is None:

@@ -27,7 +27,7 @@ def tokens_per_pass(model: Model) -> int:
     if model.device.type != "cuda":
         return _CPU_TOKENS
     config = getattr(model.module, "config", None)
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
     hidden = getattr(config, "hidden_size", None) or 1024
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
     free, _ = torch.cuda.mem_get_info(model.device)

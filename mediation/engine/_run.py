@@ -340,7 +340,7 @@ def _units_at_a_time(study: Study) -> int:
         len(study.positions(site, run, 0) or (0,)) for run, sites in captures(study).items() for site in sites
     )
     config = getattr(study.model.module, "config", None)
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
     width = getattr(config, "hidden_size", None) or 1024
     per_unit = max(1, numbers * width * torch.finfo(study.model.dtype).bits // 8)
     return int(min(_MOST, max(_LEAST, _CAPTURED // per_unit)))

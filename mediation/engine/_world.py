@@ -46,7 +46,9 @@ class World:
             return False
         for _, what in self.assignment.entries:
             for need in what.needs():
-                if isinstance(need, Noise) or need == "rng" or (isinstance(need, Donor) and need.unit not in ("own", "index")):
+                if isinstance(need, Noise) or need == "rng":
+                    return True
+                if isinstance(need, Donor) and need.unit not in ("own", "index"):
                     return True
         return False
 

@@ -1,5 +1,6 @@
 """Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
+from .._seed import seed_from as seed_from
 from ._comparison import outcome_names as outcome_names, tabulate_comparison as tabulate_comparison
 from ._controls import (
     BEYOND as BEYOND,
@@ -17,7 +18,6 @@ from ._interactions import (
     Game as Game,
     tabulate_interactions as tabulate_interactions,
 )
-from .._seed import seed_from as seed_from
 from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._sides import Match as Match, Side as Side, side_of as side_of
 from ._specification import (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Place = Site | SiteSet | ThoughtSite | InputSite
 
+
 @final
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Assignment:
@@ -103,7 +104,7 @@ class Assignment:
 
     def placed(self) -> tuple[tuple[Site, AbstractIntervention], ...]:
         """Return the entries of an expanded assignment."""
-        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))  # type: ignore[misc]
+        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))
 
     def inside(self) -> Assignment | None:
         """Return the entries at sites of the model alone, or None if there are none."""

@@ -20,7 +20,7 @@ _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceC
 _IMAGES = "AutoModelForImageTextToText"
 
 
-def load(  # noqa: PLR0913
+def load(
     source: str | os.PathLike[str] | nn.Module | Any,
     tokenizer: Any = None,
     *,
@@ -101,9 +101,7 @@ def load(  # noqa: PLR0913
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
     if tokenizer is None and processor is not None:
         tokenizer = getattr(processor, "tokenizer", None)
-    return Model(
-        module=module, tokenizer=tokenizer, architecture=known, name=name, processor=processor, spec=spec
-    )
+    return Model(module=module, tokenizer=tokenizer, architecture=known, name=name, processor=processor, spec=spec)
 
 
 def _check_spec(spec: Spec | None) -> Spec | None:

@@ -12,6 +12,7 @@ from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, Reduce, Told
+
 try:
     from ._extract import extract_answer, options_of, same_answer
 except ImportError:
@@ -197,7 +198,9 @@ class JudgedOutcome(AbstractOutcome):
             try:
                 return float(found)
             except (TypeError, ValueError):
-                raise OutcomeError(f"outcome {name!r} returned {shown(found)} for unit {unit}; a number is needed.") from None
+                raise OutcomeError(
+                    f"outcome {name!r} returned {shown(found)} for unit {unit}; a number is needed."
+                ) from None
 
         label = name.replace("_", " ")
         return Prepared(label=label, reduce=_no_reduce(label), judge=judged)
@@ -222,7 +225,9 @@ def judge(function: Callable[..., float]) -> JudgedOutcome:
     'JudgedOutcome'
     """
     if not callable(function) or len(inspect.signature(function).parameters) not in (1, 2):
-        raise OutcomeError(f"judge({shown(function)}): a function of one (told) or two (told, unit) parameters is needed.")
+        raise OutcomeError(
+            f"judge({shown(function)}): a function of one (told) or two (told, unit) parameters is needed."
+        )
     return JudgedOutcome(function)
 
 

@@ -18,7 +18,6 @@ from ..interventions import (
     AbstractRewrite,
     Donor,
     Interchange,
-    Moment,
     Need,
     Noise,
     Oracle,
@@ -29,7 +28,7 @@ from ..interventions import (
 )
 from ..sites import ThoughtSite, positions_of
 from ..specs import Spec
-from ._plan import AbstractPlan, Unplaceable
+from ._plan import AbstractPlan, UnplaceableError
 from ._thoughts import Thought, Thoughts
 
 Entry = tuple[ThoughtSite, AbstractIntervention | AbstractRewrite]
@@ -95,7 +94,7 @@ class LatentPlan(AbstractPlan):
             if isinstance(what, Shorten):
                 return min(what.keep, len(self._thought(self._where.own, segment)))
             if isinstance(what, Oracle):
-                return len(what.of(0).value.data)  # type: ignore[union-attr]
+                return len(_given_by_hand(what))
             donors = [need for need in what.needs() if isinstance(need, Donor)]
             if donors and site.step == "all":
                 return len(self._thought(self._where.given_by(donors[0]), segment))
@@ -123,7 +122,7 @@ class LatentPlan(AbstractPlan):
         self, number: int, site: ThoughtSite, what: AbstractIntervention, segment: int, step: int, vector: Tensor
     ) -> Tensor:
         if isinstance(what, Oracle):
-            return torch.as_tensor(what.of(0).value.data[step]).to(vector)  # type: ignore[union-attr]
+            return _given_by_hand(what)[step].to(vector)
         asked = self.length(segment)
         chosen = positions_of(site.step, max(self._where.steps if asked is None else asked, step + 1), {}, "thought")
         if step not in chosen:
@@ -151,7 +150,7 @@ class LatentPlan(AbstractPlan):
             return whole[: 0 if isinstance(what, Skip) else what.keep]
         if site.step == "all":
             if isinstance(what, Oracle):
-                return torch.as_tensor(what.of(0).value.data).to(whole)  # type: ignore[union-attr]
+                return _given_by_hand(what).to(whole)
             if isinstance(what, (Interchange, Swap)):
                 (need,) = what.needs()
                 assert isinstance(need, Donor)
@@ -161,10 +160,10 @@ class LatentPlan(AbstractPlan):
         try:
             chosen = positions_of(site.step, len(whole), {}, "thought")
         except SiteError as error:
-            raise Unplaceable("no such step") from error
+            raise UnplaceableError("no such step") from error
         changed, index = whole.clone(), list(chosen)
         if isinstance(what, Oracle):
-            changed[index] = torch.as_tensor(what.of(0).value.data[index]).to(whole)  # type: ignore[union-attr]
+            changed[index] = _given_by_hand(what)[index].to(whole)
             return changed
         given = self._given(what, segment, chosen, whole, upto=len(chosen) - 1)
         changed[index] = what(whole[index][None], given)[0].to(whole.dtype)
@@ -173,7 +172,7 @@ class LatentPlan(AbstractPlan):
     @staticmethod
     def _thought(found: Thought, segment: int) -> Tensor:
         if segment >= len(found.latents):
-            raise Unplaceable("no thought to put in")
+            raise UnplaceableError("no thought to put in")
         return found.latents[segment]
 
     def _given(
@@ -196,7 +195,7 @@ class LatentPlan(AbstractPlan):
                     given[need] = found.to(like.dtype)[None] if found.ndim else found.to(like.dtype)
                     continue
             if chosen[upto] >= len(found):
-                raise Unplaceable("no such step in the thought to put in")
+                raise UnplaceableError("no such step in the thought to put in")
             filled = found.new_zeros(max(chosen) + 1, found.shape[-1])
             filled[: len(found)] = found[: len(filled)]
             given[need] = filled[wanted][None].to(like.dtype)
@@ -261,10 +260,16 @@ class TextPlan(AbstractPlan):
 
 def _body(thought: Thought, segment: int) -> tuple[int, ...]:
     if segment >= len(thought.bodies):
-        raise Unplaceable("no thought to put in")
+        raise UnplaceableError("no thought to put in")
     if not thought.bodies[segment]:
-        raise Unplaceable("never closed")
+        raise UnplaceableError("never closed")
     return thought.bodies[segment]
+
+
+def _given_by_hand(oracle: Oracle) -> Tensor:
+    """Return the latents of an oracle of one unit, ``(steps, hidden)``."""
+    (value,) = oracle.values
+    return torch.as_tensor(value.data)
 
 
 def _own_oracle(what: Any, unit: int) -> Any:

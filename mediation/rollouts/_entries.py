@@ -53,9 +53,10 @@ def check_world(world: World, spec: Spec | None, n: int, *, pairs: bool) -> None
             "site is needed, such as med.Zero().at(med.latents())."
         )
     if world.assignment.of_input():
-        site, what = world.assignment.of_input()[0]
+        where, done = world.assignment.of_input()[0]
         raise DesignError(
-            f"rollout: {what!r} at {site}: inputs are changed before a rollout: med.do(inputs, {what!r}.at({site!r}))."
+            f"rollout: {done!r} at {where}: inputs are changed before a rollout: "
+            f"med.do(inputs, {done!r}.at({where!r}))."
         )
     for site, what in world.assignment.thoughts():
         check_site(site, spec)
@@ -83,7 +84,9 @@ def check_site(site: ThoughtSite, spec: Spec | None) -> None:
     if site.kind == "latents" and not isinstance(spec, LatentSpec):
         raise DesignError(f"{site}: {spec!r} is for written thoughts. Use med.imagination(), or give a LatentSpec.")
     if site.kind == "imagination" and not isinstance(spec, TextSpec):
-        raise DesignError(f"{site}: {type(spec).__name__} is for latent thoughts. Use med.latents(), or give a TextSpec.")
+        raise DesignError(
+            f"{site}: {type(spec).__name__} is for latent thoughts. Use med.latents(), or give a TextSpec."
+        )
     if isinstance(spec, LatentSpec) and isinstance(site.step, int) and not -spec.steps <= site.step < spec.steps:
         raise DesignError(f"{site}: the spec has {spec.steps} latent steps (0 to {spec.steps - 1}).")
 

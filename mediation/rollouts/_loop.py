@@ -13,7 +13,7 @@ from ..engine import AbstractBackend
 from ..models import Model
 from ..units import Encoded
 from ._batch import Tail, prompt_batch
-from ._plan import Unplaceable
+from ._plan import UnplaceableError
 from ._row import Job, Row, Rules
 from ._sampling import Sampler, Sampling
 from ._stops import Stops
@@ -99,7 +99,9 @@ class _Batch:
         self.how.advance(max(0, how_many - self.done))
         return self.rows
 
-    def _forward(self, batch: Any, vectors: Sequence[Tensor | None], *, intervene: bool) -> tuple[Tensor, Tensor | None]:
+    def _forward(
+        self, batch: Any, vectors: Sequence[Tensor | None], *, intervene: bool
+    ) -> tuple[Tensor, Tensor | None]:
         how, seen = self.how, list[Tensor]()
         visits = how.stops.visits(batch, intervene=intervene, vectors=vectors, seen=seen)
         logits: Tensor = how.backend.forward(how.model, {**batch.inputs, **self.common}, visits, _last)
@@ -123,7 +125,7 @@ class _Batch:
             else:
                 try:
                     row.take(sampled[index], states(index, row), logits[index])
-                except Unplaceable as reason:
+                except UnplaceableError as reason:
                     row.give_up(str(reason))
         if how.asked is not None:
             self._score(logits)
@@ -187,7 +189,7 @@ def _started(job: Job, encoded: Encoded, rules: Rules) -> Row:
     assert encoded.ids is not None
     try:
         return Row(job, encoded.ids.tolist(), rules)
-    except Unplaceable as reason:
+    except UnplaceableError as reason:
         row = Row(Job(prompt=job.prompt, unit=job.unit, draw=job.draw), encoded.ids.tolist(), rules)
         row.job = job
         row.give_up(str(reason))

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor
 
 
-class Unplaceable(Exception):
+class UnplaceableError(Exception):
     """A thought cannot be put into this row; the message is the flag of the unit."""
 
 

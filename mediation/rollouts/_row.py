@@ -77,7 +77,8 @@ class Row:
 
     __slots__ = (
         "_closing", "_fed", "_left", "_mark", "_near", "_plain", "_queue", "_rules", "_thinking", "_writing",
-        "flags", "ids", "job", "latents", "logits", "opened", "scores", "scoring", "segments", "stopped", "value", "vector",
+        "flags", "ids", "job", "latents", "logits", "opened", "scores", "scoring", "segments", "stopped", "value",
+        "vector",
     )  # fmt: skip
 
     def __init__(self, job: Job, prompt: Sequence[int], rules: Rules) -> None:
@@ -140,7 +141,7 @@ class Row:
 
         Raises
         ------
-        Unplaceable
+        UnplaceableError
             If a thought cannot be put here.
         """
         self.vector = None

@@ -81,7 +81,7 @@ class Sampler:
         ]
 
     def draw(self, logits: Tensor) -> list[int]:
-        """Return one token a row, by inverting the distribution function over token ids; `logits` (rows, vocabulary)."""
+        """Return one token a row, by inverting the distribution function over ids; `logits` (rows, vocabulary)."""
         scores = torch.nan_to_num(logits.float())
         for warp in self._warpers:
             scores = warp(None, scores)

@@ -79,9 +79,7 @@ class Stops:
         return [Visit(path, io, _in_turn(sees[path, io])) for path, io in ordered]  # type: ignore[arg-type]
 
 
-def make_stops(
-    model: Model, encoding: Encoding, assignment: Assignment | None, spec: LatentSpec | None
-) -> Stops:
+def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, spec: LatentSpec | None) -> Stops:
     """Resolve `assignment` and, for latent thoughts, where vectors are fed and read.
 
     Raises

@@ -93,9 +93,7 @@ class Thoughts:
 
     def pool(self, run: str) -> tuple[str, ...]:
         """Return every written thought of a run."""
-        return tuple(
-            text for (of, _, _), thought in self._in_order() if of == run for text in thought.texts
-        )
+        return tuple(text for (of, _, _), thought in self._in_order() if of == run for text in thought.texts)
 
     def _in_order(self) -> list[tuple[Key, Thought]]:
         return [(key, self._held[key]) for key in sorted(self._held)]
@@ -113,7 +111,9 @@ class Thoughts:
                 if of == run and len(thought.latents) > segment and len(thought.latents[segment])
             ]
             if not held:
-                raise DesignError(f"No unit has a latent thought {segment} in its {run} run, so there is no {need.kind}.")
+                raise DesignError(
+                    f"No unit has a latent thought {segment} in its {run} run, so there is no {need.kind}."
+                )
             self._moments[key] = _moment(need, held)
         return self._moments[key]
 
@@ -126,4 +126,3 @@ def _moment(need: Moment, held: list[Tensor]) -> Tensor:
         return together.mean(dim=0, keepdim=True)
     steps = max(len(one) for one in held)
     return torch.stack([torch.stack([one[step] for one in held if len(one) > step]).mean(0) for step in range(steps)])
-

@@ -105,7 +105,7 @@ def _projection(spec: LatentSpec, model: Model) -> Callable[[Tensor], Tensor] | 
 def _near_vector(spec: LatentSpec, model: Model) -> tuple[Near, Tensor] | None:
     if not isinstance(spec.stop, Near):
         return None
-    vectors = {name: value for name, value in model.module.named_parameters() if value.ndim == 1}
+    vectors: dict[str, Tensor] = {name: value for name, value in model.module.named_parameters() if value.ndim == 1}
     vectors |= {name: value for name, value in model.module.named_buffers() if value.ndim == 1}
     if spec.stop.parameter not in vectors:
         raise DesignError(

@@ -22,8 +22,7 @@ def told_of(row: Row, tokenizer: Any, spec: Spec | None) -> Told:
         if pieces:
             answer = text[pieces[-1][1] + len(spec.end) :]
     elif isinstance(spec, LatentSpec):
-        before, marker, after = text.rpartition(spec.end)
-        answer = after if marker else text.rpartition(spec.start)[2]
+        answer = text.rpartition(spec.end if spec.end in text else spec.start)[2]
     return Told(
         text=text,
         answer=answer,

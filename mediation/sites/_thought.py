@@ -56,7 +56,9 @@ class ThoughtSite:
         if self.segment is not None:
             positive_int(self.segment, what=f"{self.kind}: segment", least=0, error=SiteError)
         if self.kind == "imagination" and (step != "all" or self.when != "after-the-fact"):
-            raise SiteError("imagination: a written thought is replaced as a whole, after the fact; leave step and when.")
+            raise SiteError(
+                "imagination: a written thought is replaced as a whole, after the fact; leave step and when."
+            )
         if self.when == "in-loop" and _from_the_end(step):
             raise SiteError(
                 f"latents(step={at_text(step)}): while the thought goes on its end is not known. Count steps from 0, "

@@ -73,7 +73,7 @@ def rotary_axes(ids: Tensor, features: Mapping[str, Tensor], model: Model) -> Te
     config: Any = model.module.config
     kinds = (ids == config.image_token_id).int()
     grids = {"image_grid_thw": features.get("image_grid_thw")}
-    found, _ = inner.get_rope_index(ids[None], mm_token_type_ids=kinds[None], **grids)  # type: ignore[union-attr, operator]
+    found, _ = inner.get_rope_index(ids[None], mm_token_type_ids=kinds[None], **grids)  # type: ignore[union-attr]
     return torch.as_tensor(found[:, 0]).long().cpu()
 
 

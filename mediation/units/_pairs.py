@@ -30,8 +30,8 @@ class Pairs:
     ----------
     base, source
         The control and the treated inputs: texts, `Prompt` objects (text and images), lists of token ids (ragged is
-        fine), a tensor of shape ``(n, ...)``, or a dict of such tensors (keyword arguments of the module). `source` may be left
-        out when only ablations are asked.
+        fine), a tensor of shape ``(n, ...)``, or a dict of such tensors (keyword arguments of the module). `source`
+        may be left out when only ablations are asked.
     frame
         One row a unit; its columns are what outcomes and interventions refer to by name.
     cluster

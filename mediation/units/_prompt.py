@@ -131,7 +131,9 @@ def prompts(
         raise DataError("prompts: questions is one text; a list with one question a unit is needed: [question].")
     pictures = [()] * len(questions) if images is None else [_as_tuple(one) for one in images]
     if len(pictures) != len(questions):
-        raise DataError(f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed.")
+        raise DataError(
+            f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed."
+        )
     writer = model.processor if model.processor is not None else model.tokenizer
     if getattr(writer, "chat_template", None) is None:
         raise DataError(

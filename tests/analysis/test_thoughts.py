@@ -94,34 +94,22 @@ def _by_hand(name: str, model: med.Model, unit: int, when: str) -> torch.Tensor:
     every = torch.stack([thought(model, one) for one in BASE])
     eps = noise((STEPS, own.shape[1]), seed=0, unit=unit, draw=0, stream=0).double()
     std = every.reshape(-1, own.shape[1]).var(dim=0, unbiased=False).mean().sqrt()
-    match name:
-        case "zero":
-            return torch.zeros_like(own)
-        case "constant":
-            return torch.full_like(own, 0.3)
-        case "mean":
-            return every.mean(0)
-        case "mean over steps":
-            return every.reshape(-1, own.shape[1]).mean(0).expand_as(own)
-        case "noise instead":
-            return 0.5 * eps
-        case "noise added":
-            change = lambda k, z: z + 0.5 * std * eps[k]  # noqa: E731
-            return thought(model, prompt, change=change) if when == "in-loop" else own + 0.5 * std * eps
-        case "other unit":
-            return every[(unit + 1) % len(BASE)]
-        case "first repeated":
-            return own[:1].expand_as(own)
-        case "shortened":
-            return own[:2]
-        case "skipped":
-            return own[:0]
-        case "shuffled":
-            order = eps[:, 0].argsort()
-            return own[order.roll(1) if order.tolist() == [0, 1, 2] else order]
-        case "oracle":
-            return torch.linspace(-1, 1, 2 * own.shape[1], dtype=own.dtype).reshape(2, -1) + unit
-    raise KeyError(name)
+    added = thought(model, prompt, change=lambda k, z: z + 0.5 * std * eps[k])
+    order = eps[:, 0].argsort()
+    return {
+        "zero": torch.zeros_like(own),
+        "constant": torch.full_like(own, 0.3),
+        "mean": every.mean(0),
+        "mean over steps": every.reshape(-1, own.shape[1]).mean(0).expand_as(own),
+        "noise instead": 0.5 * eps,
+        "noise added": added if when == "in-loop" else own + 0.5 * std * eps,
+        "other unit": every[(unit + 1) % len(BASE)],
+        "first repeated": own[:1].expand_as(own),
+        "shortened": own[:2],
+        "skipped": own[:0],
+        "shuffled": own[order.roll(1) if order.tolist() == [0, 1, 2] else order],
+        "oracle": torch.linspace(-1, 1, 2 * own.shape[1], dtype=own.dtype).reshape(2, -1) + unit,
+    }[name]
 
 
 def _arms() -> dict[str, med.Zero]:
@@ -257,5 +245,3 @@ def test_results_keep_what_was_run(tmp_path):
     assert again.provenance["checks"]["consistency"]["cells"] == 6
     assert again.provenance["checks"]["sample"]["cells"] == 3
     assert again.provenance["checks"]["consistency"]["max_abs_difference"] < 1e-10
-
-
