@@ -45,7 +45,7 @@ def read_prompt(prompt: Prompt, model: Model, where: str) -> tuple[Tensor, dict[
     if prompt.images and (model.processor is None or not model.reads_images):
         found = "has no processor" if model.reads_images else "reads no images"
         raise DataError(
-            f"The {where} has {len(prompt.images)} images, and {model!r} {found}. Give a model that reads images, with "
+            f"The {where} has {_images(prompt)}, and {model!r} {found}. Give a model that reads images, with "
             "its processor: med.load(model, processor=...)."
         )
     if not prompt.images:
@@ -57,12 +57,16 @@ def read_prompt(prompt: Prompt, model: Model, where: str) -> tuple[Tensor, dict[
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         sizes = ", ".join(f"{one.width} x {one.height}" for one in prompt.images)
         raise DataError(
-            f"{type(model.processor).__name__} refuses the {where} ({first}). It has {len(prompt.images)} images "
+            f"{type(model.processor).__name__} refuses the {where} ({first}). It has {_images(prompt)} "
             f"({sizes}) and the text {prompt.text[:200]!r}; each image needs its placeholder in the text."
         ) from error
     ids = out["input_ids"][0].long()
     features = {name: value for name, value in out.items() if name not in _ALIGNED and name in model.forward_names}
     return ids, features, rotary_axes(ids, features, model)
+
+
+def _images(prompt: Prompt) -> str:
+    return f"{len(prompt.images)} image{'' if len(prompt.images) == 1 else 's'}"
 
 
 def rotary_axes(ids: Tensor, features: Mapping[str, Tensor], model: Model) -> Tensor | None:

@@ -12,6 +12,7 @@ from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
 from tests.errors.wrong_results import FRAMES, PLOTS, RESULTS, WARNINGS
 from tests.errors.wrong_specification import SPECIFICATION
+from tests.errors.wrong_thoughts import THOUGHTS
 
 ERRORS = {
     f"{group}: {name}": call
@@ -34,6 +35,7 @@ ERRORS = {
         "power": POWER,
         "specification": SPECIFICATION,
         "interactions": INTERACTIONS,
+        "thoughts": THOUGHTS,
     }.items()
     for name, call in calls.items()
 }
