@@ -2,8 +2,9 @@
 
 A module each for the families: replace by something fixed (`_constant`), put in noise (`_noise`), take the activation
 of another run (`_exchange`), move as far in a random direction (`_direction`), shift or stretch (`_affine`), act in a
-subspace (`_subspace`), combine (`_compose`), and functions of your own (`_custom`). Nothing here knows about models;
-what a run must supply is named in `_needs`.
+subspace (`_subspace`), combine (`_compose`), and functions of your own (`_custom`). Written thoughts are
+rewritten (`_rewrite`, `_text`, `_rewriter`). Nothing here knows about models; what a run must supply is named in
+`_needs`.
 """
 
 from ._abstract import AbstractIntervention as AbstractIntervention
@@ -15,6 +16,25 @@ from ._custom import Custom as Custom, InterventionFactory as InterventionFactor
 from ._direction import RandomDirection as RandomDirection
 from ._exchange import Interchange as Interchange, Swap as Swap
 from ._laws import check_laws as check_laws, stand_in as stand_in
+from ._matched import matched as matched
 from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise
 from ._noise import GaussianNoise as GaussianNoise
+from ._rewrite import AbstractRewrite as AbstractRewrite, RewriteChain as RewriteChain, TextGiven as TextGiven
+from ._rewriter import CustomRewrite as CustomRewrite, RewriteFactory as RewriteFactory, rewriter as rewriter
+from ._steps import (
+    FirstRepeat as FirstRepeat,
+    Oracle as Oracle,
+    Shorten as Shorten,
+    ShuffleSteps as ShuffleSteps,
+    Skip as Skip,
+)
 from ._subspace import Subspace as Subspace
+from ._text import (
+    Blank as Blank,
+    RandomWords as RandomWords,
+    RepeatFirst as RepeatFirst,
+    ReplaceText as ReplaceText,
+    ShuffleSentences as ShuffleSentences,
+    ShuffleWords as ShuffleWords,
+    Truncate as Truncate,
+)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..models import Model
     from ..units import Encoding
     from ._abstract import AbstractIntervention
-    from ._text import AbstractRewrite
+    from ._rewrite import AbstractRewrite
 
 Place = Site | SiteSet | ThoughtSite | InputSite
 
@@ -66,6 +66,7 @@ class Assignment:
                     f"{what!r}.at({where!r}): a site is needed, such as med.residual(12, at='last') or "
                     f"med.Site({path!r})."
                 )
+            _check_kind(site, what)
             flat.append((site, what))
         object.__setattr__(self, "entries", tuple(flat))
         check_disjoint([site for site, _ in flat if isinstance(site, Site) and site.is_concrete])
@@ -104,7 +105,7 @@ class Assignment:
 
     def placed(self) -> tuple[tuple[Site, AbstractIntervention], ...]:
         """Return the entries of an expanded assignment."""
-        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))
+        return tuple((site, what) for site, what in self.entries if isinstance(site, Site))  # type: ignore[misc]
 
     def inside(self) -> Assignment | None:
         """Return the entries at sites of the model alone, or None if there are none."""
@@ -124,6 +125,18 @@ class Assignment:
 
     def __repr__(self) -> str:
         return " | ".join(f"{what!r}.at({site!r})" for site, what in self.entries)
+
+
+def _check_kind(site: Place, what: object) -> None:
+    """Raise DesignError if a rewrite of text is placed where there is no text."""
+    from ._rewrite import AbstractRewrite
+
+    written = isinstance(site, (ThoughtSite, InputSite)) and site.kind in ("imagination", "question")
+    if isinstance(what, AbstractRewrite) and not written:
+        raise DesignError(
+            f"{what!r}.at({site!r}): it rewrites text, and there are numbers. Place it at med.imagination() or "
+            "med.question(). What does the same to latents: med.matched(med.latents())."
+        )
 
 
 def _check_others(sites: Sequence[ThoughtSite | InputSite]) -> None:

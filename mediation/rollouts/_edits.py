@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._errors import SiteError
+from .._errors import DesignError, SiteError
 from ..engine._draws import noise
 from ..engine._world import run_of
 from ..interventions import (
@@ -50,6 +50,8 @@ class Where:
         The most latents that a thought may have.
     spec, tokenizer
         For written thoughts: the markers, and how they are tokenised.
+    vocabulary
+        Number of tokens that the model knows.
     """
 
     run: str
@@ -59,6 +61,7 @@ class Where:
     steps: int
     spec: Spec
     tokenizer: Any
+    vocabulary: int | None = None
 
     @property
     def own(self) -> Thought:
@@ -254,8 +257,14 @@ class TextPlan(AbstractPlan):
         return self._tokens(before + new + after)
 
     def _tokens(self, text: str) -> tuple[int, ...]:
-        end = self._where.spec.end
-        return tuple(int(i) for i in self._where.tokenizer.encode(text + end, add_special_tokens=False))
+        ids = tuple(map(int, self._where.tokenizer.encode(text + self._where.spec.end, add_special_tokens=False)))
+        most = self._where.vocabulary
+        if most is not None and max(ids, default=0) >= most:
+            raise DesignError(
+                f"The thought {text!r} of unit {self._where.unit} holds token {max(ids)}, and the model has embeddings for "
+                f"{most} tokens. Use words that its tokenizer knows."
+            )
+        return ids
 
 
 def _body(thought: Thought, segment: int) -> tuple[int, ...]:

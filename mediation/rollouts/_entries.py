@@ -92,11 +92,6 @@ def check_site(site: ThoughtSite, spec: Spec | None) -> None:
 
 
 def _check_latents(site: ThoughtSite, what: object, n: int) -> None:
-    if isinstance(what, AbstractRewrite):
-        raise DesignError(
-            f"{what!r} at {site} rewrites text, and latents are vectors. Its match: med.matched(med.latents()) lists "
-            "the interventions on latents by the same names."
-        )
     if not isinstance(what, AbstractIntervention):
         raise DesignError(f"{site}: {called(what)} is placed there; an intervention is needed.")
     if isinstance(what, _WHOLE) and site.step != "all":

@@ -12,8 +12,8 @@ def repeats(ids: Sequence[int], *, times: int = 4, least: int = 12) -> bool:
 
     True if for some block length p and some k of at least `times` the last k p tokens are one block of p tokens k
     times in a row, and k p is at least `least`. A loop that was cut inside its block is one of the turned block, whose
-    last repeats are counted. The time is linear in the number of tokens (the Z-function of the reversed sequence: Gusfield
-    1997, *Algorithms on Strings, Trees and Sequences*, section 1.3).
+    last repeats are counted. The time is linear in the number of tokens (the Z-function of the reversed sequence:
+    Gusfield 1997, *Algorithms on Strings, Trees and Sequences*, section 1.3).
 
     Parameters
     ----------

@@ -180,6 +180,7 @@ def _plan(question: Question, world: World, unit: int, draw: int, thoughts: Thou
         steps=spec.steps if isinstance(spec, LatentSpec) else 0,
         spec=spec,
         tokenizer=question.model.tokenizer,
+        vocabulary=question.model.vocabulary,
     )
     return LatentPlan(entries, where) if isinstance(spec, LatentSpec) else TextPlan(entries, where)
 

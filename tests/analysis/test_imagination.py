@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,84 @@ def test_another_units_thought_and_none_at_all():
             logit_diff(model, [*prompt, *other], ANSWER, FOIL), abs=1e-9
         )
         assert _units(skipped, "ym")[unit] == pytest.approx(logit_diff(model, [*prompt, END], ANSWER, FOIL), abs=1e-9)
+
+
+def _rewritten(change, *, n_draws=1, **more):
+    """What an arm gives, and what the thought of each unit was, as words without the end marker."""
+    model = writer()
+    own = [[f"w{i}" for i in body(model, prompt)[:-1]] for prompt in BASE]
+    return _ablate(change, n_draws=n_draws, **more), own
+
+
+def _after(unit: int, words: list[str]) -> float:
+    return logit_diff(writer(), [*BASE[unit], *(int(word[1:]) for word in words), END], ANSWER, FOIL)
+
+
+REWRITES = {
+    "blank": (med.Blank("w1"), lambda own, unit: ["w1"] * len(own)),
+    "replace": (med.ReplaceText("w7 w8"), lambda own, unit: ["w7", "w8"]),
+    "replace each": (
+        med.ReplaceText(("w1", "w2 w2", "w3", "w4")),
+        lambda own, unit: [["w1"], ["w2"] * 2, ["w3"], ["w4"]][unit],
+    ),
+    "repeat first": (med.RepeatFirst(), lambda own, unit: own[:1] * len(own)),
+    "truncate": (med.Truncate(2), lambda own, unit: own[:2]),
+    "chain": (med.Truncate(3) >> med.RepeatFirst(), lambda own, unit: own[:1] * min(3, len(own))),
+}
+
+
+@pytest.mark.parametrize("name", REWRITES)
+def test_rewrites_by_hand(name):
+    what, by_hand = REWRITES[name]
+    found, own = _rewritten(what)
+    for unit, words in enumerate(own):
+        assert _units(found, "ym")[unit] == pytest.approx(_after(unit, by_hand(words, unit)), abs=1e-9)
+    assert found.tidy()["arm"].iloc[0] == repr(what)
+
+
+def test_shuffled_words_are_another_order_of_the_same():
+    found, own = _rewritten(med.ShuffleWords(), n_draws=2)
+    assert found.tidy()["n_draws"].iloc[0] == 2
+    for unit, words in enumerate(own):
+        orders = {_after(unit, list(order)) for order in itertools.permutations(words) if list(order) != words}
+        for value in found.units.query("unit == @unit")["ym"]:
+            assert not orders or min(abs(value - one) for one in orders) < 1e-9
+
+
+def test_random_words_are_those_of_the_thoughts():
+    found, own = _rewritten(med.RandomWords(), n_draws=2)
+    pool = sorted({word for words in own for word in words})
+    short = min(range(len(own)), key=lambda unit: len(own[unit]))
+    possible = [_after(short, list(some)) for some in itertools.product(pool, repeat=len(own[short]))]
+    for value in found.units.query("unit == @short")["ym"]:
+        assert min(abs(value - one) for one in possible) < 1e-9
+    again, _ = _rewritten(med.RandomWords(), n_draws=2)
+    np.testing.assert_array_equal(found.units["ym"], again.units["ym"])
+
+
+def test_a_rewriter_of_your_own_and_no_change_at_all():
+    @med.rewriter
+    def reverse(text):
+        return " ".join(reversed(text.split()))
+
+    found, own = _rewritten(reverse())
+    for unit, words in enumerate(own):
+        assert _units(found, "ym")[unit] == pytest.approx(_after(unit, words[::-1]), abs=1e-9)
+    twice, _ = _rewritten(reverse() >> reverse())
+    np.testing.assert_array_equal(_units(twice, "y"), _units(twice, "ym"))
+
+
+def test_words_that_the_model_does_not_know_are_refused():
+    with pytest.raises(med.DesignError, match=r"holds token 60, and the model has embeddings for 60 tokens"):
+        _ablate(med.Blank())
+
+
+def test_matched_arms_have_the_same_names_for_both_kinds():
+    arms = med.matched(med.imagination(), n=len(BASE), filler="w1")
+    written_arms = med.ablate(
+        writer(), med.Pairs(base=BASE), arms, OUTCOME, rng=0, n_resamples=99, max_new_tokens=LIMIT, n_draws=2
+    )
+    assert list(written_arms.tidy()["arm"]) == list(arms) == list(med.matched(med.latents(), n=len(BASE)))
 
 
 def test_the_length_of_a_thought():
