@@ -123,7 +123,9 @@ def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapp
     outcome, inches = outcome_of(known), 1.1 * extent(ax)[0]
     if kind == "ablation":
         ax.set_xlabel(axis_label("ablation effect on", outcome, inches))
-        said = "Ablation effects: the run as it is minus the ablated run"
+        sites = list(dict.fromkeys(table["site"]))
+        where = f" at {sites[0]}" if len(sites) == 1 and sites[0] else ""
+        said = f"Ablation effects{where}: the run as it is minus the ablated run"
     elif len(keys) == 1:
         ax.set_xlabel(only.label if only.is_ratio else axis_label(f"{only.symbol}: effect on", outcome, inches))
         said = f"{only.label[0].upper()}{only.label[1:]} ({only.symbol})" if only.formula else only.symbol
