@@ -12,11 +12,8 @@ from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, Reduce, Told
-
-try:
-    from ._extract import extract_answer, options_of, same_answer
-except ImportError:
-    extract_answer = options_of = same_answer = None
+from ._extract import extract_answer, same_answer
+from ._options import options_of
 from ._tokens import label_of, values_of
 
 
