@@ -27,8 +27,8 @@ def check_rollouts(
 ) -> dict[str, Any]:
     """Put the thoughts of a few units in their own place, and run a few cells alone through hooks.
 
-    In half precision a tie between two tokens may fall otherwise in another batch, so generations are compared in single
-    and double precision only.
+    In half precision a tie between two tokens may fall otherwise in another batch, so generations are compared in
+    single and double precision only.
 
     Raises
     ------

@@ -108,7 +108,8 @@ def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
         fields.append(Field("p (adj.)", tuple(print_p(p) for p in table["p_adjusted"]), "right"))
     said = filter(None, (adjustment_note(table, "ablation", provenance), *notes(table, "ablation", provenance)))
     sites = [site for site in dict.fromkeys(table["site"]) if site]
-    return Summary(f"Ablation effects at {sites[0]}" if len(sites) == 1 else "Ablation effects", tuple(fields), tuple(said))
+    title = f"Ablation effects at {sites[0]}" if len(sites) == 1 else "Ablation effects"
+    return Summary(title, tuple(fields), tuple(said))
 
 
 def _equivalence(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:

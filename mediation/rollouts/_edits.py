@@ -261,8 +261,8 @@ class TextPlan(AbstractPlan):
         most = self._where.vocabulary
         if most is not None and max(ids, default=0) >= most:
             raise DesignError(
-                f"The thought {text!r} of unit {self._where.unit} holds token {max(ids)}, and the model has embeddings for "
-                f"{most} tokens. Use words that its tokenizer knows."
+                f"The thought {text!r} of unit {self._where.unit} holds token {max(ids)}, and the model has embeddings "
+                f"for {most} tokens. Use words that its tokenizer knows."
             )
         return ids
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -92,3 +94,35 @@ def test_latents_are_the_hidden_states_of_a_run_without_cache(family):
             state = language(inputs_embeds=embeds, use_cache=False, **positions, **deep).last_hidden_state[:, -1:]
         torch.testing.assert_close(state[0, 0], found.latents[0][step], atol=1e-5, rtol=1e-5)
         embeds = torch.cat([embeds, state], dim=1)
+
+
+@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_natural_effects_through_a_thought(family):
+    """Y(x, M(m)) restated: a rollout of x whose latents are those that a plain rollout of m left."""
+    model = thinker(family)
+    inputs = {"0": asked(model, seed=0, answer=START), "1": asked(model, seed=50, answer=START)}
+    pairs = med.Pairs(base=inputs["0"], source=inputs["1"])
+    found = med.mediate(model, pairs, med.latents(), med.LogProb(7), spec=SPEC, rng=0, n_resamples=99, max_new_tokens=N)
+    assert found.provenance["checks"]["consistency"]["cells"] == 6
+    own = {run: med.rollout(model, some, SPEC, max_new_tokens=N) for run, some in inputs.items()}
+    for x in "01":
+        for m in "01":
+            put = med.Oracle([latents[:3] for latents in own[m].latents]).at(med.latents(segment=0))
+            again = med.rollout(model, inputs[x], SPEC, max_new_tokens=5, assignment=put, log_probs=[7])
+            # The logits after the end token are those of the fifth new position.
+            expected = torch.stack([logs[4, 0] for logs in again.log_probs])
+            assert found.units[f"y{x}{m}"].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("family", FAMILIES)
+def test_on_cuda_as_on_cpu(family):
+    model = thinker(family)
+    prompts = asked(model, answer=START)
+    here = med.rollout(model, prompts, SPEC, max_new_tokens=N)
+    there = med.load(copy.deepcopy(model.module), processor=model.processor, device="cuda")
+    found = med.rollout(there, prompts, SPEC, max_new_tokens=N)
+    assert found.ids == here.ids
+    for mine, theirs in zip(found.latents, here.latents, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-3)
