@@ -39,9 +39,8 @@ class FirstRepeat(AbstractIntervention):
         return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
-        """Return the first position, repeated; `hidden` is (rows, positions, features)."""
-        _check_positions(hidden, self)
-        return hidden[:, :1].expand_as(hidden).clone()
+        """Return the first position, repeated; an activation without positions, (rows, features), stays."""
+        return hidden.clone() if hidden.ndim < 3 else hidden[:, :1].expand_as(hidden).clone()
 
 
 @final
@@ -76,13 +75,14 @@ class ShuffleSteps(AbstractIntervention):
         return frozenset({Noise(self.stream)})
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
-        """Return the positions of `hidden`, (rows, positions, features), in another order."""
-        _check_positions(hidden, self)
+        """Return the positions of `hidden` in another order; an activation without any, (rows, features), stays."""
         noise = supplied(Noise(self.stream), hidden, given, by=self).expand_as(hidden)
-        order = noise[..., 0].argsort(dim=1)
+        if hidden.ndim < 3:
+            return hidden.clone()
+        order = noise.flatten(start_dim=2)[..., 0].argsort(dim=1)
         same = (order == torch.arange(order.shape[1], device=order.device)).all(dim=1, keepdim=True)
         order = torch.where(same, order.roll(1, dims=1), order)
-        return hidden.gather(1, order[..., None].expand_as(hidden))
+        return hidden.gather(1, order.reshape(*order.shape, *(1,) * (hidden.ndim - 2)).expand_as(hidden))
 
 
 @final
@@ -201,9 +201,3 @@ class Oracle(AbstractIntervention):
 def _only_thoughts(what: AbstractIntervention, instead: str) -> str:
     return f"{type(what).__name__} is for thoughts: place it at med.latents() or med.imagination(). {instead}"
 
-
-def _check_positions(hidden: Tensor, what: AbstractIntervention) -> None:
-    if hidden.ndim < 3:
-        raise DesignError(
-            f"{what!r} moves positions, and the activation has shape {tuple(hidden.shape)}: no axis of positions."
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, final
 
 import torch
 
@@ -71,6 +71,7 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
     return Batch(inputs, starts, lengths, width)
 
 
+@final
 class Tail:
     """The rows of a batch once their prompts are in the cache: what each new position is told."""
 

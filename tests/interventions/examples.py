@@ -12,13 +12,18 @@ from mediation.interventions import (
     Add,
     Blend,
     Constant,
+    FirstRepeat,
     GaussianNoise,
     Identity,
     Interchange,
     Masked,
     Mean,
+    Oracle,
     RandomDirection,
     Scale,
+    Shorten,
+    ShuffleSteps,
+    Skip,
     Subspace,
     Swap,
     Zero,
@@ -52,6 +57,9 @@ def centre(hidden, shift=None, *, mean):
 
 CUSTOM = {"clip": clip, "toward": toward, "jitter": jitter, "centre": centre}
 
+# These say what a thought is to be, and refuse an activation; tests/analysis/test_thoughts.py has them.
+OF_THOUGHTS: list[AbstractIntervention] = [Skip(), Shorten(2), Oracle([[[0.5, 1.0]], [[2.0, 3.0]]])]
+
 EXAMPLES: list[AbstractIntervention] = [
     Identity(),
     Zero(),
@@ -76,6 +84,9 @@ EXAMPLES: list[AbstractIntervention] = [
     RandomDirection(run="source", stream=2),
     Scale(-1.5),
     Scale([1.0, 2.0, 0.0, -0.1]),
+    FirstRepeat(),
+    ShuffleSteps(),
+    ShuffleSteps(stream=2),
     Add(1.0),
     Add([1.0, 2.0, 3.0, 4.0]),
     Subspace(BASIS, Interchange()),

@@ -31,7 +31,7 @@ from mediation.interventions import (
     intervention,
     stand_in,
 )
-from tests.interventions.examples import BASIS, CUSTOM, EXAMPLES, FEATURES, MASK, POSITIONS
+from tests.interventions.examples import BASIS, CUSTOM, EXAMPLES, FEATURES, MASK, OF_THOUGHTS, POSITIONS
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -74,7 +74,7 @@ def test_every_final_class_is_among_the_examples():
         if inspect.isclass(found) and issubclass(found, AbstractIntervention) and not inspect.isabstract(found)
     }
     assert len(classes) >= 14
-    assert {found.__name__ for found in classes} == {type(example).__name__ for example in EXAMPLES}
+    assert {found.__name__ for found in classes} == {type(example).__name__ for example in [*EXAMPLES, *OF_THOUGHTS]}
     assert all(getattr(found, "__final__", False) for found in classes)
     assert all(not hasattr(example, "__dict__") for example in EXAMPLES)
 
@@ -350,3 +350,11 @@ def test_check_laws_uses_what_it_is_given():
 
     check_laws(Reads(), activation(), {Noise(): torch.ones(4, POSITIONS, FEATURES)})
     assert seen == [48.0, 48.0, 12.0, 12.0, 12.0, 12.0]
+
+
+@pytest.mark.parametrize("example", OF_THOUGHTS, ids=lambda one: type(one).__name__)
+def test_what_a_thought_is_to_be_is_a_value_and_refuses_activations(example):
+    assert example == pickle.loads(pickle.dumps(example))
+    assert hash(example) == hash(eval(repr(example), vars(package) | {"Value": Value}))
+    with pytest.raises(DesignError, match="is for thoughts"):
+        example(torch.zeros(1, 2, 2))
