@@ -100,7 +100,7 @@ def rollout_provenance(study: Rolled, mediator: str, intervention: str, extra: M
         "outcome": study.prepared.label,
         "mediator": mediator,
         "intervention": intervention,
-        "pairs": _pairs(pairs),
+        "pairs": {**_pairs(pairs), "n": len(pairs) - len(extra["units_left_out"])},
         "seed": study.seed,
         "rollout": {
             "spec": repr(study.options.spec),

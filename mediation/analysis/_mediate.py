@@ -14,7 +14,7 @@ from ..engine import World, make_study, run_study
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
-from ..interventions import AbstractIntervention, Assignment, Donor, Interchange, Swap
+from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Interchange, Swap
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
@@ -34,7 +34,7 @@ def mediate(  # noqa: PLR0913
     outcome: AbstractOutcome,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
-    ablation: AbstractIntervention | None = None,
+    ablation: AbstractIntervention | AbstractRewrite | None = None,
     donor: AbstractIntervention | None = None,
     n_draws: int = 1,
     rng: int | np.random.Generator | None = None,
@@ -159,7 +159,7 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, 
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
 
 
-def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | None) -> Assignment | None:
+def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
     if what is None:
         return None
     return Assignment(tuple((site, what) for site in ((sites,) if isinstance(sites, ThoughtSite) else sites)))
@@ -168,14 +168,14 @@ def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | None) -> 
 def _mediation_worlds(
     mediators: Mapping[str, SiteSet | ThoughtSite],
     donor: AbstractIntervention | None,
-    ablation: AbstractIntervention | None,
+    ablation: AbstractIntervention | AbstractRewrite | None,
     estimands: Any,
     *,
     sweep: bool,
 ) -> tuple[dict[Any, dict[str, World]], tuple[AbstractEstimand, ...]]:
     """Return the named worlds of every mediator, and the estimands that they answer."""
     _check_contrast(donor, ablation)
-    plan: dict[str, tuple[Literal["base", "source"], AbstractIntervention | None]] = {}
+    plan: dict[str, tuple[Literal["base", "source"], AbstractIntervention | AbstractRewrite | None]] = {}
     if isinstance(donor, Swap):
         of_base, of_source = replace(donor, run="base"), replace(donor, run="source")
         plan |= {"g00": ("base", of_base), "g01": ("base", of_source)}
@@ -213,7 +213,7 @@ def _check_contrast(donor: object, ablation: object) -> None:
             f"ablation = {ablation!r} is placed at a site already, and ablation is placed at the mediator. Write "
             f"ablation={ablation.entries[0][1]!r}."
         )
-    if ablation is not None and not isinstance(ablation, AbstractIntervention):
+    if ablation is not None and not isinstance(ablation, (AbstractIntervention, AbstractRewrite)):
         raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
 
 

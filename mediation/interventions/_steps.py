@@ -200,4 +200,3 @@ class Oracle(AbstractIntervention):
 
 def _only_thoughts(what: AbstractIntervention, instead: str) -> str:
     return f"{type(what).__name__} is for thoughts: place it at med.latents() or med.imagination(). {instead}"
-

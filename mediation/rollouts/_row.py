@@ -185,7 +185,9 @@ class Row:
         assert isinstance(spec, LatentSpec)
         assert tokens is not None
         free = plan is None or plan.length(len(self.segments) - 1) is None
-        early = spec.steps > 0 and spec.stop == "end_token" and (sampled == tokens.end if free else self._left == 0)
+        # A thought that is replayed was ended by the model if it is shorter than it might be.
+        cut = sampled == tokens.end if free else self._left == 0 and self._fed < spec.steps
+        early = spec.steps > 0 and spec.stop == "end_token" and cut
         if self._left > 0 and not early and not (free and self._near):
             if spec.eos_ends and free and sampled in self._rules.eos:
                 self._plain.append(sampled)

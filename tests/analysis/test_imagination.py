@@ -162,6 +162,18 @@ def test_a_rewriter_of_your_own_and_no_change_at_all():
     np.testing.assert_array_equal(_units(twice, "y"), _units(twice, "ym"))
 
 
+def test_a_rewrite_is_an_ablation_of_the_mediator():
+    found = med.mediate(
+        writer(), med.Pairs(base=BASE, source=SOURCE), med.imagination(), OUTCOME, ablation=med.Blank("w1"), rng=0,
+        n_resamples=99, max_new_tokens=LIMIT,
+    )  # fmt: skip
+    assert {"cde", "int_ref", "pe"} <= set(found.tidy()["estimand"])
+    for unit, prompt in enumerate(SOURCE):
+        blank = [1] * (len(body(writer(), prompt)) - 1)
+        expected = logit_diff(writer(), [*prompt, *blank, END], ANSWER, FOIL)
+        assert _units(found, "y1m")[unit] == pytest.approx(expected, abs=1e-9)
+
+
 def test_words_that_the_model_does_not_know_are_refused():
     with pytest.raises(med.DesignError, match=r"holds token 60, and the model has embeddings for 60 tokens"):
         _ablate(med.Blank())

@@ -115,6 +115,31 @@ def test_natural_effects_through_a_thought(family):
             assert found.units[f"y{x}{m}"].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_of_a_model_that_sees(family):
+    """Hidden states of prompts with images: rows of a padded batch against one plain forward pass a world."""
+    model = thinker(family, attention="eager")
+    base, source = asked(model, seed=0), asked(model, seed=50)
+    words = [prompt.question.split()[-1] for prompt in base]
+    pairs = med.Pairs(base=base, source=source, spans={"word": (words, words)})
+    sites = med.residual(0, at="image") | med.mlp(1, at="word.last") | med.attention(1, head=2, at="last")
+    batch, naive = (
+        med.mediate(model, pairs, sites, med.LogProb(7), rng=0, n_resamples=99, backend=backend)
+        for backend in ("nnsight", "reference")
+    )
+    for world in ("y00", "y01", "y10", "y11"):
+        assert batch.units[world].tolist() == pytest.approx(naive.units[world].tolist(), abs=1e-5)
+    # All that the two inputs differ in passes through the images' positions after block 0, but for the text's own.
+    image = batch.units[batch.units["site"] == "residual[0]@image"]
+    assert (image["y01"] - image["y00"]).abs().max() > 1e-3
+    encoded = encode(pairs, model).runs["base"]
+    placeholder = model.module.config.image_token_id
+    for one, word in zip(encoded, words, strict=True):
+        assert {int(one.ids[i]) for i in one.spans["image"]} == {placeholder}
+        assert "".join(one.tokens[i] for i in one.spans["word"]).strip() == word
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("family", FAMILIES)
 def test_on_cuda_as_on_cpu(family):
