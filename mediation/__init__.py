@@ -103,7 +103,7 @@ if TYPE_CHECKING:
         outcome as outcome,
     )
     from .results import Effects as Effects, Power as Power, effects as effects, power as power, read as read
-    from .rollouts import Sampling as Sampling, Trajectory as Trajectory, rollout as rollout
+    from .rollouts import Sampling as Sampling, Trajectory as Trajectory, do as do, rollout as rollout
     from .sites import (
         InputSite as InputSite,
         Site as Site,
@@ -215,7 +215,7 @@ _NAMES = {
         "outcome",
     ),
     "results": ("Effects", "Power", "effects", "power", "read"),
-    "rollouts": ("Sampling", "Trajectory", "rollout"),
+    "rollouts": ("Sampling", "Trajectory", "do", "rollout"),
     "sites": (
         "InputSite",
         "Site",
