@@ -131,7 +131,7 @@ class ThoughtStudy:
             )
             for row, logits in zip(some, stacked, strict=True):
                 if row.job.plan is None and self.prepared.uses_reference and self._is_reference(row):
-                    self.references[row.job.unit] = logits[-1]
+                    self.references[row.job.unit] = logits[-1].cpu()
             self._read(some, stacked)
         for row in scored:
             row.logits = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -87,8 +87,8 @@ class Roller:
     encoded: tuple[Encoded, ...]
     settings: Settings
 
-    def run(self, jobs: Sequence[Job]) -> list[Row]:
-        """Return the rows of `jobs`, in order."""
+    def run(self, jobs: Sequence[Job], on_rows: Callable[[Sequence[Row]], None] = lambda rows: None) -> list[Row]:
+        """Return the rows of `jobs`, in order; `on_rows` is told those of each batch, to reduce what they hold."""
         how, found = self.how, dict[int, Row]()
         extra = max((len(job.answer or ()) for job in jobs), default=0)
 
@@ -105,6 +105,7 @@ class Roller:
             batch_size=self.settings.batch_size,
         ):
             done: list[Row] = halving(some, numbers, joined)
+            on_rows(done)
             found.update(zip(numbers, done, strict=True))
         return [found[number] for number in range(len(jobs))]
 

@@ -77,7 +77,7 @@ def run_plain(
     roller_for
         From interventions inside the model (None for none) to what decodes with them.
     on_rows
-        Told the rows of each wave, so that what they hold can be reduced.
+        Told the rows of each batch, so that what they hold can be reduced.
     """
     plain = roller_for(None)
     sampled = plain.how.sampling is not None
@@ -85,8 +85,7 @@ def run_plain(
     draws = question.n_draws if sampled else 1
     for run in runs:
         jobs = [_job(question, run, unit, draw) for unit in range(len(question.pairs)) for draw in range(draws)]
-        rows = plain.run(jobs)
-        on_rows(rows)
+        rows = plain.run(jobs, on_rows)
         for job, row in zip(jobs, rows, strict=True):
             ran.plain[run, job.unit, job.draw] = row
             prompt = _prompt_ids(question, job)
@@ -135,8 +134,7 @@ def _run_changed(
                     continue
                 keys.append((number, unit, draw))
                 jobs.append(job_of(question, world, unit, draw, ran.thoughts))
-    rows = roller.run(jobs) if jobs else []
-    on_rows(rows)
+    rows = roller.run(jobs, on_rows) if jobs else []
     ran.rows.update(zip(keys, rows, strict=True))
 
 
