@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .._checks import shown
 from .._errors import BackendError, DataError
 from .._seed import seed_from
 from ..engine._draws import donor_units, noise
@@ -259,7 +258,7 @@ def _changed(case: _Case, unit: int, entries: Sequence[tuple[InputSite, What]]) 
         if site.kind == "prompt":
             return case.units[case.donors(_donor(what))[unit]]  # no other site is there beside it
         if site.kind == "question":
-            one = _asking(one, _new_question(case, unit, what), unit, what)
+            one = one.asking(_new_question(case, unit, what))
     placed = [(site, what) for site, what in entries if site.kind == "image" and isinstance(what, AbstractIntervention)]
     placed.sort(key=lambda entry: (case.boxes[entry[0]][unit] or (), str(entry[0])))
     for site, what in placed:
@@ -307,13 +306,6 @@ def _new_question(case: _Case, unit: int, what: What) -> str:
         pool = tuple(one.question for one in case.units)
         return what(case.units[unit].question, TextGiven(rng=random, pool=pool, unit=unit))
     return str(case.units[case.donors(_donor(what))[unit]].question)
-
-
-def _asking(one: Prompt, question: str, unit: int, what: What) -> Prompt:
-    try:
-        return one.asking(question)
-    except DataError as error:
-        raise DataError(f"do: {what!r} at question: unit {unit} cannot ask {shown(question)}. {error}") from error
 
 
 def _own_seed(rng: int | np.random.Generator | None) -> int:

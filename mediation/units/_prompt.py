@@ -15,6 +15,8 @@ from .._checks import called, shown
 from .._errors import DataError
 from ..models import Model
 
+_UNSAID = "\u241fquestion\u241f"
+
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,12 +32,14 @@ class Prompt:
         Pictures of PIL, paths, or arrays ``(height, width, 3)`` of whole numbers from 0 to 255 or of fractions from 0
         to 1; kept as PIL pictures in RGB.
     question
-        The part of the text that is the question, which ``med.question()`` names; it stands in the text once.
+        The part of the text that is the question, which ``med.question()`` names.
+    offset
+        The character at which the question begins; left out where it stands in the text once.
 
     Raises
     ------
     DataError
-        If an argument is not of its kind, or the question does not stand in the text exactly once.
+        If an argument is not of its kind, or the question does not stand there, or in several places.
 
     Examples
     --------
@@ -46,6 +50,7 @@ class Prompt:
     text: str
     images: tuple[Any, ...] = ()
     question: str | None = None
+    offset: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text:
@@ -54,15 +59,32 @@ class Prompt:
             raise DataError(f"Prompt: images is {called(self.images)}; a list of images is needed: images=[image].")
         object.__setattr__(self, "images", tuple(_picture(one, i) for i, one in enumerate(self.images)))
         if self.question is not None:
-            found = self.text.count(self.question) if isinstance(self.question, str) and self.question else 0
-            if found != 1:
-                times = "does not occur" if not found else f"occurs {found} times"
+            object.__setattr__(self, "offset", self._found())
+
+    def _found(self) -> int:
+        """Return where the question begins."""
+        question, offset = self.question, self.offset
+        if not isinstance(question, str) or (not question and offset is None):
+            raise DataError(f"Prompt: question = {shown(question)}: a text that is not empty is needed, or None.")
+        if offset is not None:
+            if self.text[offset : offset + len(question)] != question:
                 raise DataError(
-                    f"Prompt: question = {shown(self.question)} {times} in the text {shown(self.text)}; once is needed."
+                    f"Prompt: question = {shown(question)} does not begin at character {offset} of {shown(self.text)}."
                 )
+            return offset
+        times = self.text.count(question)
+        if times != 1:
+            found = "does not occur" if not times else f"occurs {times} times"
+            raise DataError(
+                f"Prompt: question = {shown(question)} {found} in the text {shown(self.text)}; once is needed, or give "
+                "the character at which it begins: offset=..."
+            )
+        return self.text.index(question)
 
     def with_(self, **changes: Any) -> Prompt:
         """Return a copy with some fields changed."""
+        if {"text", "question"} & changes.keys():
+            changes.setdefault("offset", None)
         return replace(self, **changes)
 
     def asking(self, question: str) -> Prompt:
@@ -78,8 +100,9 @@ class Prompt:
                 f"{self!r} does not say which part of it is the question. Write it with med.prompts(...), or "
                 "Prompt(text, images, question='...')."
             )
-        before, after = self.text.split(self.question)
-        return Prompt(before + question + after, self.images, question)
+        assert self.offset is not None
+        before, after = self.text[: self.offset], self.text[self.offset + len(self.question) :]
+        return Prompt(before + question + after, self.images, question, self.offset)
 
     def digest(self) -> bytes:
         """Return bytes that tell this prompt from others (sha256 of text, sizes and pixels)."""
@@ -141,10 +164,15 @@ def prompts(
             "med.Prompt(text, images)."
         )
     plain = model.processor is None
-    return [
-        Prompt(_written(writer, question, mine, system, plain=plain) + answer, mine, question)
-        for question, mine in zip(questions, pictures, strict=True)
-    ]
+    found = []
+    for question, mine in zip(questions, pictures, strict=True):
+        text = _written(writer, question, mine, system, plain=plain)
+        inside = question if question in text else question.strip()
+        # Where the question is also a word of the template, its place is that of one that is not.
+        several = text.count(inside) > 1
+        offset = _written(writer, _UNSAID, mine, system, plain=plain).index(_UNSAID) if several else None
+        found.append(Prompt(text + answer, mine, inside, offset))
+    return found
 
 
 def _written(writer: Any, question: str, images: tuple[Any, ...], system: str | None, *, plain: bool) -> str:

@@ -421,8 +421,6 @@ GREY = med.Constant(0.5)
         (_pair(), med.Constant([1.0, 2.0]).at(med.image()), None, med.DesignError, ["(2,)", "(1, 4, 5, 3)"]),
         (_pair(), broken().at(med.image()), None, med.BackendError, ["broken()", "unit 0", "NaN or infinity"]),
         (_pair(), med.Skip().at(med.image()), None, med.DesignError, ["a thought", "pixels"]),
-        (_pair(), med.ReplaceText("Q").at(med.question()), None, med.DataError, ["unit 0 cannot ask 'Q'", "2 times"]),
-        (_pair(), med.Truncate(0).at(med.question()), None, med.DataError, ["unit 0 cannot ask ''"]),
         ([], GREY.at(med.image()), None, med.DataError, ["empty"]),
         ("a text", med.Swap().at(med.prompt()), None, med.DataError, ["[input]"]),
         (_pair()[0], GREY.at(med.image()), None, med.DataError, ["[input]"]),
