@@ -13,7 +13,7 @@ from .._errors import BackendError
 from ..engine import World
 from ..engine._hooks import HookBackend
 from ..interventions import Assignment, Interchange
-from ..rollouts import Question, Ran, Row, job_of, thought_entries
+from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
 
 if TYPE_CHECKING:
     from ._thought_runs import ThoughtStudy
@@ -49,7 +49,11 @@ def _own_thoughts(study: ThoughtStudy, question: Question, world: World, ran: Ra
     jobs, rows = [], []
     for run in dict.fromkeys(run for run, _, _ in ran.plain):
         same = World(run, Assignment(((site, Interchange("same")),)))  # type: ignore[arg-type]
-        units = [unit for (of, unit, draw), row in ran.plain.items() if of == run and draw == 0 and _whole(row, study)]
+        units = [
+            unit
+            for (of, unit, draw), row in ran.plain.items()
+            if of == run and draw == 0 and _whole(row, ran.thoughts.get(run, unit, 0))
+        ]
         for unit in sorted({units[i] for i in (0, len(units) // 2, -1)}) if units else ():
             jobs.append(job_of(question, same, unit, 0, ran.thoughts))
             rows.append(ran.plain[run, unit, 0])
@@ -63,10 +67,10 @@ def _own_thoughts(study: ThoughtStudy, question: Question, world: World, ran: Ra
     return {"cells": len(jobs), "max_abs_difference": worst}
 
 
-def _whole(row: Row, study: ThoughtStudy) -> bool:
-    """Return True if a row has a thought that was closed, and an outcome."""
-    odd = {"never closed", "several thoughts"} & set(row.flags)
-    return bool(row.segments or study.options.settings) and not odd and row.stopped not in ("flagged", "nan", "length")
+def _whole(row: Row, thought: Thought) -> bool:
+    """Return True if a row has thoughts, all of them closed."""
+    closed = len(thought) > 0 and all(thought.bodies)
+    return closed and "never closed" not in row.flags and row.stopped not in ("flagged", "nan")
 
 
 def _sample(

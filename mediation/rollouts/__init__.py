@@ -15,6 +15,7 @@ from ._roller import (
 from ._rollout import rollout as rollout, settings_from as settings_from
 from ._row import Row as Row
 from ._sampling import Sampling as Sampling
+from ._thoughts import Thought as Thought
 from ._told import told_of as told_of
 from ._trajectory import Trajectory as Trajectory
 from ._worlds import (

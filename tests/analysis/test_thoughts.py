@@ -22,7 +22,9 @@ from tests.rollouts.replay import (
 )
 
 ARMS = ["in-loop", "after-the-fact"]
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning"
+)
 
 
 def _units(result: med.Effects, name: str) -> np.ndarray:
@@ -201,6 +203,26 @@ def test_generations_go_on_from_the_other_thought():
     for unit, prompt in enumerate(BASE):
         expected = said(model, prompt, thought(model, SOURCE[unit]), 1)[0]
         assert _units(found, "y01")[unit] == expected
+
+
+def test_generations_are_checked_too():
+    pairs = med.Pairs(base=BASE, source=SOURCE)
+    found = med.mediate(
+        exact(), pairs, med.latents(), med.ThoughtLength(), spec=SPEC, rng=0, n_resamples=99, max_new_tokens=9
+    )
+    checks = found.provenance["checks"]
+    assert (checks["consistency"]["cells"], checks["sample"]["cells"]) == (6, 3)
+
+
+def test_a_backend_that_does_not_put_thoughts_back_reports_nothing(monkeypatch):
+    from mediation.rollouts import _edits
+
+    def wrong(self, segment, step, own):
+        return own + 0.01
+
+    monkeypatch.setattr(_edits.LatentPlan, "latent", wrong)
+    with pytest.raises(med.BackendError, match="Its own thought in its own place changed the outcome of unit 0"):
+        _mediate(med.latents())
 
 
 def test_the_batch_and_the_backend_do_not_matter():
