@@ -92,7 +92,7 @@ def tell(flags: Mapping[int, str], n: int, study: ThoughtStudy, ran: Ran) -> Non
     if not flags:
         return
     if len(flags) == n:
-        raise DataError(no_thoughts(study, ran))
+        raise DataError(no_thoughts(study, ran, sorted(set(flags.values()))))
     reasons: dict[str, list[int]] = {}
     for unit, reason in flags.items():
         reasons.setdefault(reason, []).append(unit)
@@ -108,16 +108,15 @@ def tell(flags: Mapping[int, str], n: int, study: ThoughtStudy, ran: Ran) -> Non
     )
 
 
-def no_thoughts(study: ThoughtStudy, ran: Ran) -> str:
+def no_thoughts(study: ThoughtStudy, ran: Ran, reasons: Sequence[str]) -> str:
     """Return the message of a study in which no thought can be compared."""
     spec = study.options.spec
     start = spec.start if spec is not None else ""
     some = next(iter(ran.plain.values()))
     tokenizer = study.model.tokenizer
     said = repr(tokenizer.decode(some.ids)[:120]) if tokenizer is not None else str(some.ids[:20])
-    flags = sorted({flag for row in ran.plain.values() for flag in row.flags}) or ["never opened"]
     return (
-        f"No unit has a thought that can be compared (flags: {', '.join(flags)}). A thought opens where the model says "
+        f"No unit has a thought that can be compared ({'; '.join(reasons)}). A thought opens where the model says "
         f"{start!r}, or where the prompt ends in it; the first unit says {said}. Check the spec, end the prompts with "
         f"{start!r}, or allow more tokens (max_new_tokens = {study.options.settings.max_new_tokens})."
     )

@@ -142,7 +142,7 @@ def _expanded(site: ThoughtSite, study: ThoughtStudy, ran: Ran) -> list[ThoughtS
         if len(thought.latents) > segment and len(thought.latents[segment])
     ]
     if not lengths:
-        raise DataError(no_thoughts(study, ran))
+        raise DataError(no_thoughts(study, ran, ["never opened"]))
     return [site.with_(step=step) for step in range(min(lengths))]
 
 
@@ -163,7 +163,11 @@ def _run(
     frames = []
     for key, named in worlds.items():
         frames.append(frame_of(study, labels[key], named, order=order, values=values, kept=kept, ran=ran))
-    names = {order.index(world): name for named in worlds.values() for name, world in named.items()}
+    names = {
+        order.index(world): labels[key].get("arm") or name if name == "ym" else name
+        for key, named in worlds.items()
+        for name, world in named.items()
+    }
     extra = {
         "units_left_out": {str(unit): flag for unit, flag in flags.items()},
         "unparsed": unparsed_rates(study, names, ran, lambda unit: unit not in flags),
