@@ -16,8 +16,8 @@ The arms of a round run one after the other, in an order that moves on with the 
 rounds of an arm's time by that of `generate` in the same round, and its spread the smallest and largest of them;
 milliseconds are those of the fastest round, by position of the batch. The first round warms up and is not counted.
 Where other work shares the machine, `--threads 1 --clock cpu` counts the processor time of one thread, which that work
-touches least. The vision model is a random one of the real class Qwen2_5_VLForConditionalGeneration, far smaller than those in use:
-what a step costs beside its matrix products weighs more there.
+touches least. The vision model is a random one of the real class Qwen2_5_VLForConditionalGeneration, far smaller than
+those in use: what a step costs beside its matrix products weighs more there.
 """
 
 from __future__ import annotations
