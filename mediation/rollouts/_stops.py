@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
@@ -19,7 +19,7 @@ from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve
 from ..specs import LatentSpec
-from ..units import Encoding
+from ..units import Encoded, Encoding
 from ._batch import prompt_batch
 
 _See = Callable[[Tensor], Tensor | None]
@@ -95,8 +95,15 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
     if spec is not None:
         embedding, state = _ends(model, spec)
         places += [(embedding, "output"), state]
-    order = execution_order(model, prompt_batch(model, [encoding.of("base", 0)]).inputs, places) if places else {}
+    order = _order(model, encoding.of("base", 0), places) if places else {}
     return Stops(placed=placed, embedding=embedding, state=state, order=order)
+
+
+def _order(model: Model, prompt: Encoded, places: Sequence[tuple[str, str]]) -> Order:
+    """Return when `places` are reached in a decoding step, which reads one token and no image."""
+    assert prompt.ids is not None
+    step = replace(prompt, ids=prompt.ids[-1:], features={}, axes=None)
+    return execution_order(model, prompt_batch(model, [step]).inputs, places)
 
 
 def _placed(model: Model, encoding: Encoding, assignment: Assignment) -> _Placed:
