@@ -23,6 +23,7 @@ those in use: what a step costs beside its matrix products weighs more there.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -45,10 +46,14 @@ _MORE = " and then of the other boats too, one after another"
 
 @dataclass(frozen=True)
 class Case:
-    """A model, its prompts (they end in the start token), and what makes a batch for `generate` out of them."""
+    """A model, its prompts (they end in the start token), and what makes a batch for `generate` out of them.
+
+    `bare` shares the weights of the model's module and is never given to nnsight, which leaves its mark on a module.
+    """
 
     name: str
     model: med.Model
+    bare: Any
     prompts: Sequence[Any]
     batch: Callable[[Sequence[Any]], Any]
 
@@ -75,7 +80,7 @@ def text_case(name: str | None, rows: int) -> Case:
 
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    return Case(type(model.module).__name__, model, prompts, batch)
+    return Case(type(model.module).__name__, model, bare(model.module), prompts, batch)
 
 
 def vision_case(rows: int, layers: int, width: int) -> Case:
@@ -101,30 +106,32 @@ def vision_case(rows: int, layers: int, width: int) -> Case:
             padding_side="left",
         )
 
-    return Case(type(module).__name__, model, prompts, batch)
+    return Case(type(module).__name__, model, bare(module), prompts, batch)
 
 
-def never_ends(module: Any) -> None:
-    """Take the tokens that end a row from a model."""
+def bare(module: Any) -> Any:
+    """Return a copy of a model, with the same weights, that has no tokens that end a row; nor has the model then."""
     for holder in (module.generation_config, module.config, module.config.get_text_config()):
         holder.eos_token_id = None
+    return copy.deepcopy(module, {id(held): held for held in (*module.parameters(), *module.buffers())})
 
 
 def arms_of(case: Case, *, thoughts: int, words: int) -> list[Arm]:
     """Return the arms; each is given prompts and returns how many positions every row has added."""
     total, model = thoughts + words, case.model
     spec = med.LatentSpec(START, END, steps=thoughts, segments=1)
+    unmarked = med.load(case.bare, tokenizer=model.tokenizer, processor=model.processor)
 
     def generate(some: Sequence[Any]) -> list[int]:
         inputs = case.batch(some)
         with torch.no_grad():
-            found = model.module.generate(**inputs, do_sample=False, max_new_tokens=total, pad_token_id=0)
+            found = case.bare.generate(**inputs, do_sample=False, max_new_tokens=total, pad_token_id=0)
         return [found.shape[1] - inputs["input_ids"].shape[1]] * len(found)
 
     def rollout(what: med.Assignment | None, backend: str) -> Callable[[Sequence[Any]], list[int]]:
         def run(some: Sequence[Any]) -> list[int]:
             found = med.rollout(
-                model,
+                unmarked if backend == "hooks" else model,
                 some,
                 spec if what is not None else None,
                 max_new_tokens=total,
@@ -160,7 +167,6 @@ def measure(
     case: Case, arms: Sequence[Arm], batches: Sequence[int], *, total: int, repeats: int, clock: Callable[[], float]
 ) -> dict[int, dict[str, list[float]]]:
     """Return the seconds of a position of every arm, by batch and round."""
-    never_ends(case.model.module)
     found: dict[int, dict[str, list[float]]] = {rows: {} for rows in batches}
     for turn in range(repeats + 1):
         for rows in batches:
