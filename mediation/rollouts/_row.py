@@ -76,7 +76,7 @@ class Row:
     """The state of one row; `take` is told what the model has put out, and decides what comes next."""
 
     __slots__ = (
-        "_closing", "_fed", "_left", "_mark", "_near", "_plain", "_queue", "_rules", "_thinking", "_writing",
+        "_closing", "_fed", "_free", "_left", "_mark", "_near", "_plain", "_queue", "_rules", "_thinking", "_writing",
         "flags", "ids", "job", "latents", "logits", "opened", "scores", "scoring", "segments", "stopped", "value",
         "vector",
     )  # fmt: skip
@@ -97,6 +97,7 @@ class Row:
         self._plain: list[int] = []
         self._queue: deque[int] = deque()
         self._thinking = self._writing = self._closing = self._near = False
+        self._free = True
         self._fed = self._left = self._mark = 0
         spec = rules.spec
         if rules.tokens is not None and prompt[-1] == rules.tokens.start and self._opens():
@@ -174,17 +175,16 @@ class Row:
         spec, plan = self._rules.spec, self.job.plan
         assert isinstance(spec, LatentSpec)
         asked = plan.length(len(self.segments)) if plan is not None else None
-        self._left = spec.steps if asked is None else asked
+        self._left, self._free = (spec.steps, True) if asked is None else (asked, False)
         self._fed, self._thinking, self._near = 0, True, False
         self.segments.append((at, at))
         self.latents.append([])
 
     def _think(self, sampled: int, hidden: Tensor, logits: Tensor) -> None:
         """Feed another latent, or end the thought."""
-        spec, tokens, plan = self._rules.spec, self._rules.tokens, self.job.plan
+        spec, tokens, free = self._rules.spec, self._rules.tokens, self._free
         assert isinstance(spec, LatentSpec)
         assert tokens is not None
-        free = plan is None or plan.length(len(self.segments) - 1) is None
         # A thought that is replayed was ended by the model if it is shorter than it might be.
         cut = sampled == tokens.end if free else self._left == 0 and self._fed < spec.steps
         early = spec.steps > 0 and spec.stop == "end_token" and cut
