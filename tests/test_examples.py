@@ -12,6 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "examples").rglob("*.py"))
 NAMES = [str(script.relative_to(ROOT / "examples")) for script in SCRIPTS]
+RUNS = [
+    pytest.param(script, id=name, marks=pytest.mark.slow if "find_model" in script.read_text() else ())
+    for script, name in zip(SCRIPTS, NAMES, strict=True)
+]  # real weights take a minute
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +26,7 @@ def _close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+@pytest.mark.parametrize("script", RUNS)
 def test_example_runs(script, tmp_path, monkeypatch, capsys):
     picture = tmp_path / "picture.png"
     monkeypatch.chdir(tmp_path)
