@@ -3,6 +3,7 @@
 After one example, SmolLM2-135M writes a thought such as "Italy's capital is Rome" between two brackets. By a latent
 spec it thinks between the same brackets in four of its own hidden states, for which it was never trained. Base and
 source differ in the country. A thought that holds the answer can be copied from; any other leaves it to the question.
+How much is copied hangs on the example: without its last words, "It is Warsaw.", far less goes through the thought.
 
 `matched` gives arms that do the same to both, so that what they do can be compared. The words of another unit name
 another capital. No thought at all is the same text for both, and the script checks that it gives the same outcome.
