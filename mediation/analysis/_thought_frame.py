@@ -71,8 +71,8 @@ def odd_units(study: ThoughtStudy, ran: Ran, values: Array) -> dict[int, str]:
         opened = len(ran.thoughts.get(run, unit, row.job.draw))
         counts.setdefault(unit, set()).add(opened)
         reason = next((flag for flag in row.flags if flag in _GONE), None)
-        if reason is None and not opened:
-            reason = "never opened"
+        if reason is None and opened <= (study.segment or 0):
+            reason = "never opened" if not opened else f"no thought {study.segment}"
         if reason is not None:
             found.setdefault(unit, reason)
     if study.segment is None and study.prepared.judge is not None:

@@ -19,7 +19,6 @@ from ..provenance import rollout_provenance
 from ..results import Effects, summarise
 from ..rollouts import Ran, check_site, check_world, plain_runs
 from ..sites import ThoughtSite
-from ..specs import LatentSpec
 from ..units import Encoding, Pairs
 from ._thought_frame import frame_of, no_thoughts, odd_units, tell
 from ._thought_options import ThoughtOptions
@@ -47,9 +46,11 @@ def mediate_thought(
     """
     check_site(site, options.spec)
     study = _study(model, pairs, outcome, options, settings, encoding, n_draws=n_draws, segment=site.segment)
+    sweep = not site.is_concrete
+    asked, _ = plan({str(site): site.with_(step=0) if sweep else site}, sweep=sweep)
+    _check(asked, study)
     ran = _plain(study, ["base", "source"])
     sites = _expanded(site, study, ran)
-    sweep = not site.is_concrete
     worlds, wanted = plan({str(one): one for one in sites}, sweep=sweep)
     labels = {name: {"site": name} for name in worlds}
     units, extra = _run(study, worlds, labels, ran)
@@ -75,8 +76,7 @@ def ablate_thought(
     segment = max((one for one in segments if one is not None), default=None)
     study = _study(model, pairs, outcome, options, settings, encoding, n_draws=n_draws, segment=segment, reference=run)
     worlds = {key: {"y": World(run), "ym": World(run, arm)} for key, arm in arms.items()}
-    for named in worlds.values():
-        check_world(named["ym"], options.spec, len(pairs), pairs=pairs.source is not None)
+    _check(worlds, study)
     needed = plain_runs([world for named in worlds.values() for world in named.values()])
     ran = _plain(study, needed)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in worlds}
@@ -118,6 +118,12 @@ def _study(
     )
 
 
+def _check(worlds: Named, study: ThoughtStudy) -> None:
+    """Check every world before anything runs."""
+    for world in dict.fromkeys(world for named in worlds.values() for world in named.values()):
+        check_world(world, study.options.spec, len(study.pairs), pairs=study.pairs.source is not None)
+
+
 def _plain(study: ThoughtStudy, runs: Sequence[str]) -> Ran:
     for run in runs:
         study.pairs.inputs(run)
@@ -133,8 +139,6 @@ def _expanded(site: ThoughtSite, study: ThoughtStudy, ran: Ran) -> list[ThoughtS
     """Return the single sites that `site` stands for: the steps that all thoughts have."""
     if site.is_concrete:
         return [site]
-    if not isinstance(study.options.spec, LatentSpec):
-        return [site.with_(step="all")]
     segment = site.segment or 0
     lengths = [
         len(thought.latents[segment])
@@ -151,9 +155,7 @@ def _run(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Run the worlds and return the unit-level frame, without the units that are left out, and what was found."""
     order = list(dict.fromkeys(world for named in worlds.values() for world in named.values()))
-    spec, pairs = study.options.spec, study.pairs
-    for world in order:
-        check_world(world, spec, len(pairs), pairs=pairs.source is not None)
+    pairs = study.pairs
     study.options.progress.start(len(order) * len(pairs) * study.options.settings.max_new_tokens, "rollouts")
     values = study.run(order, ran)
     study.options.progress.close()

@@ -18,6 +18,7 @@ from .._errors import BackendError, DesignError
 from .._values import Value
 from ._abstract import AbstractIntervention, spelled_value
 from ._broadcast import numbers, placed
+from ._function import bound_parameters, check_function
 from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
 
 _INJECTED: dict[str, Need] = {
@@ -54,11 +55,8 @@ class InterventionFactory:
 
     def __post_init__(self) -> None:
         function: object = self.function
-        if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-            found = getattr(function, "__qualname__", repr(function))
-            raise DesignError(f"@intervention: a function with a name is needed, found {found}. Use `def`.")
-        _check_signature(function)
-        _check_closure(function)
+        check_function(function, "@intervention", "hidden", "activation", _INJECTED)
+        assert isinstance(function, types.FunctionType)
         object.__setattr__(self, "module", function.__module__)
         object.__setattr__(self, "qualname", function.__qualname__)
         object.__setattr__(self, "source", _source_digest(function))
@@ -105,13 +103,7 @@ class InterventionFactory:
         for name in params:
             if name not in wanted:
                 raise DesignError(self._unknown(name, list(wanted)))
-        bound: list[tuple[str, Hashable]] = []
-        for name, item in wanted.items():
-            value = params.get(name, item.default)
-            if value is inspect.Parameter.empty:
-                raise DesignError(f"{self.name}: parameter {name!r} has no default and was not given.")
-            bound.append((name, _stored(value, what=f"{self.name}: {name}")))
-        return Custom(self, tuple(bound))
+        return Custom(self, bound_parameters(self.name, wanted, params, _stored))
 
     def at(self, site: object) -> NoReturn:
         """Refuse: what is placed at a site is an intervention, made by a call.
@@ -230,37 +222,6 @@ def intervention(function: Callable[..., Tensor]) -> InterventionFactory:
     return InterventionFactory(function)
 
 
-def _check_signature(function: types.FunctionType) -> None:
-    name, items = function.__name__, list(inspect.signature(function).parameters.values())
-    for item in items:
-        if item.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-            raise DesignError(f"@intervention: {name} takes {item}; name every parameter instead.")
-    if not items or items[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise DesignError(f"@intervention: {name} takes no activation. Write def {name}(hidden, ...).")
-    for item in items[1:]:
-        if item.kind is inspect.Parameter.POSITIONAL_ONLY:
-            raise DesignError(f"@intervention: {name} takes {item.name!r} by place only; remove the `/`.")
-        if item.name in _INJECTED and item.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise DesignError(
-                f"@intervention: {name} takes {item.name!r}, which the run fills in, by place. "
-                f"Write it after a star: def {name}(hidden, ..., *, {item.name})."
-            )
-
-
-def _check_closure(function: types.FunctionType) -> None:
-    """Refuse variables of an enclosing function: they change what it does, and cannot be compared."""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            value = cell.cell_contents
-        except ValueError:
-            value = None
-        if not isinstance(value, types.ModuleType):
-            raise DesignError(
-                f"@intervention: {function.__name__} reads {name!r} from the function around it. "
-                f"Make it a parameter: def {function.__name__}(hidden, {name}=...)."
-            )
-
-
 def _source_digest(function: types.FunctionType) -> str:
     try:
         text = inspect.getsource(function)
@@ -291,7 +252,7 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def _stored(value: object, *, what: str) -> Hashable:
+def _stored(value: object, what: str) -> Hashable:
     if isinstance(value, (list, Tensor, np.ndarray)):
         stored = Value(value)
         return numbers(value, what=what) if stored.data.is_floating_point() else stored

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, final
 from .._checks import called, suggestion
 from .._errors import BackendError, DesignError
 from ._custom import _constants, _source_digest
+from ._function import bound_parameters, check_function
 from ._rewrite import NO_TEXT_GIVEN, AbstractRewrite, TextGiven, TextNeed, random_numbers, thoughts_of_all
 
 _INJECTED: dict[str, TextNeed] = {"rng": "rng", "pool": "pool"}
@@ -42,11 +43,8 @@ class RewriteFactory:
 
     def __post_init__(self) -> None:
         function: object = self.function
-        if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-            found = getattr(function, "__qualname__", repr(function))
-            raise DesignError(f"@rewriter: a function with a name is needed, found {found}. Use `def`.")
-        _check_signature(function)
-        _check_closure(function)
+        check_function(function, "@rewriter", "text", "text", _INJECTED)
+        assert isinstance(function, types.FunctionType)
         object.__setattr__(self, "module", function.__module__)
         object.__setattr__(self, "qualname", function.__qualname__)
         object.__setattr__(self, "source", _source_digest(function))
@@ -93,13 +91,7 @@ class RewriteFactory:
         for name in params:
             if name not in wanted:
                 raise DesignError(self._unknown(name, list(wanted)))
-        bound: list[tuple[str, Hashable]] = []
-        for name, item in wanted.items():
-            value = params.get(name, item.default)
-            if value is inspect.Parameter.empty:
-                raise DesignError(f"{self.name}: parameter {name!r} has no default and was not given.")
-            bound.append((name, _stored(value, what=f"{self.name}: {name}")))
-        return CustomRewrite(self, tuple(bound))
+        return CustomRewrite(self, bound_parameters(self.name, wanted, params, _stored))
 
     def at(self, site: object) -> NoReturn:
         """Refuse: what is placed at a site is a rewrite, made by a call.
@@ -210,42 +202,11 @@ def rewriter(function: Callable[..., str]) -> RewriteFactory:
     return RewriteFactory(function)
 
 
-def _check_signature(function: types.FunctionType) -> None:
-    name, items = function.__name__, list(inspect.signature(function).parameters.values())
-    for item in items:
-        if item.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-            raise DesignError(f"@rewriter: {name} takes {item}; name every parameter instead.")
-    if not items or items[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise DesignError(f"@rewriter: {name} takes no text. Write def {name}(text, ...).")
-    for item in items[1:]:
-        if item.kind is inspect.Parameter.POSITIONAL_ONLY:
-            raise DesignError(f"@rewriter: {name} takes {item.name!r} by place only; remove the `/`.")
-        if item.name in _INJECTED and item.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise DesignError(
-                f"@rewriter: {name} takes {item.name!r}, which the run fills in, by place. "
-                f"Write it after a star: def {name}(text, ..., *, {item.name})."
-            )
-
-
-def _check_closure(function: types.FunctionType) -> None:
-    """Refuse variables of an enclosing function: they change what it does, and cannot be compared."""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            is_module = isinstance(cell.cell_contents, types.ModuleType)
-        except ValueError:
-            is_module = False
-        if not is_module:
-            raise DesignError(
-                f"@rewriter: {function.__name__} reads {name!r} from the function around it. "
-                f"Make it a parameter: def {function.__name__}(text, {name}=...)."
-            )
-
-
-def _stored(value: object, *, what: str) -> Hashable:
+def _stored(value: object, what: str) -> Hashable:
     """Return `value` with lists and arrays as tuples."""
     plain = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(plain, (list, tuple)):
-        return tuple(_stored(one, what=what) for one in plain)
+        return tuple(_stored(one, what) for one in plain)
     try:
         hash(plain)
     except TypeError:

@@ -78,7 +78,7 @@ class Where:
 class LatentPlan(AbstractPlan):
     """What is done to the latent thoughts of one row."""
 
-    __slots__ = ("_entries", "_fixed", "_history", "_where")
+    __slots__ = ("_entries", "_fixed", "_history", "_noise", "_where")
 
     def __init__(self, entries: Sequence[Entry], where: Where) -> None:
         """Keep the entries in order; a unit's own oracle is taken from those of all units."""
@@ -86,6 +86,7 @@ class LatentPlan(AbstractPlan):
         self._entries = [(site, _own_oracle(what, where.unit)) for site, what in entries]
         self._fixed: dict[int, Tensor] = {}
         self._history: dict[tuple[int, int], Tensor] = {}
+        self._noise: dict[int, Tensor] = {}
 
     def length(self, segment: int) -> int | None:
         """Return the number of latents: of the donor's or of the plain thought, where that is put in as a whole."""
@@ -113,6 +114,12 @@ class LatentPlan(AbstractPlan):
             if site.when == "in-loop" and not isinstance(what, (Skip, Shorten)):
                 vector = self._in_loop(number, site, what, segment, step, vector)
         return vector.to(own.dtype)
+
+    def closed(self, segment: int, steps: int) -> None:
+        """Check that the thought had the steps that were to be changed in the loop."""
+        for site, _ in self._mine(segment):
+            if site.when == "in-loop" and site.step != "all":
+                _places(site, steps)
 
     def body(self, segment: int) -> tuple[int, ...] | None:
         """Return None: latents are no tokens."""
@@ -160,10 +167,7 @@ class LatentPlan(AbstractPlan):
                 return self._thought(self._where.given_by(need), segment)
         if not len(whole):
             return whole
-        try:
-            chosen = positions_of(site.step, len(whole), {}, "thought")
-        except SiteError as error:
-            raise UnplaceableError("no such step") from error
+        chosen = _places(site, len(whole))
         changed, index = whole.clone(), list(chosen)
         if isinstance(what, Oracle):
             changed[index] = _given_by_hand(what)[index].to(whole)
@@ -186,9 +190,7 @@ class LatentPlan(AbstractPlan):
         given: dict[Need, Tensor] = {}
         for need in what.needs():
             if isinstance(need, Noise):
-                shape = (max(where.steps, max(chosen) + 1), like.shape[-1])
-                drawn = noise(shape, seed=where.thoughts.seed, unit=where.unit, draw=where.draw, stream=need.stream)
-                given[need] = drawn.to(like.device)[wanted][None]
+                given[need] = self._drawn(need.stream, max(chosen) + 1, like)[wanted][None]
                 continue
             if isinstance(need, Donor):
                 found = self._thought(where.given_by(need), segment)
@@ -203,6 +205,15 @@ class LatentPlan(AbstractPlan):
             filled[: len(found)] = found[: len(filled)]
             given[need] = filled[wanted][None].to(like.dtype)
         return given
+
+    def _drawn(self, stream: int, steps: int, like: Tensor) -> Tensor:
+        """Return the noise of this row, a row a step; drawn once for all steps and thoughts."""
+        where, held = self._where, self._noise.get(stream)
+        if held is None or len(held) < steps:
+            shape = (max(where.steps, steps), like.shape[-1])
+            drawn = noise(shape, seed=where.thoughts.seed, unit=where.unit, draw=where.draw, stream=stream)
+            held = self._noise[stream] = drawn.to(like.device)
+        return held
 
 
 @final
@@ -222,6 +233,9 @@ class TextPlan(AbstractPlan):
     def latent(self, segment: int, step: int, own: Tensor) -> Tensor:
         """Return the vector as it is."""
         return own
+
+    def closed(self, segment: int, steps: int) -> None:
+        """Do nothing: a written thought has no steps."""
 
     def body(self, segment: int) -> tuple[int, ...] | None:
         """Return the tokens that stand for the thought, the end marker included."""
@@ -248,7 +262,7 @@ class TextPlan(AbstractPlan):
         rng = np.random.default_rng(
             np.random.SeedSequence((where.thoughts.seed, _REWRITE, where.unit, where.draw, segment))
         )
-        pool = tuple(one.strip() for one in where.thoughts.pool(where.run))
+        pool = where.thoughts.pool(where.run) if "pool" in what.needs() else ()
         new = what(inside, TextGiven(rng=rng, pool=pool, unit=where.unit))
         if new == inside:
             return original
@@ -265,6 +279,14 @@ class TextPlan(AbstractPlan):
                 f"for {most} tokens. Use words that its tokenizer knows."
             )
         return ids
+
+
+def _places(site: ThoughtSite, steps: int) -> tuple[int, ...]:
+    """Return the steps of a thought that `site` names."""
+    try:
+        return positions_of(site.step, steps, {}, "thought")
+    except SiteError as error:
+        raise UnplaceableError("no such step") from error
 
 
 def _body(thought: Thought, segment: int) -> tuple[int, ...]:

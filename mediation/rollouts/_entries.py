@@ -15,6 +15,8 @@ from ..interventions import (
     Identity,
     Interchange,
     Oracle,
+    ReplaceText,
+    RewriteChain,
     Shorten,
     ShuffleSteps,
     Skip,
@@ -63,7 +65,7 @@ def check_world(world: World, spec: Spec | None, n: int, *, pairs: bool) -> None
         if site.kind == "latents":
             _check_latents(site, what, n)
         else:
-            _check_text(site, what)
+            _check_text(site, what, n)
         needs = what.needs() if isinstance(what, AbstractIntervention) else ()
         lone = [need for need in needs if isinstance(need, Donor) and need.run == "other"]
         if lone and not pairs:
@@ -96,6 +98,12 @@ def _check_latents(site: ThoughtSite, what: object, n: int) -> None:
         raise DesignError(f"{site}: {called(what)} is placed there; an intervention is needed.")
     if isinstance(what, _WHOLE) and site.step != "all":
         raise DesignError(f"{what!r} at {site}: it is about the thought as a whole. Leave step out.")
+    inside = next((kind for kind in (*_WHOLE, Oracle) if holds(what, kind)), None)
+    if inside is not None and not isinstance(what, inside):
+        raise DesignError(
+            f"{what!r} at {site}: {inside.__name__} says what the thought is to be, so it stands alone. Take it out of "
+            "the composition."
+        )
     if isinstance(what, Oracle) and len(what.values) != n:
         raise DesignError(f"Oracle has values for {len(what.values)} units, and there are {n}; one a unit is needed.")
     if site.when == "in-loop" and holds(what, ShuffleSteps):
@@ -106,12 +114,18 @@ def _check_latents(site: ThoughtSite, what: object, n: int) -> None:
         )
 
 
-def _check_text(site: ThoughtSite, what: object) -> None:
+def _check_text(site: ThoughtSite, what: object, n: int) -> None:
     if not isinstance(what, (AbstractRewrite, Interchange, Swap, Skip, Identity)):
         raise DesignError(
             f"{what!r} at {site} changes vectors, and a written thought is text. Use med.Swap(), med.Skip(), or a "
             "rewrite such as med.Blank() or med.ShuffleWords(); med.matched(med.imagination()) lists them."
         )
+    for one in what.parts if isinstance(what, RewriteChain) else (what,):
+        if isinstance(one, ReplaceText) and isinstance(one.text, tuple) and len(one.text) != n:
+            raise DesignError(
+                f"ReplaceText has texts for {len(one.text)} units, and there are {n}; one text for all, or one a unit, "
+                "is needed."
+            )
 
 
 def holds(what: object, kind: type) -> bool:

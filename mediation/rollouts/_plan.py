@@ -25,5 +25,9 @@ class AbstractPlan(ABC):
         """Return the vector that is fed at a latent step, ``(hidden,)``; `own` is the one that the model made."""
 
     @abstractmethod
+    def closed(self, segment: int, steps: int) -> None:
+        """Hear that a thought ended after `steps` latents; UnplaceableError if one that was asked is not there."""
+
+    @abstractmethod
     def body(self, segment: int) -> tuple[int, ...] | None:
         """Return the tokens of a written thought and its end marker, or None if the model writes it."""

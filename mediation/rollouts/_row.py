@@ -198,6 +198,8 @@ class Row:
                 self._feed(recorded, hidden)
             return
         self._thinking = False
+        if self.job.plan is not None:
+            self.job.plan.closed(len(self.segments) - 1, self._fed)
         if not self.latents[-1] and spec.steps:
             self.flags.append("empty thought")
         if early or (spec.force_end and spec.steps):

@@ -59,7 +59,7 @@ def thought_of(row: Row, prompt_ids: list[int], model: Model, spec: Spec | None)
 class Thoughts:
     """The thoughts of all plain runs of a study, by run, unit and draw; without sampling, there is one draw."""
 
-    __slots__ = ("_donors", "_held", "_moments", "_pairs", "_sampled", "_seed")
+    __slots__ = ("_donors", "_held", "_moments", "_pairs", "_pools", "_sampled", "_seed")
 
     def __init__(self, pairs: Pairs, seed: int, *, sampled: bool = False) -> None:
         self._pairs = pairs
@@ -67,6 +67,7 @@ class Thoughts:
         self._sampled = sampled
         self._donors: dict[tuple[Donor, int], list[int]] = {}
         self._held: dict[Key, Thought] = {}
+        self._pools: dict[str, tuple[str, ...]] = {}
         self._moments: dict[tuple[Moment, str, int], Tensor] = {}
 
     @property
@@ -92,8 +93,11 @@ class Thoughts:
         return self._donors[key][unit]
 
     def pool(self, run: str) -> tuple[str, ...]:
-        """Return every written thought of a run."""
-        return tuple(text for (of, _, _), thought in self._in_order() if of == run for text in thought.texts)
+        """Return every written thought of a run, without the blanks beside the markers."""
+        if run not in self._pools:
+            thoughts = [thought for (of, _, _), thought in self._in_order() if of == run]
+            self._pools[run] = tuple(text.strip() for thought in thoughts for text in thought.texts)
+        return self._pools[run]
 
     def _in_order(self) -> list[tuple[Key, Thought]]:
         return [(key, self._held[key]) for key in sorted(self._held)]

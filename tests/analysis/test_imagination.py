@@ -174,6 +174,12 @@ def test_a_rewrite_is_an_ablation_of_the_mediator():
         assert _units(found, "y1m")[unit] == pytest.approx(expected, abs=1e-9)
 
 
+def test_texts_for_other_units_are_refused_before_anything_runs():
+    for what in (med.ReplaceText(("w1", "w2")), med.ReplaceText(("w1", "w2")) >> med.Truncate(1)):
+        with pytest.raises(med.DesignError, match="ReplaceText has texts for 2 units, and there are 4"):
+            _ablate(what)
+
+
 def test_words_that_the_model_does_not_know_are_refused():
     with pytest.raises(med.DesignError, match=r"holds token 60, and the model has embeddings for 60 tokens"):
         _ablate(med.Blank())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -243,6 +245,52 @@ def test_units_whose_thought_never_opens_are_left_out_and_named():
     pd.testing.assert_frame_equal(
         found.units.reset_index(drop=True), _mediate(med.latents()).units.reset_index(drop=True), rtol=0, atol=1e-9
     )
+
+
+def test_a_step_that_a_thought_does_not_reach_is_no_plain_run():
+    """The second unit's thought comes near the vector after one latent, so that it has no step 1 to be changed."""
+    model = exact()
+    model.module.register_buffer("goal", thought(model, BASE[1])[0].clone(), persistent=False)
+    try:
+        spec = replace(SPEC, stop=med.Near("goal", 1e-9))
+        pairs = med.Pairs(base=BASE)
+        for when in ARMS:
+            with pytest.warns(med.FlaggedUnitsWarning, match=r"no such step: 1 \(unit 1\)"):
+                found = med.ablate(
+                    model,
+                    pairs,
+                    med.Zero().at(med.latents(step=1, when=when)),
+                    OUTCOME,
+                    spec=spec,
+                    rng=0,
+                    n_resamples=99,
+                )
+            assert sorted(set(found.units["unit"])) == [0, 2, 3]
+    finally:
+        del model.module.goal
+
+
+def test_a_thought_that_there_is_not_is_no_plain_run():
+    pairs = med.Pairs(base=BASE)
+    with pytest.raises(med.DataError, match=r"No unit has a thought that can be compared \(no thought 3\)"):
+        med.ablate(
+            exact(),
+            pairs,
+            med.Zero().at(med.latents(segment=3)),
+            med.ThoughtLength(),
+            spec=SPEC,
+            rng=0,
+            max_new_tokens=7,
+        )
+
+
+def test_a_wrong_question_is_refused_before_the_model_runs(monkeypatch):
+    from mediation.rollouts import _roller
+
+    monkeypatch.setattr(_roller, "decode", lambda *_: pytest.fail("the model ran"))
+    for changes in ({"ablation": med.Oracle([[[0.0] * 16]])}, {"ablation": med.ShuffleSteps()}, {"estimands": "cde"}):
+        with pytest.raises(med.DesignError):
+            _mediate(med.latents(), **changes)
 
 
 def test_no_thought_at_all_is_an_error_that_says_what_was_said():

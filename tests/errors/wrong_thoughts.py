@@ -71,6 +71,10 @@ THOUGHTS: dict[str, Call] = {
     "shuffled in the loop": lambda b: change(b, med.ShuffleSteps().at(med.latents())),
     "skip one step": lambda b: change(b, med.Skip().at(med.latents(step=1))),
     "an oracle for other units": lambda b: change(b, med.Oracle(torch.zeros(2, 3, 16)).at(med.latents())),
+    "an oracle inside a chain": lambda b: change(
+        b, (med.Oracle(torch.zeros(3, 3, 16)) >> med.Scale(2.0)).at(med.latents())
+    ),
+    "texts for other units": lambda b: change(b, med.ReplaceText(("w1",)).at(med.imagination()), spec=WORDS),
     "an oracle of numbers": lambda b: med.Oracle([1.0, 2.0]),
     "zeros in a text": lambda b: change(b, med.Zero().at(med.imagination()), spec=WORDS),
     "the other input's, with one input": lambda b: change(b, med.Interchange().at(med.latents())),
