@@ -45,7 +45,7 @@ def grid_of(map: str | Sequence[Sequence[int]]) -> Grid:
         cells = [[_cell(value) for value in row] for row in rows]
     except (TypeError, ValueError):
         raise DataError(
-            f"map = {shown(map)}: rows of cells are needed, such as [[1, 0], [-1, 2]]: 0 free, 1 start, 2 goal, -1 hole."
+            f"map = {shown(map)}: rows of cells are needed, such as [[1, 0], [-1, 2]]: 0 free, 1 start, 2 goal, -1 hole"
         ) from None
     if not cells or len({len(row) for row in cells}) != 1 or not cells[0]:
         raise DataError(f"map = {shown(map)}: the rows are not equally long, or there are none.")
