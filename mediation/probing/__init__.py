@@ -15,3 +15,4 @@ from ._similarity import (
     effective_rank as effective_rank,
     linear_cka as linear_cka,
 )
+from ._states import States as States

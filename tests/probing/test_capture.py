@@ -59,6 +59,14 @@ def test_a_plain_module():
     np.testing.assert_allclose(found[:, 0], np.tanh(module[0](x).detach().numpy()), atol=1e-12)
 
 
+def test_units_of_different_lengths_are_filled_up(model):
+    found = capture(model, IDS, med.residual(0))
+    assert found.lengths.tolist() == [4, 2, 3]
+    for unit, ids in enumerate(IDS):
+        np.testing.assert_allclose(found[unit, : len(ids)], _hidden(model, ids, 0), atol=1e-5)
+        assert np.isnan(found[unit, len(ids) :]).all()
+
+
 def test_half_precision_comes_as_float32():
     model = med.load(tiny_model("gpt2").to(torch.bfloat16))
     assert capture(model, med.Pairs(base=[[1, 2]]), med.mlp(0, at="last")).dtype == np.float32
@@ -84,7 +92,7 @@ def test_a_planted_attribute_of_the_input_is_read_from_a_state(model):
     [
         (med.residual(at="last"), "base", med.SiteError, "stands for 2 sites"),
         (med.residual(9, at="last"), "base", med.SiteError, "out of range"),
-        (med.residual(0), "base", med.DataError, "2 to 4 positions"),
+        ("last", "base", med.SiteError, "a site is needed"),
         (med.residual(0, at="last"), "source", med.DataError, "source"),
         (med.residual(0, at="last"), "bass", med.DesignError, "'base'"),
     ],
