@@ -51,6 +51,8 @@ class ThoughtStudy:
         The thought after which outcomes of logits are read.
     reference
         The input whose plain run outcomes may compare with.
+    questions
+        Tokens of the questions, where the spec has them read again after a thought.
     """
 
     model: Model
@@ -62,6 +64,7 @@ class ThoughtStudy:
     n_draws: int
     segment: int | None
     reference: str
+    questions: tuple[tuple[int, ...], ...] = ()
     references: dict[int, Tensor] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -90,9 +93,8 @@ class ThoughtStudy:
     def roller_for(self, inside: Assignment | None) -> Roller:
         """Return what decodes with interventions inside the model."""
         how = self.options
-        return make_roller(
-            self.model, self.encoding, how.spec, how.settings, how.backend, how.progress, assignment=inside
-        )
+        run = (self.model, self.encoding, how.spec, how.settings, how.backend, how.progress)
+        return make_roller(*run, assignment=inside, questions=self.questions)
 
     def plain(self, runs: Sequence[str]) -> Ran:
         """Run inputs as they are."""

@@ -17,7 +17,7 @@ from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..provenance import rollout_provenance
 from ..results import Effects, summarise
-from ..rollouts import Ran, check_site, check_world, plain_runs
+from ..rollouts import Ran, check_site, check_world, plain_runs, questions_of
 from ..sites import ThoughtSite
 from ..units import Encoding, Pairs
 from ._thought_frame import frame_of, no_thoughts, odd_units, tell
@@ -115,6 +115,7 @@ def _study(
         n_draws=n_draws,
         segment=segment,
         reference=reference,
+        questions=questions_of(options.spec, pairs, encoding, model),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._again import questions_of as questions_of
 from ._do import do as do
 from ._entries import check_site as check_site, check_world as check_world
 from ._repetition import repeats as repeats

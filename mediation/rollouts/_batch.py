@@ -11,6 +11,7 @@ from ..engine._batching import split, tokens_per_pass
 from ..engine._inputs import Batch, join_features, position_rows
 from ..models import Model
 from ..units import Encoded
+from ._again import ALL, Fed
 
 
 def batches(
@@ -75,26 +76,33 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
 class Tail:
     """The rows of a batch once their prompts are in the cache: what each new position is told."""
 
-    __slots__ = ("_device", "_mask", "_next", "_shape")
+    __slots__ = ("_device", "_mask", "_next", "_shape", "_width")
 
-    def __init__(self, model: Model, prompt: Batch, encoded: Sequence[Encoded], rows: Sequence[int]) -> None:
-        """Keep what follows `rows`, each the number of a prompt of the batch `prompt`."""
-        self._device = model.device
+    def __init__(
+        self, model: Model, prompt: Batch, encoded: Sequence[Encoded], rows: Sequence[int], *, hides: bool = False
+    ) -> None:
+        """Keep what follows `rows`, each the number of a prompt of the batch `prompt`; with a mask if one hides."""
+        self._device, self._width = model.device, prompt.width
         chosen = torch.tensor(rows, device=model.device)
         mask = prompt.inputs.get("attention_mask")
         self._mask = mask[chosen] if mask is not None else None
+        if hides and self._mask is None:
+            self._mask = torch.ones(len(rows), prompt.width, dtype=torch.long, device=model.device)
         positions = prompt.inputs.get("position_ids")
         self._shape = () if positions is None or positions.ndim == 2 else (positions.shape[0],)
         self._next = (
             torch.tensor([[encoded[row].next_position] for row in rows], device=model.device)
-            if positions is not None
+            if hides or positions is not None
             else None
         )
 
-    def batch(self, tokens: Sequence[int]) -> Batch:
+    def batch(self, fed: Sequence[Fed]) -> Batch:
         """Return the batch of the next new position of every row, and move on."""
-        n = len(tokens)
-        inputs: dict[str, Any] = {"input_ids": torch.tensor(tokens, device=self._device)[:, None]}
+        n = len(fed)
+        inputs: dict[str, Any] = {"input_ids": torch.tensor([one.token for one in fed], device=self._device)[:, None]}
+        for row, one in enumerate(fed):
+            if one.since is not None:
+                self._hide(row, one.since)
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(n, 1)], dim=1)
             inputs["attention_mask"] = self._mask
@@ -102,6 +110,17 @@ class Tail:
             inputs["position_ids"] = self._next.expand(*self._shape, n, 1)
             self._next = self._next + 1
         return Batch(inputs, (0,) * n, (1,) * n, 1)
+
+    def _hide(self, row: int, since: int) -> None:
+        """Hide what a row has read from a new position on; the positions that follow are counted without that."""
+        assert self._mask is not None
+        assert self._next is not None
+        first = 0 if since == ALL else self._width + since
+        hidden = self._mask.shape[1] - first
+        # A mask or a count that was handed out stays as it was.
+        self._mask, self._next = self._mask.clone(), self._next.clone()
+        self._mask[row, first:] = 0
+        self._next[row] = 0 if since == ALL else self._next[row] - hidden
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..engine import AbstractBackend
 from ..models import Model
 from ..units import Encoded
+from ._again import Fed
 from ._batch import Tail, prompt_batch
 from ._plan import UnplaceableError
 from ._row import Job, Row, Rules
@@ -86,14 +87,14 @@ class _Batch:
         if self.source != list(range(len(self.encoded))):
             self.cache.batch_select_indices(chosen)
             logits, hidden = logits[chosen], None if hidden is None else hidden[chosen]
-        tail = Tail(self.how.model, prompt, self.encoded, self.source)
+        tail = Tail(self.how.model, prompt, self.encoded, self.source, hides=self.how.rules.hides)
         self._take(logits, hidden)
         while any(row.stopped is None for row in self.rows):
             self._drop_ended(tail)
             # Rows that have ended and are still here are fed their last token again; nothing of them is read.
             mine = [self.rows[row] for row in self.live]
-            here = tail.batch([row.ids[-1] if row.ids else 0 for row in mine])
-            logits, hidden = self._forward(here, [row.vector for row in mine], intervene=True)
+            fed = [row.next if row.stopped is None else Fed(row.next.token) for row in mine]
+            logits, hidden = self._forward(tail.batch(fed), [one.vector for one in fed], intervene=True)
             self._take(logits, hidden)
         how_many = len(self.rows) * self.how.rules.max_new_tokens
         self.how.advance(max(0, how_many - self.done))
@@ -115,7 +116,7 @@ class _Batch:
         best, said = logits.max(dim=-1)
         finite, sampled = torch.isfinite(best).tolist(), said.tolist()
         if self.sampler is not None:
-            sampled = self.sampler.draw(logits)
+            sampled = self._drawn(self.sampler, logits)
         for index, number in enumerate(self.live):
             row = self.rows[number]
             if row.stopped is not None:
@@ -129,8 +130,17 @@ class _Batch:
                     row.give_up(str(reason))
         if how.asked is not None:
             self._score(logits)
-        self.done += len(self.live)
-        how.advance(len(self.live))
+        said = sum(not self.rows[number].reading for number in self.live)
+        self.done += said
+        how.advance(said)
+
+    def _drawn(self, sampler: Sampler, logits: Tensor) -> list[int]:
+        """Draw a token for every row; an answer that may not read everything has random numbers of its own."""
+        for index, number in enumerate(self.live):
+            row = self.rows[number]
+            if row.answering and not row.reading:
+                sampler.restart(index, len(row.segments))
+        return sampler.draw(logits)
 
     def _spoken(self, logits: Tensor, states: Callable[[int, Row], Tensor | None]) -> Tensor:
         """Return the logits, at latents those of the projected state where the spec has it so."""

@@ -14,6 +14,7 @@ from ..interventions import Assignment
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec
 from ..units import Encoded, Encoding
+from ._again import check_hiding, check_window
 from ._batch import batches
 from ._loop import Decoding, decode
 from ._row import Job, Row, Rules
@@ -91,6 +92,8 @@ class Roller:
         """Return the rows of `jobs`, in order; `on_rows` is told those of each batch, to reduce what they hold."""
         how, found = self.how, dict[int, Row]()
         extra = max((len(job.answer or ()) for job in jobs), default=0)
+        longest = max((self.encoded[job.prompt].length or 0 for job in jobs), default=0)
+        check_window(how.rules.spec, how.model, longest + self.settings.max_new_tokens + extra)
 
         def some(numbers: Sequence[int]) -> list[Row]:
             return decode(how, self.encoded, [jobs[number] for number in numbers])
@@ -124,18 +127,22 @@ def make_roller(
     *,
     assignment: Assignment | None = None,
     asked: tuple[int, ...] | None = None,
+    questions: tuple[tuple[int, ...], ...] = (),
 ) -> Roller:
     """Bind prompts to a model; those of the base come first, then those of the source.
+
+    `questions` are what `questions_of` finds, for a spec whose answers read them again.
 
     Raises
     ------
     DesignError
-        If the model is no causal decoder, or a token of the spec is not one of the tokenizer's.
+        If the model is no causal decoder, a token of the spec is not one of the tokenizer's, or the spec hides
+        positions and the model cannot be told.
     SiteError
         If a site of the assignment does not exist, or is not at the last token.
     """
     encoded = tuple(one for run in encoding.runs.values() for one in run)
-    rules = _rules(model, spec, settings)
+    rules = _rules(model, spec, settings, questions)
     latent = spec if isinstance(spec, LatentSpec) else None
     stops = make_stops(model, encoding, assignment, latent)
     how = Decoding(
@@ -194,7 +201,7 @@ def check_lengths(model: Model, encoded: Sequence[Encoded], more: int) -> None:
         )
 
 
-def _rules(model: Model, spec: Spec | None, settings: Settings) -> Rules:
+def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple[tuple[int, ...], ...]) -> Rules:
     if settings.stop and model.tokenizer is None:
         raise DesignError(
             f"rollout: stop = {settings.stop!r} is looked for in the text, and {model!r} has no tokenizer. "
@@ -204,6 +211,7 @@ def _rules(model: Model, spec: Spec | None, settings: Settings) -> Rules:
         raise DesignError(f"rollout: spec = {spec!r} is a {type(spec).__name__}; give a LatentSpec or a TextSpec.")
     if isinstance(spec, TextSpec):
         check_text_spec(spec, model)
+    check_hiding(spec, model)
     return Rules(
         spec=spec,
         tokens=resolve_latent(spec, model) if isinstance(spec, LatentSpec) else None,
@@ -211,6 +219,7 @@ def _rules(model: Model, spec: Spec | None, settings: Settings) -> Rules:
         stop=settings.stop,
         max_new_tokens=settings.max_new_tokens,
         tokenizer=model.tokenizer,
+        questions=questions,
     )
 
 

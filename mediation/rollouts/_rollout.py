@@ -19,6 +19,7 @@ from ..models import Model, load
 from ..outcomes import token_id
 from ..specs import Spec, TextSpec
 from ..units import Encoded, Pairs, Prompt, encode
+from ._again import questions_of
 from ._entries import check_world
 from ._flags import flags_of
 from ._repetition import repeats
@@ -152,9 +153,10 @@ def rollout(  # noqa: PLR0913
     world = World("base", assignment)
     check_world(world, spec, len(pairs), pairs=False)
     question = Question(model=loaded, pairs=pairs, encoding=encoding, spec=spec, seed=settings.seed)
+    more: dict[str, Any] = {"asked": asked, "questions": questions_of(spec, pairs, encoding, loaded)}
 
     def roller_for(inside: Assignment | None) -> Roller:
-        return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, asked=asked)
+        return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, **more)
 
     bar.start(len(kept) * settings.max_new_tokens, "tokens")
     ran = run_plain(question, plain_runs([world]), roller_for)

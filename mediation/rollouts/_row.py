@@ -10,6 +10,7 @@ from typing import Any, final
 from torch import Tensor
 
 from ..specs import LatentSpec, TextSpec
+from ._again import Fed, marker_again, thought_again, tokens_again
 from ._plan import AbstractPlan
 from ._tokens import LatentTokens
 from ._trajectory import Segment, Stopped
@@ -30,6 +31,8 @@ class Rules:
         Strings that end a row once they stand in its generated text.
     max_new_tokens
         Positions that a row may add, latent ones included.
+    questions
+        Tokens of each prompt's question, where they are read again after a thought.
     """
 
     spec: LatentSpec | TextSpec | None
@@ -38,6 +41,12 @@ class Rules:
     stop: tuple[str, ...]
     max_new_tokens: int
     tokenizer: Any
+    questions: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def hides(self) -> bool:
+        """True if something is hidden from what follows a thought."""
+        return self.spec is not None and self.spec.answer_from != "everything"
 
 
 @final
@@ -76,9 +85,9 @@ class Row:
     """The state of one row; `take` is told what the model has put out, and decides what comes next."""
 
     __slots__ = (
-        "_closing", "_fed", "_free", "_left", "_mark", "_near", "_plain", "_queue", "_rules", "_thinking", "_writing",
-        "flags", "ids", "job", "latents", "logits", "opened", "scores", "scoring", "segments", "stopped", "value",
-        "vector",
+        "_again", "_closing", "_fed", "_free", "_left", "_mark", "_near", "_plain", "_queue", "_read", "_rules",
+        "_said", "_since", "_thinking", "_writing", "answering", "flags", "ids", "job", "latents", "logits", "next",
+        "opened", "scores", "scoring", "segments", "stopped", "value",
     )  # fmt: skip
 
     def __init__(self, job: Job, prompt: Sequence[int], rules: Rules) -> None:
@@ -89,13 +98,18 @@ class Row:
         self.flags: list[str] = []
         self.scores: list[Tensor] = []
         self.logits: list[Tensor] = []
-        self.vector: Tensor | None = None
+        self.next = Fed()
+        self.answering = False
         self.stopped: Stopped | None = None
         self.value = float("nan")
         self.scoring = False
         self._rules = rules
         self._plain: list[int] = []
         self._queue: deque[int] = deque()
+        self._again: deque[Fed] = deque()
+        self._read = -1
+        self._since: int | None = None
+        self._said: tuple[int, ...] = ()
         self._thinking = self._writing = self._closing = self._near = False
         self._free = True
         self._fed = self._left = self._mark = 0
@@ -121,7 +135,12 @@ class Row:
     @property
     def at_latent(self) -> bool:
         """True if the position that has just been read was fed a latent."""
-        return self.vector is not None
+        return self.next.vector is not None
+
+    @property
+    def reading(self) -> bool:
+        """True if what is fed next is read again, and nothing is said."""
+        return bool(self._again)
 
     def give_up(self, flag: str, stopped: Stopped = "flagged") -> None:
         """End the row for a reason that is flagged."""
@@ -145,7 +164,11 @@ class Row:
         UnplaceableError
             If a thought cannot be put here.
         """
-        self.vector = None
+        self._read += 1
+        if self._again:
+            self._go_on()
+            return
+        self.answering = False
         if self.scoring:
             self._score(logits)
         elif self._queue:
@@ -177,6 +200,7 @@ class Row:
         asked = plan.length(len(self.segments)) if plan is not None else None
         self._left, self._free = (spec.steps, True) if asked is None else (asked, False)
         self._fed, self._thinking, self._near = 0, True, False
+        self._since, self._said = None, ()
         self.segments.append((at, at))
         self.latents.append([])
 
@@ -205,6 +229,7 @@ class Row:
         if early or (spec.force_end and spec.steps):
             self._closing = True
             self._append(tokens.end, forced=True)
+            self._hide((*self._said, tokens.end))
         else:
             self._after_thought(sampled, hidden, logits)
 
@@ -212,12 +237,15 @@ class Row:
         tokens, plan, segment = self._rules.tokens, self.job.plan, len(self.segments) - 1
         assert tokens is not None
         vector = hidden if plan is None else plan.latent(segment, self._fed, hidden)
+        if self._since is None:
+            # Where the start token's own position is a latent, hiding the thought hides it too.
+            self._since, self._said = self._read, (token,) if shown else ()
         self._fed += 1
         self._left -= 1
         self._near = tokens.is_near(vector)
-        self.vector = vector
         self.latents[-1].append(vector)
         self._append(token, latent=True, shown=shown)
+        self.next = Fed(token, vector)
         self.segments[-1] = (self.segments[-1][0], len(self.ids))
 
     def _after_thought(self, sampled: int, hidden: Tensor | None, logits: Tensor) -> None:
@@ -246,7 +274,7 @@ class Row:
     @property
     def _follows_markers(self) -> bool:
         """True if it matters where a written thought is, while it is written."""
-        asked = self.job.plan is not None or self.job.answer is not None
+        asked = self.job.plan is not None or self.job.answer is not None or self._rules.hides
         return isinstance(self._rules.spec, TextSpec) and asked
 
     def _look_for_marker(self) -> None:
@@ -262,6 +290,12 @@ class Row:
 
     def _write(self) -> None:
         """Begin a written thought: what replaces it is queued, or the model writes it."""
+        spec = self._rules.spec
+        assert isinstance(spec, TextSpec)
+        if self._rules.hides:
+            # The last token of a marker that the model has said is the next that is read.
+            count, self._said = marker_again(spec, self._plain[self._mark :], self._rules.tokenizer)
+            self._since = self._read + 1 - count
         self._mark, self._writing = len(self._plain), True
         self.segments.append((self._mark, self._mark))
         body = self.job.plan.body(len(self.segments) - 1) if self.job.plan is not None else None
@@ -270,9 +304,31 @@ class Row:
 
     def _wrote(self) -> None:
         """Go on after a written thought and its end marker."""
+        body, spec = self._plain[self._mark :], self._rules.spec
         self._mark, self._writing = len(self._plain), False
+        if spec is not None:
+            self._hide(body if spec.answer_from == "thought" else self._said)
         if self.job.answer is not None and len(self.segments) >= self.job.after:
             self._begin_scoring()
+
+    # ------------------------------------------------------------------------------------------ what answers read
+    def _hide(self, tokens: Sequence[int]) -> None:
+        """Hide what the answer may not read, and read the rest again; `tokens` close the thought."""
+        rules = self._rules
+        if not rules.hides or self.stopped is not None:
+            return
+        assert rules.spec is not None
+        if rules.spec.answer_from == "prompt":
+            self._again = deque(tokens_again(tokens, self._since))
+        else:
+            latents = self.latents[-1] if self.latents else []
+            tokens = tokens[-1:] if isinstance(rules.spec, LatentSpec) else tokens
+            self._again = deque(thought_again(latents, (*tokens, *rules.questions[self.job.prompt])))
+        self.answering = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.next = self._again.popleft()
 
     # ------------------------------------------------------------------------------------------ answers
     def _begin_scoring(self) -> None:
@@ -290,6 +346,7 @@ class Row:
     # ------------------------------------------------------------------------------------------ every position
     def _append(self, token: int, *, latent: bool = False, shown: bool = False, forced: bool = False) -> None:
         self.ids.append(token)
+        self.next = Fed(token)
         if not latent or shown:
             self._plain.append(token)
         if not latent and not forced:

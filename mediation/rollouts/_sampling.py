@@ -72,13 +72,12 @@ class Sampling:
 class Sampler:
     """Draws tokens for the rows of a batch."""
 
-    __slots__ = ("_generators", "_warpers")
+    __slots__ = ("_generators", "_keys", "_warpers")
 
     def __init__(self, sampling: Sampling, who: Sequence[tuple[int, int]], seed: int) -> None:
         self._warpers = sampling.warpers()
-        self._generators = [
-            np.random.default_rng(np.random.SeedSequence((seed, _STREAM, unit, draw))) for unit, draw in who
-        ]
+        self._keys = [(seed, _STREAM, unit, draw) for unit, draw in who]
+        self._generators = [np.random.default_rng(np.random.SeedSequence(key)) for key in self._keys]
 
     def draw(self, logits: Tensor) -> list[int]:
         """Return one token a row, by inverting the distribution function over ids; `logits` (rows, vocabulary)."""
@@ -92,7 +91,12 @@ class Sampler:
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forget all rows but these."""
+        self._keys = [self._keys[row] for row in rows]
         self._generators = [self._generators[row] for row in rows]
+
+    def restart(self, row: int, after: int) -> None:
+        """Give a row the random numbers of what follows its thought number `after`, however long that was."""
+        self._generators[row] = np.random.default_rng(np.random.SeedSequence((*self._keys[row], after)))
 
 
 def _within(value: object, what: str, *, most: float) -> None:

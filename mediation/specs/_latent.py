@@ -9,7 +9,7 @@ from typing import Literal, final
 
 from .._checks import one_of, positive_int, shown
 from .._errors import DesignError
-from ._markers import check_markers, check_text
+from ._markers import AnswerFrom, check_answer_from, check_markers, check_text
 
 Hidden = Literal["post_norm", "pre_norm"] | int
 
@@ -102,11 +102,33 @@ class LatentSpec:
         How many thoughts a generation may open; a later start token is an ordinary token. None for any number.
     eos_ends
         Whether an end-of-sequence token that is sampled inside a thought ends the row, or is ignored.
+    answer_from
+        What may be read once a thought has ended; each thought. ``"everything"``: all positions before, as models do
+        by themselves. ``"thought"``: the thought and the question, read afresh. ``"prompt"``: all but the thought. See
+        Notes.
 
     Raises
     ------
     DesignError
-        If an argument is not of its kind, `start` is `end`, or `record` is ``"pad"`` without a pad token.
+        If an argument is not of its kind, `start` is `end`, `record` is ``"pad"`` without a pad token, or
+        `answer_from` hides something and no end token is forced.
+
+    Notes
+    -----
+    With ``answer_from="thought"`` everything before is hidden from all later positions. Then these are fed again, from
+    position 0: the latents as they were fed, the end token, and the tokens of the prompt's question (`Prompt.question`).
+    What the model says at the last of them is the answer's first token, so that the answer is a function of thought and
+    question alone. Hiding the prompt would not do: the keys and values at the thought's own positions were computed
+    from it, and carry the image past the thought's vectors. So there is no direct effect, by construction.
+
+    With ``answer_from="prompt"`` the thought's positions are hidden from the end token on, and later positions are
+    counted as if the thought were empty. Where the start token's position is itself a latent, the start token is read
+    before the end token. So the answer does not depend on the thought, and there is no indirect effect, by
+    construction.
+
+    What is read again is no output: it is not recorded, and does not count against ``max_new_tokens``. Interventions
+    inside the model hold there too. Such a restriction at inference is a statement about a model only if it was trained
+    that way: others were never asked to answer from a thought alone, and what they then say means little.
 
     Examples
     --------
@@ -129,11 +151,13 @@ class LatentSpec:
     hidden: Hidden = "post_norm"
     segments: int | None = None
     eos_ends: bool = False
+    answer_from: AnswerFrom = "everything"
 
     def __post_init__(self) -> None:
         check_markers("LatentSpec", self.start, self.end)
         positive_int(self.steps, what="LatentSpec: steps", least=0)
         one_of(self.record, ("sampled", "pad"), what="LatentSpec: record")
+        check_answer_from("LatentSpec", self.answer_from)
         if not isinstance(self.stop, Near):
             one_of(self.stop, ("steps", "end_token"), what="LatentSpec: stop")
         for name in ("feed_start_token", "force_end", "project_first", "projection_speaks", "eos_ends"):
@@ -145,6 +169,12 @@ class LatentSpec:
             one_of(self.hidden, ("post_norm", "pre_norm"), what="LatentSpec: hidden")
         if self.segments is not None:
             positive_int(self.segments, what="LatentSpec: segments")
+        if self.answer_from != "everything" and not self.force_end:
+            raise DesignError(
+                f"LatentSpec(answer_from={self.answer_from!r}, force_end=False): what is hidden from the answer is hidden "
+                "from the end token on, and none is fed after the last latent. Set force_end=True, or "
+                "answer_from='everything'."
+            )
         if self.pad is not None:
             check_text("LatentSpec", "pad", self.pad)
         elif self.record == "pad":

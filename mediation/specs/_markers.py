@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from .._checks import shown
+from typing import Literal
+
+from .._checks import one_of, shown
 from .._errors import DesignError
+
+AnswerFrom = Literal["everything", "thought", "prompt"]
+
+
+def check_answer_from(kind: str, value: object) -> None:
+    """Raise DesignError unless `value` says what an answer may read."""
+    one_of(value, ("everything", "thought", "prompt"), what=f"{kind}: answer_from")
 
 
 def check_markers(kind: str, start: object, end: object) -> None:
