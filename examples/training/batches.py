@@ -1,0 +1,133 @@
+"""Batches of the two tasks, drawn fresh at every step: pictures, token ids, and what a thought should hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mediation.datasets import synthetic
+
+KINDS = {"colour": 0.5, "ground": 0.2, "row": 0.15, "column": 0.15}
+ZOOM = 4
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Units of one kind of question.
+
+    Attributes
+    ----------
+    kind
+        "colour", "ground", "row", "column" or "planning".
+    pixels
+        ``(units, height, width, 3)``, whole numbers from 0 to 255.
+    helper
+        The helper image: the object's cell, four times as wide and high, or the map with the way drawn in.
+    region
+        Numbers of the visual tokens of the region of interest, ``(units, 4)``; None for maps.
+    question, answer, imagined, description
+        Token ids, ``(units, tokens)``, padded on the right with -1. The answer ends with the end-of-turn token.
+    things
+        The scenes or maps, for scoring.
+    """
+
+    kind: str
+    pixels: Tensor
+    helper: Tensor
+    region: Tensor | None
+    question: Tensor
+    answer: Tensor
+    imagined: Tensor
+    description: Tensor
+    things: tuple[Any, ...]
+
+
+class Sampler:
+    """Draws batches; `rng` alone decides what comes."""
+
+    def __init__(self, tokenizer: Any, rng: np.random.Generator) -> None:
+        self._tokenizer = tokenizer
+        self.random = rng
+        self._known: dict[str, list[int]] = {}
+
+    def draw(self, units: int, *, planning: float, kind: str | None = None) -> Batch:
+        """Return a batch: of maps with probability `planning`, else of scenes."""
+        if kind == "planning" or (kind is None and self.random.random() < planning):
+            return self._maps(units)
+        return self._scenes(units, kind or str(self.random.choice(list(KINDS), p=list(KINDS.values()))))
+
+    def _scenes(self, units: int, kind: str) -> Batch:
+        pixels, helper, region, texts, scenes = [], [], [], [], []
+        for _ in range(units):
+            things = synthetic.scene(self.random)
+            thing = things[int(self.random.integers(len(things)))]
+            pixels.append(_draw(things))
+            cell = _sprite(thing.shape, thing.colour, thing.ground)
+            helper.append(cell.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1))
+            top, left, bottom, right = synthetic.region(thing)
+            rows, columns = range(top, bottom), range(left, right)
+            region.append([row * synthetic.SIDE + column for row in rows for column in columns])
+            question = synthetic.QUESTIONS[kind].format(shape=thing.shape)
+            answer = f" {synthetic.attribute(thing, kind)}<|im_end|>"
+            texts.append((question, answer, f" {synthetic.imagined(thing)}", f" {synthetic.description(things)}"))
+            scenes.append(things)
+        return self._batch(kind, pixels, helper, torch.tensor(region), texts, scenes)
+
+    def _maps(self, units: int) -> Batch:
+        pixels, helper, texts, maps = [], [], [], []
+        for _ in range(units):
+            grid, way = synthetic.lake(self.random)
+            pixels.append(synthetic.draw_lake(grid))
+            helper.append(synthetic.draw_lake(grid, way))
+            answer = f" {synthetic.moves(way)}<|im_end|>"
+            texts.append(
+                (synthetic.QUESTION, answer, f" {synthetic.in_words(way)}", f" {synthetic.map_description(grid)}")
+            )
+            maps.append(grid)
+        return self._batch("planning", pixels, helper, None, texts, maps)
+
+    def _batch(
+        self, kind: str, pixels: list[Any], helper: list[Any], region: Tensor | None, texts: list[Any], things: list[Any]
+    ) -> Batch:
+        question, answer, imagined, description = (self._ids(column) for column in zip(*texts, strict=True))
+        pictures = (torch.from_numpy(np.stack(one)) for one in (pixels, helper))
+        return Batch(kind, *pictures, region, question, answer, imagined, description, tuple(things))
+
+    def _ids(self, texts: tuple[str, ...]) -> Tensor:
+        rows = [self._tokens(text) for text in texts]
+        return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, -1)
+
+    def _tokens(self, text: str) -> list[int]:
+        """Return a text's ids; sentences are put together from known clauses, since tokenizing each costs more."""
+        clauses = text.replace("; ", ";\0 ").split("\0")
+        found: list[int] = []
+        for clause in clauses:
+            if clause not in self._known:
+                self._known[clause] = self._tokenizer(clause)["input_ids"]
+            found += self._known[clause]
+        return found
+
+
+@cache
+def _sprite(shape: str, colour: str, ground: str) -> Any:
+    return synthetic.sprite(shape, colour, ground)
+
+
+def _draw(things: tuple[synthetic.Thing, ...]) -> Any:
+    side, cell = synthetic.SIDE, synthetic.CELL
+    picture = _empty(side * cell).copy()
+    for thing in things:
+        rows, columns = (slice(at * cell, (at + 1) * cell) for at in (thing.row, thing.column))
+        picture[rows, columns] = _sprite(thing.shape, thing.colour, thing.ground)
+    return picture
+
+
+@cache
+def _empty(pixels: int) -> Any:
+    return synthetic.draw((), pixels // synthetic.CELL)

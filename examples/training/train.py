@@ -1,0 +1,91 @@
+"""Train the small vision-language models of the worked examples, from nothing.
+
+One base is trained to describe and to answer; each variant goes on from it and learns to think before it answers, in
+latents or in words. See README.md beside this file for what each one is.
+
+Usage: python examples/training/train.py NAME [--out DIR] [--seed 0] [--steps 1.0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from batches import Sampler
+from build import make_model, make_processor, make_tokenizer
+from net import Net
+from objectives import STAGES, taught
+from variants import VARIANTS, Stage
+from weights import MODELS, read, write
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=list(VARIANTS))
+    parser.add_argument("--out", type=Path, default=MODELS, help="folder of the models")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=float, default=1.0, help="share of the steps, to try things out")
+    options = parser.parse_args()
+    variant = VARIANTS[options.name]
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer, options.seed) if variant.base is None else read(options.out / variant.base)
+    net, log, began = Net(model, tokenizer), list[dict[str, object]](), time.time()
+    seed = np.random.SeedSequence([options.seed, list(VARIANTS).index(options.name)])
+    sampler = Sampler(tokenizer, np.random.default_rng(seed))
+    for number, stage in enumerate(variant.stages):
+        teacher = Net(_copy(model, tokenizer, options.seed), tokenizer) if stage.distils else None
+        if stage.distils and variant.base is not None:
+            model = read(options.out / variant.base)
+            net = Net(model, tokenizer)
+        log += _trained(net, sampler, stage, number, teacher, round(stage.steps * options.steps))
+    write(options.out / options.name, model, make_processor(tokenizer), options.name, options.seed, log, time.time() - began)
+
+
+def _trained(
+    net: Net, sampler: Sampler, stage: Stage, number: int, teacher: Net | None, steps: int
+) -> list[dict[str, object]]:
+    """Train one stage, and return its log."""
+    net.model.train()
+    trained = [p for name, p in net.model.named_parameters() if stage.tower or "visual" not in name]
+    for parameter in net.model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    optimiser = torch.optim.AdamW(trained, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
+    log, recent, random = list[dict[str, object]](), dict[str, list[float]](), sampler.random
+    for step in range(steps):
+        share = min(1.0, (step + 1) / 50) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(1, steps))))
+        optimiser.param_groups[0]["lr"] = stage.rate * share
+        batch = sampler.draw(stage.batch, planning=stage.planning)
+        mix = stage.maps if batch.kind == "planning" and stage.maps else stage.mix
+        what = str(random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, scores = taught(net, batch, teacher=teacher) if teacher is not None else STAGES[what](net, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        for name, value in {f"{what}: loss": float(loss.detach()), **{f"{what}, {batch.kind}: {k}": v for k, v in scores.items()}}.items():
+            recent.setdefault(name, []).append(value)
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            line = {name: round(float(np.mean(values)), 4) for name, values in sorted(recent.items())}
+            log.append({"stage": number, "step": step + 1, **line})
+            print(json.dumps(log[-1]), flush=True)
+            recent.clear()
+    return log
+
+
+def _copy(model: torch.nn.Module, tokenizer: object, seed: int) -> torch.nn.Module:
+    """Return a frozen copy of a model."""
+    copied = make_model(tokenizer, seed)  # type: ignore[arg-type]
+    copied.load_state_dict(model.state_dict())
+    return copied.eval().requires_grad_(False)
+
+
+if __name__ == "__main__":
+    main()

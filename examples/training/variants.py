@@ -1,0 +1,137 @@
+"""The models: what each goes on from, and its stages of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import mediation as med
+
+THOUGHT = ("<|latent_start|>", "<|latent_end|>")
+LOOK = ("<think_image>", "</think_image>")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of training.
+
+    Attributes
+    ----------
+    mix
+        Shares of the objectives, by their names in objectives.STAGES.
+    maps
+        The same for batches of maps; `mix` if empty.
+    steps, batch, rate
+        Steps, units a step, peak of the learning rate.
+    planning
+        Share of batches that are maps.
+    tower
+        Whether the vision tower is trained too.
+    distils
+        True: the model so far is the teacher, and a fresh copy of the base is trained.
+    """
+
+    mix: Mapping[str, float]
+    steps: int
+    maps: Mapping[str, float] = field(default_factory=dict)
+    batch: int = 64
+    rate: float = 1e-3
+    planning: float = 0.0
+    tower: bool = False
+    distils: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model: its base, its stages, and what is said of it."""
+
+    about: str
+    base: str | None
+    stages: tuple[Stage, ...]
+
+
+VARIANTS: dict[str, Variant] = {
+    "base": Variant(
+        "describes pictures and answers at once; the others go on from it",
+        None,
+        (
+            Stage(
+                {"describe": 0.65, "direct": 0.35},
+                maps={"describe": 0.3, "direct": 0.7},
+                steps=1600,
+                planning=0.25,
+                tower=True,
+                rate=2e-3,
+            ),
+        ),
+    ),
+    "capimagine": Variant(
+        "imagines in words where to look and what is there, then answers; free to look at the picture",
+        "base",
+        (Stage({"written": 1.0}, steps=700, planning=0.35),),
+    ),
+    "lvr": Variant(
+        "latents regressed on the visual features of the region of interest; free to look at the picture",
+        "base",
+        (Stage({"lvr": 1.0}, steps=700),),
+    ),
+    "mirage": Variant(
+        "latents supervised by the pooled features of a helper image, then relaxed; free to look at the picture",
+        "base",
+        (
+            Stage({"mirage": 1.0}, steps=400, planning=0.35),
+            Stage({"relaxed": 1.0}, steps=500, planning=0.35, rate=5e-4),
+        ),
+    ),
+    "monet": Variant(
+        "latents distilled from a teacher that sees a crop while it thinks; free to look at the picture",
+        "base",
+        (
+            Stage({"teacher": 1.0}, steps=350),
+            Stage({"distilled": 1.0}, steps=600, distils=True),
+        ),
+    ),
+    "necessary-latent": Variant(
+        "answers from its latents and the repeated question, and can see nothing else",
+        "base",
+        (
+            Stage({"supervised": 1.0}, steps=400, planning=0.3),
+            Stage({"free": 1.0}, steps=700, planning=0.3),
+        ),
+    ),
+    "necessary-written": Variant(
+        "answers from the words of its thought and the repeated question, and can see nothing else",
+        "base",
+        (Stage({"read again": 1.0}, steps=700, planning=0.35),),
+    ),
+    "ignored-latent": Variant(
+        "thinks in latents, and cannot see them when it answers",
+        "base",
+        (Stage({"not read": 1.0}, steps=600),),
+    ),
+    "ignored-written": Variant(
+        "thinks in words, and cannot see them when it answers",
+        "base",
+        (Stage({"not read, written": 1.0}, steps=600),),
+    ),
+}
+
+
+def specs() -> dict[str, Any]:
+    """Return how each model thinks."""
+    from dataclasses import replace
+
+    return {
+        "capimagine": med.specs.CAPIMAGINE,
+        "lvr": replace(med.specs.LVR, steps=4),
+        "mirage": replace(med.specs.MIRAGE, steps=4),
+        # Monet is trained with the start token fed as a token, and decoded without: here, as it is trained.
+        "monet": replace(med.specs.MONET, steps=4, feed_start_token=True),
+        "necessary-latent": med.LatentSpec(*THOUGHT, steps=4, answer_from="thought"),
+        "necessary-written": med.TextSpec(*LOOK, answer_from="thought"),
+        "ignored-latent": med.LatentSpec(*THOUGHT, steps=4, answer_from="prompt"),
+        "ignored-written": med.TextSpec(*LOOK, answer_from="prompt"),
+    }
