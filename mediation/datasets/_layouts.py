@@ -193,7 +193,7 @@ def _optional(record: Record, column: str) -> str | None:
 
 def _image(record: Record, column: str = "image") -> tuple[Any, ...]:
     found = record.cells.get(column)
-    if found is None or found == "":
+    if found is None or (isinstance(found, str) and not found.strip()):
         raise DataError(f"{record.where}: column {column!r} holds no image.")
     return tuple(found) if isinstance(found, list) else (found,)
 
