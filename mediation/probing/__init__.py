@@ -7,8 +7,12 @@ model reads it: that is the question of `mediation.mediate`.
 
 from __future__ import annotations
 
+from ._by_step import Similarity as Similarity, compare as compare, similarity as similarity
 from ._capture import capture as capture
 from ._probe import Probe as Probe, probe as probe
+from ._probe_steps import Probes as Probes, probe_steps as probe_steps
+from ._random import random_like as random_like
+from ._retrieval import Retrieval as Retrieval, retrieval as retrieval
 from ._similarity import (
     centred_cosine as centred_cosine,
     cosine_similarity_matrix as cosine_similarity_matrix,

@@ -169,8 +169,8 @@ def _check(site: Any, layer: Layer) -> None:
         raise DesignError(f"capture: layer = {layer!r}, and {site} says itself where it is. Leave layer out.")
     if layer is not None and isinstance(site, ThoughtSite) and site.kind == "latents":
         raise DesignError(
-            f"capture: layer = {layer!r}: latents are the vectors that are fed, which have no layer; which hidden state "
-            "they are is said by the spec (LatentSpec(hidden=...)). Leave layer out."
+            f"capture: layer = {layer!r}: latents are the vectors that are fed, which have no layer; which hidden "
+            "state they are is said by the spec (LatentSpec(hidden=...)). Leave layer out."
         )
 
 

@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import positive_int
-from .._errors import BackendError, DataError, DegenerateWarning
-from ..estimate import seed_from
+from .._checks import called, one_of, positive_int
+from .._errors import BackendError, DataError, DegenerateWarning, DesignError
+from .._seed import seed_from
 from ..inference import Inference, Intervals, mean_intervals, wilson
 from ._states import matrix
 
 Array = NDArray[np.float64]
 _Codes = NDArray[np.intp]
+_HIDDEN = 32
 _Folds = list[tuple[_Codes, _Codes]]
 
 
@@ -80,7 +81,7 @@ def probe(
     labels: Iterable[Any],
     groups: Iterable[Any] | None = None,
     *,
-    estimator: Any = None,
+    estimator: Any = "linear",
     n_splits: int = 5,
     n_controls: int = 5,
     rng: int | np.random.Generator | None = None,
@@ -96,13 +97,14 @@ def probe(
     Parameters
     ----------
     features
-        One unit a row, ``(n, d)``; further axes, such as positions, are laid side by side.
+        One unit a row, ``(n, d)``; further axes, such as positions (or the steps of `States`), are laid side by side.
     labels
         A class per unit, of any hashable kind.
     groups
         A label per unit; units that share one are kept in one fold and resampled together. None: each alone.
     estimator
-        A scikit-learn classifier, cloned for every fold; None is logistic regression on standardised features.
+        "linear" (logistic regression), "mlp" (one hidden layer of 32 units with a penalty on large weights), both on
+        standardised features; or a scikit-learn classifier, cloned for every fold.
     n_splits
         Folds; every label needs at least as many units, and at least two groups.
     n_controls
@@ -120,6 +122,8 @@ def probe(
     ------
     DataError
         If lengths differ, values are missing, or a label has too few units or groups.
+    DesignError
+        If an option is out of range, or `estimator` is unknown.
     BackendError
         If scikit-learn is not installed.
 
@@ -148,12 +152,12 @@ def probe(
     y, group = _codes(names, len(x), "labels"), None if groups is None else _codes(groups, len(x), "groups")
     positive_int(n_splits, what="probe: n_splits", least=2)
     positive_int(n_controls, what="probe: n_controls")
-    _check_labels(y, group, n_splits, names)
     seed = seed_from(rng)
+    classifier = _classifier(estimator, seed)
+    _check_labels(y, group, n_splits, names)
     settings = Inference(confidence_level=confidence_level, n_resamples=n_resamples, seed=seed)
     random = np.random.default_rng(np.random.SeedSequence((seed, 3)))
     folds = _folds(y, group, n_splits, int(random.integers(2**31)))
-    classifier = _default(seed) if estimator is None else estimator
     correct = (_predicted(classifier, x, y, folds) == y).astype(np.float64)
     control = np.zeros(len(x))
     for _ in range(n_controls):
@@ -260,11 +264,24 @@ def _folds(y: _Codes, groups: _Codes | None, n_splits: int, seed: int) -> _Folds
     return list(splitter.split(np.zeros(len(y)), y, groups))
 
 
-def _default(seed: int) -> Any:
-    scale, linear = _sklearn("preprocessing").StandardScaler(), _sklearn("linear_model")
-    return _sklearn("pipeline").make_pipeline(
-        scale, linear.LogisticRegression(max_iter=2000, random_state=seed % 2**32)
-    )
+def _classifier(estimator: Any, seed: int) -> Any:
+    if not isinstance(estimator, str):
+        wrong = [name for name in ("fit", "predict", "get_params") if not callable(getattr(estimator, name, None))]
+        if wrong or isinstance(estimator, type):
+            raise DesignError(
+                f"probe: estimator is {called(estimator)}; 'linear', 'mlp' or a classifier of scikit-learn is needed, "
+                "such as LinearDiscriminantAnalysis()."
+            )
+        return estimator
+    one_of(estimator, ("linear", "mlp"), what="probe: estimator")
+    start = seed % 2**32
+    if estimator == "linear":
+        chosen = _sklearn("linear_model").LogisticRegression(max_iter=2000, random_state=start)
+    else:
+        chosen = _sklearn("neural_network").MLPClassifier(
+            (_HIDDEN,), solver="lbfgs", alpha=1.0, max_iter=5000, random_state=start
+        )
+    return _sklearn("pipeline").make_pipeline(_sklearn("preprocessing").StandardScaler(), chosen)
 
 
 def _predicted(classifier: Any, x: Array, y: _Codes, folds: _Folds) -> _Codes:

@@ -131,7 +131,7 @@ def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -
         return float("nan")
     a, b = _centred(x), _centred(y)
     if debiased:
-        a, b = _unbiased_gram(a), _unbiased_gram(b)
+        a, b = unbiased_gram(a @ a.T), unbiased_gram(b @ b.T)
         return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
     # Whichever product is smaller: of features, or of inputs.
     if x.shape[1] * y.shape[1] > len(x) ** 2:
@@ -177,7 +177,11 @@ def effective_rank(features: ArrayLike, *, centred: bool = True) -> float:
     if not (_varies(x) if centred else x.any()):
         _warn("effective_rank: all states are the same, so their effective rank is NaN.")
         return float("nan")
-    values = np.linalg.svd(_centred(x) if centred else x, compute_uv=False)
+    return rank_of(np.linalg.svd(_centred(x) if centred else x, compute_uv=False))
+
+
+def rank_of(values: Array) -> float:
+    """Return the effective rank that singular values stand for."""
     shares = values / values.sum()
     shares = shares[shares > 0]
     return float(np.exp(-np.sum(shares * np.log(shares))))
@@ -205,9 +209,8 @@ def _varies(x: Array) -> bool:
     return bool(np.abs(_centred(x)).max() > _ROUNDING * max(1e-300, float(np.abs(x).max())))
 
 
-def _unbiased_gram(x: Array) -> Array:
-    """Return the U-centred Gram matrix, of which sum(A * B) / (n (n - 3)) is the unbiased HSIC."""
-    gram = x @ x.T
+def unbiased_gram(gram: Array) -> Array:
+    """Return the U-centred Gram matrix, of which sum(A * B) / (n (n - 3)) is the unbiased HSIC; `gram` is changed."""
     np.fill_diagonal(gram, 0.0)
     n = len(gram)
     means = gram.sum(axis=1) / (n - 2)

@@ -1,0 +1,290 @@
+"""The numbers of a `Similarity`, step by step, each with its interval."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import DegenerateWarning
+from ..inference import Inference, mean_intervals
+from ._jackknife import FISHER, PLAIN, Scale, Spread, blocks_of, jackknife
+from ._similarity import rank_of, unbiased_gram
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+_LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
+_ROUNDING = 1e-12
+
+
+class Found(NamedTuple):
+    """One number: of which measure, at which step (and which other), from how many units and groups."""
+
+    measure: str
+    step: int
+    other: int | None
+    spread: Spread
+    n: int
+    n_groups: int
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """States to be measured.
+
+    Attributes
+    ----------
+    values, has
+        ``(n, steps, hidden)`` float64, and which unit has which step.
+    groups
+        A code a unit, ``(n,)``.
+    grouped
+        Whether groups were given.
+    centre
+        What is taken away for centred cosines, ``(hidden,)``; None for the mean of these states over units and steps.
+    settings
+        Of intervals.
+    """
+
+    values: Array
+    has: NDArray[np.bool_]
+    groups: Index
+    grouped: bool
+    centre: Array | None
+    settings: Inference
+
+    def at(self, *steps: int) -> Index:
+        """Return the units that have all of `steps`."""
+        return np.flatnonzero(self.has[:, steps].all(axis=1))
+
+    def blocks(self, units: Index, *, all_groups: bool = False) -> Index:
+        """Return the block of each of `units` that the jackknife leaves out."""
+        codes = np.unique(self.groups[units], return_inverse=True)[1]
+        if all_groups:
+            return codes
+        return blocks_of(codes, np.random.default_rng(np.random.SeedSequence((self.settings.seed, 11))))
+
+    def centres(self) -> tuple[Array, list[tuple[NDArray[np.bool_], Array]]]:
+        """Return the centre; and, where it is these states' own, the units without each block, and their centre."""
+        if self.centre is not None:
+            return self.centre, []
+        totals, counts = np.where(self.has[..., None], self.values, 0.0).sum(axis=1), self.has.sum(axis=1)
+        block = self.blocks(np.arange(len(self.values)))
+        kept = [block != left_out for left_out in range(block.max() + 1)]
+        others = [(keep, totals[keep].sum(axis=0) / max(1, counts[keep].sum())) for keep in kept]
+        return totals.sum(axis=0) / counts.sum(), others
+
+    def spread(self, estimate: float, without: Array, scale: Scale, units: Index) -> Spread:
+        """Return the interval of a number of `units` from those without one block each."""
+        whole = len(np.unique(self.groups[units])) == len(without)
+        what = ("groups" if self.grouped else "units") if whole else "blocks of units"
+        level = self.settings.confidence_level
+        return jackknife(estimate, without, confidence_level=level, scale=scale, what=what)
+
+    def found(self, measure: str, step: int, other: int | None, spread: Spread, units: Index) -> Found:
+        """Return a number with where it is from."""
+        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])))
+
+
+def inter_cosine(steps: Steps) -> Iterator[Found]:
+    """Mean cosine of two units of different groups, at each step."""
+    for step in range(steps.values.shape[1]):
+        units = steps.at(step)
+        rows = _directions(steps.values[units, step])
+        units, rows = units[np.isfinite(rows[:, 0])], rows[np.isfinite(rows[:, 0])]
+        codes = steps.blocks(units, all_groups=True)
+        spread = Spread(float("nan"))
+        if codes.size and codes.max() + 1 >= _LEAST["cosine"]:
+            estimate, without = _pairs(rows, codes)
+            spread = steps.spread(estimate, without, FISHER, units)
+        yield steps.found("inter cosine", step, None, spread, units)
+
+
+def inter_centred(steps: Steps) -> Iterator[Found]:
+    """Mean centred cosine of two units of different groups, at each step."""
+    if steps.centre is None and steps.values.shape[1] == 1:
+        return  # it is near -1 / (n - 1) whatever the states are
+    centre, others = steps.centres()
+    for step in range(steps.values.shape[1]):
+        units = steps.at(step)
+        mine = steps.values[units, step]
+        units = units[np.isfinite(_directions(mine - centre, mine)[:, 0])]
+        mine, codes = steps.values[units, step], steps.blocks(units, all_groups=True)
+        spread = Spread(float("nan"))
+        if codes.size and codes.max() + 1 >= _LEAST["cosine"]:
+            estimate, without = _pairs(_directions(mine - centre, mine), codes)
+            if others:
+                kept = [(keep[units], other) for keep, other in others]
+                without = np.array([_mean(_directions(mine[k] - c, mine[k]), codes[k]) for k, c in kept])
+            spread = steps.spread(estimate, without, FISHER, units)
+        yield steps.found("inter centred cosine", step, None, spread, units)
+
+
+def ranks(steps: Steps) -> Iterator[Found]:
+    """Effective rank of the units' states, at each step."""
+    for step in range(steps.values.shape[1]):
+        units = steps.at(step)
+        x, block = steps.values[units, step], steps.blocks(units)
+        spread = Spread(float("nan"))
+        if block.size and block.max() + 1 >= _LEAST["effective rank"] and _varies(x):
+            x = x - x.mean(axis=0)
+            gram = x @ x.T if len(x) <= x.shape[1] else None
+            numbers = [_rank(x, gram, block != left_out) for left_out in range(block.max() + 1)]
+            spread = steps.spread(_rank(x, gram, np.ones(len(x), bool)), np.array(numbers), PLAIN, units)
+        yield steps.found("effective rank", step, None, spread, units)
+
+
+def alignment(steps: Steps) -> Iterator[Found]:
+    """Debiased linear CKA of each step with the first, and with the one before it."""
+    for step in range(1, steps.values.shape[1]):
+        for other in dict.fromkeys((0, step - 1)):
+            units = steps.at(step, other)
+            x, y, block = steps.values[units, other], steps.values[units, step], steps.blocks(units)
+            spread = Spread(float("nan"))
+            if block.size and block.max() + 1 >= _LEAST["cka"] and _varies(x) and _varies(y):
+                one, two = ((z - z.mean(axis=0)) @ (z - z.mean(axis=0)).T for z in (x, y))
+                numbers = [_cka(one, two, block != left_out) for left_out in range(block.max() + 1)]
+                spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), FISHER, units)
+            yield steps.found("cka", step, other, spread, units)
+
+
+def intra(steps: Steps) -> Iterator[Found]:
+    """Mean over units of the cosine of two steps of one unit: by pair of steps, and by lag."""
+    if steps.values.shape[1] > 1:
+        cosines = _within(steps.values, np.zeros(steps.values.shape[2]))
+        yield from _means(steps, _keys("intra cosine", len(cosines[0])), _columns(cosines))
+
+
+def intra_centred(steps: Steps) -> Iterator[Found]:
+    """Return `intra` of centred states; with a centre of their own, which moves with the units, by the jackknife."""
+    if steps.values.shape[1] == 1:
+        return
+    centre, others = steps.centres()
+    columns = _columns(_within(steps.values, centre))
+    keys = _keys("intra centred cosine", steps.values.shape[1])
+    if not others:
+        yield from _means(steps, keys, columns)
+        return
+    without = []
+    for keep, other in others:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no unit has both steps
+            without.append(np.nanmean(_columns(_within(steps.values[keep], other)), axis=0))
+    for key, column, numbers in zip(keys, columns.T, np.array(without).T, strict=True):
+        units = np.flatnonzero(np.isfinite(column))
+        spread = Spread(float("nan"))
+        if len(np.unique(steps.groups[units])) >= _LEAST["cosine"]:
+            spread = steps.spread(float(column[units].mean()), numbers[np.isfinite(numbers)], FISHER, units)
+        yield steps.found(*key, spread, units)
+
+
+def _keys(name: str, count: int) -> list[tuple[str, int, int | None]]:
+    pairs = [(name, first, second) for first in range(count) for second in range(first + 1, count)]
+    return [*pairs, *((f"{name} by lag", lag, None) for lag in range(1, count))]
+
+
+def _within(values: Array, centre: Array) -> Array:
+    """Return the cosines of the steps of each unit, ``(n, steps, steps)``, from products: no vector is held twice."""
+    across = values @ centre
+    own = values @ values.transpose(0, 2, 1)
+    products = own - across[:, :, None] - across[:, None, :] + centre @ centre
+    squares = np.diagonal(products, axis1=1, axis2=2)
+    norms = np.sqrt(np.where(squares > _ROUNDING * np.diagonal(own, axis1=1, axis2=2), squares, np.nan))
+    return np.clip(products / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
+
+
+def _columns(cosines: Array) -> Array:
+    """Return the cosines of each unit by pair of steps, then by lag."""
+    count = cosines.shape[1]
+    first, second = np.triu_indices(count, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # units without two steps so far apart
+        lags = [np.nanmean(np.diagonal(cosines, lag, 1, 2), axis=1) for lag in range(1, count)]
+    return np.column_stack([cosines[:, first, second], *lags])
+
+
+def _means(steps: Steps, keys: list[tuple[str, int, int | None]], columns: Array) -> Iterator[Found]:
+    """Return means over units with the bootstrap's intervals; columns of the same units are resampled together."""
+    there = np.isfinite(columns)
+    found: dict[int, Found] = {}
+    for mask in np.unique(there, axis=1).T:
+        mine = np.flatnonzero((there == mask[:, None]).all(axis=0))
+        units = np.flatnonzero(mask)
+        if len(units) == 0:
+            found.update({column: steps.found(*keys[column], Spread(float("nan")), units) for column in mine})
+            continue
+        clusters = steps.groups[units] if steps.grouped else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateWarning)
+            got = mean_intervals(columns[np.ix_(units, mine)], clusters=clusters, settings=steps.settings)
+        for place, column in enumerate(mine):
+            low, high = (float(np.clip(end[place], -1, 1)) for end in (got.conf_low, got.conf_high))
+            spread = Spread(float(got.estimate[place]), float(got.std_error[place]), low, high, got.method[place])
+            found[column] = steps.found(*keys[column], spread, units)
+    yield from (found[column] for column in range(len(keys)))
+
+
+MEASURES: dict[str, Callable[[Steps], Iterator[Found]]] = {
+    "inter cosine": inter_cosine,
+    "inter centred cosine": inter_centred,
+    "effective rank": ranks,
+    "cka": alignment,
+    "intra cosine": intra,
+    "intra centred cosine": intra_centred,
+}
+
+
+def _directions(x: Array, whole: Array | None = None) -> Array:
+    """Return rows of length 1; NaN for those that are nothing but rounding beside `whole`."""
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    least = 0.0 if whole is None else _ROUNDING * np.linalg.norm(whole, axis=1, keepdims=True)
+    found: Array = x / np.where(norms <= least, np.nan, norms)
+    return found
+
+
+def _mean(rows: Array, codes: Index) -> float:
+    """Mean cosine of two rows of different groups: (|sum|^2 - sum_g |sum of g|^2) / (n^2 - sum_g n_g^2)."""
+    sums, sizes = _sums(rows, codes)
+    total = sums.sum(axis=0)
+    return float((total @ total - np.sum(sums * sums)) / (len(rows) ** 2 - np.sum(sizes**2)))
+
+
+def _pairs(rows: Array, codes: Index) -> tuple[float, Array]:
+    """Return `_mean`, and what it is without each group."""
+    sums, sizes = _sums(rows, codes)
+    total, own = sums.sum(axis=0), np.sum(sums * sums, axis=1)
+    n, squares = len(rows), sizes**2
+    above = total @ total - 2 * sums @ total + own - (own.sum() - own)
+    return _mean(rows, codes), above / ((n - sizes) ** 2 - (squares.sum() - squares))
+
+
+def _sums(rows: Array, codes: Index) -> tuple[Array, Array]:
+    sums = np.zeros((int(codes.max()) + 1, rows.shape[1]))
+    np.add.at(sums, codes, rows)
+    return sums, np.bincount(codes, minlength=len(sums)).astype(np.float64)
+
+
+def _rank(x: Array, gram: Array | None, keep: NDArray[np.bool_]) -> float:
+    if gram is not None:
+        some = gram[np.ix_(keep, keep)]
+        product = some - some.mean(axis=0) - some.mean(axis=1)[:, None] + some.mean()
+    else:
+        centred = x[keep] - x[keep].mean(axis=0)
+        product = centred.T @ centred
+    values = np.clip(np.linalg.eigvalsh(product), 0, None)
+    return rank_of(np.sqrt(values)) if values.sum() > 0 else float("nan")
+
+
+def _cka(one: Array, two: Array, keep: NDArray[np.bool_]) -> float:
+    a, b = (unbiased_gram(gram[np.ix_(keep, keep)].copy()) for gram in (one, two))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
+
+
+def _varies(x: Array) -> bool:
+    return bool(np.abs(x - x.mean(axis=0)).max() > _ROUNDING * max(1e-300, float(np.abs(x).max())))
