@@ -149,6 +149,6 @@ def _layers(model: Model) -> set[str]:
 
     config: Any = model.module.config
     named = set(getattr(config.get_text_config(), "layer_types", None) or ())
-    plain = {DynamicLayer: "full_attention", DynamicSlidingWindowLayer: "sliding_attention"}
+    plain: dict[type[Any], str] = {DynamicLayer: "full_attention", DynamicSlidingWindowLayer: "sliding_attention"}
     found = {plain.get(type(layer), type(layer).__name__) for layer in DynamicCache(config=config).layers}
     return found | (named - {"full_attention", "sliding_attention"})

@@ -130,9 +130,9 @@ class _Batch:
                     row.give_up(str(reason))
         if how.asked is not None:
             self._score(logits)
-        said = sum(not self.rows[number].reading for number in self.live)
-        self.done += said
-        how.advance(said)
+        decided = sum(not self.rows[number].reading for number in self.live)
+        self.done += decided
+        how.advance(decided)
 
     def _drawn(self, sampler: Sampler, logits: Tensor) -> list[int]:
         """Draw a token for every row; an answer that may not read everything has random numbers of its own."""

@@ -93,7 +93,11 @@ class Roller:
         how, found = self.how, dict[int, Row]()
         extra = max((len(job.answer or ()) for job in jobs), default=0)
         longest = max((self.encoded[job.prompt].length or 0 for job in jobs), default=0)
-        check_window(how.rules.spec, how.model, longest + self.settings.max_new_tokens + extra)
+        extra += self.settings.max_new_tokens
+        check_window(how.rules.spec, how.model, longest + extra)
+        if how.rules.hides:
+            # A thought and a question may be read again.
+            extra += self.settings.max_new_tokens + max(map(len, how.rules.questions), default=0)
 
         def some(numbers: Sequence[int]) -> list[Row]:
             return decode(how, self.encoded, [jobs[number] for number in numbers])
@@ -104,7 +108,7 @@ class Roller:
         for numbers in batches(
             how.model,
             [self.encoded[job.prompt] for job in jobs],
-            max_new_tokens=self.settings.max_new_tokens + extra,
+            max_new_tokens=extra,
             batch_size=self.settings.batch_size,
         ):
             done: list[Row] = halving(some, numbers, joined)

@@ -116,10 +116,10 @@ class LatentSpec:
     Notes
     -----
     With ``answer_from="thought"`` everything before is hidden from all later positions. Then these are fed again, from
-    position 0: the latents as they were fed, the end token, and the tokens of the prompt's question (`Prompt.question`).
-    What the model says at the last of them is the answer's first token, so that the answer is a function of thought and
-    question alone. Hiding the prompt would not do: the keys and values at the thought's own positions were computed
-    from it, and carry the image past the thought's vectors. So there is no direct effect, by construction.
+    position 0: the latents as they were fed, the end token, and the tokens of the question (`Prompt.question`). What
+    the model says at the last of them is the answer's first token, so that the answer is a function of thought and
+    question alone. Hiding the prompt would not do: the thought's own positions have read the image, and their keys and
+    values would carry it past the thought's vectors. So there is no direct effect, by construction.
 
     With ``answer_from="prompt"`` the thought's positions are hidden from the end token on, and later positions are
     counted as if the thought were empty. Where the start token's position is itself a latent, the start token is read
@@ -171,9 +171,8 @@ class LatentSpec:
             positive_int(self.segments, what="LatentSpec: segments")
         if self.answer_from != "everything" and not self.force_end:
             raise DesignError(
-                f"LatentSpec(answer_from={self.answer_from!r}, force_end=False): what is hidden from the answer is hidden "
-                "from the end token on, and none is fed after the last latent. Set force_end=True, or "
-                "answer_from='everything'."
+                f"LatentSpec(answer_from={self.answer_from!r}, force_end=False): the answer begins after an end token, "
+                "and none need be fed after the last latent. Set force_end=True, or answer_from='everything'."
             )
         if self.pad is not None:
             check_text("LatentSpec", "pad", self.pad)
