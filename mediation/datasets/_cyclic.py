@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._checks import shown
 from .._errors import DataError
+from ._files import check_frame
 from ._layouts import LETTERS
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def cyclic(frame: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    lacks = {"id", "question", "options", "answer", "group"} - set(frame.columns)
-    if lacks:
-        raise DataError(f"cyclic: the frame lacks the columns {', '.join(sorted(lacks))}; read() makes them.")
+    check_frame(frame, ("id", "question", "options", "answer", "group"), "cyclic")
     if "cycle" in frame.columns:
         return frame.copy()
     rows = [turned for row in frame.to_dict("records") for turned in _turned(row)]
@@ -65,7 +64,7 @@ def _turned(row: dict[Any, Any]) -> list[dict[Any, Any]]:
     if not isinstance(options, Sequence) or isinstance(options, str) or len(options) < 2:
         raise DataError(f"cyclic: row {row['id']!r} has the options {shown(options)}; two or more texts are needed.")
     letters = LETTERS[: len(options)]
-    if answer is not None and answer not in tuple(letters):
+    if answer is not None and (not isinstance(answer, str) or answer not in tuple(letters)):
         raise DataError(f"cyclic: row {row['id']!r} has the answer {shown(answer)}, which is none of {letters}.")
     found = []
     for shift in range(len(options)):

@@ -59,7 +59,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
     """
     if not isinstance(text, str):
         raise DataError(f"extract: text = {shown(text)}: a text is needed.")
-    if layout is not None and layout not in (*LAYOUTS, *_OWN):
+    if layout is not None and (not isinstance(layout, str) or layout not in (*LAYOUTS, *_OWN)):
         names = [*LAYOUTS, *_OWN]
         raise DataError(
             f"extract: layout = {shown(layout)}: there is none of this name. {suggestion(str(layout), names)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -74,6 +74,28 @@ def records_of(source: str | os.PathLike[str] | pd.DataFrame, limit: int | None 
     if not found:
         raise DataError(f"read: {shown(source) if called(source) == 'DataFrame' else str(source)!r} has no rows.")
     return found
+
+
+def check_frame(frame: Any, columns: Iterable[str], asked: str) -> None:
+    """Check that a frame has columns.
+
+    Raises
+    ------
+    DataError
+        If it is no frame or lacks one.
+
+    Examples
+    --------
+    >>> check_frame([1], ("id",), "cyclic")
+    Traceback (most recent call last):
+        ...
+    mediation._errors.DataError: cyclic: [1] is no frame; read() makes one.
+    """
+    if called(frame) != "DataFrame":
+        raise DataError(f"{asked}: {shown(frame)} is no frame; read() makes one.")
+    lacks = sorted(set(columns) - {str(name) for name in frame.columns})
+    if lacks:
+        raise DataError(f"{asked}: the frame lacks the columns {', '.join(lacks)}; read() makes them.")
 
 
 def is_missing(value: Any) -> bool:

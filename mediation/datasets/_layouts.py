@@ -275,8 +275,8 @@ def guessed(columns: frozenset[str], source: str) -> Layout:
     """
     fits = next((layout for layout in LAYOUTS.values() if layout.fits(columns)), None)
     if fits is None:
-        known = "\n".join(f"  {layout.name}: {layout.columns}" for layout in LAYOUTS.values())
-        raise DataError(f"read: {source} has the columns {listed(sorted(columns))}. The layouts have\n{known}")
+        known = "; ".join(f"{layout.name}: {layout.columns}" for layout in LAYOUTS.values())
+        raise DataError(f"read: {source} has the columns {listed(sorted(columns))}, as no layout. Those have {known}.")
     return fits
 
 
@@ -288,7 +288,7 @@ def named(name: str, columns: frozenset[str], source: str) -> Layout:
     DataError
         If there is none of this name, or the file lacks its columns.
     """
-    if name not in LAYOUTS:
+    if not isinstance(name, str) or name not in LAYOUTS:
         raise DataError(
             f"read: layout = {shown(name)}: there is none of this name. {suggestion(str(name), [*LAYOUTS])}"
         )

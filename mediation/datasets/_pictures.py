@@ -67,11 +67,18 @@ class Picture:
 def opened(pictures: Sequence[Picture]) -> list[Any]:
     """Return the pictures of PIL of a row, in RGB.
 
+    Raises
+    ------
+    DataError
+        If it is no sequence of pictures, or the pixels of one cannot be decoded.
+
     Examples
     --------
     >>> opened(())
     []
     """
+    if not isinstance(pictures, Sequence) or not all(isinstance(one, Picture) for one in pictures):
+        raise DataError(f"opened: {shown(pictures)}: the pictures of one row are needed, such as frame.images[0].")
     return [picture.open() for picture in pictures]
 
 

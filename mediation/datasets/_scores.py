@@ -13,6 +13,7 @@ from .._answers import same_answer
 from .._checks import shown
 from .._errors import DataError
 from ._extract import extract
+from ._files import check_frame, is_missing
 from ._vsp import simulate
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def scores(
     rows = frame.to_dict("records")
     judged = [_judged(row, text, layout) for row, text in zip(rows, _texts(frame, said), strict=True)]
     hits, missed = (np.array(values, dtype=np.float64) for values in zip(*judged, strict=True))
-    groups, categories = frame["group"].to_numpy(), frame["category"].astype(str)
+    groups, categories = frame["group"].map(str).to_numpy(), frame["category"].map(str)
     parts: dict[str, NDArray[np.bool_]] = {name: (categories == name).to_numpy() for name in categories.unique()}
     own = list(parts)
     for name in dict.fromkeys(name.partition("/")[0] for name in own if "/" in name):
@@ -96,10 +97,14 @@ def scores(
 
 
 def _check(frame: pd.DataFrame, level: float) -> None:
-    lacks = {"id", "options", "answer", "category", "group", "layout"} - set(frame.columns)
-    if lacks or not len(frame):
-        found = f"lacks the columns {', '.join(sorted(lacks))}" if lacks else "has no rows"
-        raise DataError(f"scores: the frame {found}; read() makes such a frame.")
+    check_frame(frame, ("id", "options", "answer", "category", "group", "layout"), "scores")
+    check_frame(frame, ("map",) if (frame["layout"] == "vsp").any() else (), "scores")
+    if not len(frame):
+        raise DataError("scores: the frame has no rows.")
+    for name in ("category", "group", "layout"):
+        odd = next((value for value in frame[name] if not isinstance(value, (str, int, np.integer))), None)
+        if odd is not None or frame[name].isna().any():
+            raise DataError(f"scores: column {name!r} holds {shown(odd)}; a text a row is needed.")
     if not isinstance(level, float) or not 0 < level < 1:
         raise DataError(f"scores: level = {shown(level)}: a number between 0 and 1 is needed, such as 0.95.")
 
@@ -112,9 +117,9 @@ def _texts(frame: pd.DataFrame, said: Any) -> list[Any]:
                 f"scores: said has no text for {len(lacks)} of {len(frame)} rows, the first of which is {lacks[0]!r}."
             )
         return [said[name] for name in frame["id"]]
-    texts = [] if isinstance(said, str) else list(said)
-    if isinstance(said, str) or len(texts) != len(frame):
-        found = "one text" if isinstance(said, str) else f"{len(texts)} texts"
+    texts = list(said) if np.iterable(said) and not isinstance(said, str) else None
+    if texts is None or len(texts) != len(frame):
+        found = shown(said) if texts is None else f"of length {len(texts)}"
         raise DataError(f"scores: said is {found} for {len(frame)} rows; one text a row is needed, in order.")
     return texts
 
@@ -124,7 +129,7 @@ def _judged(row: Mapping[Any, Any], text: Any, layout: str | None) -> tuple[floa
     mine, options, wanted = row["layout"], row["options"], row["answer"]
     if mine != "vsp" and not isinstance(wanted, str):
         raise DataError(f"scores: the right answer of row {row['id']!r} is {shown(wanted)}; it is needed.")
-    found = None if text is None else extract(text, options, layout=mine if layout is None else layout)
+    found = None if is_missing(text) else extract(text, options, layout=mine if layout is None else layout)
     if mine == "vsp":
         return float(found is not None and simulate(row["map"], found)), float(found is None)
     if wanted in _STATEMENTS and options is None:

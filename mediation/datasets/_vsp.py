@@ -45,7 +45,8 @@ def grid_of(map: str | Sequence[Sequence[int]]) -> Grid:
         cells = [[_cell(value) for value in row] for row in rows]
     except (TypeError, ValueError):
         raise DataError(
-            f"map = {shown(map)}: rows of cells are needed, such as [[1, 0], [-1, 2]]: 0 free, 1 start, 2 goal, -1 hole"
+            f"map = {shown(map)}: rows of cells are needed, such as [[1, 0], [-1, 2]]; 0 is free, 1 the start, 2 the "
+            "goal, -1 a hole."
         ) from None
     if not cells or len({len(row) for row in cells}) != 1 or not cells[0]:
         raise DataError(f"map = {shown(map)}: the rows are not equally long, or there are none.")
@@ -78,7 +79,7 @@ def simulate(map: str | Sequence[Sequence[int]], moves: str | None) -> bool:
     Raises
     ------
     DataError
-        If `map` is no such grid.
+        If `map` is no such grid, or `moves` no text.
 
     Examples
     --------
@@ -104,6 +105,11 @@ def moves_of(text: str | None) -> str:
 
     Each of the words up, down, left, right has exactly one of the letters, so that letters and words are read alike.
 
+    Raises
+    ------
+    DataError
+        If `text` is neither a text nor None.
+
     Examples
     --------
     >>> moves_of("up, Left"), moves_of(r"\boxed{r,d}"), moves_of(None)
@@ -111,6 +117,8 @@ def moves_of(text: str | None) -> str:
     """
     if text is None:
         return ""
+    if not isinstance(text, str):
+        raise DataError(f"moves = {shown(text)}: a text is needed, such as 'RRDD', or None.")
     boxes = _BOX.findall(text)
     return "".join(letter for letter in (boxes[-1] if boxes else text).upper() if letter in _STEPS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.errors.wrong_controls import CONTROLS
+from tests.errors.wrong_datasets import DATASETS
 from tests.errors.wrong_designs import DESIGNS
 from tests.errors.wrong_equivalence import EQUIVALENCE, POWER
 from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
@@ -36,6 +37,7 @@ ERRORS = {
         "specification": SPECIFICATION,
         "interactions": INTERACTIONS,
         "thoughts": THOUGHTS,
+        "datasets": DATASETS,
     }.items()
     for name, call in calls.items()
 }
