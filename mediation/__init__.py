@@ -9,7 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import engine as engine, inference as inference, plot as plot, probing as probing, testing as testing
+    from . import (
+        datasets as datasets,
+        engine as engine,
+        inference as inference,
+        plot as plot,
+        probing as probing,
+        testing as testing,
+    )
     from ._errors import (
         AlignmentWarning as AlignmentWarning,
         BackendError as BackendError,
@@ -132,7 +139,7 @@ if TYPE_CHECKING:
     )
     from .units import Pairs as Pairs, Prompt as Prompt, prompts as prompts
 
-_MODULES = ("engine", "inference", "plot", "probing", "testing")
+_MODULES = ("datasets", "engine", "inference", "plot", "probing", "testing")
 _NAMES = {
     "_errors": (
         "AlignmentWarning",
