@@ -133,7 +133,7 @@ def _records(file: Path, limit: int | None) -> Iterator[Record]:
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"read: {str(file)!r} cannot be read: {error}") from error
+        raise DataError(f"read: {str(file)!r} cannot be read ({error}).") from error
 
 
 def _cells(row: Mapping[Any, Any]) -> Cells:
@@ -167,7 +167,7 @@ def _json_lines(file: Path, limit: int | None) -> Iterator[Any]:
                 try:
                     yield json.loads(line)
                 except ValueError as error:
-                    raise DataError(f"read: line {number + 1} of {file.name} is no JSON: {error}") from error
+                    raise DataError(f"read: line {number + 1} of {file.name} is no JSON ({error}).") from error
 
 
 def _json(file: Path, limit: int | None) -> Iterator[Any]:
