@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._compare import compare as compare
+from ._decay import decay as decay
 from ._decomposition import decomposition as decomposition
 from ._dose import dose as dose
 from ._equivalence import equivalence as equivalence
@@ -10,5 +11,7 @@ from ._forest import forest as forest
 from ._heatmap import heatmap as heatmap
 from ._interaction import interaction as interaction
 from ._power import power as power
+from ._probe import probe as probe
+from ._similarity import similarity as similarity
 from ._specification import specification as specification
 from ._theme import theme as theme
