@@ -30,7 +30,8 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
       failing that, the shared rule;
     - ``"vsp"``: what stands in the last box, and nothing else (Mirage);
     - ``"tablevqa"``: the shared rule for a box, ``<answer>`` and "answer is"; otherwise the whole text;
-    - ``"lvr"``: the first character of the first word after ``<answer>``, if it is a letter (the evaluation of LVR).
+    - ``"lvr"``: the first character after the last ``<answer>``, if it is a capital letter (the evaluation of LVR, which
+      counts everything else as wrong).
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
 
 def _after_tag(text: str, options: Options | None) -> str | None:
     words = _TAGGED.split(text)[-1].split()
-    letter = words[0][0].upper() if words else ""
+    letter = words[0][0] if words else ""
     known = options_of(options)
     allowed = letter in known if known is not None else "A" <= letter <= "Z"
     return letter if letter and allowed else None

@@ -73,8 +73,10 @@ def test_mme_realworld(text, wanted):
     ("text", "wanted"),
     [
         ("<lvr>\n<answer> B </answer>", "B"),
-        ("<answer>b. blue", "B"),
-        ("<answer>blue", "B"),  # the first character, whatever the word
+        ("<answer>B. blue", "B"),
+        ("<answer>b. blue", None),
+        ("<answer>Blue", "B"),  # the first character, whatever the word
+        ("<answer></answer>", None),
         ("A", "A"),  # no tag: the whole text
         ("<answer>A</answer><answer>B</answer>", "B"),
         ("<answer>(B)</answer>", None),
