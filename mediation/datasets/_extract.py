@@ -30,8 +30,8 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
       failing that, the shared rule;
     - ``"vsp"``: what stands in the last box, and nothing else (Mirage);
     - ``"tablevqa"``: the shared rule for a box, ``<answer>`` and "answer is"; otherwise the whole text;
-    - ``"lvr"``: the first character after the last ``<answer>``, if it is a capital letter (the evaluation of LVR, which
-      counts everything else as wrong).
+    - ``"lvr"``: the first character after the last ``<answer>``, if it is a capital letter (the evaluation of LVR, by
+      which everything else is wrong).
 
     Parameters
     ----------
