@@ -71,7 +71,8 @@ def decay(similarity: Any, measure: str = "intra cosine", *, ax: Axes | None = N
     if rows.empty:
         raise DesignError(f"decay: {measure!r} is NaN at every step; there is nothing to draw.")
     names = list(dict.fromkeys(rows["states"]))
-    ax = axes(ax, width=6.0, height=3.4)
+    longest = max(min(len(name), _LONGEST) for name in names) if len(names) > 1 else 0
+    ax = axes(ax, width=5.0 + 0.06 * longest, height=3.4)
     steps = sorted(set(rows["step"]))
     ends = []
     for index, name in enumerate(names):

@@ -147,8 +147,8 @@ def _square(given: Any) -> NDArray[np.float64]:
         grid = np.empty(0)
     if grid.ndim != 2 or grid.shape[0] != grid.shape[1] or not grid.size:
         raise DataError(
-            f"similarity: matrix is a {type(given).__name__} of shape {np.shape(given)}; a square array is needed, such "
-            "as cosine_similarity_matrix(states[:, 0]), or what probing.similarity returns."
+            f"similarity: matrix is a {type(given).__name__} of shape {np.shape(given)}; a square array is needed, "
+            "such as cosine_similarity_matrix(states[:, 0]), or what probing.similarity returns."
         )
     if np.nanmax(grid, initial=-1.0) > 1 + 1e-6:
         raise DataError(f"similarity: the matrix holds {np.nanmax(grid):.4g}; similarities are at most 1.")

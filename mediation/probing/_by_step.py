@@ -167,11 +167,13 @@ def similarity(
     delete-one jackknife over units (or groups), on Fisher's z scale, with the t quantile. In simulations with 15 to 40
     units, 95% intervals cover the population's mean cosine in 93% to 97%; in 90% where states without any common
     direction spread over two dimensions only, and less where what matters is rare enough to be missing from the sample.
-    Those of CKA, on the same scale, cover in 92% to 99%. The effective rank depends on the number of units, so its
-    interval is about the value expected of another sample of the same size (91% to 100%); values of samples of
-    different sizes cannot be compared. With more than 100 units, these two, and centred cosines with a centre of their
-    own, leave out 100 blocks of units in turn. Means within units have the bootstrap's intervals (`mean_intervals`), or
-    the jackknife's where the centre is the states' own and moves with the units. All are pointwise.
+    Centred cosines with a centre of their own are corrected (by the jackknife) for the bias that it brings, and covered
+    in 91% to 98%. Those of CKA, on the same scale, cover in 92% to 99%. The effective rank depends on the number of
+    units, so its interval is about the value expected of another sample of the same size (91% to 100%); values of
+    samples of different sizes cannot be compared. With more than 100 units, these two, and centred cosines with a
+    centre of their own, leave out 100 blocks of units in turn. Means within units have the bootstrap's intervals
+    (`mean_intervals`), or the jackknife's where the centre is the states' own and moves with the units. All are
+    pointwise.
 
     Examples
     --------

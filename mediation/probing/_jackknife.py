@@ -74,6 +74,18 @@ def jackknife(estimate: float, without: Array, *, confidence_level: float, scale
     return Spread(estimate, plain, float(low), float(high), f"jackknife t ({blocks} {what})")
 
 
+def corrected(estimate: float, without: Array) -> float:
+    """Return ``J e - (J - 1) mean_j e_(j)``, whose bias is of order 1 / n^2 instead of 1 / n (Quenouille 1956).
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 2.0, 6.0])
+    >>> corrected(x.var(), np.array([np.delete(x, j).var() for j in range(3)])), float(x.var(ddof=1))
+    (7.0, 7.0)
+    """
+    return float(len(without) * estimate - (len(without) - 1) * np.mean(without))
+
+
 def blocks_of(groups: NDArray[np.intp], rng: np.random.Generator, most: int = MOST) -> NDArray[np.intp]:
     """Return a block for every unit: its group, or, of more than `most` groups, groups put together at random."""
     size = int(groups.max()) + 1

@@ -18,6 +18,7 @@ from .._seed import seed_from
 from ..inference import Inference, mean_intervals
 from ._probe import Probe, probe
 from ._states import States, states_from
+from ._widened import widened
 
 Index = NDArray[np.intp]
 _COLUMNS = (
@@ -76,7 +77,6 @@ def probe_steps(
     n_controls: int = 5,
     rng: int | np.random.Generator | None = None,
     confidence_level: float = 0.95,
-    n_resamples: int = 9999,
 ) -> Probes:
     """Probe every step of `states` for every attribute in `labels`, and compare with baselines.
 
@@ -88,7 +88,7 @@ def probe_steps(
         `States`, or an array ``(n, steps, hidden)`` or ``(n, hidden)``. At a step, the units that have it count.
     labels
         A frame with one row a unit and one column an attribute, a mapping from names to labels, or one list of labels.
-    groups, estimator, n_splits, n_controls, confidence_level, n_resamples
+    groups, estimator, n_splits, n_controls, confidence_level
         See `probe`.
     baselines
         Other features of the same units by name, such as ``{"text only": x, "random": random_like(states), "image":
@@ -117,14 +117,15 @@ def probe_steps(
     Notes
     -----
     A difference to a baseline is a mean over units (or groups) of two answers that are right or wrong, with the
-    interval of `mean_intervals`. Intervals are pointwise; the adjusted p-values hold jointly over steps.
+    interval of Student's t (Bonett and Price's where few differ), widened as those of `probe` are. Intervals are
+    pointwise; the adjusted p-values hold jointly over steps.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> colour = rng.integers(2, size=60)
     >>> states = rng.normal(size=(60, 2, 4)) + 2 * colour[:, None, None] * np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
-    >>> found = probe_steps(states, {"colour": colour}, rng=0, n_resamples=999)
+    >>> found = probe_steps(states, {"colour": colour}, rng=0)
     >>> list(found.tidy()["selectivity_p_adjusted"] < 0.01)
     [True, False]
     """
@@ -137,10 +138,9 @@ def probe_steps(
     if names is not None and len(names) != len(given):
         raise DataError(f"probe_steps: {len(names)} groups for {len(given)} units; one label a unit is needed.")
     seed = seed_from(rng)
-    options = {"estimator": estimator, "n_splits": n_splits, "n_controls": n_controls}
-    settings = {"confidence_level": confidence_level, "n_resamples": n_resamples}
-    inference = Inference(seed=seed, **settings)  # type: ignore[arg-type]
-    run = _Run({given.name: given, **others}, names, {**options, **settings, "rng": seed}, inference)
+    options = {"estimator": estimator, "n_splits": n_splits, "n_controls": n_controls, "rng": seed}
+    inference = Inference(method="t", confidence_level=confidence_level)
+    run = _Run({given.name: given, **others}, names, {**options, "confidence_level": confidence_level}, inference)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)
         rows = [row for name, column in attributes.items() for row in run.rows(name, column)]
@@ -188,12 +188,13 @@ class _Run:
     def _difference(self, mine: Probe, other: Probe, units: Index) -> dict[str, float]:
         clusters = None if self.groups is None else [self.groups[unit] for unit in units]
         values = (mine.correct - other.correct)[:, None]
-        found = mean_intervals(values, clusters=clusters, settings=self.inference, binary=clusters is None)
+        of_units = mean_intervals(values, clusters=clusters, settings=self.inference, binary=clusters is None)
+        found = widened(of_units, self.options["n_splits"])
         return {
-            "difference": float(found.estimate[0]),
-            "difference_low": float(found.conf_low[0]),
-            "difference_high": float(found.conf_high[0]),
-            "difference_p": float(found.p_value[0]),
+            "difference": float(values.mean()),
+            "difference_low": found.low,
+            "difference_high": found.high,
+            "difference_p": found.p_value,
         }
 
 

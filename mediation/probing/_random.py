@@ -14,8 +14,8 @@ def random_like(states: Any, rng: int | np.random.Generator | None = None) -> St
     """Return random states with the means, covariances and norms of `states`, and nothing of the units.
 
     Every row is drawn from the normal distribution with the mean and the covariance of the units at that step (and the
-    covariance between steps), and is then given the norm of a unit drawn without replacement: the norms at a step are
-    those of `states`, in another order.
+    covariance between steps). Then the shortest row is given the smallest norm of `states` at that step, the next one
+    the next, and so on: the norms are those of `states`, of other units.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def random_like(states: Any, rng: int | np.random.Generator | None = None) -> St
         x = np.asarray(given.values[units, step], dtype=np.float64)
         mean = x.mean(axis=0)
         drawn = mean + mixing[np.ix_(units, units)] @ (x - mean) / np.sqrt(max(1, len(units) - 1))
-        norms = np.linalg.norm(x, axis=1)[random.permutation(len(units))]
         own = np.linalg.norm(drawn, axis=1)
+        norms = np.empty(len(units))
+        norms[np.argsort(own)] = np.sort(np.linalg.norm(x, axis=1))
         out[units, step] = drawn * (norms / np.where(own > 0, own, 1.0))[:, None]
     return States(out.astype(given.dtype), given.lengths, "random")

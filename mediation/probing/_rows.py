@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
 from ..inference import Inference, mean_intervals
-from ._jackknife import FISHER, PLAIN, Scale, Spread, blocks_of, jackknife
+from ._jackknife import FISHER, PLAIN, Scale, Spread, blocks_of, corrected, jackknife
 from ._similarity import rank_of, unbiased_gram
 
 Array = NDArray[np.float64]
@@ -121,6 +121,7 @@ def inter_centred(steps: Steps) -> Iterator[Found]:
             if others:
                 kept = [(keep[units], other) for keep, other in others]
                 without = np.array([_mean(_directions(mine[k] - c, mine[k]), codes[k]) for k, c in kept])
+                estimate = corrected(estimate, without)
             spread = steps.spread(estimate, without, FISHER, units)
         yield steps.found("inter centred cosine", step, None, spread, units)
 
@@ -179,7 +180,8 @@ def intra_centred(steps: Steps) -> Iterator[Found]:
         units = np.flatnonzero(np.isfinite(column))
         spread = Spread(float("nan"))
         if len(np.unique(steps.groups[units])) >= _LEAST["cosine"]:
-            spread = steps.spread(float(column[units].mean()), numbers[np.isfinite(numbers)], FISHER, units)
+            numbers = numbers[np.isfinite(numbers)]
+            spread = steps.spread(corrected(float(column[units].mean()), numbers), numbers, FISHER, units)
         yield steps.found(*key, spread, units)
 
 

@@ -80,9 +80,9 @@ def test_a_planted_attribute_of_the_input_is_read_from_a_state(model):
     pairs = med.Pairs(base=ids)
     last = capture(model, pairs, med.residual(1, at="last"))
     kind[:4] = 1 - kind[:4]  # so that no probe is perfect
-    found = med.probing.probe(last, kind, rng=0, n_resamples=499)
-    other = med.probing.probe(capture(model, pairs, med.residual(1, at=1)), kind, rng=0, n_resamples=499)
-    assert found.conf_low > 0.8
+    found = med.probing.probe(last, kind, rng=0)
+    other = med.probing.probe(capture(model, pairs, med.residual(1, at=1)), kind, rng=0)
+    assert found.conf_low > 0.75
     assert found.selectivity_low > 0.2
     assert other.conf_low < 0.6
 

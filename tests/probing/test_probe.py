@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -11,10 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from statsmodels.stats.proportion import proportion_confint
 
 import mediation as med
-from mediation.inference import Inference, mean_intervals
 from mediation.probing import Probe, probe
-
-FEW = 499
 
 
 def _planted(n: int = 200, *, strength: float = 2.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +27,7 @@ def _planted(n: int = 200, *, strength: float = 2.0, seed: int = 0) -> tuple[np.
 def test_a_planted_attribute_is_found():
     # Two normals a distance of 2 apart: the best rule is right with probability Phi(1) = 0.841.
     x, labels = _planted(600)
-    found = probe(x, labels, rng=0, n_resamples=FEW)
+    found = probe(x, labels, rng=0)
     assert found.conf_low < 0.841 < found.conf_high
     assert found.conf_low > found.majority + 0.2
     assert abs(found.control_accuracy - 0.5) < 0.05
@@ -39,13 +37,26 @@ def test_a_planted_attribute_is_found():
 
 
 @pytest.mark.statistical
+def test_intervals_hold_chance_where_nothing_can_be_read():
+    """Independent trials' intervals would miss 0.5 in 17% here: probes of different folds share training units."""
+    missed = np.zeros(2)
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        x, labels = rng.normal(size=(80, 6)), rng.integers(2, size=80)
+        found = probe(x, labels, rng=seed, n_controls=3, estimator=RidgeClassifier())
+        missed += not found.conf_low <= 0.5 <= found.conf_high, not found.selectivity_low <= 0 <= found.selectivity_high
+    # 100 repetitions: 0.05 plus three binomial standard errors.
+    assert (missed / 100 < 0.115).all()
+
+
+@pytest.mark.statistical
 def test_shuffled_labels_stay_at_chance():
     """20 probes on labels that have nothing to do with the states: right half of the time, all intervals but a few."""
     covered, accuracies = 0, []
     for seed in range(20):
         x, labels = _planted(120, seed=seed)
         labels = np.random.default_rng(1000 + seed).permutation(labels)
-        found = probe(x, labels, rng=seed, n_resamples=FEW, n_controls=2)
+        found = probe(x, labels, rng=seed, n_controls=2)
         accuracies.append(found.accuracy)
         covered += found.conf_low <= 0.5 <= found.conf_high
     assert abs(np.mean(accuracies) - 0.5) < 0.04
@@ -54,24 +65,27 @@ def test_shuffled_labels_stay_at_chance():
 
 def test_the_numbers_are_those_of_the_formulas():
     x, labels = _planted(100)
-    found = probe(x, labels, rng=3, n_resamples=FEW)
+    found = probe(x, labels, rng=3)
     assert found.accuracy == found.correct.mean()
     assert found.control_accuracy == pytest.approx(found.control.mean())
     assert found.selectivity == pytest.approx(found.accuracy - found.control_accuracy)
     assert set(found.correct) == {0.0, 1.0}
     assert np.allclose(found.control * 5, np.round(found.control * 5))
-    low, high = proportion_confint(found.correct.sum(), 100, method="wilson")
+    # As independent trials of 1 + 5/4 times the variance, so of as many fewer units.
+    low, high = proportion_confint(found.correct.sum() / 2.25, 100 / 2.25, method="wilson")
     assert (found.conf_low, found.conf_high) == pytest.approx((low, high))
-    assert found.method == "wilson"
-    again = mean_intervals((found.correct - found.control)[:, None], settings=Inference(seed=3, n_resamples=FEW))
-    assert (found.selectivity_low, found.selectivity_p) == (again.conf_low[0], again.p_value[0])
+    assert found.method == "wilson, widened"
+    each = found.correct - found.control
+    error = 1.5 * each.std(ddof=1) / np.sqrt(100)
+    assert found.selectivity_low == pytest.approx(each.mean() - stats.t.ppf(0.975, 99) * error)
+    assert found.selectivity_p == pytest.approx(2 * stats.t.sf(each.mean() / error, 99))
     with pytest.raises(ValueError, match="read-only"):
         found.correct[0] = 2
 
 
 def test_the_same_seed_gives_the_same_numbers():
     x, labels = _planted(100)
-    one, same, other = (probe(x, labels, rng=seed, n_resamples=FEW) for seed in (1, 1, 2))
+    one, same, other = (probe(x, labels, rng=seed) for seed in (1, 1, 2))
     assert repr(one) == repr(same)
     assert np.array_equal(one.correct, same.correct)
     assert not np.array_equal(one.control, other.control)
@@ -80,7 +94,7 @@ def test_the_same_seed_gives_the_same_numbers():
 def test_majority_is_the_share_of_the_commonest_label():
     x, _ = _planted(100)
     labels = ["common"] * 80 + ["rare"] * 20
-    found = probe(x, labels, rng=0, n_resamples=FEW)
+    found = probe(x, labels, rng=0)
     assert found.majority == 0.8
 
 
@@ -92,8 +106,8 @@ def test_groups_are_never_divided():
     x = rng.normal(size=(30, 20))[groups] + 0.01 * rng.normal(size=(180, 20))
     x[:3] = x[-3:]  # three units in a group of the other label, so that no probe is perfect
     labels[:3] = 1 - labels[-3:]
-    leaking = probe(x, labels, rng=0, n_resamples=FEW, estimator=KNeighborsClassifier(1))
-    honest = probe(x, labels, groups, rng=0, n_resamples=FEW, estimator=KNeighborsClassifier(1))
+    leaking = probe(x, labels, rng=0, estimator=KNeighborsClassifier(1))
+    honest = probe(x, labels, groups, rng=0, estimator=KNeighborsClassifier(1))
     assert leaking.accuracy > 0.95
     assert honest.accuracy < 0.75
     assert (honest.n_groups, leaking.n_groups) == (30, 180)
@@ -103,7 +117,7 @@ def test_groups_are_never_divided():
 def test_folds_are_those_of_scikit_learn():
     x, labels = _planted(90)
     groups = np.repeat(np.arange(18), 5)
-    found = probe(x, labels, groups, rng=0, n_resamples=FEW, estimator=LogisticRegression(C=0.1))
+    found = probe(x, labels, groups, rng=0, estimator=LogisticRegression(C=0.1))
     seed = int(np.random.default_rng(np.random.SeedSequence((0, 3))).integers(2**31))
     said = np.empty(90)
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(x, labels, groups):
@@ -117,7 +131,7 @@ def test_labels_of_whole_groups_are_shuffled_between_groups():
     groups = np.repeat(np.arange(20), 5)
     labels = np.array(rng.permutation([0, 1] * 10))[groups]
     x = rng.normal(size=(20, 3))[groups]
-    found = probe(x, labels, groups, rng=0, n_controls=1, n_resamples=FEW)
+    found = probe(x, labels, groups, rng=0, n_controls=1)
     # States are the same within a group and so are the shuffled labels: a group is right or wrong as a whole.
     assert all(len(set(found.control[groups == group])) == 1 for group in range(20))
 
@@ -125,14 +139,14 @@ def test_labels_of_whole_groups_are_shuffled_between_groups():
 def test_any_classifier_any_labels_and_further_axes():
     x, labels = _planted(100, strength=4.0)
     names = np.where(labels == 1, "red", "blue").tolist()
-    seen = probe(x.reshape(100, 2, 5), names, rng=0, n_resamples=FEW, estimator=RidgeClassifier())
-    flat = probe(x, labels.astype(bool), rng=0, n_resamples=FEW, estimator=RidgeClassifier())
+    seen = probe(x.reshape(100, 2, 5), names, rng=0, estimator=RidgeClassifier())
+    flat = probe(x, labels.astype(bool), rng=0, estimator=RidgeClassifier())
     assert seen.accuracy == flat.accuracy > 0.9
     mlp = MLPClassifier((8,), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
     xor = np.random.default_rng(0).normal(size=(300, 2))
     parity = (xor[:, 0] > 0) ^ (xor[:, 1] > 0)
-    linear = probe(xor, parity, rng=0, n_controls=1, n_resamples=FEW)
-    curved = probe(xor, parity, rng=0, n_controls=1, n_resamples=FEW, estimator=mlp)
+    linear = probe(xor, parity, rng=0, n_controls=1)
+    curved = probe(xor, parity, rng=0, n_controls=1, estimator=mlp)
     assert linear.accuracy < 0.7 < 0.85 < curved.accuracy
 
 
@@ -140,7 +154,7 @@ def test_three_labels():
     rng = np.random.default_rng(0)
     labels = np.arange(150) % 3
     x = np.eye(3)[labels] * 3 + rng.normal(size=(150, 3))
-    found = probe(x, labels, rng=0, n_resamples=FEW)
+    found = probe(x, labels, rng=0)
     assert found.n_classes == 3
     assert found.majority <= 1 / 3 + 1e-9
     assert found.conf_low > 0.8
@@ -151,9 +165,9 @@ def test_three_labels():
 def test_a_perfect_probe_has_wilsons_interval():
     labels = np.arange(40) % 2
     x = np.column_stack([labels * 10.0, np.ones(40)])
-    found = probe(x, labels, rng=0, n_resamples=FEW)
+    found = probe(x, labels, rng=0)
     assert found.accuracy == found.conf_high == 1
-    assert found.conf_low == pytest.approx(40 / (40 + 1.959964**2))
+    assert found.conf_low == pytest.approx(40 / (40 + 2.25 * 1.959964**2))
     assert np.isfinite(found.selectivity_low)
 
 
@@ -161,7 +175,7 @@ def test_a_perfect_probe_of_groups_has_no_interval_and_says_so():
     labels = np.arange(40) % 2
     x = np.column_stack([labels * 10.0, np.ones(40)])
     with pytest.warns(med.DegenerateWarning, match="all units are predicted rightly, so the accuracy"):
-        found = probe(x, labels, groups=np.arange(40) // 2, rng=0, n_resamples=FEW)
+        found = probe(x, labels, groups=np.arange(40) // 2, rng=0)
     assert found.accuracy == 1
     assert np.isnan([found.conf_low, found.conf_high]).all()
 
@@ -169,7 +183,7 @@ def test_a_perfect_probe_of_groups_has_no_interval_and_says_so():
 def test_an_interval_does_not_leave_0_to_1():
     x, labels = _planted(60, strength=6.0)
     labels[:2] = 1 - labels[:2]
-    found = probe(x, labels, rng=0, n_resamples=FEW)
+    found = probe(x, labels, rng=0)
     assert 0.9 < found.accuracy < 1
     assert 0 <= found.conf_low < found.accuracy < found.conf_high <= 1
 
