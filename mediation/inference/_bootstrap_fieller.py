@@ -120,6 +120,9 @@ def _end(test: DirectionTest, accepted: float, rejected: float) -> float:
     def bounded(x: float) -> float:
         return max(-1e9, min(1e9, test.margin(x)))
 
+    # Where A - r B is rounding alone, the direction of the estimate may be rejected by rounding: it is the end then.
+    if bounded(accepted) <= 0:
+        return accepted
     return float(brentq(bounded, accepted, rejected, xtol=1e-13, rtol=8.9e-16, maxiter=200))
 
 
@@ -176,6 +179,6 @@ def _fill(found: FiellerSet, column: int, gap: tuple[float, float] | None, unit:
     # The gap holds the vertical (r infinite) if it passes an odd multiple of pi / 2.
     vertical = math.floor(gap[0] / math.pi + 0.5) != math.floor(gap[1] / math.pi + 0.5)
     if vertical:
-        found.low[column], found.high[column], found.bounded[column] = high, low, True
+        found.low[column], found.high[column], found.bounded[column] = min(high, low), max(high, low), True
     else:
         found.gap_low[column], found.gap_high[column] = low, high

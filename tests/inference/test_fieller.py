@@ -1,12 +1,15 @@
 """Ratios: Fieller's set against the t test that it inverts, on a fine grid."""
 
 import re
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+import mediation as med
 from mediation._errors import DegenerateWarning
 from mediation.inference import Inference, mean_intervals, ratio_intervals
 from mediation.inference._fieller import gap_in
@@ -267,3 +270,18 @@ def test_a_ratio_does_not_depend_on_units_of_measurement_or_on_its_neighbours():
     np.testing.assert_allclose(scaled.conf_low[there], factor * plain.conf_high[there], rtol=1e-7)
     alone = ratio_intervals(top[:, 17:18], bottom[:, 17:18], settings=settings)
     np.testing.assert_allclose(alone.conf_low[0], plain.conf_low[17], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_numerator_and_denominator_that_differ_by_rounding_have_a_set_around_1(seed):
+    random = np.random.default_rng(seed)
+    total = -0.2 + 0.1 * random.normal(size=4)
+    part = total + 6e-8 * np.sign(random.normal(size=4))
+    units = pd.DataFrame({"y00": 0.0, "y11": total, "y01": part, "y10": total - part})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row = med.effects(units, n_resamples=99, rng=0).tidy().set_index("estimand").loc["pm"]
+    assert row["estimate"] == pytest.approx(1, abs=1e-5)
+    assert row["conf_low"] <= row["conf_high"]
+    assert row["conf_low"] <= 1 + 1e-5
+    assert row["conf_high"] >= 1 - 1e-5
