@@ -86,7 +86,7 @@ def decay(similarity: Any, measure: str = "intra cosine", *, ax: Axes | None = N
     said, _ = _said(measure)
     lines = [said if len(names) > 1 else f"{said}: {names[0]}", f"With {intervals}"]
     if measure == "effective rank" and "n" in rows and rows["n"].nunique() > 1:
-        lines.append(f"It grows with the number of units, which differs here ({rows['n'].min()} to {rows['n'].max()})")
+        lines.append(f"Grows with the number of units, {rows['n'].min()} to {rows['n'].max()} here")
     title(ax, "\n".join(lines), pad=pad)
     return ax
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
 
 import mediation as med
 from mediation.probing import States, cosine_similarity_matrix, probe_steps, similarity
@@ -61,7 +62,7 @@ def test_decay_of_a_frame_and_names_that_do_not_cover_each_other():
     table = med.probing.compare(*[_found(f"kind {i}", seed=0) for i in range(5)])
     ax = med.plot.decay(table, "inter cosine")
     ax.figure.canvas.draw()
-    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    boxes = sorted((Text.get_window_extent(text) for text in ax.texts), key=lambda box: box.y0)
     assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
     assert "intervals" in artists.title(ax)
     looks = {(line.lines[0].get_color(), line.lines[0].get_marker()) for line in ax.containers}
@@ -83,7 +84,7 @@ def test_what_has_no_interval_is_hollow_and_ranks_of_other_sizes_are_told():
     assert hollow.get_xdata().tolist() == [1]
     assert artists.legend(ax) == ["no interval"]
     table.loc[(table["measure"] == "effective rank") & (table["step"] == 1), "n"] = 7
-    assert "(7 to 20)" in artists.title(med.plot.decay(table, "effective rank"))
+    assert "7 to 20 here" in artists.title(med.plot.decay(table, "effective rank"))
 
 
 # ------------------------------------------------------------------------------------------------ similarity
