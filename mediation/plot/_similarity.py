@@ -127,7 +127,7 @@ def _rows(given: Any, measure: str, ax: object) -> tuple[pd.DataFrame, str]:
     rows = pairs[pairs["measure"] == measure]
     kinds = list(dict.fromkeys(rows["states"]))
     if len(kinds) > 1:
-        raise DesignError(f"similarity draws one kind of states, found {listed(map(repr, kinds))}. Draw one each.")
+        raise DesignError(f"similarity draws one kind of states, found {listed(kinds)}. Draw one each.")
     return rows.reset_index(drop=True), intervals
 
 
@@ -147,7 +147,7 @@ def _square(given: Any) -> NDArray[np.float64]:
         grid = np.empty(0)
     if grid.ndim != 2 or grid.shape[0] != grid.shape[1] or not grid.size:
         raise DataError(
-            f"similarity: matrix is a {type(given).__name__} of shape {np.shape(given)}; a square array is needed, "
+            f"similarity: found {type(given).__name__} of shape {np.shape(given)}; a square array is needed, "
             "such as cosine_similarity_matrix(states[:, 0]), or what probing.similarity returns."
         )
     if np.nanmax(grid, initial=-1.0) > 1 + 1e-6:
@@ -171,7 +171,7 @@ def _digits(ax: Axes, image: Any, grid: NDArray[np.float64], rows: pd.DataFrame 
     cell = min(extent(ax)) / len(grid)
     size, small = min(8.0, 72 * cell / 3), min(6.3, 72 * cell / 6)
     for row, column in np.ndindex(grid.shape):
-        number = grid[row, column]
+        number = float(grid[row, column])
         if not math.isfinite(number):
             continue
         red, green, blue, _ = image.cmap(image.norm(number))

@@ -265,6 +265,7 @@ def _groups(groups: Iterable[Any] | None, n: int) -> NDArray[np.intp] | None:
 def _centre(given: Any, hidden: int) -> NDArray[np.float64] | None:
     if given is None:
         return None
+    found: NDArray[np.float64]
     if isinstance(given, States):
         found = np.asarray(given.values, dtype=np.float64)[given.has].mean(axis=0)
     else:

@@ -107,8 +107,9 @@ def capture(
     else:
         wanted = spec if spec is not None else loaded.spec
         _check_spec(site, wanted)
-        options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "backend": how[1]}
-        trajectory = rollout(loaded, pairs.inputs(run), wanted, **options)
+        trajectory = rollout(
+            loaded, pairs.inputs(run), wanted, max_new_tokens=max_new_tokens, batch_size=batch_size, backend=how[1]
+        )
         if site.kind == "latents":
             return latents_of(trajectory, site)
         encoded = with_thoughts(loaded, pairs, run, site, trajectory)

@@ -68,11 +68,10 @@ def input_tokens(model: Model, pairs: Pairs, run: str, site: InputSite) -> list[
     for unit, one in enumerate(encoded):
         if one.length is None:
             raise DataError(f"capture: {site}: the inputs are tensors, without tokens. Name a module: med.Site(...).")
-        tokens = {
-            "prompt": lambda one=one: tuple(range(one.length)),
-            "question": lambda one=one: one.spans["question"],
-            "image": lambda one=one, unit=unit: _image_tokens(one, site, boxes[unit], unit),
-        }[site.kind]()
+        if site.kind == "image":
+            tokens = _image_tokens(one, site, boxes[unit], unit)
+        else:
+            tokens = one.spans["question"] if site.kind == "question" else tuple(range(one.length))
         found.append(_marked(one, tokens))
     return found
 
@@ -101,7 +100,10 @@ def with_thoughts(
         tokens_said = tuple(str(i) for i in more) if names is None else tuple(names.decode([i]) for i in more)
         found.append(_marked(replace(whole, tokens=(*one.tokens, *tokens_said)), tokens))
     if all(one is None for one in found):
-        raise DataError(f"capture: no unit has such a thought. The first said {trajectory.text[0][:200]!r}.")
+        raise DataError(
+            f"capture: no unit has a thought at {site}; the first said {trajectory.text[0][:200]!r}. Give more "
+            "max_new_tokens, or another spec; med.rollout(model, inputs, spec) shows what is said."
+        )
     return found
 
 

@@ -197,7 +197,8 @@ def _within(values: Array, centre: Array) -> Array:
     products = own - across[:, :, None] - across[:, None, :] + centre @ centre
     squares = np.diagonal(products, axis1=1, axis2=2)
     norms = np.sqrt(np.where(squares > _ROUNDING * np.diagonal(own, axis1=1, axis2=2), squares, np.nan))
-    return np.clip(products / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
+    found: Array = np.clip(products / (norms[:, :, None] * norms[:, None, :]), -1.0, 1.0)
+    return found
 
 
 def _columns(cosines: Array) -> Array:
@@ -215,7 +216,7 @@ def _means(steps: Steps, keys: list[tuple[str, int, int | None]], columns: Array
     there = np.isfinite(columns)
     found: dict[int, Found] = {}
     for mask in np.unique(there, axis=1).T:
-        mine = np.flatnonzero((there == mask[:, None]).all(axis=0))
+        mine = np.flatnonzero((there == mask[:, None]).all(axis=0)).tolist()
         units = np.flatnonzero(mask)
         if len(units) == 0:
             found.update({column: steps.found(*keys[column], Spread(float("nan")), units) for column in mine})
@@ -223,7 +224,7 @@ def _means(steps: Steps, keys: list[tuple[str, int, int | None]], columns: Array
         clusters = steps.groups[units] if steps.grouped else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateWarning)
-            got = mean_intervals(columns[np.ix_(units, mine)], clusters=clusters, settings=steps.settings)
+            got = mean_intervals(columns[np.ix_(units, np.array(mine))], clusters=clusters, settings=steps.settings)
         for place, column in enumerate(mine):
             low, high = (float(np.clip(end[place], -1, 1)) for end in (got.conf_low, got.conf_high))
             spread = Spread(float(got.estimate[place]), float(got.std_error[place]), low, high, got.method[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -180,7 +181,7 @@ def effective_rank(features: ArrayLike, *, centred: bool = True) -> float:
     return rank_of(np.linalg.svd(_centred(x) if centred else x, compute_uv=False))
 
 
-def rank_of(values: Array) -> float:
+def rank_of(values: NDArray[np.floating[Any]]) -> float:
     """Return the effective rank that singular values stand for."""
     shares = values / values.sum()
     shares = shares[shares > 0]

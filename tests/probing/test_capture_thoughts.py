@@ -62,7 +62,7 @@ def test_a_unit_without_a_thought_has_no_steps():
     found = capture(model, mixed, med.imagination(), spec=WORDS, max_new_tokens=3, backend="hooks")
     assert found.lengths[1] == 0
     assert np.isnan(found[1]).all()
-    with pytest.raises(med.DataError, match="no unit has such a thought"):
+    with pytest.raises(med.DataError, match="no unit has a thought at imagination"):
         capture(model, mixed[1:2], med.imagination(), spec=WORDS, max_new_tokens=3, backend="hooks")
     with pytest.raises(med.DataError, match="no unit has a latent"):
         capture(model, mixed[1:2], med.latents(), spec=LATENT, max_new_tokens=2, backend="hooks")
