@@ -1,4 +1,4 @@
-"""Pictures of results: each function takes an `Effects`, draws on one `Axes`, and returns it."""
+"""Pictures: each function takes a result (`Effects`, or what `probing` returns), draws on one `Axes`, and returns it."""
 
 from __future__ import annotations
 

@@ -40,13 +40,13 @@ def test_a_planted_attribute_is_found():
 def test_intervals_hold_chance_where_nothing_can_be_read():
     """Independent trials' intervals would miss 0.5 in 17% here: probes of different folds share training units."""
     missed = np.zeros(2)
-    for seed in range(100):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         x, labels = rng.normal(size=(80, 6)), rng.integers(2, size=80)
         found = probe(x, labels, rng=seed, n_controls=3, estimator=RidgeClassifier())
         missed += not found.conf_low <= 0.5 <= found.conf_high, not found.selectivity_low <= 0 <= found.selectivity_high
-    # 100 repetitions: 0.05 plus three binomial standard errors.
-    assert (missed / 100 < 0.115).all()
+    # 60 repetitions: 0.05 plus three binomial standard errors.
+    assert (missed / 60 < 0.135).all()
 
 
 @pytest.mark.statistical

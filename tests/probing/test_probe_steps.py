@@ -25,11 +25,11 @@ def _planted(n: int = 120) -> tuple[States, pd.DataFrame]:
 
 def test_every_row_is_that_of_a_probe():
     states, labels = _planted()
-    found = probe_steps(states, labels, rng=3)
+    found = probe_steps(states, labels, rng=3, n_controls=2)
     table = found.tidy()
     assert table[["attribute", "step"]].to_numpy().tolist() == [[a, s] for a in ("colour", "shape") for s in range(3)]
     for row in table.itertuples():
-        one = probe(states[:, row.step], labels[row.attribute], rng=3)
+        one = probe(states[:, row.step], labels[row.attribute], rng=3, n_controls=2)
         for name in ("accuracy", "conf_low", "majority", "control_accuracy", "selectivity_high", "selectivity_p", "n"):
             assert getattr(row, name) == getattr(one, name)
     for _, rows in table.groupby("attribute"):
@@ -57,10 +57,10 @@ def test_differences_to_baselines_are_on_the_same_units_and_folds(grouped):
     text = np.random.default_rng(1).normal(size=(120, 4))
     baselines = {"text only": text, "random": random_like(states, 0)}
     colour = {"colour": labels["colour"]}
-    found = probe_steps(states, colour, groups, baselines=baselines, rng=0)
+    found = probe_steps(states, colour, groups, baselines=baselines, rng=0, n_controls=2)
     table = found.tidy().set_index(["features", "step"])
     assert found.baselines == ("text only", "random")
-    mine, other = (probe(x, labels["colour"], groups, rng=0) for x in (states[:, 1], text))
+    mine, other = (probe(x, labels["colour"], groups, rng=0, n_controls=2) for x in (states[:, 1], text))
     row = table.loc[("text only", 1)]
     each = mine.correct - other.correct
     each = each.reshape(60, 2).mean(axis=1) if grouped else each
@@ -81,9 +81,9 @@ def test_differences_to_baselines_are_on_the_same_units_and_folds(grouped):
 def test_units_without_a_step_do_not_count_there():
     states, labels = _planted()
     ragged = States(states.values, [3] * 70 + [1] * 50, "latents")
-    table = probe_steps(ragged, labels["colour"], baselines={"x": states[:, 0]}, rng=0).tidy()
+    table = probe_steps(ragged, labels["colour"], baselines={"x": states[:, 0]}, rng=0, n_controls=2).tidy()
     assert table["n"].tolist() == [120, 120, 70, 70, 70, 70]
-    one = probe(states[:70, 0], labels["colour"][:70], rng=0)
+    one = probe(states[:70, 0], labels["colour"][:70], rng=0, n_controls=2)
     assert table["accuracy"][3] == one.accuracy
     assert set(table["attribute"]) == {"label"}
 

@@ -81,18 +81,18 @@ def test_wrong_questions(queries, keys, options, error, says):
 def test_random_states_have_the_moments_and_nothing_of_the_units():
     rng = np.random.default_rng(4)
     mixing = rng.normal(size=(6, 6))
-    x = rng.normal(size=(4000, 2, 6)) @ mixing + rng.normal(size=(2, 6))
+    x = rng.normal(size=(1500, 2, 6)) @ mixing + rng.normal(size=(2, 6))
     x[:, 1] += x[:, 0]
     found = random_like(x, rng=0)
-    both, drawn = x.reshape(4000, -1), found.values.reshape(4000, -1)
-    np.testing.assert_allclose(drawn.mean(0), both.mean(0), atol=0.25)
+    both, drawn = x.reshape(1500, -1), found.values.reshape(1500, -1)
+    np.testing.assert_allclose(drawn.mean(0), both.mean(0), atol=0.4)
     # Norms are put back afterwards, so directions keep their covariance, and lengths their distribution.
     cosine = np.sum(np.cov(both.T) * np.cov(drawn.T)) / np.linalg.norm(np.cov(both.T)) / np.linalg.norm(np.cov(drawn.T))
     assert cosine > 0.99
     for step in range(2):
         norms, of_drawn = (np.sort(np.linalg.norm(one[:, step], axis=1)) for one in (x, found))
         np.testing.assert_allclose(of_drawn, norms)
-        assert abs(np.corrcoef(np.linalg.norm(x[:, step], axis=1), np.linalg.norm(found[:, step], axis=1))[0, 1]) < 0.06
+        assert abs(np.corrcoef(np.linalg.norm(x[:, step], axis=1), np.linalg.norm(found[:, step], axis=1))[0, 1]) < 0.1
     assert abs(linear_cka(both[:500], drawn[:500], debiased=True)) < 0.02
     np.testing.assert_array_equal(found.values, random_like(x, rng=0).values)
     assert not np.array_equal(found.values, random_like(x, rng=1).values)
