@@ -1,4 +1,4 @@
-"""Pictures: each function takes a result (`Effects`, or what `probing` returns), draws on one `Axes`, and returns it."""
+"""Pictures: each function draws a result (`Effects`, or what `probing` returns) on one `Axes`, and returns the axes."""
 
 from __future__ import annotations
 
