@@ -285,7 +285,7 @@ def _classifier(estimator: Any, seed: int) -> Any:
         chosen = _sklearn("linear_model").LogisticRegression(max_iter=2000, random_state=start)
     else:
         chosen = _sklearn("neural_network").MLPClassifier(
-            (_HIDDEN,), solver="lbfgs", alpha=1.0, max_iter=5000, random_state=start
+            (_HIDDEN,), solver="lbfgs", alpha=1.0, tol=1e-3, max_iter=5000, random_state=start
         )
     return _sklearn("pipeline").make_pipeline(_sklearn("preprocessing").StandardScaler(), chosen)
 
