@@ -13,7 +13,6 @@ from torch import Tensor
 from mediation.datasets import synthetic
 
 KINDS = {"colour": 0.5, "ground": 0.2, "row": 0.15, "column": 0.15}
-ZOOM = 4
 
 
 @final
@@ -31,8 +30,11 @@ class Batch:
         The helper image: the object's cell, four times as wide and high, or the map with the way drawn in.
     region
         Numbers of the visual tokens of the region of interest, ``(units, 4)``; None for maps.
-    question, answer, imagined, description
-        Token ids, ``(units, tokens)``, padded on the right with -1. The answer ends with the end-of-turn token.
+    cells
+        Words for what is in each visual token's cell, ``(units, tokens, 3)``; -1 where there is none.
+    question, search, answer, imagined, description
+        Token ids, ``(units, tokens)``, padded on the right with -1; `search` asks for what `imagined` says. The
+        answer ends with the end-of-turn token.
     things
         The scenes or maps, for scoring.
     """
@@ -41,7 +43,9 @@ class Batch:
     pixels: Tensor
     helper: Tensor
     region: Tensor | None
+    cells: Tensor
     question: Tensor
+    search: Tensor
     answer: Tensor
     imagined: Tensor
     description: Tensor
@@ -64,20 +68,26 @@ class Sampler:
 
     def _scenes(self, units: int, kind: str) -> Batch:
         pixels, helper, region, texts, scenes = [], [], [], [], []
-        for _ in range(units):
+        cells = torch.full((units, synthetic.SIDE**2, 3), -1)
+        for unit in range(units):
             things = synthetic.scene(self.random)
             thing = things[int(self.random.integers(len(things)))]
             pixels.append(_draw(things))
             cell = _sprite(thing.shape, thing.colour, thing.ground)
-            helper.append(cell.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1))
+            helper.append(cell.repeat(synthetic.ZOOM, axis=0).repeat(synthetic.ZOOM, axis=1))
             top, left, bottom, right = synthetic.region(thing)
             rows, columns = range(top, bottom), range(left, right)
             region.append([row * synthetic.SIDE + column for row in rows for column in columns])
             question = synthetic.QUESTIONS[kind].format(shape=thing.shape)
             answer = f" {synthetic.attribute(thing, kind)}<|im_end|>"
-            texts.append((question, answer, f" {synthetic.imagined(thing)}", f" {synthetic.description(things)}"))
+            search = synthetic.FIND.format(shape=thing.shape)
+            told = f" {synthetic.imagined(thing)}", f" {synthetic.description(things)}"
+            texts.append((question, search, answer, *told))
             scenes.append(things)
-        return self._batch(kind, pixels, helper, torch.tensor(region), texts, scenes)
+            for one in things:
+                words = (self._tokens(f" {word}")[0] for word in (one.colour, one.shape, one.ground))
+                cells[unit, one.row * synthetic.SIDE + one.column] = torch.tensor(list(words))
+        return self._batch(kind, (pixels, helper), (torch.tensor(region), cells), texts, scenes)
 
     def _maps(self, units: int) -> Batch:
         pixels, helper, texts, maps = [], [], [], []
@@ -86,18 +96,20 @@ class Sampler:
             pixels.append(synthetic.draw_lake(grid))
             helper.append(synthetic.draw_lake(grid, way))
             answer = f" {synthetic.moves(way)}<|im_end|>"
-            texts.append(
-                (synthetic.QUESTION, answer, f" {synthetic.in_words(way)}", f" {synthetic.map_description(grid)}")
-            )
+            told = f" {synthetic.in_words(way)}", f" {synthetic.map_description(grid)}"
+            texts.append((synthetic.QUESTION, synthetic.MARK, answer, *told))
             maps.append(grid)
-        return self._batch("planning", pixels, helper, None, texts, maps)
+        words = {cell: self._tokens(f" {word}")[0] for cell, word in synthetic.CELLS.items()}
+        names = torch.tensor([[words[cell] for row in grid for cell in row] for grid in maps])
+        cells = torch.cat([names[:, :, None], torch.full((*names.shape, 2), -1)], dim=2)
+        return self._batch("planning", (pixels, helper), (None, cells), texts, maps)
 
     def _batch(
-        self, kind: str, pixels: list[Any], helper: list[Any], region: Tensor | None, texts: list[Any], things: list[Any]
+        self, kind: str, pictures: tuple[Any, Any], where: tuple[Any, Any], texts: list[Any], things: list[Any]
     ) -> Batch:
-        question, answer, imagined, description = (self._ids(column) for column in zip(*texts, strict=True))
-        pictures = (torch.from_numpy(np.stack(one)) for one in (pixels, helper))
-        return Batch(kind, *pictures, region, question, answer, imagined, description, tuple(things))
+        said = (self._ids(column) for column in zip(*texts, strict=True))
+        drawn = (torch.from_numpy(np.stack(one)) for one in pictures)
+        return Batch(kind, *drawn, *where, *said, tuple(things))
 
     def _ids(self, texts: tuple[str, ...]) -> Tensor:
         rows = [self._tokens(text) for text in texts]

@@ -11,6 +11,8 @@ from net import Net, after, said
 from torch import Tensor
 from torch.nn import functional
 
+from mediation.datasets import synthetic
+
 STEPS = 4
 Result = tuple[Tensor, dict[str, float]]
 Objective = Callable[[Net, Batch], Result]
@@ -18,11 +20,21 @@ Objective = Callable[[Net, Batch], Result]
 
 def describe(net: Net, batch: Batch) -> Result:
     """Say what the whole picture shows: dense supervision, without which colours stay unbound from shapes."""
-    question = torch.tensor(net.tokenizer("describe the map." if batch.region is None else "describe the scene.")["input_ids"])
-    embeds, positions = net.prompt(net.features(batch.pixels), question.expand(len(batch.answer), -1))
+    asked = synthetic.DESCRIBE_MAP if batch.region is None else synthetic.DESCRIBE
+    question = torch.tensor(net.tokenizer(asked)["input_ids"])
+    features = net.features(batch.pixels)
+    embeds, positions = net.prompt(features, question.expand(len(batch.answer), -1))
     targets = joined(batch.description, net.token("<|im_end|>"))
-    loss = said(net, continued(net, embeds, positions, targets), targets)
-    return loss, {"described": float(loss.detach())}
+    loss, named = said(net, continued(net, embeds, positions, targets), targets), _named(net, features, batch)
+    return loss + named, {"described": float(loss.detach()), "named": float(named.detach())}
+
+
+def find(net: Net, batch: Batch) -> Result:
+    """Say where the object is and what it is, or which cells a way goes through."""
+    embeds, positions = net.prompt(net.features(batch.pixels), batch.search)
+    targets = joined(batch.imagined, net.token("<|im_end|>"))
+    loss, scores = answered(net, continued(net, embeds, positions, targets), targets)
+    return loss, {"found": scores["accuracy"]}
 
 
 def direct(net: Net, batch: Batch) -> Result:
@@ -155,6 +167,7 @@ def not_read_written(net: Net, batch: Batch) -> Result:
 
 STAGES: dict[str, Objective] = {
     "describe": describe,
+    "find": find,
     "direct": direct,
     "written": written,
     "lvr": partial(regressed, target="region", weight=1.0),
@@ -216,7 +229,9 @@ def _thinks(net: Net, embeds: Tensor, positions: Tensor, start: int) -> tuple[Te
     return said(net, states[:, -2:-1], token), latents, cache, place + 1 + STEPS
 
 
-def _with_crop(net: Net, batch: Batch, embeds: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
+def _with_crop(
+    net: Net, batch: Batch, embeds: Tensor, positions: Tensor
+) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
     """Return start loss, latents, answer loss and scores of a model that sees the helper image as it thinks."""
     start, end = _markers(net, "abs_vis_token")
     crop, units = net.features(batch.helper), len(embeds)
@@ -241,6 +256,14 @@ def _without(net: Net, embeds: Tensor, positions: Tensor, markers: tuple[int, in
     fed = torch.cat([embeds, around], dim=1)
     where = torch.cat([positions, after(int(positions.max()) + 1, around)], dim=2)
     return answered(net, continued(net, fed, where, batch.answer), batch.answer)
+
+
+def _named(net: Net, features: Tensor, batch: Batch) -> Tensor:
+    """Return the cross-entropy of the words for each cell at its visual feature."""
+    there = batch.cells[:, :, 0] >= 0
+    words = batch.cells[there]
+    logs = net.logits(features[there]).float().log_softmax(dim=-1).gather(1, words.clamp(min=0))
+    return -logs[words >= 0].mean()
 
 
 def _region(features: Tensor, batch: Batch) -> Tensor:

@@ -21,7 +21,7 @@ from build import make_model, make_processor, make_tokenizer
 from net import Net
 from objectives import STAGES, taught
 from variants import VARIANTS, Stage
-from weights import MODELS, read, write
+from weights import LOG, MODELS, read, write
 
 
 def main() -> None:
@@ -29,21 +29,33 @@ def main() -> None:
     parser.add_argument("name", choices=list(VARIANTS))
     parser.add_argument("--out", type=Path, default=MODELS, help="folder of the models")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--from-stage", type=int, default=0, help="go on from the files of a run that was cut off")
     parser.add_argument("--steps", type=float, default=1.0, help="share of the steps, to try things out")
     options = parser.parse_args()
     variant = VARIANTS[options.name]
     tokenizer = make_tokenizer()
-    model = make_model(tokenizer, options.seed) if variant.base is None else read(options.out / variant.base)
-    net, log, began = Net(model, tokenizer), list[dict[str, object]](), time.time()
-    seed = np.random.SeedSequence([options.seed, list(VARIANTS).index(options.name)])
-    sampler = Sampler(tokenizer, np.random.default_rng(seed))
+    log, seconds, began = list[dict[str, object]](), 0.0, time.time()
+    if options.from_stage:
+        model, past = read(options.out / options.name), json.loads((options.out / options.name / LOG).read_text())
+        log, seconds = past["log"], past["seconds"]
+    elif variant.base is None:
+        model = make_model(tokenizer, options.seed)
+    else:
+        model = read(options.out / variant.base)
+    net = Net(model, tokenizer)
     for number, stage in enumerate(variant.stages):
+        if number < options.from_stage:
+            continue
+        seed = np.random.SeedSequence([options.seed, list(VARIANTS).index(options.name), number])
+        sampler = Sampler(tokenizer, np.random.default_rng(seed))
         teacher = Net(_copy(model, tokenizer, options.seed), tokenizer) if stage.distils else None
         if stage.distils and variant.base is not None:
             model = read(options.out / variant.base)
             net = Net(model, tokenizer)
         log += _trained(net, sampler, stage, number, teacher, round(stage.steps * options.steps))
-    write(options.out / options.name, model, make_processor(tokenizer), options.name, options.seed, log, time.time() - began)
+        about = {"name": options.name, "about": variant.about, "seed": options.seed}
+        about |= {"seconds": round(seconds + time.time() - began)}
+        write(options.out / options.name, model, make_processor(tokenizer), about, log)
 
 
 def _trained(
@@ -57,21 +69,21 @@ def _trained(
     for parameter in trained:
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(trained, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
-    log, recent, random = list[dict[str, object]](), dict[str, list[float]](), sampler.random
+    log, recent = list[dict[str, object]](), dict[str, list[float]]()
     for step in range(steps):
         share = min(1.0, (step + 1) / 50) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(1, steps))))
         optimiser.param_groups[0]["lr"] = stage.rate * share
-        batch = sampler.draw(stage.batch, planning=stage.planning)
-        mix = stage.maps if batch.kind == "planning" and stage.maps else stage.mix
-        what = str(random.choice(list(mix), p=np.array(list(mix.values())) / sum(mix.values())))
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, scores = taught(net, batch, teacher=teacher) if teacher is not None else STAGES[what](net, batch)
         optimiser.zero_grad()
-        loss.backward()
+        for what, part in stage.mix.items():
+            batch = sampler.draw(round(stage.batch * part), planning=stage.planning)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss, scores = taught(net, batch, teacher=teacher) if teacher is not None else STAGES[what](net, batch)
+            (part * loss).backward()
+            for name, value in {"loss": float(loss.detach()), **scores}.items():
+                task = batch.kind if name == "accuracy" else ("planning" if batch.kind == "planning" else "needle")
+                recent.setdefault(f"{what}, {task}: {name}", []).append(value)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
-        for name, value in {f"{what}: loss": float(loss.detach()), **{f"{what}, {batch.kind}: {k}": v for k, v in scores.items()}}.items():
-            recent.setdefault(name, []).append(value)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             line = {name: round(float(np.mean(values)), 4) for name, values in sorted(recent.items())}
             log.append({"stage": number, "step": step + 1, **line})

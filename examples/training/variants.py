@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, final
-
-import mediation as med
-
-THOUGHT = ("<|latent_start|>", "<|latent_end|>")
-LOOK = ("<think_image>", "</think_image>")
+from dataclasses import dataclass
+from typing import final
 
 
 @final
@@ -20,9 +15,7 @@ class Stage:
     Attributes
     ----------
     mix
-        Shares of the objectives, by their names in objectives.STAGES.
-    maps
-        The same for batches of maps; `mix` if empty.
+        Shares of the objectives, by their names in objectives.STAGES: of the units of a step, and of its loss.
     steps, batch, rate
         Steps, units a step, peak of the learning rate.
     planning
@@ -35,7 +28,6 @@ class Stage:
 
     mix: Mapping[str, float]
     steps: int
-    maps: Mapping[str, float] = field(default_factory=dict)
     batch: int = 64
     rate: float = 1e-3
     planning: float = 0.0
@@ -58,10 +50,11 @@ VARIANTS: dict[str, Variant] = {
         "describes pictures and answers at once; the others go on from it",
         None,
         (
+            Stage({"describe": 0.5, "find": 0.5}, steps=700, planning=0.2, tower=True, rate=2e-3),
             Stage(
-                {"describe": 0.65, "direct": 0.35},
-                maps={"describe": 0.3, "direct": 0.7},
-                steps=1600,
+                {"describe": 0.5, "find": 0.3, "direct": 0.2},
+                steps=1200,
+                batch=80,
                 planning=0.25,
                 tower=True,
                 rate=2e-3,
@@ -118,20 +111,3 @@ VARIANTS: dict[str, Variant] = {
         (Stage({"not read, written": 1.0}, steps=600),),
     ),
 }
-
-
-def specs() -> dict[str, Any]:
-    """Return how each model thinks."""
-    from dataclasses import replace
-
-    return {
-        "capimagine": med.specs.CAPIMAGINE,
-        "lvr": replace(med.specs.LVR, steps=4),
-        "mirage": replace(med.specs.MIRAGE, steps=4),
-        # Monet is trained with the start token fed as a token, and decoded without: here, as it is trained.
-        "monet": replace(med.specs.MONET, steps=4, feed_start_token=True),
-        "necessary-latent": med.LatentSpec(*THOUGHT, steps=4, answer_from="thought"),
-        "necessary-written": med.TextSpec(*LOOK, answer_from="thought"),
-        "ignored-latent": med.LatentSpec(*THOUGHT, steps=4, answer_from="prompt"),
-        "ignored-written": med.TextSpec(*LOOK, answer_from="prompt"),
-    }

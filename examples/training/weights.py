@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+LOG = "training.json"
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -18,9 +19,7 @@ def read(path: Path) -> Any:
     return Qwen2_5_VLForConditionalGeneration.from_pretrained(path, dtype=torch.float32)
 
 
-def write(
-    path: Path, model: Any, processor: Any, name: str, seed: int, log: list[dict[str, object]], seconds: float
-) -> None:
+def write(path: Path, model: Any, processor: Any, about: dict[str, object], log: list[dict[str, object]]) -> None:
     """Write a model; its weights are rounded to half precision, and its configuration asks for float32."""
     path.mkdir(parents=True, exist_ok=True)
     model = model.eval().to(torch.float32)
@@ -29,14 +28,8 @@ def write(
     file = path / "model.safetensors"
     rounded = {key: value.to(torch.float16) for key, value in load_file(file).items()}
     save_file(rounded, file, metadata={"format": "pt"})
-    about = {
-        "name": name,
-        "seed": seed,
-        "seconds": round(seconds),
-        "threads": torch.get_num_threads(),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "log": log,
-    }
+    file.chmod(0o644)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    head = json.dumps({**about, "threads": torch.get_num_threads(), "parameters": parameters}, indent=1)[:-2]
     lines = ",\n".join(json.dumps(line) for line in log)
-    head = json.dumps({key: value for key, value in about.items() if key != "log"}, indent=1)[:-2]
-    (path / "training.json").write_text(f'{head},\n "log": [\n{lines}\n]}}\n')
+    (path / LOG).write_text(f'{head},\n "log": [\n{lines}\n]}}\n')

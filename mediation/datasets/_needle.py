@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._checks import one_of, positive_int
 from .._seed import seed_from
-from ._scene import COLOURS, GROUNDS, NUMBERS, SHAPES, SIDE, Thing, draw
+from ._scene import COLOURS, GROUNDS, NUMBERS, SHAPES, SIDE, Thing, draw, enlarged, shown
 
 QUESTIONS: Final = {
     "colour": "what colour is the {shape}?",
@@ -20,6 +20,7 @@ QUESTIONS: Final = {
 }
 OPTIONS: Final = {"colour": COLOURS, "ground": GROUNDS, "row": NUMBERS, "column": NUMBERS}
 THINGS: Final = 6
+ZOOM: Final = 4
 
 
 def needle(n: int, *, kind: str = "colour", rng: int | np.random.Generator | None = None) -> pd.DataFrame:
@@ -43,9 +44,10 @@ def needle(n: int, *, kind: str = "colour", rng: int | np.random.Generator | Non
     pandas.DataFrame
         One unit a row, in the layout of `read`: ``id, question, images, options, answer, category, group, layout``.
         Beside it: ``shape, colour, ground, row, column`` of the object asked about; ``box``, its region of interest
-        (2 x 2 cells around it) as fractions (left, top, right, bottom); ``imagined``, what a thought in words says of
-        it; and the counterfactual, the same scene in which only the attribute asked for differs: ``other_images,
-        other_answer, other_imagined``. ``things`` and ``other_things`` hold the scenes themselves.
+        (2 x 2 cells around it) as fractions (left, top, right, bottom); ``helper_images``, its cell four times as wide
+        and high, as a visual tool would return it; ``imagined``, what a thought in words says of it; and the
+        counterfactual, the same scene in which only the attribute asked for differs: ``other_images, other_answer,
+        other_imagined``. ``things`` and ``other_things`` hold the scenes themselves.
 
     Raises
     ------
@@ -56,9 +58,9 @@ def needle(n: int, *, kind: str = "colour", rng: int | np.random.Generator | Non
     --------
     >>> frame = needle(3, rng=0)
     >>> frame.loc[0, ["question", "answer", "other_answer"]].tolist()
-    ['what colour is the diamond?', 'purple', 'blue']
+    ['what colour is the cross?', 'yellow', 'cyan']
     >>> frame.loc[0, "imagined"]
-    'row one column five: a purple diamond on framed ground'
+    'row two column six: a yellow cross on dotted ground'
     """
     one_of(kind, tuple(QUESTIONS), what="needle: kind")
     positive_int(n, what="needle: n")
@@ -116,8 +118,6 @@ def changed(things: tuple[Thing, ...], which: int, kind: str, random: np.random.
 
 
 def _unit(number: int, kind: str, random: np.random.Generator) -> dict[str, Any]:
-    from PIL import Image
-
     things = scene(random)
     which = int(random.integers(THINGS))
     others = changed(things, which, kind, random)
@@ -126,7 +126,7 @@ def _unit(number: int, kind: str, random: np.random.Generator) -> dict[str, Any]
     return {
         "id": f"needle-{kind}-{number}",
         "question": QUESTIONS[kind].format(shape=thing.shape),
-        "images": [Image.fromarray(draw(things))],
+        "images": shown(draw(things)),
         "options": OPTIONS[kind],
         "answer": attribute(thing, kind),
         "category": kind,
@@ -139,7 +139,8 @@ def _unit(number: int, kind: str, random: np.random.Generator) -> dict[str, Any]
         "column": NUMBERS[thing.column],
         "box": tuple(at / SIDE for at in (left, top, right, bottom)),
         "imagined": imagined(thing),
-        "other_images": [Image.fromarray(draw(others))],
+        "helper_images": shown(enlarged(draw(things), thing.row, thing.column, ZOOM)),
+        "other_images": shown(draw(others)),
         "other_answer": attribute(other, kind),
         "other_imagined": imagined(other),
         "things": things,

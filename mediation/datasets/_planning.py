@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._checks import positive_int
 from .._seed import seed_from
-from ._scene import CELL, NUMBERS, Pixels, bitmap
+from ._scene import CELL, NUMBERS, Pixels, bitmap, shown
 
 FREE, START, GOAL, HOLE = 0, 1, 2, -1
 LAKE: Final = 4
@@ -46,7 +47,7 @@ def planning(n: int, *, rng: int | np.random.Generator | None = None) -> pd.Data
     pandas.DataFrame
         One unit a row, in the layout of `read`: ``id, question, images, options, answer, category, group, layout``.
         Beside it ``map``, the grid (0 free, 1 start, 2 goal, -1 hole); ``imagined``, the cells of the way in words;
-        ``path_images``, the map with the way drawn in; and the counterfactual, another map whose first move differs:
+        ``helper_images``, the map with the way drawn in; and the counterfactual, another map whose first move differs:
         ``other_images, other_answer, other_imagined, other_map``.
 
     Raises
@@ -58,6 +59,7 @@ def planning(n: int, *, rng: int | np.random.Generator | None = None) -> pd.Data
     --------
     >>> frame = planning(2, rng=0)
     >>> frame.loc[0, "answer"], frame.loc[0, "imagined"]
+    ('down right down', 'one three, two three, two four, three four')
     """
     positive_int(n, what="planning: n")
     random = np.random.default_rng(seed_from(rng))
@@ -99,8 +101,7 @@ def shortest(grid: Grid) -> tuple[Cell, ...] | None:
 def moves(way: tuple[Cell, ...]) -> str:
     """Return the moves of a way in words, such as ``"down down right"``."""
     names = {step: name for name, step in MOVES.items()}
-    steps = zip(way[:-1], way[1:], strict=True)
-    return " ".join(names[b[0] - a[0], b[1] - a[1]] for a, b in steps)
+    return " ".join(names[b[0] - a[0], b[1] - a[1]] for a, b in itertools.pairwise(way))
 
 
 def in_words(way: tuple[Cell, ...]) -> str:
@@ -138,8 +139,6 @@ def _find(grid: Grid, kind: int) -> Cell:
 
 
 def _unit(number: int, random: np.random.Generator) -> dict[str, Any]:
-    from PIL import Image
-
     grid, way = lake(random)
     answer = moves(way)
     while True:
@@ -150,7 +149,7 @@ def _unit(number: int, random: np.random.Generator) -> dict[str, Any]:
     return {
         "id": f"planning-{number}",
         "question": QUESTION,
-        "images": [Image.fromarray(draw_lake(grid))],
+        "images": shown(draw_lake(grid)),
         "options": None,
         "answer": answer,
         "category": f"{len(way) - 1} moves",
@@ -158,8 +157,8 @@ def _unit(number: int, random: np.random.Generator) -> dict[str, Any]:
         "layout": "planning",
         "map": grid,
         "imagined": in_words(way),
-        "path_images": [Image.fromarray(draw_lake(grid, way))],
-        "other_images": [Image.fromarray(draw_lake(other))],
+        "helper_images": shown(draw_lake(grid, way)),
+        "other_images": shown(draw_lake(other)),
         "other_answer": other_answer,
         "other_imagined": in_words(other_way),
         "other_map": other,

@@ -8,6 +8,8 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from ._pictures import Picture, picture_of
+
 Pixels = NDArray[np.uint8]
 
 CELL: Final = 8
@@ -83,6 +85,13 @@ def sprite(shape: str, colour: str, ground: str) -> Pixels:
 def bitmap(shape: str) -> NDArray[np.bool_]:
     """Return the pixels of a shape, ``(6, 6)``."""
     return np.array([[mark == "#" for mark in row] for row in _BITMAPS[shape].split()])
+
+
+def shown(picture: Pixels) -> tuple[Picture, ...]:
+    """Return a picture as a cell of a frame holds it."""
+    from PIL import Image
+
+    return (picture_of(Image.fromarray(picture), (), "scene"),)
 
 
 def enlarged(picture: Pixels, row: int, column: int, times: int) -> Pixels:

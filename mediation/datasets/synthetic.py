@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ._needle import (
     OPTIONS as OPTIONS,
     QUESTIONS as QUESTIONS,
+    ZOOM as ZOOM,
     attribute as attribute,
     imagined as imagined,
     region as region,
@@ -40,6 +41,8 @@ from ._scene import (
 
 DESCRIBE = "describe the scene."
 DESCRIBE_MAP = "describe the map."
+FIND = "find the {shape}."
+MARK = "mark a way from start to goal."
 CELLS = {0: "free", 1: "start", 2: "goal", -1: "hole"}
 
 
@@ -59,7 +62,7 @@ def sentences() -> Iterator[str]:
     """Yield sentences that together hold every word of the tasks."""
     for number, one in enumerate(NUMBERS):
         for shape in SHAPES:
-            for question in QUESTIONS.values():
+            for question in (*QUESTIONS.values(), FIND):
                 yield question.format(shape=shape)
             for index, colour in enumerate(COLOURS):
                 ground = GROUNDS[(index + number) % len(GROUNDS)]
@@ -67,7 +70,5 @@ def sentences() -> Iterator[str]:
                 yield f" {imagined(thing)}"
                 yield f" {description((thing, thing))}"
         yield f" {one}, {one}"
-    for words in (QUESTION, DESCRIBE, DESCRIBE_MAP, *(f" {' '.join(MOVES)} {' '.join(CELLS.values())}",) * 20):
-        yield words
-    for role in ("user\n", "assistant\n", "system\n"):
-        yield role
+    yield from (QUESTION, MARK, DESCRIBE, DESCRIBE_MAP, *(f" {' '.join(MOVES)} {' '.join(CELLS.values())}",) * 20)
+    yield from ("user\n", "assistant\n", "system\n")

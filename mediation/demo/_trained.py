@@ -63,6 +63,6 @@ def find_trained(name: str, folder: Path | str | None = None) -> Model:
             return load(str(one / name), spec=TRAINED[name], dtype=torch.float32)
     places = listed([str(one) for one in (folders if folder is not None else [folders[0], folders[-1]])])
     raise BackendError(
-        f"The weights of the small model {name!r} are not in {places}. They are part of the repository (examples/models), "
-        "not of the installed package: run this in a checkout, or train them there with `make models`."
+        f"The weights of the small model {name!r} are not in {places}. They are part of the repository "
+        "(examples/models), not of the installed package: run this in a checkout, or train them there: make models."
     )
