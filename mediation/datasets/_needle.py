@@ -46,8 +46,8 @@ def needle(n: int, *, kind: str = "colour", rng: int | np.random.Generator | Non
         Beside it: ``shape, colour, ground, row, column`` of the object asked about; ``box``, its region of interest
         (2 x 2 cells around it) as fractions (left, top, right, bottom); ``helper_images``, its cell four times as wide
         and high, as a visual tool would return it; ``imagined``, what a thought in words says of it; and the
-        counterfactual, the same scene in which only the attribute asked for differs: ``other_images, other_answer,
-        other_imagined``. ``things`` and ``other_things`` hold the scenes themselves.
+        counterfactual, the same scene in which only the attribute asked for differs: ``other_images,
+        other_helper_images, other_answer, other_imagined``. ``things`` and ``other_things`` hold the scenes themselves.
 
     Raises
     ------
@@ -141,6 +141,7 @@ def _unit(number: int, kind: str, random: np.random.Generator) -> dict[str, Any]
         "imagined": imagined(thing),
         "helper_images": shown(enlarged(draw(things), thing.row, thing.column, ZOOM)),
         "other_images": shown(draw(others)),
+        "other_helper_images": shown(enlarged(draw(others), other.row, other.column, ZOOM)),
         "other_answer": attribute(other, kind),
         "other_imagined": imagined(other),
         "things": things,

@@ -48,7 +48,7 @@ def planning(n: int, *, rng: int | np.random.Generator | None = None) -> pd.Data
         One unit a row, in the layout of `read`: ``id, question, images, options, answer, category, group, layout``.
         Beside it ``map``, the grid (0 free, 1 start, 2 goal, -1 hole); ``imagined``, the cells of the way in words;
         ``helper_images``, the map with the way drawn in; and the counterfactual, another map whose first move differs:
-        ``other_images, other_answer, other_imagined, other_map``.
+        ``other_images, other_helper_images, other_answer, other_imagined, other_map``.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def _unit(number: int, random: np.random.Generator) -> dict[str, Any]:
         "imagined": in_words(way),
         "helper_images": shown(draw_lake(grid, way)),
         "other_images": shown(draw_lake(other)),
+        "other_helper_images": shown(draw_lake(other, other_way)),
         "other_answer": other_answer,
         "other_imagined": in_words(other_way),
         "other_map": other,

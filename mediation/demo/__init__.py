@@ -4,4 +4,4 @@ from ._ioi import indirect_object_pairs as indirect_object_pairs, segments as se
 from ._run import DemoResult as DemoResult, run as run
 from ._trained import TRAINED as TRAINED, find_trained as find_trained
 from ._weights import DEFAULT_MODEL as DEFAULT_MODEL, find_model as find_model
-from ._worked import SPECS as SPECS, Worked as Worked, worked as worked
+from ._worked import SPECS as SPECS, Worked as Worked, each_worked as each_worked, worked as worked
