@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples check clean
+.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples models check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
@@ -71,6 +71,11 @@ examples: $(STAMP) ## run every script of examples/
 	@set -e; ran=0; for script in $$(find examples -name '*.py' 2>/dev/null | sort); do \
 	    echo "== $$script"; MPLBACKEND=Agg $(BIN)/python "$$script"; ran=1; done; \
 	    test $$ran = 1 || echo "examples/ holds no scripts"
+
+models: $(STAMP) ## train the small models of the worked examples again, about three hours (ARGS="--out DIR")
+	@$(BIN)/python examples/training/train.py base $(ARGS)
+	@$(BIN)/python examples/training/train.py --list | OMP_NUM_THREADS=1 xargs -P $(WORKERS) -I NAME $(BIN)/python examples/training/train.py NAME $(ARGS)
+	@$(BIN)/python examples/training/evaluate.py $(subst --out,--models,$(ARGS))
 
 check: test lint types docs ## all of the above that must pass before a change goes in
 

@@ -19,26 +19,38 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_DEMOS = ("ioi", "lvr", "capimagine")
 _PICTURES = ("decomposition", "forest", "heatmap", "dose", "compare", "equivalence", "interaction", "specification")
 
 
 @app.command()
 def demo(
+    what: Annotated[str, typer.Argument(help=f"One of {', '.join(_DEMOS)}.")] = "ioi",
     model: Annotated[str | None, typer.Option(help="Hub id or path; by default SmolLM2-135M-Instruct.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.md.")] = Path("demo-output"),
-    n: Annotated[int, typer.Option(help="Pairs of sentences.")] = 96,
+    n: Annotated[int | None, typer.Option(help="Units; by default 96 pairs of sentences, or 100 pictures.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of pairs, draws and resamples.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
-    """Run the main job on real weights: sweep, decomposition, ablations, report."""
-    from .demo import run
+    """Run the main job on real weights (ioi), or a worked example on small models that were trained for it.
+
+    ioi: sweep, decomposition, ablations and a report on a language model. lvr and capimagine: the study of latent and of
+    written imagination, script by script (examples/lvr, examples/capimagine); --model names one of the small models.
+    """
+    from .demo import run, run_scripts
 
     if quiet:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with _plain_errors():
-        run(model, out, n=n, seed=seed, progress=not quiet, say=typer.echo)
+        one_of(what, _DEMOS, what="demo")
+        if what == "ioi":
+            run(model, out, n=96 if n is None else n, seed=seed, progress=not quiet, say=typer.echo)
+            return
+        options = {"--out": str(out), "--seed": str(seed), "--n": n, "--model": model}
+        given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+        run_scripts(what, given, say=typer.echo)
 
 
 @app.command()

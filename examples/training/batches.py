@@ -31,7 +31,7 @@ class Batch:
     region
         Numbers of the visual tokens of the region of interest, ``(units, 4)``; None for maps.
     cells
-        Words for what is in each visual token's cell, ``(units, tokens, 3)``; -1 where there is none.
+        Words for what is in each visual token's cell, ``(units, tokens, 5)``; -1 where there is none.
     question, search, answer, imagined, description
         Token ids, ``(units, tokens)``, padded on the right with -1; `search` asks for what `imagined` says. The
         answer ends with the end-of-turn token.
@@ -68,12 +68,12 @@ class Sampler:
 
     def _scenes(self, units: int, kind: str) -> Batch:
         pixels, helper, region, texts, scenes = [], [], [], [], []
-        cells = torch.full((units, synthetic.SIDE**2, 3), -1)
+        cells = torch.full((units, synthetic.SIDE**2, 5), -1)
         for unit in range(units):
             things = synthetic.scene(self.random)
             thing = things[int(self.random.integers(len(things)))]
             pixels.append(_draw(things))
-            cell = _sprite(thing.shape, thing.colour, thing.ground)
+            cell = _sprite(thing)
             helper.append(cell.repeat(synthetic.ZOOM, axis=0).repeat(synthetic.ZOOM, axis=1))
             top, left, bottom, right = synthetic.region(thing)
             rows, columns = range(top, bottom), range(left, right)
@@ -85,7 +85,8 @@ class Sampler:
             texts.append((question, search, answer, *told))
             scenes.append(things)
             for one in things:
-                words = (self._tokens(f" {word}")[0] for word in (one.colour, one.shape, one.ground))
+                place = (synthetic.NUMBERS[one.row], synthetic.NUMBERS[one.column])
+                words = (self._tokens(f" {word}")[0] for word in (one.colour, one.shape, one.ground, *place))
                 cells[unit, one.row * synthetic.SIDE + one.column] = torch.tensor(list(words))
         return self._batch(kind, (pixels, helper), (torch.tensor(region), cells), texts, scenes)
 
@@ -101,7 +102,13 @@ class Sampler:
             maps.append(grid)
         words = {cell: self._tokens(f" {word}")[0] for cell, word in synthetic.CELLS.items()}
         names = torch.tensor([[words[cell] for row in grid for cell in row] for grid in maps])
-        cells = torch.cat([names[:, :, None], torch.full((*names.shape, 2), -1)], dim=2)
+        place = torch.tensor(
+            [
+                [self._tokens(f" {synthetic.NUMBERS[at]}")[0] for at in divmod(cell, synthetic.LAKE)]
+                for cell in range(synthetic.LAKE**2)
+            ]
+        )
+        cells = torch.cat([names[:, :, None], place.expand(units, -1, -1)], dim=2)
         return self._batch("planning", (pixels, helper), (None, cells), texts, maps)
 
     def _batch(
@@ -127,8 +134,8 @@ class Sampler:
 
 
 @cache
-def _sprite(shape: str, colour: str, ground: str) -> Any:
-    return synthetic.sprite(shape, colour, ground)
+def _sprite(thing: synthetic.Thing) -> Any:
+    return synthetic.sprite(thing)
 
 
 def _draw(things: tuple[synthetic.Thing, ...]) -> Any:
@@ -136,7 +143,7 @@ def _draw(things: tuple[synthetic.Thing, ...]) -> Any:
     picture = _empty(side * cell).copy()
     for thing in things:
         rows, columns = (slice(at * cell, (at + 1) * cell) for at in (thing.row, thing.column))
-        picture[rows, columns] = _sprite(thing.shape, thing.colour, thing.ground)
+        picture[rows, columns] = _sprite(thing)
     return picture
 
 

@@ -26,12 +26,16 @@ from weights import LOG, MODELS, read, write
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=list(VARIANTS))
+    parser.add_argument("name", nargs="?", choices=list(VARIANTS))
+    parser.add_argument("--list", action="store_true", help="print the names of the models that go on from the base")
     parser.add_argument("--out", type=Path, default=MODELS, help="folder of the models")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from-stage", type=int, default=0, help="go on from the files of a run that was cut off")
     parser.add_argument("--steps", type=float, default=1.0, help="share of the steps, to try things out")
     options = parser.parse_args()
+    if options.list or options.name is None:
+        print(*(name for name, one in VARIANTS.items() if one.base), sep="\n")
+        return
     variant = VARIANTS[options.name]
     tokenizer = make_tokenizer()
     log, seconds, began = list[dict[str, object]](), 0.0, time.time()

@@ -59,6 +59,14 @@ VARIANTS: dict[str, Variant] = {
                 tower=True,
                 rate=2e-3,
             ),
+            Stage(
+                {"describe": 0.2, "find": 0.4, "direct": 0.4},
+                steps=900,
+                batch=80,
+                planning=0.35,
+                tower=True,
+                rate=1.5e-3,
+            ),
         ),
     ),
     "capimagine": Variant(

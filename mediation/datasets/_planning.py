@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._checks import positive_int
 from .._seed import seed_from
-from ._scene import CELL, NUMBERS, Pixels, bitmap, shown
+from ._scene import NUMBERS, Pixels, at, bitmap, sheet, shown
 
 FREE, START, GOAL, HOLE = 0, 1, 2, -1
 LAKE: Final = 4
@@ -20,7 +20,7 @@ QUESTION: Final = "plan a way from start to goal."
 MOVES: Final = {"down": (1, 0), "right": (0, 1), "up": (-1, 0), "left": (0, -1)}
 _HOLES = (3, 6)
 _LONGEST = 6
-_ICE = (150, 190, 230)
+_ICE = (140, 180, 200)
 _RGB = {START: (40, 190, 60), GOAL: (240, 230, 50), HOLE: (20, 30, 80)}
 _MARKS = {START: "square", GOAL: "diamond", HOLE: "disc"}
 _PATH = (230, 40, 40)
@@ -111,11 +111,10 @@ def in_words(way: tuple[Cell, ...]) -> str:
 
 def draw_lake(grid: Grid, way: tuple[Cell, ...] = ()) -> Pixels:
     """Return the picture of a map, ``(32, 32, 3)``; the cells of `way` are marked."""
-    picture = np.empty((LAKE * CELL, LAKE * CELL, 3), dtype=np.uint8)
-    picture[:] = _ICE
+    picture = sheet(_ICE, LAKE)
     for row, cells in enumerate(grid):
         for column, kind in enumerate(cells):
-            cell = picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
+            cell = at(picture, row, column)
             if kind != FREE:
                 _inner(cell)[bitmap(_MARKS[kind])] = _RGB[kind]
             if (row, column) in way:

@@ -21,6 +21,7 @@ COLOURS: Final = ("red", "green", "blue", "yellow", "purple", "orange", "cyan", 
 GROUNDS: Final = ("plain", "lined", "dotted", "framed")
 
 _DARK = (24, 24, 24)
+_SLOPE = 14
 _RGB = {
     "red": (230, 40, 40),
     "green": (40, 190, 60),
@@ -58,18 +59,31 @@ class Thing:
 
 def draw(things: tuple[Thing, ...], side: int = SIDE) -> Pixels:
     """Return the picture of a scene, ``(8 side, 8 side, 3)``."""
-    picture = np.empty((side * CELL, side * CELL, 3), dtype=np.uint8)
-    picture[:] = _DARK
+    picture = sheet(_DARK, side)
     for thing in things:
-        rows, columns = (slice(at * CELL, (at + 1) * CELL) for at in (thing.row, thing.column))
-        picture[rows, columns] = sprite(thing.shape, thing.colour, thing.ground)
+        at(picture, thing.row, thing.column)[:] = sprite(thing)
     return picture
 
 
-def sprite(shape: str, colour: str, ground: str) -> Pixels:
+def sheet(colour: tuple[int, int, int], side: int, slope: int = _SLOPE) -> Pixels:
+    """Return an empty sheet, redder downwards and bluer to the right: where a cell is can be seen in the cell itself.
+
+    A vision tower with rotary positions alone has no other way to say where something is.
+    """
+    down, right = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
+    cells = np.stack([colour[0] + slope * down, np.full_like(down, colour[1]), colour[2] + slope * right], axis=-1)
+    return cells.astype(np.uint8).repeat(CELL, axis=0).repeat(CELL, axis=1)
+
+
+def at(picture: Pixels, row: int, column: int) -> Pixels:
+    """Return the pixels of one cell of a picture, ``(8, 8, 3)``: a view."""
+    return picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
+
+
+def sprite(thing: Thing) -> Pixels:
     """Return the picture of one cell, ``(8, 8, 3)``: the shape in the middle, the ground on the rim."""
-    cell = np.empty((CELL, CELL, 3), dtype=np.uint8)
-    cell[:] = _DARK
+    shape, colour, ground = thing.shape, thing.colour, thing.ground
+    cell = at(sheet(_DARK, max(thing.row, thing.column) + 1), thing.row, thing.column).copy()
     rim = np.zeros((CELL, CELL), dtype=bool)
     rim[[0, -1], :] = ground in ("lined", "framed")
     if ground == "framed":
@@ -96,5 +110,4 @@ def shown(picture: Pixels) -> tuple[Picture, ...]:
 
 def enlarged(picture: Pixels, row: int, column: int, times: int) -> Pixels:
     """Return one cell of a picture, every pixel `times` as wide and high: a zoom, as of a visual tool."""
-    cell = picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
-    return cell.repeat(times, axis=0).repeat(times, axis=1)
+    return at(picture, row, column).repeat(times, axis=0).repeat(times, axis=1)

@@ -36,6 +36,7 @@ from ._scene import (
     Thing as Thing,
     draw as draw,
     enlarged as enlarged,
+    sheet as sheet,
     sprite as sprite,
 )
 

@@ -2,6 +2,7 @@
 
 from ._ioi import indirect_object_pairs as indirect_object_pairs, segments as segments
 from ._run import DemoResult as DemoResult, run as run
+from ._scripts import WORKED as WORKED, run_scripts as run_scripts, scripts_of as scripts_of
 from ._trained import TRAINED as TRAINED, find_trained as find_trained
 from ._weights import DEFAULT_MODEL as DEFAULT_MODEL, find_model as find_model
 from ._worked import SPECS as SPECS, Worked as Worked, each_worked as each_worked, worked as worked

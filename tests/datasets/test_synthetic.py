@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,27 +21,24 @@ def cells(picture, side):
 
 def read_scene(picture):
     """What a picture shows, found by comparing every cell with every sprite."""
-    sprites = {
-        (shape, colour, ground): synthetic.sprite(shape, colour, ground)
-        for shape in synthetic.SHAPES
-        for colour in synthetic.COLOURS
-        for ground in synthetic.GROUNDS
-    }
-    blank = synthetic.draw((), 1)
     found = {}
+    blank = cells(synthetic.draw(()), synthetic.SIDE)
     for where, cell in cells(picture, synthetic.SIDE).items():
-        if not (cell == blank).all():
-            (what,) = [name for name, sprite in sprites.items() if (sprite == cell).all()]
-            found[where] = what
+        if not (cell == blank[where]).all():
+            (found[where],) = [what for what, sprite in sprites(*where).items() if sprite == cell.tobytes()]
     return found
 
 
+@cache
+def sprites(row, column):
+    """Every object there is, drawn in one cell."""
+    every = itertools.product(synthetic.SHAPES, synthetic.COLOURS, synthetic.GROUNDS)
+    return {what: synthetic.sprite(synthetic.Thing(*what, row, column)).tobytes() for what in every}
+
+
 def test_all_sprites_differ():
-    drawn = {
-        synthetic.sprite(*what).tobytes()
-        for what in itertools.product(synthetic.SHAPES, synthetic.COLOURS, synthetic.GROUNDS)
-    }
-    assert len(drawn) == 8 * 8 * 4
+    drawn = set(itertools.chain.from_iterable(sprites(*where).values() for where in np.ndindex(6, 6)))
+    assert len(drawn) == 8 * 8 * 4 * 36
 
 
 @pytest.mark.parametrize("kind", list(synthetic.QUESTIONS))
@@ -131,9 +129,11 @@ def test_the_thought_of_a_map_is_the_way_cell_by_cell():
 def test_pictures_of_maps_show_the_map():
     for _, unit in planning(20, rng=6).iterrows():
         shown = cells(opened(unit["images"])[0], 4)
+        drawn = np.asarray(synthetic.draw_lake(((0,) * 4,) * 4))
         by_kind = {}
         for (row, column), cell in shown.items():
-            by_kind.setdefault(unit["map"][row][column], set()).add(cell.tobytes())
+            marked = (cell != cells(drawn, 4)[row, column]).any(axis=-1)
+            by_kind.setdefault(unit["map"][row][column], set()).add((marked.tobytes(), cell[marked].tobytes()))
         assert all(len(looks) == 1 for looks in by_kind.values())
         assert len(set.union(*by_kind.values())) == len(by_kind)
 
