@@ -29,7 +29,7 @@ class Stage:
     mix: Mapping[str, float]
     steps: int
     batch: int = 64
-    rate: float = 1e-3
+    rate: float = 7e-4
     planning: float = 0.0
     tower: bool = False
     distils: bool = False
@@ -72,50 +72,50 @@ VARIANTS: dict[str, Variant] = {
     "capimagine": Variant(
         "imagines in words where to look and what is there, then answers; free to look at the picture",
         "base",
-        (Stage({"written": 1.0}, steps=700, planning=0.35),),
+        (Stage({"written": 1.0}, steps=600, planning=0.4),),
     ),
     "lvr": Variant(
         "latents regressed on the visual features of the region of interest; free to look at the picture",
         "base",
-        (Stage({"lvr": 1.0}, steps=700),),
+        (Stage({"lvr": 1.0}, steps=450),),
     ),
     "mirage": Variant(
         "latents supervised by the pooled features of a helper image, then relaxed; free to look at the picture",
         "base",
         (
-            Stage({"mirage": 1.0}, steps=400, planning=0.35),
-            Stage({"relaxed": 1.0}, steps=500, planning=0.35, rate=5e-4),
+            Stage({"mirage": 1.0}, steps=300, planning=0.4),
+            Stage({"relaxed": 1.0}, steps=350, planning=0.4, rate=5e-4),
         ),
     ),
     "monet": Variant(
         "latents distilled from a teacher that sees a crop while it thinks; free to look at the picture",
         "base",
         (
-            Stage({"teacher": 1.0}, steps=350),
-            Stage({"distilled": 1.0}, steps=600, distils=True),
+            Stage({"teacher": 1.0}, steps=250),
+            Stage({"distilled": 1.0}, steps=400, distils=True),
         ),
     ),
     "necessary-latent": Variant(
         "answers from its latents and the repeated question, and can see nothing else",
         "base",
         (
-            Stage({"supervised": 1.0}, steps=400, planning=0.3),
-            Stage({"free": 1.0}, steps=700, planning=0.3),
+            Stage({"supervised": 1.0}, steps=400, planning=0.4),
+            Stage({"free": 1.0}, steps=500, planning=0.4, rate=5e-4),
         ),
     ),
     "necessary-written": Variant(
         "answers from the words of its thought and the repeated question, and can see nothing else",
         "base",
-        (Stage({"read again": 1.0}, steps=700, planning=0.35),),
+        (Stage({"read again": 1.0}, steps=600, planning=0.4),),
     ),
     "ignored-latent": Variant(
         "thinks in latents, and cannot see them when it answers",
         "base",
-        (Stage({"not read": 1.0}, steps=600),),
+        (Stage({"not read": 1.0}, steps=300),),
     ),
     "ignored-written": Variant(
         "thinks in words, and cannot see them when it answers",
         "base",
-        (Stage({"not read, written": 1.0}, steps=600),),
+        (Stage({"not read, written": 1.0}, steps=400),),
     ),
 }
