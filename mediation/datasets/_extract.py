@@ -15,7 +15,8 @@ _MME_OPENINGS = re.compile(
     r"The (?:best |correct )?answer(?: is)?|The (?:best|correct) option is|Best (?:answer|option):"
 )
 _MME_LETTER = re.compile(r"[ABCDE]")
-_OWN = ("lvr",)
+_OWN = ("lvr", "needle", "planning")
+_MOVES = ("up", "down", "left", "right")
 
 
 def extract(text: str, options: Options | None = None, *, layout: str | None = None) -> str | None:
@@ -30,6 +31,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
       failing that, the shared rule;
     - ``"vsp"``: what stands in the last box, and nothing else (Mirage);
     - ``"tablevqa"``: the shared rule for a box, ``<answer>`` and "answer is"; otherwise the whole text;
+    - ``"planning"``, the synthetic task: the words that are moves;
     - ``"lvr"``: the first character after the last ``<answer>``, if it is a capital letter (the evaluation of LVR, by
       which everything else is wrong).
 
@@ -40,7 +42,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
     options
         Texts in the order A, B, ..., or a mapping from letters to texts; None for free answers.
     layout
-        One of the layouts of `read`, or ``"lvr"``; None for the shared rule.
+        One of the layouts of `read`, of `needle` or `planning`, or ``"lvr"``; None for the shared rule.
 
     Raises
     ------
@@ -67,6 +69,8 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
         )
     if layout == "lvr":
         return _after_tag(text, options)
+    if layout == "planning":
+        return " ".join(word for word in text.split() if word in _MOVES) or None
     if layout == "vsp":
         return extract_answer(text) if _BOXED.search(text) else None
     if layout == "tablevqa" and options is None:

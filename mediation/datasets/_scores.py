@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Marks = NDArray[np.float64]
 
+_MAPS = ("vsp", "planning")
 _STATEMENTS = ("True", "False")
 
 
@@ -98,7 +99,7 @@ def scores(
 
 def _check(frame: pd.DataFrame, level: float) -> None:
     check_frame(frame, ("id", "options", "answer", "category", "group", "layout"), "scores")
-    check_frame(frame, ("map",) if (frame["layout"] == "vsp").any() else (), "scores")
+    check_frame(frame, ("map",) if frame["layout"].isin(_MAPS).any() else (), "scores")
     if not len(frame):
         raise DataError("scores: the frame has no rows.")
     for name in ("category", "group", "layout"):
@@ -127,10 +128,10 @@ def _texts(frame: pd.DataFrame, said: Any) -> list[Any]:
 def _judged(row: Mapping[Any, Any], text: Any, layout: str | None) -> tuple[float, float]:
     """Return whether a text is right, and whether it gives no answer."""
     mine, options, wanted = row["layout"], row["options"], row["answer"]
-    if mine != "vsp" and not isinstance(wanted, str):
+    if mine not in _MAPS and not isinstance(wanted, str):
         raise DataError(f"scores: the right answer of row {row['id']!r} is {shown(wanted)}; it is needed.")
     found = None if is_missing(text) else extract(text, options, layout=mine if layout is None else layout)
-    if mine == "vsp":
+    if mine in _MAPS:
         return float(found is not None and simulate(row["map"], found)), float(found is None)
     if wanted in _STATEMENTS and options is None:
         named = [word for word in _STATEMENTS if found is not None and re.search(rf"\b{word}\b", found, re.IGNORECASE)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -60,9 +61,24 @@ def find_trained(name: str, folder: Path | str | None = None) -> Model:
     folders = [Path(folder)] if folder is not None else [home / _FOLDER for home in homes]
     for one in folders:
         if (one / name / "model.safetensors").is_file():
-            return load(str(one / name), spec=TRAINED[name], dtype=torch.float32)
+            with _quietly():
+                return load(str(one / name), spec=TRAINED[name], dtype=torch.float32)
     places = listed([str(one) for one in (folders if folder is not None else [folders[0], folders[-1]])])
     raise BackendError(
         f"The weights of the small model {name!r} are not in {places}. They are part of the repository "
         "(examples/models), not of the installed package: run this in a checkout, or train them there: make models."
     )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Load without a bar of progress: a small model is there at once."""
+    from transformers.utils import logging
+
+    shown: bool = logging.is_progress_bar_enabled()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
