@@ -34,8 +34,8 @@ def demo(
 ) -> None:
     """Run the main job on real weights (ioi), or a worked example on small models that were trained for it.
 
-    ioi: sweep, decomposition, ablations and a report on a language model. lvr and capimagine: the study of latent and of
-    written imagination, script by script (examples/lvr, examples/capimagine); --model names one of the small models.
+    ioi: sweep, decomposition, ablations and a report on a language model. lvr and capimagine: the study of latent and
+    of written imagination, script by script (examples/lvr, examples/capimagine); --model names one of the small models.
     """
     from .demo import run, run_scripts
 

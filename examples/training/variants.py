@@ -72,7 +72,10 @@ VARIANTS: dict[str, Variant] = {
     "capimagine": Variant(
         "imagines in words where to look and what is there, then answers; free to look at the picture",
         "base",
-        (Stage({"written": 1.0}, steps=600, planning=0.4),),
+        (
+            Stage({"written": 1.0}, steps=600, planning=0.4),
+            Stage({"written": 1.0}, steps=700, planning=0.3),
+        ),
     ),
     "lvr": Variant(
         "latents regressed on the visual features of the region of interest; free to look at the picture",
@@ -106,7 +109,10 @@ VARIANTS: dict[str, Variant] = {
     "necessary-written": Variant(
         "answers from the words of its thought and the repeated question, and can see nothing else",
         "base",
-        (Stage({"read again": 1.0}, steps=600, planning=0.4),),
+        (
+            Stage({"read again": 1.0}, steps=600, planning=0.4),
+            Stage({"read again": 1.0}, steps=700, planning=0.3),
+        ),
     ),
     "ignored-latent": Variant(
         "thinks in latents, and cannot see them when it answers",
