@@ -56,7 +56,7 @@ def main() -> None:
         if stage.distils and variant.base is not None:
             model = read(options.out / variant.base)
             net = Net(model, tokenizer)
-        log += _trained(net, sampler, stage, number, teacher, round(stage.steps * options.steps))
+        log += _trained(net, sampler, stage, number, teacher, max(1, round(stage.steps * options.steps)))
         about = {"name": options.name, "about": variant.about, "seed": options.seed}
         about |= {"seconds": round(seconds + time.time() - began)}
         write(options.out / options.name, model, make_processor(tokenizer), about, log)

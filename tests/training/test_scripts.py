@@ -98,7 +98,7 @@ def test_every_model_is_trained_and_loaded(scripts, tmp_path, monkeypatch, capsy
     for name in scripts["variants"].VARIANTS:
         for stage in scripts["variants"].VARIANTS[name].stages:
             assert set(stage.mix) <= {*scripts["objectives"].STAGES, "distilled"}
-        monkeypatch.setattr(sys, "argv", ["train.py", name, "--out", str(tmp_path), "--steps", "0.002"])
+        monkeypatch.setattr(sys, "argv", ["train.py", name, "--out", str(tmp_path), "--steps", "0.001"])
         scripts["train"].main()
         log = json.loads((tmp_path / name / "training.json").read_text())
         assert len(log["log"]) == len(scripts["variants"].VARIANTS[name].stages)
