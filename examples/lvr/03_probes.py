@@ -1,75 +1,75 @@
 """What does a thought hold? Probes of latents, and questions that are answered from the latents alone.
 
-Experiment 3 of arXiv:2602.22766. Linear and small nonlinear probes read the attributes of the region of interest from
-each latent, out of sample and against shuffled labels, beside the question alone, random latents and the image. Then
-the model itself is asked a *derived* question (same object, another attribute) with its latents and without the image.
+Experiment 3 of arXiv:2602.22766. Linear and small nonlinear probes read attributes of the object from each latent, out
+of sample and against shuffled labels, beside the question alone, random latents and the image. Then the model itself is
+asked a *derived* question (same object, another attribute) with its latents and without the image, the thought opened
+by hand. Baselines: no latents, random ones, the model's own ones of the question alone, the image.
 
-Usage: python examples/lvr/03_probes.py [--n 240] [--out DIR]
-       python examples/lvr/03_probes.py --model mirage
+Usage: python examples/lvr/03_probes.py [--model mirage] [--n 120] [--out DIR]
+       python examples/lvr/03_probes.py --checkpoint PATH --spec monet --data vstar.parquet --derived derived.parquet
 """
 
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 import mediation as med
-from mediation.datasets import synthetic
-from mediation.demo import Worked, worked
-from mediation.probing import capture, probe_steps, random_like
+from mediation.demo import Worked, accuracy_of, with_interval, worked
+from mediation.probing import Probes, States, probe_steps, random_like
 
 
-def probed(case: Worked, estimator: str) -> med.probing.Probes:
-    """Return how well the attributes of the object can be read from each latent."""
-    latents = capture(case.model, case.own, med.latents(), max_new_tokens=case.max_new_tokens)
+def probed(case: Worked, latents: States, estimator: str) -> Probes:
+    """Return how well attributes can be read from each latent."""
     baselines = {
-        "text only": capture(case.model, case.own, med.question(), layer="input").mean(),
+        "text only": case.states(med.question(), layer="input", mean=True),
         "random Z": random_like(latents, rng=1),
-        "image": capture(case.model, case.own, med.image(box="box"), layer="input").mean(),
+        "image": case.states(med.image(box="box" if case.small else None), layer="input", mean=True),
     }
-    labels = case.frame[["colour", "ground"]]
+    labels = case.frame[["colour", "ground"] if case.small else ["answer"]]
     return probe_steps(latents, labels, baselines=baselines, estimator=estimator, n_controls=2, rng=0)
 
 
-def derived(case: Worked) -> pd.DataFrame:
-    """Return how often a question about the object's ground is answered from latents that were made for its colour."""
-    latents = capture(case.model, case.own, med.latents(), max_new_tokens=case.max_new_tokens)
-    asked = [synthetic.QUESTIONS["ground"].format(shape=shape) for shape in case.frame["shape"]]
-    answers = pd.DataFrame({"answer": case.frame["ground"], "options": [synthetic.GROUNDS] * len(asked)})
-    blind = med.Pairs(base=med.prompts(case.model, asked), frame=answers)
-    seeing = med.Pairs(base=med.prompts(case.model, asked, [one.images for one in case.own]), frame=answers)
-    put = {
-        "Z": med.Oracle(latents.values),
-        "random Z": med.Oracle(random_like(latents, rng=1).values),
-        "no Z": med.Skip(),
-    }
+def derived(case: Worked, latents: States) -> pd.DataFrame:
+    """Return how often derived questions are answered rightly, from latents that were made for the unit's own one."""
+    who = np.flatnonzero(latents.lengths > 0)
+    asked, start = case.derived.iloc[who].reset_index(drop=True), case.model.spec.start
+    blind = med.Pairs(base=case.prompts(asked["question"], answer=start), frame=asked)
+    images = [case.own[unit].images for unit in who]
+    seeing = med.Pairs(base=case.prompts(asked["question"], images, answer=start), frame=asked)
+
+    def given(states: States) -> med.Oracle:
+        return med.Oracle([states[unit, : states.lengths[unit]] for unit in who])
+
+    put = {"Z": given(latents), "random Z": given(random_like(latents, rng=1)), "no Z": med.Skip()}
     arms = {name: one.at(med.latents()) for name, one in put.items()}
-    how = {"max_new_tokens": case.max_new_tokens, "rng": 0}
     correct = med.AnswerCorrect("answer", options="options")
-    units = med.ablate(case.model, blind, arms, correct, **how).units
-    found = {name: rows["ym"] for name, rows in units.groupby("arm", sort=False)}
-    found["image"] = med.ablate(case.model, seeing, {"own": med.Scale(1.0).at(med.latents())}, correct, **how).units[
-        "y"
-    ]
-    return pd.DataFrame(
-        {name: (values.mean(), *med.inference.wilson_interval(values.to_numpy())) for name, values in found.items()},
-        index=["accuracy", "low", "high"],
-    ).T
+    units = case.ablate(arms, correct, blind).units.pivot(index="unit", columns="arm", values=["y", "ym"])
+    found = {name: units["ym"][name] for name in put} | {"Z of the question alone": units["y"]["Z"]}
+    found["image"] = case.ablate({"no Z": arms["no Z"]}, correct, seeing).units["y"]
+    return pd.DataFrame({name: accuracy_of(values) for name, values in found.items()}).T
 
 
 def main() -> None:
-    case = worked("lvr", n=240)
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    case = worked("lvr", n=120)
+    latents = case.states()
+    figure, axes = plt.subplots(2, 1, figsize=(9, 7.6), layout="constrained")
     for ax, estimator in zip(axes, ("linear", "mlp"), strict=True):
-        found = probed(case, estimator)
-        print(found.tidy().round(3).to_string())
+        found = probed(case, latents, estimator)
         med.plot.probe(found, ax=ax)
-        ax.set_title(f"{case.name}: {estimator} probe")
-    table = derived(case)
-    print(table.round(3).to_string())
-    case.save(table.reset_index(names="condition"), "lvr-3-derived-questions.csv")
+        ax.set_title(f"{case.name}, {estimator} probe. {ax.get_title(loc='left')}", loc="left", fontsize="medium")
+        table = found.tidy()
+        cells = table.assign(cell=with_interval(table["accuracy"], table["conf_low"], table["conf_high"]))
+        print(f"\n{case.name}: accuracy of {estimator} probes by step")
+        print(cells.pivot(index=["attribute", "features"], columns="step", values="cell").to_string())
+        case.save(table, f"lvr-3-probes-{estimator}.csv")
     case.save(figure, "lvr-3-probes.png")
-    assert table.loc["image", "low"] > 1 / 4, "with the image, the derived question can be answered"
+    assert table["accuracy"].between(0, 1).all()
+    if case.derived is not None:
+        rows = derived(case, latents)
+        print(f"\n{case.name}: derived questions\n{rows.round(3).to_string()}", case.foot, sep="\n")
+        case.save(rows.reset_index(names="condition"), "lvr-3-derived-questions.csv")
 
 
 if __name__ == "__main__":

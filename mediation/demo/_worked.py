@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -13,31 +16,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .. import datasets
-from .._checks import one_of
-from .._errors import DataError, DesignError
+from .._errors import DataError, DegenerateWarning, FlaggedUnitsWarning
 from ..analysis import ablate, mediate
 from ..interventions import Assignment
-from ..models import Model, load
-from ..outcomes import AbstractOutcome, AnswerCorrect, LogitDiff, LogProb, judge
-from ..probing import capture
+from ..models import Model
+from ..outcomes import AbstractOutcome, AnswerCorrect, AnswerFlipped, Cued, LogitDiff, LogProb, judge
+from ..probing import States, capture
 from ..results import Effects
-from ..sites import ThoughtSite, image, imagination, latents
-from ..specs import CAPIMAGINE, LVR, MIRAGE, MONET, LatentSpec, TextSpec
+from ..sites import InputSite, ThoughtSite, image, imagination, latents
+from ..specs import LatentSpec, TextSpec
 from ..units import Pairs, Prompt, prompts
+from ._arguments import arguments, checkpoint_asked_for, units_asked_for
 from ._trained import find_trained
 
-SPECS: dict[str, LatentSpec | TextSpec | None] = {
-    "monet": MONET,
-    "lvr": LVR,
-    "mirage": MIRAGE,
-    "capimagine": CAPIMAGINE,
-    "none": None,
-}
 # What the latents of the small models were trained to be: features of the region, or of the helper image.
 _TARGETS = {"lvr": "region", "mirage": "helper", "necessary-latent": "helper", "ignored-latent": "helper"}
 _STEPS = 4
 _KEPT = ("options", "box", "map", "category")
-_TEST = 10_000  # added to the seed: training draws from seeds of its own, and no test scene is among its scenes
+_HALF = 0.5
+_AT_ONCE = 16  # units whose image tokens are held together: a large image has thousands of them
 
 
 @final
@@ -59,7 +56,8 @@ class Worked:
         ``source`` is `own`, ``base`` the same question with the image of the unit's counterfactual.
     outcome
         What is measured of the answer's first token: its logit less that of the counterfactual's answer; for benchmarks
-        its log-probability.
+        its log-probability. It is read after ``--cue``, or after the end token where the model says that itself (LVR).
+        Where there are only maps (VSP) and no one right answer: whether the way arrives.
     max_new_tokens
         Positions that a rollout may add.
     out
@@ -68,6 +66,13 @@ class Worked:
         Of draws and resamples.
     small
         Whether it is one of the small models.
+    derived
+        Other questions about the units' images, in the rows of `frame`: ``question, options, answer``. For the small
+        models, what is under the object whose colour is asked for; for a checkpoint, the file after ``--derived``.
+    protocol
+        How the questions are put.
+    left_out
+        Units that `mediate` and `ablate` left out so far, by their number, and why.
     """
 
     name: str
@@ -80,6 +85,9 @@ class Worked:
     out: Path
     seed: int
     small: bool
+    derived: pd.DataFrame | None = None
+    protocol: datasets.Protocol = field(default_factory=datasets.Protocol)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def thought(self) -> ThoughtSite:
@@ -89,28 +97,91 @@ class Worked:
     @property
     def correct(self) -> AbstractOutcome:
         """1 if the whole answer is right: by the options, or by walking over the map."""
-        if "map" not in self.frame:
-            return AnswerCorrect("answer", options="options" if self.frame["options"].notna().all() else None)
+        return _correct(self.frame)
 
-        @judge
-        def arrives(told: Any, unit: Any) -> float:
-            return float(datasets.simulate(unit["map"], told.answer))
+    @property
+    def flipped(self) -> AbstractOutcome:
+        """1 if the whole answer is another one than without an intervention."""
+        return AnswerFlipped(options=_options(self.frame))
 
-        return arrives
+    @property
+    def foot(self) -> str:
+        """What to say below a table about units that were left out; empty if there are none."""
+        if not self.left_out:
+            return ""
+        why = "; ".join(f"{reason}: {count}" for reason, count in Counter(self.left_out.values()).items())
+        return (
+            f"{self.name}: {len(self.left_out)} of {len(self.frame)} units are left out where whole answers or effects "
+            f"are compared, because their thoughts cannot be ({why})."
+        )
+
+    def prompts(self, questions: Sequence[str], images: Any = None, *, answer: str | None = None) -> list[Prompt]:
+        """Return prompts put as those of the units are; `answer` is what the answer begins with, if not as there."""
+        prefix = self.protocol.answer_prefix if answer is None else answer
+        asked = [self.protocol.asked(one) for one in questions]
+        return prompts(self.model, asked, images, system=self.protocol.system, answer=prefix or "")
 
     def mediate(self, estimands: Sequence[str], **options: Any) -> Effects:
-        """Return effects of the image on the answer through the thought; options are those of `mediation.mediate`."""
-        return mediate(
-            self.model, self.pairs, self.thought, self.outcome, estimands=list(estimands),
-            **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
-        )  # fmt: skip
+        """Return effects of the image on the answer through the thought; options are those of `mediation.mediate`.
 
-    def ablate(self, arms: Mapping[str, Assignment], outcome: AbstractOutcome, **options: Any) -> Effects:
-        """Return what the arms do to the answers about the units' own images."""
-        return ablate(
-            self.model, self.pairs, dict(arms), outcome, run="source",
-            **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
-        )  # fmt: skip
+        Units that are left out, and rows without an interval, bring no warning: see `foot`, and NaN in the table.
+        """
+        with quiet():
+            return self._noted(
+                mediate(
+                    self.model, self.pairs, self.thought, self.outcome, estimands=list(estimands),
+                    **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
+                )
+            )  # fmt: skip
+
+    def ablate(
+        self, arms: Mapping[str, Assignment], outcome: AbstractOutcome, pairs: Pairs | None = None, **options: Any
+    ) -> Effects:
+        """Return what the arms do to the answers about the units' own images, or to those of other pairs.
+
+        Warnings as for `mediate`.
+        """
+        asked: dict[str, Any] = {"run": "source"} if pairs is None else {}
+        with quiet():
+            return self._noted(
+                ablate(
+                    self.model, pairs or self.pairs, dict(arms), outcome, **asked,
+                    **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
+                )
+            )  # fmt: skip
+
+    def _noted(self, effects: Effects) -> Effects:
+        self.left_out.update(effects.provenance["rollout"]["units_left_out"])
+        return effects
+
+    def states(self, site: Any = None, *, layer: Any = None, steps: int | None = None, mean: bool = False) -> States:
+        """Return states of the plain runs on the units' own images.
+
+        Parameters
+        ----------
+        site
+            As `mediation.probing.capture` takes it; the thought if it is left out, and then only steps that half of the
+            units have: of the others there is too little to say.
+        layer
+            As there.
+        steps
+            The first so many; all if None.
+        mean
+            Their mean over steps instead.
+        """
+        where = self.thought if site is None else site
+        some = range(len(self.own))
+        size = _AT_ONCE if isinstance(where, InputSite) else len(some)
+        found = []
+        for start in range(0, len(some), size):
+            part = self.pairs.subset(some[start : start + size])
+            whole = capture(self.model, part, where, "source", layer=layer, max_new_tokens=self.max_new_tokens)
+            short = whole if steps is None else whole.take(steps=range(min(steps, whole.shape[1])))
+            found.append(short.mean() if mean else short)
+        every = _together(found)
+        if site is not None or mean:
+            return every
+        return every.take(steps=range(max(1, int((every.has.mean(axis=0) >= _HALF).sum()))))
 
     def oracle(self, of: str = "own") -> NDArray[np.float64] | None:
         """Return the visual features that the latents were trained to be, ``(units, steps, features)``.
@@ -156,9 +227,9 @@ def worked(name: str, *, n: int = 100, argv: Sequence[str] | None = None, task: 
     n
         Number of units, unless the command line says otherwise.
     argv
-        Arguments: ``--checkpoint PATH --spec NAME --data FILE`` for a real checkpoint and a benchmark file;
-        ``--model``, ``--models``, ``--n``, ``--seed``, ``--out``, ``--layout``, ``--device``, ``--dtype``. None for
-        those of the process.
+        Arguments: ``--checkpoint PATH --spec NAME --data FILE`` for a real checkpoint and a benchmark file, with
+        ``--layout``, ``--derived``, ``--answer-prefix``, ``--cue``, ``--device`` and ``--dtype``; ``--model`` and
+        ``--models`` for the small ones; ``--n``, ``--seed``, ``--out``. None for those of the process.
     task
         The synthetic task, ``"needle"`` or ``"planning"``.
 
@@ -177,20 +248,20 @@ def each_worked(*names: str, n: int = 100, argv: Sequence[str] | None = None, ta
 
     Parameters and errors are those of `worked`.
     """
-    asked = _parser(names, n).parse_args(argv)
-    one_of(task, ("needle", "planning"), what="task")
-    frame = _frame(asked, task)
+    asked = arguments(names, n, argv)
+    frame, derived = units_asked_for(asked, task)
     if asked.checkpoint is not None:
-        return [_case(asked, frame, Path(asked.checkpoint).name, _checkpoint(asked))]
-    if asked.spec != "none":
-        raise DesignError("--spec goes with --checkpoint; the small models know how they think.")
+        return [_case(asked, frame, Path(asked.checkpoint).name, checkpoint_asked_for(asked), derived)]
     chosen = names if asked.model is None else (asked.model,)
-    return [_case(asked, frame, name, find_trained(name, asked.models)) for name in chosen]
+    return [_case(asked, frame, name, find_trained(name, asked.models), derived) for name in chosen]
 
 
-def _case(asked: argparse.Namespace, frame: pd.DataFrame, name: str, model: Model) -> Worked:
-    protocol = datasets.PROTOCOLS.get(asked.spec) if asked.checkpoint is not None else None
-    questions = [protocol.asked(one) if protocol is not None else one for one in frame["question"]]
+def _case(
+    asked: argparse.Namespace, frame: pd.DataFrame, name: str, model: Model, derived: pd.DataFrame | None
+) -> Worked:
+    real = asked.checkpoint is not None
+    protocol = datasets.PROTOCOLS.get(asked.spec, datasets.Protocol()) if real else datasets.Protocol()
+    questions = [protocol.asked(one) for one in frame["question"]]
     images = [datasets.opened(some) for some in frame["images"]]
     # The counterfactual of a benchmark's unit is another unit's image under its own question.
     others = (
@@ -198,63 +269,83 @@ def _case(asked: argparse.Namespace, frame: pd.DataFrame, name: str, model: Mode
         if "other_images" in frame
         else [*images[1:], images[0]]
     )
-    options: dict[str, Any] = {"system": protocol.system} if protocol is not None else {}
-    own, other = (prompts(model, questions, some, **options) for some in (images, others))
+    if asked.answer_prefix is not None:
+        protocol = replace(protocol, answer_prefix=asked.answer_prefix)
+    own, other = (
+        prompts(model, questions, some, system=protocol.system, answer=protocol.answer_prefix or "")
+        for some in (images, others)
+    )
     columns: dict[str, Any] = {**_answers(frame), **{name: list(frame[name]) for name in _KEPT if name in frame}}
-    most = (protocol.max_new_tokens if protocol is not None else None) or (512 if asked.checkpoint is not None else 48)
     return Worked(
         name=name,
         model=model,
         frame=frame,
         own=own,
         pairs=Pairs(base=other, source=own, frame=pd.DataFrame(columns), cluster=list(frame["group"])),
-        outcome=LogitDiff("first answer", "first foil") if "first foil" in columns else LogProb("first answer"),
-        max_new_tokens=most,
+        outcome=_first_token(frame, columns, asked.cue or _said_first(model)),
+        max_new_tokens=(protocol.max_new_tokens or 512) if real else 48,
         out=asked.out,
         seed=asked.seed,
-        small=asked.checkpoint is None,
+        small=not real,
+        derived=derived,
+        protocol=protocol,
     )
-
-
-def _parser(names: Sequence[str], n: int) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", help=f"a small model of the repository (default: {', '.join(names)})")
-    parser.add_argument("--models", help="folder of the small models (default: examples/models)")
-    parser.add_argument("--checkpoint", help="a real checkpoint instead: hub id or path")
-    parser.add_argument("--spec", default="none", choices=list(SPECS), help="how the checkpoint thinks")
-    parser.add_argument("--data", help="a benchmark file instead of the synthetic task")
-    parser.add_argument("--layout", help="its layout, if the columns do not tell")
-    parser.add_argument("--n", type=int, default=n, help=f"units (default: {n})")
-    parser.add_argument("--seed", type=int, default=0, help="of units, draws and resamples (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path(), help="folder for figures and tables (default: here)")
-    parser.add_argument("--device", help="such as cuda")
-    parser.add_argument("--dtype", help="such as bfloat16")
-    return parser
-
-
-def _checkpoint(asked: argparse.Namespace) -> Model:
-    import torch
-
-    options: dict[str, Any] = {"device": asked.device} if asked.device else {}
-    if asked.dtype:
-        options["dtype"] = getattr(torch, asked.dtype)
-    return load(asked.checkpoint, spec=SPECS[asked.spec], **options)
-
-
-def _frame(asked: argparse.Namespace, task: str) -> pd.DataFrame:
-    if asked.data is not None:
-        return datasets.read(asked.data, asked.layout, limit=asked.n)
-    if asked.checkpoint is not None:
-        raise DesignError("--checkpoint goes with --data FILE: the synthetic tasks are for the small models.")
-    seed = asked.seed + _TEST
-    return datasets.planning(asked.n, rng=seed) if task == "planning" else datasets.needle(asked.n, rng=seed)
 
 
 def _answers(frame: pd.DataFrame) -> dict[str, list[str]]:
     if frame["answer"].isna().any():
+        if "map" in frame:
+            return {}
         raise DataError("Some units have no answer to compare with; effects on an answer need one.")
     columns = {"answer": list(frame["answer"])}
     columns["first answer"] = [f" {answer.split()[0]}" for answer in frame["answer"]]
     if "other_answer" in frame:
         columns["first foil"] = [f" {answer.split()[0]}" for answer in frame["other_answer"]]
     return columns
+
+
+def _first_token(frame: pd.DataFrame, columns: Mapping[str, Any], cue: str | None) -> AbstractOutcome:
+    """Return the outcome of the answer's first token; of the whole way where only a map is known."""
+    if "first answer" not in columns:
+        return _correct(frame)
+    found = LogitDiff("first answer", "first foil") if "first foil" in columns else LogProb("first answer")
+    return found if cue is None else Cued(found, cue)
+
+
+def _said_first(model: Model) -> str | None:
+    """Return what the model itself says between its thought and the answer: the end token where none is forced."""
+    spec = model.spec
+    return spec.end if isinstance(spec, LatentSpec) and not spec.force_end else None
+
+
+def _correct(frame: pd.DataFrame) -> AbstractOutcome:
+    if "map" not in frame:
+        return AnswerCorrect("answer", options=_options(frame))
+
+    @judge
+    def arrives(told: Any, unit: Any) -> float:
+        return float(datasets.simulate(unit["map"], told.answer))
+
+    return arrives
+
+
+def _options(frame: pd.DataFrame) -> str | None:
+    return "options" if frame["options"].notna().all() else None
+
+
+def _together(parts: Sequence[States]) -> States:
+    """Return the states of all units, from those of some after others."""
+    if len(parts) == 1:
+        return parts[0]
+    steps = max(part.shape[1] for part in parts)
+    wide = [np.pad(part.values, [(0, 0), (0, steps - part.shape[1]), (0, 0)]) for part in parts]
+    return States(np.concatenate(wide), np.concatenate([part.lengths for part in parts]), parts[0].name)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep two warnings back that the tables of the examples tell of themselves."""
+    with warnings.catch_warnings():
+        for category in (FlaggedUnitsWarning, DegenerateWarning):
+            warnings.simplefilter("ignore", category)
+        yield

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -72,6 +73,9 @@ def truths(data: object, *, what: str) -> Value:
 
 def _tensor(data: object, *, what: str) -> Tensor:
     raw: Any = data.data if isinstance(data, Value) else data
+    if isinstance(raw, np.ndarray) and not raw.flags.writeable:
+        # PyTorch warns of arrays that must not be written to, such as the values of States; nothing writes here.
+        raw = raw.copy()
     try:
         tensor = torch.as_tensor(raw)
         # From the raw data again: Python's floats are doubles, and as_tensor alone rounds them.
