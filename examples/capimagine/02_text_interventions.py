@@ -1,9 +1,10 @@
 """Does the answer hang on the imagined text? The same arms for words and for latents; the adversarial rewrite apart.
 
 The paper rewrites CapImagine's text so that it argues for a wrong answer, and sets latents to a constant: that puts
-information into the one and takes it out of the other. Here both get the same arms (`matched`): blank, noise, another
-unit's thought, shuffled, first repeated, none, one for all. The adversarial rewrite, a text that describes the scene
-with another answer, has a table of its own.
+information into the one and takes it out of the other. Here both get the same arms (`matched`), and the adversarial
+rewrite, which describes the scene with another answer, is a table of its own. Two controls are rewritten too: an answer
+that sees nothing but the text (necessary), and one that cannot see it (ignored). Changed is the first thought of a
+generation: a model may open a second one after it, which is its own; it often does when the first is skipped.
 
 Usage: python examples/capimagine/02_text_interventions.py [--n 100] [--out DIR]
 """
@@ -15,49 +16,63 @@ import numpy as np
 import pandas as pd
 
 import mediation as med
-from mediation.demo import Worked, each_worked
+from mediation.demo import Worked, accuracy_of, arm_table, each_worked, with_interval
+
+MODELS = ("capimagine", "lvr", "mirage", "monet", "necessary-written", "ignored-written")
 
 
 def arms(case: Worked) -> pd.DataFrame:
-    """Return what every arm does to accuracy and to the answer's logit."""
-    put, rows = med.matched(case.thought, n=len(case.frame)), {}
-    for name, outcome in {"accuracy": case.correct, "logit": case.outcome}.items():
-        found = case.ablate(put, outcome).tidy().set_index("arm")
-        rows |= {name: found["estimate"], f"{name} low": found["conf_low"], f"{name} high": found["conf_high"]}
-    return pd.DataFrame(rows)
+    """Return what every matched arm does to accuracy and to the answer's logit (difference to the plain run)."""
+    put = med.matched(case.thought.with_(segment=0), n=len(case.frame))
+    right = case.ablate(put, case.correct).units.pivot(index="unit", columns="arm", values=["y", "ym"])
+    table = pd.DataFrame({name: accuracy_of(right["ym"][name]) for name in put}).T
+    shift = case.ablate(put, case.outcome).tidy().set_index("arm").loc[list(put)]
+    ends = {"logit": "estimate", "logit low": "conf_high", "logit high": "conf_low"}
+    return table.assign(plain=right["y"].mean(), **{name: 0.0 - shift[column] for name, column in ends.items()})
 
 
-def adversarial(case: Worked) -> dict[str, float]:
-    """Return accuracy as it is, and with words that describe the scene with another answer."""
-    told = med.ReplaceText(tuple(f" {text}" for text in case.frame["other_imagined"])).at(med.imagination())
-    found = case.ablate({"adversarial": told}, case.correct)
-    (row,) = found.tidy().to_dict("records")
-    plain, changed = (float(found.units[name].mean()) for name in ("y", "ym"))
-    change = (found.units["ym"] - found.units["y"]).to_numpy()
-    p = float(np.squeeze(med.inference.mcnemar(change[:, None]).p_value))
-    return {"plain": plain, "adversarial": changed, "low": row["conf_low"], "high": row["conf_high"], "McNemar p": p}
+def adversarial(case: Worked) -> pd.DataFrame:
+    """Return what words do that describe the scene with another answer."""
+    told = med.ReplaceText(tuple(case.frame["other_imagined"])).at(med.imagination(segment=0))
+    return arm_table(case, {case.name: told})
+
+
+def draw(table: pd.DataFrame) -> plt.Figure:
+    """Return the shift of the logit by every arm, one colour a model."""
+    models, names = (list(dict.fromkeys(table.index.get_level_values(level))) for level in ("model", "arm"))
+    figure, ax = plt.subplots(figsize=(8, 1.2 + 0.14 * len(models) * len(names)), layout="constrained")
+    for row, model in enumerate(models):
+        own = table.loc[model].loc[names]
+        at = np.arange(len(names)) + 0.8 * ((row + 0.5) / len(models) - 0.5)
+        ends = np.abs(own[["logit low", "logit high"]].sub(own["logit"], axis=0).fillna(0.0)).T
+        ax.errorbar(own["logit"], at, xerr=ends, fmt="os^Dvx"[row], color=f"C{row}", ms=4, lw=1.2, label=model)
+    ax.hlines(np.arange(len(names) - 1) + 0.5, 0, 1, color="0.9", lw=0.8, transform=ax.get_yaxis_transform())
+    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    ax.set_xlabel("shift of logit(answer) - logit(answer of the other scene) by the arm, 95% interval")
+    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside right upper", title="thought of")
+    return figure
 
 
 def main() -> None:
-    cases = each_worked("capimagine", "lvr", "mirage", "monet", n=100)
+    cases = each_worked(*MODELS, n=100)
     table = pd.concat({case.name: arms(case) for case in cases}, names=["model", "arm"])
-    print(table[["accuracy", "logit"]].unstack("model").round(2).to_string())
-    against = pd.DataFrame({case.name: adversarial(case) for case in cases if case.thought.kind == "imagination"}).T
-    print(against.round(3).to_string())
-    figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
-    names = list(dict.fromkeys(table.index.get_level_values("arm")))
-    for offset, case in enumerate(cases):
-        own = table.loc[case.name].loc[names]
-        low, high = own["logit"] - own["logit low"], own["logit high"] - own["logit"]
-        at = np.arange(len(names)) + 0.16 * (offset - 1.5)
-        ax.errorbar(own["logit"], at, xerr=[low, high], fmt="os^D"[offset], color=f"C{offset}", label=case.name)
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="change of the answer's logit difference")
-    ax.axvline(0, color="0.6", lw=0.8)
-    ax.legend(frameon=False)
+    order = {"index": table.loc[cases[0].name].index, "columns": [case.name for case in cases]}
+    for name, low, high in (("accuracy", "low", "high"), ("logit", "logit low", "logit high")):
+        cells = pd.Series(with_interval(table[name], table[low], table[high]), table.index).unstack("model")
+        print(f"{name}{' (what the arm adds)' * (name == 'logit')}\n{cells.reindex(**order).to_string()}\n")
+    written = [case for case in cases if case.thought == med.imagination() and "other_imagined" in case.frame]
+    against = pd.concat(map(adversarial, written)) if written else pd.DataFrame()
+    if written:
+        print("The text argues for the answer of the other scene (p: McNemar's test of accuracy against plain)")
+        print(against[["plain", "accuracy", "accuracy low", "accuracy high", "p"]].round(4).to_string())
+        cases[0].save(against.reset_index(names="model"), "capimagine-2-adversarial.csv")
+    print(*(case.foot for case in cases if case.foot), sep="\n")
     cases[0].save(table.reset_index(), "capimagine-2-arms.csv")
-    cases[0].save(against.reset_index(names="model"), "capimagine-2-adversarial.csv")
-    cases[0].save(figure, "capimagine-2-arms.png")
-    assert against["high"].max() < 0, "a text that argues for a wrong answer misleads"
+    cases[0].save(draw(table), "capimagine-2-arms.png")
+    for name, row in against.iterrows():
+        assert name != "necessary-written" or row["logit high"] < 0, "words that are all the answer sees mislead it"
+        assert name != "ignored-written" or row["flipped"] == 0, "words that the answer cannot see change nothing"
 
 
 if __name__ == "__main__":
