@@ -2,7 +2,7 @@
 
 For every model: accuracy, the total effect of the image on the answer (logits), the share of it that goes through the
 thought, whether that part is negligible (an equivalence test at 10% of the total), what a linear probe reads from the
-thought, and how alike thoughts are. The answers of the controls see nothing but the thought, or all but the thought.
+thought, how alike thoughts are. The answers of the controls see nothing but the thought, or everything but the thought.
 
 Usage: python examples/verdicts/01_verdict_table.py [--n 100] [--out DIR]
        python examples/verdicts/01_verdict_table.py --seeds 20   # the controls on fresh images and resamples only
@@ -29,8 +29,8 @@ def seeds(count: int, rest: list[str]) -> None:
     for seed in range(count):
         for case in each_worked(*CONTROLS, argv=[*rest, "--seed", str(seed)]):
             effects = case.mediate(("te", "tnie", "pm"))
-            shares = dict(zip(effects.tidy()["estimand"], effects.tidy()["estimate"], strict=True))
-            rows.append({"seed": seed, "model": case.name, **shares, "verdict": verdict_of(effects)})
+            found = effects.tidy().set_index("estimand")["estimate"].to_dict()
+            rows.append({"seed": seed, "model": case.name, **found, "verdict": verdict_of(effects)})
     table = pd.DataFrame(rows)
     for name, said in CONTROLS.items():
         print(f"{name}: {said} in {(table['verdict'][table['model'] == name] == said).sum()} of {count} seeds")
@@ -42,14 +42,14 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     """Return the shares with their intervals, controls in grey."""
     figure, ax = plt.subplots(figsize=(8, 1.2 + 0.32 * len(table)), layout="constrained")
     for y, row in enumerate(table.to_dict("records")):
-        colour = "0.55" if row["model"] in CONTROLS else "C0"
+        colour, known = "0.55" if row["model"] in CONTROLS else "C0", pd.notna(row["share low"])
         ax.plot([row["share low"], row["share high"]], [y, y], color=colour)
-        ax.plot(row["share"], y, "D" if row["share low"] != row["share low"] else "o", color=colour)
+        ax.plot(row["share"], y, "o" if known else "D", color=colour)
         ax.text(1.02, y, row["verdict"], transform=ax.get_yaxis_transform(), va="center", color=colour)
     ax.vlines([0, 1], -0.5, len(table) - 0.5, color="0.8", lw=0.8, zorder=0)
-    names = table["model"] + ", " + table["task"]
-    ax.set(yticks=range(len(table)), yticklabels=names, xlim=(-0.3, 1.3), ylim=(len(table) - 0.5, -0.5))
-    ax.set_xlabel("share of the image's effect that goes through the thought (TNIE / TE, 95% interval)")
+    ax.set_yticks(range(len(table)), table["model"] + ", " + table["task"])
+    label = "share of the image's effect that goes through the thought (TNIE / TE, 95% interval)"
+    ax.set(xlim=(-0.3, 1.3), ylim=(len(table) - 0.5, -0.5), xlabel=label)
     ax.set_title("Grey: controls. Diamonds: the same in every unit, no interval", loc="left", fontsize="medium")
     return figure
 
@@ -66,8 +66,7 @@ def main() -> None:
     shown = table[["model", "task", "n"]].copy()
     for name in ("accuracy", "te", "share", "probe"):
         shown[name] = with_interval(table[name], table[f"{name} low"], table[f"{name} high"])
-    shown[["verdict", "cosine", "centred cosine"]] = table[["verdict", "cosine", "centred cosine"]].round(2)
-    print(shown.to_string(index=False))
+    print(shown.join(table[["verdict", "cosine", "centred cosine"]].round(2)).to_string(index=False))
     print(*filter(None, (case.foot for case in cases)), sep="\n")
     cases[0].save(table, "verdicts.csv")
     cases[0].save(draw(table), "verdicts.png")
