@@ -100,6 +100,9 @@ def _parser(names: Sequence[str], n: int) -> argparse.ArgumentParser:
     parser.add_argument("--derived", help="other questions about the same images, a file in the rows of --data")
     parser.add_argument("--answer-prefix", help="what the answer begins with, such as the token that opens a thought")
     parser.add_argument("--cue", help="text after the thought before the answer's first token is read: 'Answer: '")
+    parser.add_argument(
+        "--max-new-tokens", type=int, help="positions that an answer may take (default: the protocol's)"
+    )
     parser.add_argument("--n", type=int, default=n, help=f"units (default: {n})")
     parser.add_argument("--seed", type=int, default=0, help="of units, draws and resamples (default: 0)")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for figures and tables (default: here)")

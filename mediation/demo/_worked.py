@@ -228,7 +228,8 @@ def worked(name: str, *, n: int = 100, argv: Sequence[str] | None = None, task: 
         Number of units, unless the command line says otherwise.
     argv
         Arguments: ``--checkpoint PATH --spec NAME --data FILE`` for a real checkpoint and a benchmark file, with
-        ``--layout``, ``--derived``, ``--answer-prefix``, ``--cue``, ``--device`` and ``--dtype``; ``--model`` and
+        ``--layout``, ``--derived``, ``--answer-prefix``, ``--cue``, ``--max-new-tokens``, ``--device`` and ``--dtype``;
+        ``--model`` and
         ``--models`` for the small ones; ``--n``, ``--seed``, ``--out``. None for those of the process.
     task
         The synthetic task, ``"needle"`` or ``"planning"``.
@@ -283,7 +284,7 @@ def _case(
         own=own,
         pairs=Pairs(base=other, source=own, frame=pd.DataFrame(columns), cluster=list(frame["group"])),
         outcome=_first_token(frame, columns, asked.cue or _said_first(model)),
-        max_new_tokens=(protocol.max_new_tokens or 512) if real else 48,
+        max_new_tokens=asked.max_new_tokens or ((protocol.max_new_tokens or 512) if real else 48),
         out=asked.out,
         seed=asked.seed,
         small=not real,

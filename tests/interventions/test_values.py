@@ -317,3 +317,14 @@ def test_integer_activations_can_be_replaced():
     hidden = torch.tensor([[1, 2], [3, 4]])
     assert Zero()(hidden).dtype == torch.int64
     assert torch.equal(Interchange()(hidden, {Donor(): hidden + 1}), hidden + 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_must_not_be_written_to_are_copied_without_a_warning():
+    array = np.arange(3.0)
+    array.setflags(write=False)
+    before = array.copy()
+    found = Constant(array)(torch.zeros(2, 3))
+    found += 1
+    np.testing.assert_array_equal(array, before)
+    np.testing.assert_array_equal(found, np.tile(before + 1, (2, 1)))

@@ -1,0 +1,142 @@
+"""The worked examples with a real checkpoint and a benchmark file: a tiny random one, and a file written here."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import mediation as med
+from mediation.demo import SPECS, accuracy_of, arm_table, each_worked, with_interval, worked
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "lvr"
+N = 6
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Qwen2.5-VL with LVR's tokens, saved as a checkpoint."""
+    folder = tmp_path_factory.mktemp("tiny-lvr")
+    spec = med.LVR
+    med.testing.tiny_processor("qwen2_5_vl", extra_tokens=(spec.start, spec.end, spec.pad)).save_pretrained(folder)
+    med.testing.tiny_vision_model("qwen2_5_vl").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six questions in the layout of V*Bench."""
+    rng, rows = np.random.default_rng(0), []
+    for number in range(N):
+        stored = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (28, 56, 3), dtype=np.uint8)).save(stored, "PNG")
+        text = f"What colour is cup {number}?\n(A) red\n(B) blue\nAnswer with the option's letter."
+        rows.append(
+            {"image": {"bytes": stored.getvalue(), "path": None}, "text": text, "label": "AB"[number % 2],
+             "category": "direct_attributes", "question_id": str(number)}
+        )  # fmt: skip
+    path = tmp_path_factory.mktemp("data") / "vstar.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def argv(checkpoint: Path, data: Path, tmp_path: Path) -> list[str]:
+    # Random weights do not open thoughts by themselves.
+    told = ["--checkpoint", str(checkpoint), "--spec", "lvr", "--data", str(data), "--answer-prefix", med.LVR.start]
+    return [*told, "--max-new-tokens", "12", "--n", str(N), "--out", str(tmp_path / "out")]
+
+
+def test_a_checkpoint_and_a_file_make_the_case_of_an_example(argv, checkpoint):
+    case = worked("lvr", argv=argv)
+    assert (case.name, case.small, len(case.own), case.max_new_tokens) == (checkpoint.name, False, N, 12)
+    assert all(prompt.text.endswith(med.LVR.start) for prompt in case.own)
+    # The counterfactual is another unit's image under the unit's own question.
+    assert case.pairs.base[0].text == case.own[0].text
+    np.testing.assert_array_equal(np.asarray(case.pairs.base[0].images[0]), np.asarray(case.own[1].images[0]))
+    # No end token is forced on LVR, so the answer's first token comes after the one that the model says.
+    assert case.outcome == med.Cued(med.LogProb("first answer"), med.LVR.end)
+    assert case.states().shape[:2] == (N, 8)
+    assert case.oracle() is None
+
+
+def test_the_cue_can_be_another(argv):
+    assert worked("lvr", argv=[*argv, "--cue", "Answer:"]).outcome == med.Cued(med.LogProb("first answer"), "Answer:")
+
+
+def test_states_in_pieces_are_those_of_one_pass(argv, monkeypatch):
+    case = worked("lvr", argv=argv)
+    whole = case.states(med.image(), mean=True)
+    monkeypatch.setattr("mediation.demo._worked._AT_ONCE", 4)
+    np.testing.assert_allclose(case.states(med.image(), mean=True).values, whole.values, atol=1e-5)
+    assert case.states(med.image(), steps=1).shape[:2] == (N, 1)
+
+
+def test_the_table_of_arms_says_what_ablate_says(argv):
+    case = worked("lvr", argv=argv)
+    arms = {"zero": med.Zero().at(med.latents()), "as it is": med.Scale(1.0).at(med.latents())}
+    table = arm_table(case, arms)
+    for name, outcome in {"change": case.correct, "flipped": case.flipped, "logit": case.outcome}.items():
+        effects = case.ablate(arms, outcome).tidy().set_index("arm")
+        sign = -1  # the plain run less the changed one
+        np.testing.assert_allclose(table[name], sign * effects["estimate"].loc[list(arms)], atol=1e-6)
+    same = table.loc["as it is"]
+    assert same["flipped"] == 0
+    assert same["change"] == 0
+    assert np.isnan(same["p"])
+    np.testing.assert_allclose(table["accuracy"] - table["plain"], table["change"])
+
+
+@pytest.mark.parametrize("script", ["01_input_to_thought.py", "02_thought_to_answer.py", "04_direct_and_indirect.py"])
+@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+def test_a_script_runs_on_a_checkpoint(script, argv, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [script, *argv])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The given NumPy array is not writable")
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".png"}
+    assert "tiny-lvr" in capsys.readouterr().out
+
+
+def test_numbers_with_intervals():
+    assert accuracy_of([1, 1, 0, 0])["accuracy"] == 0.5
+    assert with_interval([0.5], [0.25], [0.75], digits=1) == ["0.5 [0.2, 0.8]"]
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "said"),
+    [
+        (["--spec", "lvr"], med.DesignError, "--spec goes with --checkpoint"),
+        (["--data", "x.parquet"], med.DesignError, "--data goes with --checkpoint"),
+        (["--checkpoint", "somewhere"], med.DesignError, "--checkpoint goes with --data"),
+        (["--checkpoint", "c", "--data", "d", "--model", "lvr"], med.DesignError, "give one of them"),
+        (["--models", "nowhere"], med.BackendError, "weights of the small model 'lvr' are not in 'nowhere'"),
+        (["--model", "lvrr"], med.DesignError, "lvr"),
+    ],
+)
+def test_arguments_that_do_not_go_together(told, error, said):
+    with pytest.raises(error, match=said):
+        each_worked("lvr", argv=told)
+
+
+def test_an_unknown_layout_and_derived_questions_of_another_number(argv, data, tmp_path):
+    with pytest.raises(med.DataError, match="there is none of this name"):
+        worked("lvr", argv=[*argv, "--layout", "vstarr"])
+    fewer = tmp_path / "fewer.parquet"
+    pd.read_parquet(data).head(4).to_parquet(fewer)
+    with pytest.raises(med.DataError, match="4 questions for 6 units"):
+        worked("lvr", argv=[*argv, "--derived", str(fewer)])
+
+
+def test_a_spec_that_is_not_known(capsys):
+    with pytest.raises(SystemExit):
+        worked("lvr", argv=["--checkpoint", "c", "--data", "d", "--spec", "lvrr"])
+    told = capsys.readouterr().err
+    assert all(name in told for name in SPECS)
