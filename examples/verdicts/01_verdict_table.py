@@ -1,8 +1,8 @@
 """Is the effect of the image mediated by the thought? One verdict a model and task, beside two pairs of controls.
 
-For every model: accuracy, the total effect of the image on the answer (logits), the share of it that goes through the
-thought, whether that part is negligible (an equivalence test at 10% of the total), what a linear probe reads from the
-thought, how alike thoughts are. The answers of the controls see nothing but the thought, or everything but the thought.
+For every model: accuracy, the total effect of the image on the answer (logits), its share that goes through the thought,
+whether that is negligible (an equivalence test at 10% of the total), what a linear probe reads from the thought, and how
+alike thoughts are. Controls: the answer sees nothing but the thought, or everything but the thought.
 
 Usage: python examples/verdicts/01_verdict_table.py [--n 100] [--out DIR]
        python examples/verdicts/01_verdict_table.py --seeds 20   # the controls on fresh images and resamples only
@@ -65,7 +65,8 @@ def main() -> None:
     table = pd.DataFrame([verdict_row(case) for case in cases])
     shown = table[["model", "task", "n"]].copy()
     for name in ("accuracy", "te", "share", "probe"):
-        shown[name] = with_interval(table[name], table[f"{name} low"], table[f"{name} high"])
+        numbers = table[[name, f"{name} low", f"{name} high"]].round(3) + 0.0  # no sign before a zero
+        shown[name] = with_interval(*numbers.to_numpy().T, digits=3 if name == "share" else 2)
     print(shown.join(table[["verdict", "cosine", "centred cosine"]].round(2)).to_string(index=False))
     print(*filter(None, (case.foot for case in cases)), sep="\n")
     cases[0].save(table, "verdicts.csv")
