@@ -1,8 +1,8 @@
 """Is the effect of the image mediated by the thought? One verdict a model and task, beside two pairs of controls.
 
-For every model: accuracy, the total effect of the image on the answer (logits), its share that goes through the thought,
-whether that is negligible (an equivalence test at 10% of the total), what a linear probe reads from the thought, and how
-alike thoughts are. Controls: the answer sees nothing but the thought, or everything but the thought.
+Accuracy, the effect of the image on the answer (logits), its share that goes through the thought, whether that is
+negligible (equivalence test, 10% of the total), what a probe reads from the thought, and how alike thoughts are.
+Controls: the answer sees nothing but the thought, or everything but the thought.
 
 Usage: python examples/verdicts/01_verdict_table.py [--n 100] [--out DIR]
        python examples/verdicts/01_verdict_table.py --seeds 20   # the controls on fresh images and resamples only
@@ -32,8 +32,7 @@ def seeds(count: int, rest: list[str]) -> None:
             found = effects.tidy().set_index("estimand")["estimate"].to_dict()
             rows.append({"seed": seed, "model": case.name, **found, "verdict": verdict_of(effects)})
     table = pd.DataFrame(rows)
-    for name, said in CONTROLS.items():
-        print(f"{name}: {said} in {(table['verdict'][table['model'] == name] == said).sum()} of {count} seeds")
+    print(table.groupby(["model", "verdict"], sort=False)["seed"].nunique().to_string())
     case.save(table, "verdicts-seeds.csv")
     assert table["verdict"].eq(table["model"].map(CONTROLS)).all(), "the controls separate in every seed"
 
@@ -60,8 +59,8 @@ def main() -> None:
     asked, rest = parser.parse_known_args()
     if asked.seeds:
         return seeds(asked.seeds, rest)
-    cases = each_worked(*MODELS, argv=rest)
-    cases += [case for case in each_worked(*PLANNERS, argv=rest, task="planning") if case.name in PLANNERS]
+    planned = each_worked(*PLANNERS, argv=rest, task="planning")
+    cases = [*each_worked(*MODELS, argv=rest), *(case for case in planned if case.name in PLANNERS)]
     table = pd.DataFrame([verdict_row(case) for case in cases])
     shown = table[["model", "task", "n"]].copy()
     for name in ("accuracy", "te", "share", "probe"):

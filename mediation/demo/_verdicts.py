@@ -115,7 +115,7 @@ def verdict_row(case: Worked, margin: float = 0.1) -> dict[str, Any]:
     return {
         "model": case.name,
         "task": case.frame["layout"].iloc[0],
-        "n": int(table.loc["te", "n"]),
+        "n": int(table["n"]["te"]),
         **{"accuracy": right["accuracy"], "accuracy low": right["low"], "accuracy high": right["high"]},
         **_ends("te", table.loc["te"]),
         **_ends("share", table.loc["pm"]),
