@@ -47,12 +47,12 @@ def shown(table: pd.DataFrame) -> str:
     """Return the table with intervals in brackets."""
     ends = ("accuracy", "change", "flipped", "logit")
     cells = {one: with_interval(table[one], table[f"{one} low"], table[f"{one} high"]) for one in ends}
-    plain = table[["accuracy", "plain", "change", "p", "flipped", "logit", "loops"]].round(3)
-    return plain.assign(**cells).to_string(na_rep="")
+    names = ["accuracy", "plain", "change", "p", "flipped", "logit", "loops"]
+    return table[names].round(3).assign(**cells).to_string(na_rep="")
 
 
 def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Return accuracy by arm, beside the share of answers that changed; one row of panels a model."""
+    """Return accuracy by arm beside the share of answers that changed, one row a model."""
     figure, grid = plt.subplots(len(tables), 2, figsize=(8.6, 3.3 * len(tables)), layout="constrained", squeeze=False)
     for axes, (model, one) in zip(grid, tables.items(), strict=True):
         for ax, name, said in zip(axes, ("accuracy", "flipped"), ("right answers", "answers changed"), strict=True):
@@ -62,9 +62,7 @@ def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
             ax.set_yticks(range(len(one)), one.index if name == "accuracy" else [""] * len(one))
             ax.spines[["top", "right"]].set_visible(False)
         axes[0].axvline(one["plain"].iloc[0], color="0.4", ls="--", lw=1)
-        axes[0].set_title(
-            f"{model}: dashed, without an arm ({one['plain'].iloc[0]:.2f}), n = {one['n'].iloc[0]}", loc="left"
-        )
+        axes[0].set_title(f"{model} (dashed: without an arm), n = {one['n'].iloc[0]}", loc="left", fontsize="medium")
     return figure
 
 
