@@ -47,8 +47,8 @@ def shown(table: pd.DataFrame) -> str:
     """Return the table with intervals in brackets."""
     ends = ("accuracy", "change", "flipped", "logit")
     cells = {one: with_interval(table[one], table[f"{one} low"], table[f"{one} high"]) for one in ends}
-    names = ["accuracy", "plain", "change", "p", "flipped", "logit", "loops"]
-    return table[names].round(3).assign(**cells).to_string(na_rep="")
+    every = ["accuracy", "plain", "change", "p", "flipped", "logit", "loops"]
+    return table[every].round(3).assign(**cells).to_string(na_rep="")
 
 
 def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -60,7 +60,6 @@ def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
             ax.errorbar(one[name], range(len(one)), xerr=reach, fmt="o", color="#0072B2", ms=5, capsize=3, lw=1.4)
             ax.set(xlim=(-0.03, 1.03), ylim=(len(one) - 0.4, -0.6), xlabel=f"{said}, with 95% intervals")
             ax.set_yticks(range(len(one)), one.index if name == "accuracy" else [""] * len(one))
-            ax.spines[["top", "right"]].set_visible(False)
         axes[0].axvline(one["plain"].iloc[0], color="0.4", ls="--", lw=1)
         axes[0].set_title(f"{model} (dashed: without an arm), n = {one['n'].iloc[0]}", loc="left", fontsize="medium")
     return figure
