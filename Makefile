@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples models check clean
+.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples models worked check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
@@ -68,9 +68,16 @@ coverage-study: $(STAMP) ## simulate what intervals and tests promise, and write
 	@$(BIN)/python -m tests.statistical.study $(ARGS)
 
 examples: $(STAMP) ## run every script of examples/
-	@set -e; ran=0; for script in $$(find examples -name '*.py' 2>/dev/null | sort); do \
+	@set -e; ran=0; for script in $$(find examples -name '[0-9]*.py' 2>/dev/null | sort); do \
 	    echo "== $$script"; MPLBACKEND=Agg $(BIN)/python "$$script"; ran=1; done; \
 	    test $$ran = 1 || echo "examples/ holds no scripts"
+
+worked: $(STAMP) ## the tables and figures of docs/worked, from the small models (about 15 minutes)
+	@$(BIN)/python -m mediation demo lvr --out docs/worked/results
+	@$(BIN)/python -m mediation demo capimagine --out docs/worked/results
+	@MPLBACKEND=Agg $(BIN)/python examples/verdicts/01_verdict_table.py --out docs/worked/results
+	@MPLBACKEND=Agg $(BIN)/python examples/verdicts/01_verdict_table.py --seeds 20 --out docs/worked/results
+	@$(BIN)/python docs/worked/make_tables.py
 
 models: $(STAMP) ## train the small models of the worked examples again, about three hours (ARGS="--out DIR")
 	@$(BIN)/python examples/training/train.py base $(ARGS)

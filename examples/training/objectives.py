@@ -43,15 +43,15 @@ def direct(net: Net, batch: Batch) -> Result:
     return answered(net, continued(net, embeds, positions, batch.answer), batch.answer)
 
 
-def written(net: Net, batch: Batch) -> Result:
-    """CapImagine: say in words where to look and what is there, then answer."""
+def written(net: Net, batch: Batch, *, weight: float) -> Result:
+    """CapImagine: say in words where to look and what is there, then answer; `weight` is that of the answer alone."""
     embeds, positions = net.prompt(net.features(batch.pixels), batch.question)
     thought = joined(net.token("<think_image>"), batch.imagined, net.token("</think_image>"))
     targets = joined(thought, batch.answer)
     states = continued(net, embeds, positions, targets)
     loss = said(net, states, targets)
-    _, scores = answered(net, *_tails(states, targets, batch.answer))
-    return loss, {**scores, "written": float(loss.detach())}
+    answer, scores = answered(net, *_tails(states, targets, batch.answer))
+    return loss + weight * answer, {**scores, "written": float(loss.detach())}
 
 
 def regressed(net: Net, batch: Batch, *, target: str, weight: float) -> Result:
@@ -76,8 +76,12 @@ def regressed(net: Net, batch: Batch, *, target: str, weight: float) -> Result:
     return weight * (loss + opens) + apart, {**scores, "apart": float(apart.detach())}
 
 
-def relaxed(net: Net, batch: Batch) -> Result:
-    """Mirage's second stage: the latents are the model's own, and only words are supervised."""
+def relaxed(net: Net, batch: Batch, *, pads: bool) -> Result:
+    """Mirage's second stage: the latents are the model's own, and only words are supervised.
+
+    The thought ends when the model says so. What it says at a latent is not supervised in the original; with `pads` it
+    learns to say the pad token there, without which this small model ended some thoughts a step too early.
+    """
     embeds, positions = net.prompt(net.features(batch.pixels), batch.question)
     start, end = _markers(net, "latent")
     opens, latents, cache, place = _thinks(net, embeds, positions, start)
@@ -85,6 +89,8 @@ def relaxed(net: Net, batch: Batch) -> Result:
     fed = net.embed(targets[:, :-1])
     states = torch.cat([latents[:, -1:], net.run(fed, after(place, fed), cache=cache)], dim=1)
     loss, scores = answered(net, states, targets, offset=1)
+    if pads:
+        opens = opens + said(net, latents[:, :STEPS], torch.full((len(latents), STEPS), net.token("<|latent_pad|>")))
     return loss + opens, scores
 
 
@@ -169,10 +175,12 @@ STAGES: dict[str, Objective] = {
     "describe": describe,
     "find": find,
     "direct": direct,
-    "written": written,
+    "written": partial(written, weight=0.0),
+    "written and answered": partial(written, weight=1.0),
     "lvr": partial(regressed, target="region", weight=1.0),
     "mirage": partial(regressed, target="helper", weight=1.0),
-    "relaxed": relaxed,
+    "relaxed": partial(relaxed, pads=False),
+    "relaxed, pads said": partial(relaxed, pads=True),
     "teacher": partial(taught, teacher=None),
     "supervised": partial(read_again, supervised=True),
     "free": partial(read_again, supervised=False),

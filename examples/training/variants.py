@@ -74,7 +74,7 @@ VARIANTS: dict[str, Variant] = {
         "base",
         (
             Stage({"written": 1.0}, steps=600, planning=0.4),
-            Stage({"written": 1.0}, steps=700, planning=0.3),
+            Stage({"written and answered": 1.0}, steps=400, planning=0.3),
         ),
     ),
     "lvr": Variant(
@@ -88,6 +88,7 @@ VARIANTS: dict[str, Variant] = {
         (
             Stage({"mirage": 1.0}, steps=300, planning=0.4),
             Stage({"relaxed": 1.0}, steps=350, planning=0.4, rate=5e-4),
+            Stage({"relaxed, pads said": 1.0}, steps=200, planning=0.4, rate=5e-4),
         ),
     ),
     "monet": Variant(
@@ -109,10 +110,7 @@ VARIANTS: dict[str, Variant] = {
     "necessary-written": Variant(
         "answers from the words of its thought and the repeated question, and can see nothing else",
         "base",
-        (
-            Stage({"read again": 1.0}, steps=600, planning=0.4),
-            Stage({"read again": 1.0}, steps=700, planning=0.3),
-        ),
+        (Stage({"read again": 1.0}, steps=600, planning=0.4),),
     ),
     "ignored-latent": Variant(
         "thinks in latents, and cannot see them when it answers",

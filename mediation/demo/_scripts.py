@@ -37,8 +37,8 @@ def scripts_of(example: str) -> list[Path]:
         if found:
             return found
     raise BackendError(
-        f"The scripts of the worked example {example!r} (examples/{example}/) are neither in {here} nor above it. They are "
-        "part of the repository, not of the installed package: run this in a checkout of it."
+        f"The scripts of the worked example {example!r} (examples/{example}/) are neither in {here} nor above it. They "
+        "are part of the repository, not of the installed package: run this in a checkout of it."
     )
 
 
