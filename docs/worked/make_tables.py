@@ -70,7 +70,7 @@ SHORT = {
     "lvr-2-thought-to-answer": (arms, "lvr-2-short"),
     "lvr-3-derived-questions": (derived, "lvr-3-short"),
     "lvr-4-effects": (effects, "lvr-4-short"),
-    "capimagine-2-adversarial": (lambda table: arms(table.rename(columns={"index": "arm"})), "capimagine-2-short"),
+    "capimagine-2-adversarial": (lambda table: arms(table.assign(arm="the other answer")), "capimagine-2-short"),
     "capimagine-3-effects": (effects, "capimagine-3-short"),
     "capimagine-3-costs": (costs, "capimagine-3-costs-short"),
     "verdicts": (verdicts, "verdicts-short"),

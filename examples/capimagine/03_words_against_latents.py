@@ -38,6 +38,7 @@ def draw(differences: dict[str, med.Effects]) -> plt.Figure:
     for line, (name, one) in zip(grid, differences.items(), strict=True):
         for ax, key in zip(line, wide, strict=True):
             med.plot.compare(one, ax=ax, estimand=key)
+            ax.locator_params(axis="x", nbins=4)
             ax.set_title(f"Words and the latents of {name}: {key.upper()}", loc="left", fontsize="medium")
     return figure
 

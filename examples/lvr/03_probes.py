@@ -5,7 +5,7 @@ of sample and against shuffled labels, beside the question alone, random latents
 asked a *derived* question (same object, another attribute) with its latents and without the image, the thought opened
 by hand. Baselines: no latents, random ones, the model's own ones of the question alone, the image.
 
-Usage: python examples/lvr/03_probes.py [--model mirage] [--n 120] [--out DIR]
+Usage: python examples/lvr/03_probes.py [--model mirage] [--n 160] [--out DIR]
        python examples/lvr/03_probes.py --checkpoint PATH --spec monet --data vstar.parquet --derived derived.parquet
 """
 
@@ -53,14 +53,13 @@ def derived(case: Worked, latents: States) -> pd.DataFrame:
 
 
 def main() -> None:
-    case = worked("lvr", n=120)
+    case = worked("lvr", n=160)
     latents = case.states()
     figure, axes = plt.subplots(2, 1, figsize=(9, 7.6), layout="constrained")
     for ax, estimator in zip(axes, ("linear", "mlp"), strict=True):
-        first_and_last = sorted({0, latents.shape[1] - 1})
-        found = probed(case, latents if estimator == "linear" else latents.take(steps=first_and_last), estimator)
+        found = probed(case, latents, estimator)
         med.plot.probe(found, ax=ax)
-        ax.set_title(f"{case.name}, {estimator} probe. {ax.get_title(loc='left')}", loc="left", fontsize="medium")
+        ax.set_title(f"{case.name}, {estimator} probe, accuracy out of sample", loc="left", fontsize="medium", pad=20)
         table = found.tidy()
         cells = table.assign(cell=with_interval(table["accuracy"], table["conf_low"], table["conf_high"]))
         print(f"\n{case.name}: accuracy of {estimator} probes by step")

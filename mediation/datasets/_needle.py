@@ -72,6 +72,8 @@ def scene(random: np.random.Generator) -> tuple[Thing, ...]:
     """Return six objects of different shapes in different cells, in reading order."""
     shapes = random.permutation(len(SHAPES))[:THINGS]
     cells = np.sort(random.permutation(SIDE * SIDE)[:THINGS])
+    while len({*cells // SIDE}) == 1 or len({*cells % SIDE}) == 1:  # a full row leaves no place to move to
+        cells = np.sort(random.permutation(SIDE * SIDE)[:THINGS])
     colours, grounds = random.integers(len(COLOURS), size=THINGS), random.integers(len(GROUNDS), size=THINGS)
     drawn = zip(shapes, colours, grounds, cells, strict=True)
     return tuple(
@@ -101,19 +103,13 @@ def region(thing: Thing) -> tuple[int, int, int, int]:
 def changed(things: tuple[Thing, ...], which: int, kind: str, random: np.random.Generator) -> tuple[Thing, ...]:
     """Return the scene with another value of one attribute of one object; no other object is touched."""
     thing = things[which]
-    if kind in ("colour", "ground"):
-        others = [value for value in OPTIONS[kind] if value != getattr(thing, kind)]
-        new = replace(thing, **{kind: others[int(random.integers(len(others)))]})
-    else:
+    values: list[Any] = [value for value in OPTIONS[kind] if value != attribute(thing, kind)]
+    if kind in ("row", "column"):
         taken = {(one.row, one.column) for one in things}
-        fixed = "column" if kind == "row" else "row"
-        free = [
-            place
-            for place in range(SIDE)
-            if place != getattr(thing, kind)
-            and ((place, thing.column) if kind == "row" else (thing.row, place)) not in taken
-        ]
-        new = replace(thing, **{kind: free[int(random.integers(len(free)))], fixed: getattr(thing, fixed)})
+        places = [NUMBERS.index(value) for value in values]
+        values = [at for at in places if ((at, thing.column) if kind == "row" else (thing.row, at)) not in taken]
+    change: dict[str, Any] = {kind: values[int(random.integers(len(values)))]}
+    new = replace(thing, **change)
     return tuple(new if index == which else one for index, one in enumerate(things))
 
 

@@ -127,5 +127,5 @@ def _mean(name: str, values: Array, groups: pd.Series) -> dict[str, float]:
 
 def _shift(name: str, effects: Effects, arm: str) -> dict[str, float]:
     """Return what the arm adds: `ablate` reports the plain run less the changed one."""
-    row = effects.tidy().set_index("arm").loc[arm]
+    row: Any = effects.tidy().set_index("arm").loc[arm]
     return {name: -row["estimate"], f"{name} low": -row["conf_high"], f"{name} high": -row["conf_low"]}

@@ -75,7 +75,7 @@ def _quietly() -> Iterator[None]:
     """Load without a bar of progress: a small model is there at once."""
     from transformers.utils import logging
 
-    shown: bool = logging.is_progress_bar_enabled()  # type: ignore[no-untyped-call]
+    shown: bool = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield

@@ -66,9 +66,9 @@ def verdict_of(effects: Effects, margin: float = 0.1) -> str:
     Examples
     --------
     >>> from mediation import effects
-    >>> units = pd.DataFrame({"y00": [0.0] * 5, "y10": [1.0, 1.3, 1.1, 1.2, 0.9], "y11": [1.0, 1.3, 1.1, 1.2, 0.9]})
+    >>> units = pd.DataFrame({"y00": [0.0] * 5, "y10": [0.0] * 5, "y11": [1.0, 1.3, 1.1, 1.2, 0.9]})
     >>> verdict_of(effects(units, estimands=["te", "tnie"], rng=0))
-    'exactly zero'
+    'wholly mediated'
     """
     units = effects.units
     if (units["y11"] == units["y10"]).all():

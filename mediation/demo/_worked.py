@@ -206,7 +206,8 @@ class Worked:
             shown = prompts(self.model, questions, [datasets.opened(some) for some in self.frame[column]])
             found = capture(self.model, shown, image(), layer="input").values
             units, tokens, features = found.shape
-            return found.reshape(units, _STEPS, tokens // _STEPS, features).mean(axis=2)
+            pooled: NDArray[np.float64] = found.reshape(units, _STEPS, tokens // _STEPS, features).mean(axis=2)
+            return pooled
         return None
 
     def save(self, what: Any, name: str) -> None:

@@ -69,7 +69,7 @@ class Studentizer:
             return np.divide(first, np.sqrt(squares, out=squares), out=out)
         flat = squares <= NO_SPREAD * self._base[:, None]
         t = first / np.sqrt(np.where(flat, 1.0, squares))
-        usual = first / np.sqrt(self._base)[:, None]
+        usual = first / np.sqrt(np.where(self._base > 0, self._base, 1.0))[:, None]  # without any spread, first is 0
         out[:] = np.where(flat, np.where(np.abs(usual) > TIE, np.copysign(np.inf, usual), 0.0), t)
         return np.where(flat, usual, t)
 

@@ -37,8 +37,17 @@ def sprites(row, column):
 
 
 def test_all_sprites_differ():
-    drawn = set(itertools.chain.from_iterable(sprites(*where).values() for where in np.ndindex(6, 6)))
-    assert len(drawn) == 8 * 8 * 4 * 36
+    for where in np.ndindex(6, 6):
+        assert len(set(sprites(*where).values())) == 8 * 8 * 4
+
+
+def test_a_cell_shows_where_it_is_unless_all_of_it_is_covered():
+    """A framed square is the one object that leaves nothing of the sheet to be seen."""
+    looks = {}
+    for where in np.ndindex(6, 6):
+        for what, sprite in sprites(*where).items():
+            looks.setdefault(what, set()).add(sprite)
+    assert {what[::2] for what, seen in looks.items() if len(seen) < 36} == {("square", "framed")}
 
 
 @pytest.mark.parametrize("kind", list(synthetic.QUESTIONS))
