@@ -67,9 +67,18 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
     padded = min(lengths) < width
     if padded:
         inputs["attention_mask"] = mask.to(model.device)
-    if "position_ids" in model.forward_names and (padded or any(one.axes is not None for one in encoded)):
+    told = padded or any(one.axes is not None for one in encoded) or _remembers(model)
+    if "position_ids" in model.forward_names and told:
         inputs["position_ids"] = position_rows(encoded, starts, lengths, width).to(model.device)
     return Batch(inputs, starts, lengths, width)
+
+
+def _remembers(model: Model) -> bool:
+    """Return True if the model keeps a shift of positions from an earlier call, such as one about images.
+
+    Left to itself, it would add that shift, made for other rows, to the positions of a text without images.
+    """
+    return any(hasattr(module, "rope_deltas") for module in model.module.modules())
 
 
 @final

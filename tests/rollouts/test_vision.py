@@ -151,3 +151,18 @@ def test_on_cuda_as_on_cpu(family):
     assert found.ids == here.ids
     for mine, theirs in zip(found.latents, here.latents, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_a_text_after_images_has_positions_of_its_own(family):
+    """Qwen keeps the shift of positions of its last call with images; a rollout must not take it for its own."""
+    model = thinker(family)
+    (kept,) = [module for module in model.module.modules() if hasattr(module, "rope_deltas")]
+    found = []
+    for shift in (None, torch.full((1, 1), -7), torch.full((5, 1), -7)):
+        kept.rope_deltas = shift
+        found.append(med.rollout(model, ["Is it red?"], max_new_tokens=6, log_probs=[3, 50], backend="hooks"))
+    kept.rope_deltas = None
+    for again in found[1:]:
+        assert again.ids == found[0].ids
+        assert torch.equal(again.log_probs[0], found[0].log_probs[0])
