@@ -79,7 +79,7 @@ worked: $(STAMP) ## the tables and figures of docs/worked, from the small models
 	@MPLBACKEND=Agg $(BIN)/python examples/verdicts/01_verdict_table.py --seeds 20 --out docs/worked/results
 	@$(BIN)/python docs/worked/make_tables.py
 
-models: $(STAMP) ## train the small models of the worked examples again, about three hours (ARGS="--out DIR")
+models: $(STAMP) ## train the small models of the worked examples again, about two hours (ARGS="--out DIR")
 	@$(BIN)/python examples/training/train.py base $(ARGS)
 	@$(BIN)/python examples/training/train.py --list | OMP_NUM_THREADS=1 xargs -P $(WORKERS) -I NAME $(BIN)/python examples/training/train.py NAME $(ARGS)
 	@$(BIN)/python examples/training/evaluate.py $(subst --out,--models,$(ARGS))

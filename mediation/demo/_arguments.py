@@ -16,7 +16,7 @@ from ..datasets import synthetic
 from ..models import Model, load
 from ..specs import CAPIMAGINE, LVR, MIRAGE, MONET, LatentSpec, TextSpec
 
-_TEST = 10_000  # added to the seed: training draws from seeds of its own, and no test scene is among its scenes
+_TEST = 10_000  # added to the seed, so that units are drawn apart from those of training
 
 SPECS: dict[str, LatentSpec | TextSpec | None] = {
     "monet": MONET,

@@ -230,8 +230,7 @@ def worked(name: str, *, n: int = 100, argv: Sequence[str] | None = None, task: 
     argv
         Arguments: ``--checkpoint PATH --spec NAME --data FILE`` for a real checkpoint and a benchmark file, with
         ``--layout``, ``--derived``, ``--answer-prefix``, ``--cue``, ``--max-new-tokens``, ``--device`` and ``--dtype``;
-        ``--model`` and
-        ``--models`` for the small ones; ``--n``, ``--seed``, ``--out``. None for those of the process.
+        ``--model`` and ``--models`` for the small ones; ``--n``, ``--seed``, ``--out``. None for those of the process.
     task
         The synthetic task, ``"needle"`` or ``"planning"``.
 
