@@ -16,7 +16,7 @@ _MME_OPENINGS = re.compile(
 )
 _MME_LETTER = re.compile(r"[ABCDE]")
 _OWN = ("lvr", "needle", "planning")
-_MOVES = ("up", "down", "left", "right")
+_MOVES = re.compile(r"\b(?:up|down|left|right)\b")
 
 
 def extract(text: str, options: Options | None = None, *, layout: str | None = None) -> str | None:
@@ -70,7 +70,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
     if layout == "lvr":
         return _after_tag(text, options)
     if layout == "planning":
-        return " ".join(word for word in text.split() if word in _MOVES) or None
+        return " ".join(_MOVES.findall(text)) or None
     if layout == "vsp":
         return extract_answer(text) if _BOXED.search(text) else None
     if layout == "tablevqa" and options is None:

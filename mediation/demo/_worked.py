@@ -32,7 +32,7 @@ from ._trained import find_trained
 # What the latents of the small models were trained to be: features of the region, or of the helper image.
 _TARGETS = {"lvr": "region", "mirage": "helper", "necessary-latent": "helper", "ignored-latent": "helper"}
 _STEPS = 4
-_KEPT = ("options", "box", "map", "category")
+_KEPT = ("options", "box", "map", "category", "layout")
 _HALF = 0.5
 _AT_ONCE = 16  # units whose image tokens are held together: a large image has thousands of them
 
@@ -325,7 +325,8 @@ def _correct(frame: pd.DataFrame) -> AbstractOutcome:
 
     @judge
     def arrives(told: Any, unit: Any) -> float:
-        return float(datasets.simulate(unit["map"], told.answer))
+        found = datasets.extract(told.answer, layout=unit["layout"])
+        return float(found is not None and datasets.simulate(unit["map"], found))
 
     return arrives
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 import mediation as med
 from mediation.demo import SPECS, accuracy_of, arm_table, each_worked, with_interval, worked
+from mediation.demo._worked import _correct
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "lvr"
 N = 6
@@ -103,6 +104,40 @@ def test_a_script_runs_on_a_checkpoint(script, argv, tmp_path, monkeypatch, caps
         runpy.run_path(str(EXAMPLES / script), run_name="__main__")
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".png"}
     assert "tiny-lvr" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "llava"])
+def test_plain_models_are_baselines_of_accuracy(family, data, tmp_path, monkeypatch, capsys):
+    """Without a spec nothing is thought; the benchmark's own score is printed and written."""
+    folder = tmp_path / f"plain-{family}"
+    med.testing.tiny_processor(family).save_pretrained(folder)
+    med.testing.tiny_vision_model(family).save_pretrained(folder)
+    given = ["--checkpoint", str(folder), "--spec", "none", "--data", str(data), "--max-new-tokens", "4", "--n", str(N)]
+    monkeypatch.setattr(sys, "argv", ["script", *given, "--out", str(tmp_path / "out")])
+    script = EXAMPLES.parent / "checkpoints" / "01_benchmark_accuracy.py"
+    runpy.run_path(str(script), run_name="__main__")
+    assert "direct_attributes" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out" / "checkpoints-1-accuracy.csv").set_index("category")
+    assert table.loc["all", "n"] == N
+    assert table.loc["all", "model"] == folder.name
+
+
+@pytest.mark.parametrize(
+    ("layout", "answer", "right"),
+    [
+        ("vsp", r"Down, then right: \boxed{DR}", 1.0),
+        ("vsp", r"Down, right and down again: \boxed{RD}", 0.0),
+        ("vsp", "D R", 0.0),  # Mirage reads what is in the box
+        ("planning", " down right<|im_end|>", 1.0),
+        ("planning", " right down", 0.0),
+    ],
+)
+def test_ways_are_scored_by_the_rule_of_their_layout(layout, answer, right):
+    grid = ((1, -1), (0, 2))
+    frame = pd.DataFrame({"map": [grid], "layout": [layout], "options": [None]})
+    prepared = _correct(frame).prepare(med.Pairs(base=["a"], frame=frame), med.load(med.testing.tiny_model("gpt2")))
+    told = med.Told(text=answer, answer=answer)
+    assert prepared.judge(told, 0, told) == right
 
 
 def test_numbers_with_intervals():
