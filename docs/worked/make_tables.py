@@ -24,8 +24,10 @@ def arms(table: pd.DataFrame) -> pd.DataFrame:
     short = table[["model", "arm"]].assign(accuracy=cells(table, "accuracy", "accuracy low", "accuracy high"))
     short["without the arm"] = table["plain"].map("{:.2f}".format)
     short["McNemar p"] = table["p"].map(lambda p: "" if pd.isna(p) else ("<.001" if p < 0.001 else f"{p:.3f}"))
+    short["no answer"] = table["none"].map("{:.2f}".format)
     short["flipped"] = cells(table, "flipped", "flipped low", "flipped high")
     short["shift of the logit"] = cells(table, "logit", "logit low", "logit high", 1)
+    short["in n units"] = table["logit n"]
     return short.assign(loops=table["loops"].map("{:.2f}".format), n=table["n"])
 
 

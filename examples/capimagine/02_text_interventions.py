@@ -16,19 +16,14 @@ import numpy as np
 import pandas as pd
 
 import mediation as med
-from mediation.demo import Worked, accuracy_of, arm_table, each_worked, with_interval
+from mediation.demo import Worked, arm_table, each_worked, with_interval
 
 MODELS = ("capimagine", "lvr", "mirage", "monet", "necessary-written", "ignored-written")
 
 
 def arms(case: Worked) -> pd.DataFrame:
     """Return what every matched arm does to accuracy and to the answer's logit (difference to the plain run)."""
-    put = med.matched(case.thought.with_(segment=0), n=len(case.frame))
-    right = case.ablate(put, case.correct).units.pivot(index="unit", columns="arm", values=["y", "ym"])
-    table = pd.DataFrame({name: accuracy_of(right["ym"][name]) for name in put}).T
-    shift = case.ablate(put, case.outcome).tidy().set_index("arm").loc[list(put)]
-    ends = {"logit": "estimate", "logit low": "conf_high", "logit high": "conf_low"}
-    return table.assign(plain=right["y"].mean(), **{name: 0.0 - shift[column] for name, column in ends.items()})
+    return arm_table(case, med.matched(case.thought.with_(segment=0), n=len(case.frame)))
 
 
 def adversarial(case: Worked) -> pd.DataFrame:
@@ -58,8 +53,9 @@ def main() -> None:
     cases = each_worked(*MODELS, n=100)
     table = pd.concat({case.name: arms(case) for case in cases}, names=["model", "arm"])
     order = {"index": table.loc[cases[0].name].index, "columns": [case.name for case in cases]}
-    for name, low, high in (("accuracy", "low", "high"), ("logit", "logit low", "logit high")):
-        cells = pd.Series(with_interval(table[name], table[low], table[high]), table.index).unstack("model")
+    for name in ("accuracy", "logit"):
+        ends = table[f"{name} low"], table[f"{name} high"]
+        cells = pd.Series(with_interval(table[name], *ends), table.index).unstack("model")
         print(f"{name}{' (what the arm adds)' * (name == 'logit')}\n{cells.reindex(**order).to_string()}\n")
     written = [case for case in cases if case.thought == med.imagination() and "other_imagined" in case.frame]
     against = pd.concat(map(adversarial, written)) if written else pd.DataFrame()

@@ -15,20 +15,14 @@ import pandas as pd
 
 import mediation as med
 from mediation import datasets
-from mediation.demo import Worked, each_worked
-
-
-def said(case: Worked) -> list[str]:
-    """Return what each generation says after its last thought."""
-    found = med.rollout(case.model, case.own, max_new_tokens=case.max_new_tokens, progress=False)
-    spec = case.model.spec
-    return [text.split(spec.end)[-1] if isinstance(spec, med.TextSpec) else text for text in found.text]
+from mediation.demo import each_worked
 
 
 def main() -> None:
     tables = {}
     for case in each_worked("base", "capimagine", n=100):
-        tables[case.name] = datasets.scores(case.frame, said(case))
+        found = med.rollout(case.model, case.own, max_new_tokens=case.max_new_tokens, progress=False)
+        tables[case.name] = datasets.scores(case.frame, found.answers)
         last = case
     table = pd.concat(tables, names=["model"]).reset_index(level=0)
     print(table.round(3).to_string(index=False))

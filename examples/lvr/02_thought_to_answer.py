@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 import mediation as med
 from mediation.demo import Worked, arm_table, each_worked, with_interval
 
-HEAD = """accuracy: right answers with the arm; plain: without it; change: accuracy - plain; p: McNemar's exact test,
-not adjusted for the number of arms; flipped: answers that became another one; logit: what the arm adds to the answer's
-logit less that of another answer; loops: texts that end in a loop. In brackets: 95% intervals."""
+HEAD = """accuracy with the arm, plain without it; p: McNemar's exact test, not adjusted for the number of arms; none:
+texts without an answer; flipped: answers that changed; logit: what the arm adds to the answer's logit less another's,
+in 'logit n' units (thought closed under every arm); loops: texts that end in one. In brackets: 95% intervals."""
 
 
 def arms(case: Worked) -> dict[str, med.Assignment]:
@@ -47,7 +47,7 @@ def shown(table: pd.DataFrame) -> str:
     """Return the table with intervals in brackets."""
     ends = ("accuracy", "change", "flipped", "logit")
     cells = {one: with_interval(table[one], table[f"{one} low"], table[f"{one} high"]) for one in ends}
-    every = ["accuracy", "plain", "change", "p", "flipped", "logit", "loops"]
+    every = ["accuracy", "plain", "change", "p", "none", "flipped", "logit", "logit n", "loops"]
     return table[every].round(3).assign(**cells).to_string(na_rep="")
 
 

@@ -1,6 +1,6 @@
 """Measure the small models on fresh pictures, and write their model cards.
 
-Usage: python examples/training/evaluate.py [NAME ...] [--n 300]
+Usage: python examples/training/evaluate.py [NAME ...] [--n 200]
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from weights import LOG, MODELS
 import mediation as med
 from mediation import datasets
 from mediation.demo import find_trained
-from mediation.inference import wilson
 
 SEED = 777_000  # apart from the seeds of training and of the examples
 KINDS = ("colour", "ground", "row", "column", "planning")
@@ -29,46 +28,20 @@ def frame_of(kind: str, n: int) -> pd.DataFrame:
     return datasets.needle(n, kind=kind, rng=SEED + KINDS.index(kind))
 
 
-def right(frame: pd.DataFrame, answers: list[str]) -> list[float]:
-    """Return 1 for each unit that is answered rightly: the option itself, or moves that lead to the goal."""
-    if "map" in frame:
-        return [float(datasets.simulate(grid, said)) for grid, said in zip(frame["map"], answers, strict=True)]
-    return [float(said.split() == [answer]) for said, answer in zip(answers, frame["answer"], strict=True)]
-
-
 def measured(name: str, models: Path, n: int) -> pd.DataFrame:
     """Return accuracy by kind of question, with Wilson's interval, and how long the thoughts are."""
     model, rows = find_trained(name, models), []
     for kind in KINDS:
         frame = frame_of(kind, n)
         inputs = med.prompts(model, list(frame["question"]), [datasets.opened(one) for one in frame["images"]])
-        found = med.rollout(model, inputs, max_new_tokens=64)
-        told = [text.split("</think_image>")[-1] for text in found.text]
-        answers = [_words(text) for text in told]
-        values = right(frame, answers)
-        interval = wilson(pd.Series(values).to_numpy()[:, None])
+        found = med.rollout(model, inputs, max_new_tokens=64, progress=False)
+        scored = datasets.scores(frame, found.answers).set_index("category").loc["all"]
         lengths = [sum(stop - start for start, stop in segments) for segments in found.segments]
         chance = 1 / len(frame["options"].iloc[0]) if frame["options"].notna().all() else None
-        rows.append(
-            {
-                "kind": kind,
-                "n": n,
-                "accuracy": float(interval.estimate[0]),
-                "conf_low": float(interval.conf_low[0]),
-                "conf_high": float(interval.conf_high[0]),
-                "chance": chance,
-                "thoughts": sum(map(bool, found.segments)),
-                "steps": sum(lengths) / max(1, len(lengths)),
-            }
-        )
+        numbers = scored[["n", "accuracy", "conf_low", "conf_high", "unparsed"]].to_dict()
+        thoughts = {"thoughts": sum(map(bool, found.segments)), "steps": sum(lengths) / n}
+        rows.append({"kind": kind, **numbers, "chance": chance, **thoughts})
     return pd.DataFrame(rows)
-
-
-def _words(text: str) -> str:
-    """Return what is said beside special tokens."""
-    for mark in ("<", "|"):
-        text = text.replace(mark, f" {mark}")
-    return " ".join(word for word in text.split() if word.isalpha())
 
 
 def card(name: str, table: pd.DataFrame, training: dict[str, object]) -> str:
@@ -98,7 +71,8 @@ measured by `examples/training/evaluate.py`:
 
 {chr(10).join(lines)}
 
-`steps` is the mean number of positions inside thoughts, `thoughts` how many units had one.
+`unparsed` is the share in which no answer was found (wrong, too), `thoughts` how many units had a thought, `steps` the
+mean number of positions inside them.
 
 ```python
 from mediation.demo import find_trained
@@ -112,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--models", type=Path, default=MODELS)
-    parser.add_argument("--n", type=int, default=300)
+    parser.add_argument("--n", type=int, default=200)
     options = parser.parse_args()
     for name in options.names or [name for name in VARIANTS if (options.models / name).is_dir()]:
         table = measured(name, options.models, options.n)

@@ -32,10 +32,12 @@ def arm_table(case: Worked, arms: Mapping[str, Assignment]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``accuracy`` with the arm and ``plain`` without it, as shares of right answers; ``change``, accuracy less plain;
-        ``p`` of McNemar's exact test, not adjusted for the number of arms (NaN where no answer changed from right to
-        wrong or back, or units come in groups); ``flipped``, the share of answers that became another one; ``logit``,
-        the mean shift of `Worked.outcome` by the arm; ``loops``, the share of texts that end in a loop; ``n``. Ends of
-        95% intervals are in columns ``... low`` and ``... high``: Wilson's for shares (the cluster bootstrap for units
+        ``none``, the share of texts in which no answer is found (wrong, too; NaN for maps); ``p`` of McNemar's exact
+        test, not adjusted for the number of arms (NaN where no answer changed from right to wrong or back, or units
+        come in groups); ``flipped``, the share of answers that became another one; ``logit``, the mean shift of
+        `Worked.outcome` by the arm, and ``logit n``, in how many units: those whose thought was closed under every
+        arm; ``loops``, the share of texts that end in a loop; ``n``, units of all the rest. Ends of 95% intervals are
+        in columns ``... low`` and ``... high``: Wilson's for shares (the cluster bootstrap for units
         in groups), the bootstrap's for the two differences.
 
     Raises
@@ -58,10 +60,11 @@ def arm_table(case: Worked, arms: Mapping[str, Assignment]) -> pd.DataFrame:
             "p": float(mcnemar((right - plain)[:, None]).p_value[0]) if alone else float("nan"),
             **_share("flipped", told.judged(case.flipped, mine["ym"], mine), mine["cluster"]),
             **_shift("logit", logit, name),
+            "none": told.without_answer(mine["ym"], mine),
             "loops": told.judged(Degenerate(), mine["ym"], mine).mean(),
             "n": len(mine),
         }
-    return pd.DataFrame(rows).T.astype({"n": int})
+    return pd.DataFrame(rows).T.astype({"n": int, "logit n": int})
 
 
 @final
@@ -77,11 +80,18 @@ class _Said:
 
     def judged(self, outcome: AbstractOutcome, numbers: pd.Series, units: pd.DataFrame) -> Array:
         """Return an outcome of the generations with these numbers."""
-        prepared = outcome.prepare(self.case.pairs, self.case.model)
+        prepared, kept = outcome.prepare(self.case.pairs, self.case.model), list(self.numbers)
         assert prepared.judge is not None
-        kept = list(self.numbers)
         rows = zip(numbers, units["unit"], units["y"], strict=True)
         return np.array([prepared.judge(kept[int(now)], unit, kept[int(plain)]) for now, unit, plain in rows])
+
+    def without_answer(self, numbers: pd.Series, units: pd.DataFrame) -> float:
+        """Return the share of the generations with these numbers in which the rules find no answer."""
+        unparsed, kept = self.case.correct.prepare(self.case.pairs, self.case.model).unparsed, list(self.numbers)
+        if unparsed is None:
+            return float("nan")
+        rows = zip(numbers, units["unit"], strict=True)
+        return float(np.mean([unparsed(kept[int(now)], unit) for now, unit in rows]))
 
 
 def accuracy_of(values: Any) -> dict[str, float]:
@@ -126,6 +136,7 @@ def _mean(name: str, values: Array, groups: pd.Series) -> dict[str, float]:
 
 
 def _shift(name: str, effects: Effects, arm: str) -> dict[str, float]:
-    """Return what the arm adds: `ablate` reports the plain run less the changed one."""
+    """Return what the arm adds, and in how many units: `ablate` reports the plain run less the changed one."""
     row: Any = effects.tidy().set_index("arm").loc[arm]
-    return {name: -row["estimate"], f"{name} low": -row["conf_high"], f"{name} high": -row["conf_low"]}
+    ends = {f"{name} low": -row["conf_high"], f"{name} high": -row["conf_low"]}
+    return {name: -row["estimate"], **ends, f"{name} n": row["n"]}

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
+from .._answers import extract_answer, options_of, same_answer
 from .._checks import shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, Reduce, Told
-from ._extract import extract_answer, same_answer
-from ._options import options_of
 from ._tokens import label_of, values_of
 
 

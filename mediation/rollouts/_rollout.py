@@ -22,11 +22,11 @@ from ..units import Encoded, Pairs, Prompt, encode
 from ._again import questions_of
 from ._entries import check_world
 from ._flags import flags_of
-from ._repetition import repeats
 from ._roller import Roller, Settings, check_lengths, check_model, make_roller
 from ._row import Row
 from ._sampling import Sampling
 from ._spans import text_segments
+from ._told import told_of
 from ._trajectory import Segment, Trajectory
 from ._worlds import Question, plain_runs, run_plain, run_worlds
 
@@ -214,6 +214,7 @@ def _trajectory(
         "prompt_ids": (),
         "ids": (),
         "text": "",
+        "answers": "",
         "segments": (),
         "latents": torch.zeros(0, width),
         "stopped": "flagged",
@@ -229,7 +230,7 @@ def _trajectory(
 
 def _of_row(model: Model, prompt: tuple[int, ...], row: Row, spec: Spec | None) -> dict[str, Any]:
     """Return the fields of a trajectory that belong to one unit."""
-    ids = row.text_ids()
+    ids, told = row.text_ids(), told_of(row, model.tokenizer, spec)
     segments: tuple[Segment, ...] = tuple(row.segments)
     if isinstance(spec, TextSpec):
         segments = text_segments(model.tokenizer, prompt, ids, spec)
@@ -238,12 +239,13 @@ def _of_row(model: Model, prompt: tuple[int, ...], row: Row, spec: Spec | None) 
     return {
         "prompt_ids": prompt,
         "ids": tuple(row.ids),
-        "text": " ".join(map(str, ids)) if model.tokenizer is None else str(model.tokenizer.decode(ids)),
+        "text": told.text,
+        "answers": told.answer,
         "segments": segments,
         "latents": torch.stack(steps).detach().float().cpu() if steps else torch.zeros(0, width),
         "stopped": row.stopped,
         "flags": flags_of(row, segments, model, spec),
-        "repeats": repeats(ids),
+        "repeats": told.repeats,
         "log_probs": torch.stack(row.scores) if row.scores else torch.zeros(0, 0),
     }
 

@@ -31,6 +31,8 @@ class Trajectory:
     text
         The generated text, special tokens included, without latent positions and without the final
         end-of-sequence token; the ids as numbers when the model has no tokenizer.
+    answers
+        What the text says after the last thought: all of it without one, and nothing inside one that is not closed.
     segments
         The thoughts: ``(start, stop)`` indices into `ids`. For a `LatentSpec` the positions that were fed a
         latent; for a `TextSpec` the tokens between the markers. In order, and empty without a spec.
@@ -56,6 +58,7 @@ class Trajectory:
     prompt_ids: tuple[tuple[int, ...], ...]
     ids: tuple[tuple[int, ...], ...]
     text: tuple[str, ...]
+    answers: tuple[str, ...]
     segments: tuple[tuple[Segment, ...], ...]
     latents: tuple[Tensor, ...]
     stopped: tuple[Stopped, ...]

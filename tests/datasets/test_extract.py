@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mediation._answers import extract_answer
 from mediation.datasets import PROTOCOLS, extract
-from mediation.outcomes._extract import extract_answer
 
 TWO = ("red", "blue")
 FIVE = ("one", "two", "three", "four", "none of these")

@@ -15,6 +15,7 @@ from PIL import Image
 
 import mediation as med
 from mediation.demo import SPECS, accuracy_of, arm_table, each_worked, with_interval, worked
+from mediation.demo._arms import _Said
 from mediation.demo._worked import _correct
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "lvr"
@@ -93,6 +94,11 @@ def test_the_table_of_arms_says_what_ablate_says(argv):
     assert same["change"] == 0
     assert np.isnan(same["p"])
     np.testing.assert_allclose(table["accuracy"] - table["plain"], table["change"])
+    assert (table["none"] <= 1 - table["accuracy"]).all()  # where no answer is found, none is right
+    assert (
+        table["logit n"].tolist()
+        == case.ablate(arms, case.outcome).tidy().set_index("arm").loc[list(arms), "n"].tolist()
+    )
 
 
 @pytest.mark.parametrize("script", ["01_input_to_thought.py", "02_thought_to_answer.py", "04_direct_and_indirect.py"])
@@ -138,6 +144,13 @@ def test_ways_are_scored_by_the_rule_of_their_layout(layout, answer, right):
     prepared = _correct(frame).prepare(med.Pairs(base=["a"], frame=frame), med.load(med.testing.tiny_model("gpt2")))
     told = med.Told(text=answer, answer=answer)
     assert prepared.judge(told, 0, told) == right
+
+
+def test_texts_without_an_answer_are_counted_apart(argv):
+    said = _Said(worked("lvr", argv=argv))
+    texts = ["A", "nothing of the kind", "", "(B)"]
+    numbers = pd.Series([said(med.Told(text=text, answer=text)) for text in texts])
+    assert said.without_answer(numbers, pd.DataFrame({"unit": range(4)})) == 0.5
 
 
 def test_numbers_with_intervals():

@@ -166,3 +166,22 @@ def test_a_text_after_images_has_positions_of_its_own(family):
     for again in found[1:]:
         assert again.ids == found[0].ids
         assert torch.equal(again.log_probs[0], found[0].log_probs[0])
+
+
+@pytest.mark.parametrize("kind", [med.LatentSpec(START, END, steps=3), med.TextSpec(START, END), None])
+def test_answers_are_what_is_said_after_the_last_thought(kind):
+    model = thinker("qwen2_5_vl")
+    inputs = asked(model, answer="" if kind is None else START)
+    found = med.rollout(model, inputs, kind, max_new_tokens=10)
+    for text, answer in zip(found.text, found.answers, strict=True):
+        if kind is None:
+            assert answer == text
+        elif isinstance(kind, med.LatentSpec):
+            assert END in text
+            assert answer == text.split(END)[-1]
+        else:  # the prompt opens a thought that random weights hardly ever close
+            assert answer == (text.split(END)[-1] if END in text else "")
+    closed = med.TextSpec(START, model.tokenizer.decode(found.ids[0][2]))
+    if kind is not None:
+        again = med.rollout(model, inputs[:1], closed, max_new_tokens=10)
+        assert again.answers[0] == again.text[0].partition(closed.end)[2]

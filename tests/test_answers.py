@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from mediation._answers import extract_answer, letter_of, options_of, same_answer
 from mediation._errors import OutcomeError
-from mediation.outcomes._extract import extract_answer, options_of, same_answer
-from mediation.outcomes._options import letter_of
 
 COLOURS = {"A": "red", "B": "blue", "C": "dark red", "D": "green"}
 CART = ["The color of the cart is red.", "The color of the cart is blue."]
