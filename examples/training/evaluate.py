@@ -38,7 +38,7 @@ def measured(name: str, models: Path, n: int) -> pd.DataFrame:
         scored = datasets.scores(frame, found.answers).set_index("category").loc["all"]
         lengths = [sum(stop - start for start, stop in segments) for segments in found.segments]
         chance = 1 / len(frame["options"].iloc[0]) if frame["options"].notna().all() else None
-        numbers = scored[["n", "accuracy", "conf_low", "conf_high", "unparsed"]].to_dict()
+        numbers = {"n": n, **scored[["accuracy", "conf_low", "conf_high", "unparsed"]].to_dict()}
         thoughts = {"thoughts": sum(map(bool, found.segments)), "steps": sum(lengths) / n}
         rows.append({"kind": kind, **numbers, "chance": chance, **thoughts})
     return pd.DataFrame(rows)
