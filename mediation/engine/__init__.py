@@ -1,5 +1,6 @@
 """How a study is run: worlds, backends, batches, checks. Backends are the only code that opens a model."""
 
+from ._attribution import Direction as Direction, Scores as Scores, attribution_scores as attribution_scores
 from ._backend import (
     AbstractBackend as AbstractBackend,
     Visit as Visit,

@@ -34,7 +34,7 @@ class HookBackend(AbstractBackend):
         handles: list[Any] = []
         try:
             for visit in visits:
-                handles.extend(_attach(model.module.get_submodule(visit.path), visit))
+                handles.extend(attach(model.module.get_submodule(visit.path), visit))
             with torch.no_grad():
                 return finish(call(model.module, inputs))
         finally:
@@ -60,7 +60,8 @@ def every_module_called() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _attach(module: nn.Module, visit: Visit) -> list[Any]:
+def attach(module: nn.Module, visit: Visit) -> list[Any]:
+    """Attach one visit to its module, and return the handles that remove it."""
     if visit.io == "output":
 
         def after(_: nn.Module, __: Any, output: Any) -> Any:
