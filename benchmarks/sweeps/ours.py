@@ -1,0 +1,101 @@
+"""The sweep by `mediation`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+import mediation as med
+
+from .case import Case, Site
+from .watch import Arm, Timed, Watch
+
+_FEW = 99  # resamples: the statistics are timed apart
+_OF = {1: ["pnie"], 2: ["pnie", "pnde"]}
+
+
+def ours(case: Case, units: Sequence[int], *, bfloat16: bool) -> list[Arm]:
+    """Return the arms of `mediation`: few and many units, one and two directions, with and without its self-check."""
+    model = med.load(case.bare(), tokenizer=case.tokenizer)
+    few, many = min(units), max(units)
+    arms = [_arm(case, model, f"mediation, {_units(n)}", n) for n in units]
+    arms.append(_arm(case, model, f"mediation, {_units(few)}, no self-check", few, checks=0))
+    arms.append(_arm(case, model, f"mediation, {_units(many)}, both directions", many, directions=2))
+    if bfloat16 and model.dtype == torch.float32:
+        half, options = _half(case, model)
+        arms.append(_arm(case, half, f"mediation, {_units(many)}, bfloat16", many, exact=False, **options))
+    return arms
+
+
+def statistics(frame: Any, clock: Callable[[], float]) -> float:
+    """Return the seconds of bootstrap-t intervals and bands, by default settings, from the outcomes of a sweep."""
+    watch = Watch(clock)
+    with watch("statistics"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        med.effects(frame, estimands=["pnie"], rng=0)
+    return watch.spent["statistics"]
+
+
+def _units(n: int) -> str:
+    return "1 unit" if n == 1 else f"{n} units"
+
+
+def _half(case: Case, model: med.Model) -> tuple[med.Model, dict[str, Any]]:
+    """Return the model and the options that run it in bfloat16: by name where there is one, else a converted copy."""
+    from mediation.analysis import _asked
+
+    if "precision" in _asked._EXECUTION:
+        return model, {"precision": "bfloat16"}
+    return med.load(case.bare(torch.bfloat16), tokenizer=case.tokenizer), {}
+
+
+def _arm(
+    case: Case, model: med.Model, name: str, units: int, *, directions: int = 1, exact: bool = True, **options: Any
+) -> Arm:
+    places = {str(position): position for position in case.positions}
+
+    def run(sites: Sequence[Site], watch: Watch) -> Timed:
+        with watch("mediate"):
+            found = _mediate(case, model, units, directions, options)
+        with watch("statistics"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            med.effects(found.units, estimands=_OF[directions], method="t", n_resamples=_FEW, rng=0)
+        values = {}
+        table = found.tidy().drop_duplicates("site").set_index("site")
+        for site, unit, value in found.units[["site", "unit", "y01"]].itertuples(index=False):
+            place = places[str(table.loc[site, "position"])]
+            values[(unit, int(table.loc[site, "layer"]), place)] = float(value)
+        took = max(0.0, watch.spent["mediate"] - watch.spent["statistics"])
+        kept = {
+            "statistics": watch.spent["statistics"],
+            "passes": found.provenance["plan"]["passes"],
+            "units": found.units,
+            "effects": found.tidy().query("estimand == 'pnie'").set_index("site"),
+        }
+        return Timed(values, 0.0, took, len(case.sites()) * units * directions, kept)
+
+    return Arm(name, run, units, directions, exact)
+
+
+def _mediate(case: Case, model: med.Model, units: int, directions: int, options: dict[str, Any]) -> Any:
+    pairs = med.Pairs(base=case.base[:units].tolist(), source=case.source[:units].tolist())
+    mediator = med.residual(at=case.positions[0])
+    for position in case.positions[1:]:
+        mediator = mediator | med.residual(at=position)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (med.DegenerateWarning, med.WeakTotalEffectWarning))
+        return med.mediate(
+            model,
+            pairs,
+            mediator,
+            med.LogitDiff(case.answer, case.foil),
+            estimands=_OF[directions],
+            method="t",
+            n_resamples=_FEW,
+            rng=0,
+            progress=False,
+            **options,
+        )
