@@ -65,6 +65,10 @@ class FlaggedUnitsWarning(MediationWarning):
     """Units that are left out because their thoughts cannot be compared: never opened, never closed, not alike."""
 
 
+class OtherMachineWarning(MediationWarning):
+    """A stored run that is continued on another machine: its last bits may differ from those of one machine."""
+
+
 def warn(text: str, category: type[MediationWarning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()

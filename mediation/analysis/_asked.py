@@ -13,12 +13,13 @@ from .._checks import called, one_of, positive_int, shown, suggestion
 from .._errors import DataError, DesignError
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
 from ..engine._choose import backend_for
+from ..engine._store import folder_from
 from ..engine._study import Study
 from ..interventions import Donor
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
 
-_EXECUTION = ("backend", "batch_size", "checks", "fan_out", "padding_side", "progress")
+_EXECUTION = ("backend", "batch_size", "checks", "fan_out", "out", "padding_side", "progress")
 
 
 def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tuple[Execution, Progress]:
@@ -36,6 +37,7 @@ def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tupl
     one_of(options.get("padding_side", "left"), ("left", "right"), what="padding_side")
     if not isinstance(options.get("fan_out", True), bool):
         raise DesignError(f"fan_out = {shown(options['fan_out'])}: True or False is needed.")
+    options["out"] = folder_from(options.get("out"))
     backend = backend_for(options.pop("backend", "nnsight"))
     return Execution(backend=backend, **options), progress
 

@@ -232,8 +232,8 @@ class Together:
 def run_parts(question: Question, parts: Sequence[Part], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:  # fmt: skip # noqa: E501
     """Run the studies, and return the units frame of all of them."""
     together, frames, done = Together(progress, parts), [], []
-    for part in parts:
-        finished = run_study(part.study, how, together)
+    for index, part in enumerate(parts):
+        finished = run_study(part.study, how.part(index), together)
         frames.append(_frame(question, part, finished))
         done.append(finished)
     progress.close()

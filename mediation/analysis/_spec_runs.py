@@ -84,8 +84,8 @@ def plan_of(
 def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:
     """Run every study, and return the units of all with what names their specification."""
     frames, finished = [], []
-    for cell in cells:
-        done = run_study(cell.study, how, progress)
+    for index, cell in enumerate(cells):
+        done = run_study(cell.study, how.part(index), progress)
         labels = {
             key: {
                 "site": cell.site,

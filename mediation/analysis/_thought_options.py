@@ -49,6 +49,11 @@ def thought_options(options: dict[str, Any], question: Callable[..., Any], model
         If there is no such option, or one is not of its kind.
     """
     for name in options:
+        if name == "out":
+            raise DesignError(
+                f"{question.__name__}: out keeps pieces of single forward passes, and thoughts are rolled out. Leave it "
+                "away; what comes back is kept by effects.save(path)."
+            )
         if name in _ELSEWHERE:
             raise DesignError(f"{question.__name__}: {name} is about single forward passes; thoughts are rolled out.")
         if name not in _KNOWN:

@@ -1,0 +1,156 @@
+"""Pieces of a run: some rows and their outcomes. With ``out=``, finished ones are kept, and read instead of run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from .._errors import BackendError, OtherMachineWarning, warn
+from ._check import tolerance
+from ._identity import identity_of, machine_of
+from ._rows import Row
+from ._store import Store
+from ._study import Study
+
+if TYPE_CHECKING:
+    from ._run import Execution
+
+
+@contextmanager
+def opened(study: Study, execution: Execution, adopted: dict[str, int]) -> Iterator[Pieces]:
+    """Give the pieces of a study; with ``out=`` its folder is this process's until the context ends.
+
+    Parameters
+    ----------
+    adopted
+        What the machine would choose and numbers depend on to the bit, such as the tokens in a pass. A stored run is
+        continued with what it began with.
+
+    Raises
+    ------
+    DesignError, DataError, BackendError
+        If the folder cannot be used; see `Store`.
+    """
+    if execution.out is None:
+        yield Pieces(study, None, adopted)
+        return
+    machine = machine_of(study)
+    values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+    with Store(execution.out, identity_of(study, execution), adopted=adopted, machine=machine, values=values) as store:
+        _warn_of_other(machine, store)
+        yield Pieces(study, store, store.adopted)
+
+
+@final
+class Pieces:
+    """What is stored of a run, and what is not yet.
+
+    Attributes
+    ----------
+    adopted
+        How the run is split into passes.
+    """
+
+    def __init__(self, study: Study, store: Store | None, adopted: dict[str, int]) -> None:
+        self._study, self._store, self.adopted = study, store, adopted
+        self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
+        self._worst = 0.0
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What was read and what was run, for provenance; empty without ``out=``."""
+        if self._store is None:
+            return {}
+        again = {"plain_max_abs_difference": self._worst} if self._counts["plain_passes_again"] else {}
+        return {"store": {**self._counts, "damaged_lines": self._store.damaged, **again}}
+
+    def holds(self, kind: str, rows: Sequence[Row]) -> bool:
+        """Return True if a piece is stored."""
+        return self._store is not None and _key(kind, rows) in self._store
+
+    def find(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
+        """Return the stored outcomes of a piece, or None."""
+        found = None if self._store is None else self._store.get(_key(kind, rows))
+        if found is None:
+            return None
+        self._counts["pieces_read"] += 1
+        self._counts["rows_read"] += len(rows)
+        values: list[float] = found["values"].tolist()
+        return values
+
+    def keep(self, kind: str, rows: Sequence[Row], outcomes: Iterable[float]) -> None:
+        """Store the outcomes of a piece that was run."""
+        self._counts["pieces_run"] += 1
+        if self._store is not None:
+            named = [(row.world, row.unit, row.draw) for row in rows]
+            self._store.put(_key(kind, rows), {"rows": named, "values": list(outcomes)})
+
+    def keep_plain(self, kind: str, rows: Sequence[Row], outcomes: list[float]) -> list[float]:
+        """Store the outcomes of plain runs; return the stored ones where they were run again for their activations.
+
+        Raises
+        ------
+        BackendError
+            If the model does not give the stored outcome: it is not the one that the run began with.
+        """
+        found = None if self._store is None else self._store.get(_key(kind, rows))
+        if found is None:
+            self.keep(kind, rows, outcomes)
+            return outcomes
+        stored: list[float] = found["values"].tolist()
+        self._counts["plain_passes_again"] += 1
+        for row, before, now in zip(rows, stored, outcomes, strict=True):
+            self._worst = max(self._worst, abs(now - before))
+            if not abs(now - before) <= tolerance(self._study) * (1 + abs(before)):
+                raise BackendError(
+                    f"The {row.run} input of unit {row.unit} had the outcome {before:.6g} when the run began, and has "
+                    f"{now:.6g} now: the model is not the same, though its weights and settings are. Look for hooks "
+                    "and for code of the model that was changed, or give another folder as out=."
+                )
+        return stored
+
+    def nothing_changes(self, chunk: Sequence[int]) -> set[tuple[int, int]] | None:
+        """Return the stored ``(world, unit)`` of a chunk that were found to change nothing, or None."""
+        found = None if self._store is None else self._store.get(_chunk_key(chunk))
+        return None if found is None else {(int(world), int(unit)) for world, unit in found["nothing_changes"]}
+
+    def keep_nothing_changes(self, chunk: Sequence[int], cells: set[tuple[int, int]]) -> None:
+        """Store which ``(world, unit)`` of a chunk change nothing, so that a continued run splits as the first did."""
+        if self._store is not None:
+            self._store.put(_chunk_key(chunk), {"nothing_changes": sorted(cells)})
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """Return what a check of the run has found, or None."""
+        found = None if self._store is None else self._store.get(name)
+        return None if found is None else found["found"]
+
+    def keep_note(self, name: str, found: dict[str, Any]) -> None:
+        """Store what a check has found: final numbers depend on how far rounding reaches."""
+        if self._store is not None:
+            self._store.put(name, {"found": found})
+
+
+def _key(kind: str, rows: Sequence[Row]) -> str:
+    """Return the name of a piece: its kind and its rows, in order."""
+    numbers = np.array([(row.world, row.unit, row.draw) for row in rows], dtype="<i4")
+    return f"{kind} {hashlib.sha256(numbers.tobytes()).hexdigest()[:24]}"
+
+
+def _chunk_key(chunk: Sequence[int]) -> str:
+    return f"unchanged {chunk[0]}-{chunk[-1]}"
+
+
+def _warn_of_other(machine: dict[str, str], store: Store) -> None:
+    """Warn if the run began on a machine whose numbers may differ by rounding."""
+    differing = [name for name, value in machine.items() if store.machine.get(name) != value]
+    if differing:
+        shown = "; ".join(f"{name}: {machine[name]} now, {store.machine.get(name)} then" for name in differing)
+        warn(
+            f"out = {str(store.folder)!r} was begun elsewhere ({shown}). Values that are run now can differ from those "
+            "of an uninterrupted run by float rounding. Plain runs that are made again are compared with the stored.",
+            OtherMachineWarning,
+        )
