@@ -19,15 +19,20 @@ _OF = {1: ["pnie"], 2: ["pnie", "pnde"]}
 
 def ours(case: Case, units: Sequence[int], *, bfloat16: bool) -> list[Arm]:
     """Return the arms of `mediation`: few and many units, one and two directions, with and without its self-check."""
-    model = med.load(case.bare(), tokenizer=case.tokenizer)
+    model = loaded(case)
     few, many = min(units), max(units)
-    arms = [_arm(case, model, f"mediation, {_units(n)}", n) for n in units]
-    arms.append(_arm(case, model, f"mediation, {_units(few)}, no self-check", few, checks=0))
-    arms.append(_arm(case, model, f"mediation, {_units(many)}, both directions", many, directions=2))
+    arms = [one_arm(case, model, f"mediation, {_units(n)}", n) for n in units]
+    arms.append(one_arm(case, model, f"mediation, {_units(few)}, no self-check", few, checks=0))
+    arms.append(one_arm(case, model, f"mediation, {_units(many)}, both directions", many, directions=2))
     if bfloat16 and model.dtype == torch.float32:
         half, options = _half(case, model)
-        arms.append(_arm(case, half, f"mediation, {_units(many)}, bfloat16", many, exact=False, **options))
+        arms.append(one_arm(case, half, f"mediation, {_units(many)}, bfloat16", many, exact=False, **options))
     return arms
+
+
+def loaded(case: Case) -> med.Model:
+    """Return the model of a case as `mediation` takes it."""
+    return med.load(case.bare(), tokenizer=case.tokenizer)
 
 
 def statistics(frame: Any, clock: Callable[[], float]) -> float:
@@ -52,9 +57,10 @@ def _half(case: Case, model: med.Model) -> tuple[med.Model, dict[str, Any]]:
     return med.load(case.bare(torch.bfloat16), tokenizer=case.tokenizer), {}
 
 
-def _arm(
+def one_arm(
     case: Case, model: med.Model, name: str, units: int, *, directions: int = 1, exact: bool = True, **options: Any
 ) -> Arm:
+    """Return the arm that sweeps some units, in one direction or both."""
     places = {str(position): position for position in case.positions}
 
     def run(sites: Sequence[Site], watch: Watch) -> Timed:
