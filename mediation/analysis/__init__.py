@@ -6,7 +6,9 @@ choice that it may hang on).
 """
 
 from ._ablate import ablate as ablate, doses as doses
+from ._attribution import attribution as attribution
 from ._controls import controls as controls
 from ._interactions import interactions as interactions
 from ._mediate import mediate as mediate
+from ._screen import Screen as Screen
 from ._specification import specification as specification

@@ -23,6 +23,7 @@ from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
+from ._screen import Screen, check_screen, pick, screening
 from ._thought_options import thought_options
 from ._thoughts import mediate_thought
 
@@ -41,6 +42,7 @@ def mediate(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
+    screen: int | Screen | None = None,
     **execution: Any,
 ) -> Effects:
     """Return the direct and indirect effects of base against source through a mediator.
@@ -76,9 +78,13 @@ def mediate(  # noqa: PLR0913
         Seed or generator; the same gives the same numbers.
     method, confidence_level, n_resamples
         Of the intervals; see `effects`.
+    screen
+        For a sweep: patch and report only so many sites, those of the largest `attribution` scores, and a random
+        sample of the others to see what that missed. A number, or a `Screen`. The bands then hold for all sites.
     **execution
         ``batch_size``, ``padding_side`` ("left" or "right"), ``backend`` ("nnsight", "hooks", "reference" or
-        an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. For a thought:
+        an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. ``out`` is a
+        folder that keeps finished pieces: the same call goes on where it was killed. For a thought:
         ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
         ``backend``, ``checks`` and ``progress``; see `rollout`.
 
@@ -101,6 +107,7 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
+    screened = check_screen(screen, mediator, donor)
     if isinstance(mediator, ThoughtSite):
         options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
@@ -127,6 +134,11 @@ def mediate(  # noqa: PLR0913
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     asked = [world for named in worlds.values() for world in named.values()]
     study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    picked = None if screened is None else pick(
+        study, worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress
+    )
+    if picked is not None:
+        mediators, worlds, study = picked.of(mediators), picked.of(worlds), picked.study(study, outcome)
     finished = run_study(study, how, progress)
     units = units_frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
@@ -134,6 +146,8 @@ def mediate(  # noqa: PLR0913
     provenance = provenance_of(finished, mediator, intervention, how)
     if ablation is not None:
         provenance["ablation"] = repr(ablation)
+    if picked is not None:
+        provenance["screen"] = screening(picked, finished, settings.confidence_level)
     return summarise(units, wanted, settings, sites=info, provenance=provenance)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._errors import DesignError, OutcomeError
-from ..interventions import AbstractIntervention, Donor
+from ..interventions import AbstractIntervention, Donor, Need
 from ..sites import Place, Site, embedding, resolve
 from ._batching import halving, split
 from ._gradients import Differentiated, Stop, Tensors, differentiate, tokens_with_gradients
@@ -219,8 +219,8 @@ class _Scorer:
         for node, weight in zip(((nodes + 1) / 2).tolist(), (weights / 2).tolist(), strict=True):
             batch, put = base.batch, None
             if self.embedding is not None:
-                ends = (one.activations[self.embedding] for one in (base, source))
-                put = (self.embedding, torch.lerp(*ends, node))
+                ends = [one.activations[self.embedding] for one in (base, source)]
+                put = (self.embedding, torch.lerp(ends[0], ends[1], node))
             else:
                 batch = _between(base.batch, source.batch, node)
             self.passes += 1
@@ -256,7 +256,7 @@ class _Scorer:
                 rows = [cells[index][0] for index in group]
                 here, there = (_selection(place, rows, [at[index] for index in group]) for at in (mine, theirs))
                 hidden = read(own.activations[stop], here, own.batch)
-                given = {Donor(): read(other.activations[stop], there, other.batch)}
+                given: dict[Need, Tensor] = {Donor(): read(other.activations[stop], there, other.batch)}
                 with torch.no_grad():
                     change = _wide(self.what(hidden, given)) - _wide(hidden)
                     products = _wide(read(gradients[stop], here, own.batch)) * change
@@ -294,7 +294,7 @@ def _check_finite(
     values: Mapping[Direction, NDArray[np.float64]],
     plain: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    for name, found in {**values, **plain}.items():
+    for name, found in [*values.items(), *plain.items()]:
         odd = np.flatnonzero(~np.isfinite(found if found.ndim == 1 else found.sum(axis=0)))
         if len(odd):
             told = f"outcome of the {name} input" if found.ndim == 1 else "gradient"

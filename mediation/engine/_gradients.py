@@ -147,7 +147,7 @@ def _hooked(module: nn.Module, visits: Sequence[Visit]) -> Iterator[None]:
     handles: list[Any] = []
     try:
         for parameter in asking:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad_(False)
         for visit in visits:
             handles.extend(attach(module.get_submodule(visit.path), visit))
         yield

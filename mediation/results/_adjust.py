@@ -18,6 +18,7 @@ from ..inference import mean_intervals
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import section
+from ._screened import UNCHOSEN, for_all_sites, screened_tests
 from ._settings import need_own_draws, settings_of
 
 AdjustMethod = Literal["bh", "holm", "max-t"]
@@ -58,20 +59,28 @@ def adjusted(
     new = table.copy()
     if method == "max-t":
         _by_max_t(new, kind, units, provenance, labels)
+        new = for_all_sites(new, provenance)
     else:
         first = _first_of_its_test(table)
         _warn_of_few(table.loc[first.unique()], labels, provenance, method)
-        new["p_adjusted"] = _by_p_values(table["p_value"], labels, first, method)
+        new["p_adjusted"] = _by_p_values(table, labels, first, method, screened_tests(provenance))
     stated = section(provenance, "adjustment")
     bands = family if method == "max-t" else stated.get("bands", "estimand")
     return new, {**provenance, "adjustment": {"method": method, "family": family, "bands": bands}}
 
 
-def _by_p_values(p_values: pd.Series, labels: pd.Series, first: pd.Series, method: str) -> pd.Series:
-    """Return adjusted p-values within each label; rows without a p-value keep none and are not counted."""
+def _by_p_values(table: pd.DataFrame, labels: pd.Series, first: pd.Series, method: str, least: int) -> pd.Series:
+    """Return adjusted p-values within each label; rows without a p-value keep none and are not counted.
+
+    Where the rows were chosen among `least` sites by the same units, each estimand counts as so many tests: those that
+    were not run have a p-value of 1.
+    """
+    p_values = table["p_value"]
     found = pd.Series(np.nan, index=p_values.index)
     for _, members in p_values[first == p_values.index].dropna().groupby(labels, sort=False):
-        found[members.index] = multipletests(members.to_numpy(), method=_IN_STATSMODELS[method])[1]
+        counts = table.loc[members.index, "estimand"].value_counts().drop(UNCHOSEN, errors="ignore")
+        tested = np.concatenate([members.to_numpy(), np.ones(int((least - counts).clip(lower=0).sum()))])
+        found[members.index] = multipletests(tested, method=_IN_STATSMODELS[method])[1][: len(members)]
     told: pd.Series = found[first].set_axis(found.index)
     return told
 
@@ -154,6 +163,9 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
     if "p_adjusted" not in table or table["p_adjusted"].isna().all():
         return ""
     stated = section(provenance, "adjustment")
+    screened = screened_tests(provenance)
+    if screened:
+        return _screened_note(stated.get("method", "max-t"), screened)
     if not stated and kind != "sweep":
         return ""
     shared = section(provenance, "inference").get("draws") == "shared"  # then the first bands are Bonferroni's
@@ -173,6 +185,15 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
         bands = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
         said += f"; bands are {'Bonferroni' if shared else 'max-t'} over {bands}"
     return f"{said}."
+
+
+def _screened_note(method: str, tests: int) -> str:
+    """Return the footnote of a sweep whose sites were chosen by the units that report them."""
+    bands = f"Bonferroni with Student's t over all {tests:,} sites, or max-t over the patched ones where that is wider"
+    if method == "max-t":
+        return f"Bands and p (adj.): {bands}, so that the choice of sites by these units does no harm."
+    name = "Benjamini-Hochberg" if method == "bh" else "Holm"
+    return f"p (adj.): {name} over all {tests:,} sites, those that were not patched counted as p = 1; bands: {bands}."
 
 
 def _over(kind: Kind, family: str, counts: pd.Series) -> str:

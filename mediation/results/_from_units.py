@@ -16,6 +16,7 @@ from ..inference import Inference, Method
 from ._cautions import warn_of_weak_totals
 from ._effects import Effects
 from ._provenance import section
+from ._screened import for_all_sites
 
 
 def summarise(
@@ -40,7 +41,7 @@ def summarise(
     n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
     pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
     known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
-    return Effects(found.table, units, known)
+    return Effects(for_all_sites(found.table, known), units, known)
 
 
 def effects(

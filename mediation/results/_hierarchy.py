@@ -12,6 +12,7 @@ from .._errors import DataError, DesignError
 from ..estimands import estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, tabulate_hierarchy
 from ._kinds import Kind
+from ._screened import need_all_sites
 from ._settings import need_own_draws, settings_of
 
 _OF_A_SITE = ("site", "position", "unit")
@@ -41,6 +42,7 @@ def hierarchy_of(
             f"hierarchy: alpha = {shown(level)}: a number strictly between 0 and 1 is needed, such as 0.05."
         )
     need_own_draws(provenance, "hierarchy")
+    need_all_sites(provenance, "hierarchy")
     rows = table[table["estimand"] == estimand]
     (one,) = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], [estimand])
     if one.denominator is not None:

@@ -14,6 +14,7 @@ from ._describe_interactions import additivity_note, meaning_notes, orders_note
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import section, text_at
+from ._screened import screen_notes
 
 _DEGENERATE = "degenerate"  # the method of a row without an interval
 _PLAIN = ("two-way", "welch", "agresti", "bonett")  # methods of which nothing is resampled
@@ -24,6 +25,7 @@ def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tup
     found = [
         comparison_who(provenance) or _who(table, provenance),
         _draws(table, kind, provenance),
+        *screen_notes(provenance),
         _intervals(table, provenance),
         _outcome(provenance),
         *_rollout(provenance),

@@ -1,0 +1,327 @@
+"""First pass by gradient, last word by patching: which sites of a sweep are run, and what that may have missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._checks import in_unit_interval, positive_int, shown
+from .._errors import BackendError, DesignError
+from ..engine import (
+    Direction,
+    Execution,
+    Finished,
+    Progress,
+    Scores,
+    Study,
+    World,
+    attribution_scores,
+    expand_world,
+    make_study,
+)
+from ..engine._check import tolerance
+from ..estimands import AbstractEstimand
+from ..inference import screening_report
+from ..interventions import AbstractIntervention, Interchange, Swap
+from ..outcomes import AbstractOutcome
+from ..sites import Joint, ThoughtSite
+from ..units import Pairs
+
+INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
+_FEW = 2
+
+Worlds = Mapping[str, Mapping[str, World]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How a sweep is screened: by attribution scores, of which the largest are patched.
+
+    Parameters
+    ----------
+    k
+        Number of sites that are patched and reported.
+    steps
+        Points of integrated gradients; None for the gradients at the two ends. See `attribution`.
+    sample
+        Number of the other sites, drawn at random, that are patched as well, to see what the screen missed.
+    split
+        Share of the units that screen, and are then left out of the report; whole clusters go together. None: all
+        units do both, and the bands are made to hold for all sites of the sweep instead.
+
+    Raises
+    ------
+    DesignError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> Screen(20, steps=5)
+    Screen(k=20, steps=5, sample=30, split=None)
+    """
+
+    k: int
+    steps: int | None = None
+    sample: int = 30
+    split: float | None = None
+
+    def __post_init__(self) -> None:
+        positive_int(self.k, what="screen")
+        if self.steps is not None:
+            positive_int(self.steps, what="Screen: steps")
+        positive_int(self.sample, what="Screen: sample", least=0)
+        if self.split is not None:
+            in_unit_interval(self.split, what="Screen: split")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """What a screen chose.
+
+    Attributes
+    ----------
+    everything
+        The named worlds of every site.
+    chosen, sample
+        Sites to report, the strongest first, and sites that are run to judge the screen.
+    strength
+        Largest |mean score| of every site.
+    screened
+        Units that screened.
+    report
+        Units that are reported; None for all.
+    """
+
+    screen: Screen
+    everything: Worlds
+    chosen: tuple[int, ...]
+    sample: tuple[int, ...]
+    strength: NDArray[np.float64]
+    scores: Scores
+    screened: tuple[int, ...]
+    report: tuple[int, ...] | None
+
+    def of(self, everything: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entries of the chosen sites, in the order of the sweep."""
+        return {self.names[index]: everything[self.names[index]] for index in sorted(self.chosen)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all sites, in the order of the sweep."""
+        return tuple(self.everything)
+
+    def worlds(self) -> list[World]:
+        """Return the worlds to run: those of chosen sites and of the sample, and the plain ones."""
+        sampled = [self.everything[self.names[index]] for index in self.sample]
+        asked = [world for named in self.of(self.everything).values() for world in named.values()]
+        asked += [named[one] for named in sampled for one in self.scores.values]
+        return [*asked, *(World(_run(one)) for one in self.scores.values)]
+
+    def study(self, study: Study, outcome: AbstractOutcome) -> Study:
+        """Return the study of the worlds to run, and of the units that are reported."""
+        if self.report is None:
+            return narrowed(study, self.worlds())
+        pairs = study.pairs.subset(self.report)
+        return make_study(study.model, pairs, self.worlds(), outcome, seed=study.seed, n_draws=study.n_draws)
+
+
+def check_screen(screen: object, mediator: object, donor: object) -> Screen | None:
+    """Return how to screen; raise DesignError if this question cannot be screened."""
+    if screen is None:
+        return None
+    if not isinstance(screen, Screen):
+        if isinstance(screen, (bool, str, float)) or not hasattr(screen, "__index__"):
+            raise DesignError(
+                f"screen = {shown(screen)}: the number of sites to patch is needed, such as screen=20, or "
+                "med.Screen(20, steps=5)."
+            )
+        screen = Screen(positive_int(screen, what="screen"))  # type: ignore[arg-type]
+    check_scored(mediator, donor, "screen")
+    return screen
+
+
+def check_scored(mediator: object, donor: object, what: str) -> None:
+    """Raise DesignError if there are no attribution scores of this mediator or donor."""
+    why = ""
+    if isinstance(mediator, Joint):
+        why = f"{mediator} is one mediator, not a sweep. Give the sites without .jointly()"
+    elif isinstance(mediator, ThoughtSite):
+        why = f"{mediator} is replayed in a generation, which has no gradient. Leave screen out"
+        if what != "screen":
+            why = f"{mediator} is replayed in a generation, which has no gradient. Ask med.mediate about it"
+    elif isinstance(donor, Swap):
+        why = f"{donor!r} puts in another unit's activation, and scores are of the unit's own. Leave donor out"
+    if why:
+        raise DesignError(f"{what}: attribution scores rank the sites of a sweep, and {why}.")
+
+
+def pick(
+    study: Study,
+    worlds: Worlds,
+    wanted: Sequence[AbstractEstimand],
+    *,
+    donor: AbstractIntervention | None,
+    screen: Screen,
+    execution: Execution,
+    progress: Progress,
+) -> Picked:
+    """Score all sites and choose those to run.
+
+    Sites are ranked by max(|mean score of pnie|, |mean score of tnie|) over the directions whose worlds are asked
+    for, so that a site that matters in one direction alone is found.
+
+    Raises
+    ------
+    DesignError
+        If there are no more sites than are asked for, no indirect effect is asked, or too few units.
+    """
+    names = tuple(worlds)
+    needed = set().union(*(one.needs for one in wanted))
+    directions: list[Direction] = [one for one in INDIRECT if one in needed]
+    _check_size(screen, names, directions, wanted)
+    screened, report = _split(study.pairs, screen, study.seed)
+    first = [expand_world(worlds[name][directions[0]], study.model, study.encoding) for name in names]
+    scores = attribution_scores(
+        study,
+        [study.placed(world)[0][0] for world in first],
+        Interchange() if donor is None else donor,
+        units=screened,
+        directions=directions,
+        steps=screen.steps,
+        side=execution.padding_side,
+        batch_size=execution.batch_size,
+        progress=progress,
+    )
+    weights = None if study.pairs.weight is None else study.pairs.weight[list(screened)]
+    strength = _strongest([np.average(one, axis=1, weights=weights) for one in scores.values.values()])
+    order = [int(index) for index in np.argsort(-strength, kind="stable")]
+    chosen, rest = order[: screen.k], sorted(order[screen.k :])
+    rng = np.random.default_rng([study.seed, 0x5C2EE])
+    sample = sorted(int(index) for index in rng.choice(rest, min(screen.sample, len(rest)), replace=False))
+    return Picked(screen, worlds, tuple(chosen), tuple(sample), strength, scores, tuple(screened), report)
+
+
+def narrowed(study: Study, worlds: Sequence[World]) -> Study:
+    """Return the study of some of its worlds, or of plain ones."""
+    kept = tuple(dict.fromkeys(expand_world(world, study.model, study.encoding) for world in worlds))
+    sites = {site for world in kept for site, _ in study.placed(world)}
+    return replace(study, worlds=kept, places={site: at for site, at in study.places.items() if site in sites})
+
+
+def screening(picked: Picked, finished: Finished, confidence_level: float) -> dict[str, Any]:
+    """Return what a result keeps of its screen, as plain data.
+
+    Raises
+    ------
+    BackendError
+        If the pass with gradients gave other outcomes than the run.
+    """
+    screen, names = picked.screen, picked.names
+    patched = (*picked.chosen, *picked.sample)
+    exact = {index: _exact(picked, finished, picked.everything[names[index]]) for index in patched}
+    if picked.report is None:
+        _check_plain(picked, finished)
+    told = screening_report(
+        np.array([exact[index] for index in picked.chosen]),
+        picked.strength[list(picked.sample)],
+        np.array([exact[index] for index in picked.sample]),
+        rest=len(names) - len(picked.chosen),
+        confidence_level=confidence_level,
+        seed=finished.study.seed,
+    )
+
+    def kept(sites: Sequence[int]) -> dict[str, Any]:
+        """Scores and exact strengths of some sites."""
+        return {
+            "site": [names[index] for index in sites],
+            "score": [float(picked.strength[index]) for index in sites],
+            "strength": [exact[index] for index in sites],
+        }
+
+    return {
+        "k": screen.k,
+        "sites": len(names),
+        "steps": screen.steps,
+        "by": [INDIRECT[one] for one in picked.scores.values],
+        "passes": picked.scores.passes,
+        "units": "the same" if picked.report is None else "others",
+        "n_units": len(picked.screened),
+        "reported_units": None if picked.report is None else list(picked.report),
+        "confidence_level": confidence_level,
+        **told,
+        "chosen": kept(picked.chosen),
+        "sample": kept(picked.sample),
+    }
+
+
+def _check_size(
+    screen: Screen, names: Sequence[str], directions: Sequence[Direction], wanted: Sequence[AbstractEstimand]
+) -> None:
+    if screen.k >= len(names):
+        raise DesignError(
+            f"screen = {screen.k}, and the mediator has {len(names)} site{'' if len(names) == 1 else 's'}: there is "
+            "nothing to leave out. Leave screen out, or give more sites, such as med.residual(at='each')."
+        )
+    if not directions:
+        keys = ", ".join(one.key for one in wanted)
+        raise DesignError(
+            f"screen ranks sites by their indirect effects, and estimands = {keys} has none. Ask for 'pnie' or 'tnie'."
+        )
+
+
+def _split(pairs: Pairs, screen: Screen, seed: int) -> tuple[list[int], tuple[int, ...] | None]:
+    """Return the units that screen, and those that are reported (None for all)."""
+    n = len(pairs)
+    if screen.split is None:
+        return list(range(n)), None
+    clusters = np.arange(n) if pairs.cluster is None else np.unique(pairs.cluster, return_inverse=True)[1].ravel()
+    labels = np.random.default_rng([seed, 0x5B117]).permutation(int(clusters.max()) + 1)
+    first = labels[: round(screen.split * len(labels))]
+    screens = np.isin(clusters, first)
+    found, rest = np.flatnonzero(screens).tolist(), np.flatnonzero(~screens).tolist()
+    if len(first) < 1 or len(labels) - len(first) < _FEW:
+        what = "units" if pairs.cluster is None else "clusters"
+        raise DesignError(
+            f"Screen(split={screen.split}) of {len(labels)} {what} leaves {len(first)} to screen and "
+            f"{len(labels) - len(first)} to report; at least 1 and {_FEW} are needed. Use another share, or give more "
+            f"{what}."
+        )
+    return found, tuple(rest)
+
+
+def _run(direction: Direction) -> Any:
+    return "base" if direction == "y01" else "source"
+
+
+def _strongest(means: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.max(np.abs(means), axis=0)
+    return found
+
+
+def _exact(picked: Picked, finished: Finished, named: Mapping[str, World]) -> float:
+    """Return the largest |mean indirect effect| of one site, over the directions that were screened."""
+    study, means = finished.study, []
+    for one in picked.scores.values:
+        there = finished.of(expand_world(named[one], study.model, study.encoding))[:, 0]
+        means.append(np.average(there - finished.of(World(_run(one)))[:, 0], weights=study.pairs.weight))
+    return float(np.max(np.abs(means)))
+
+
+def _check_plain(picked: Picked, finished: Finished) -> None:
+    """Check that the pass with gradients computed what the run computed."""
+    for one in picked.scores.values:
+        expected, found = finished.of(World(_run(one)))[:, 0], picked.scores.plain[_run(one)]
+        off = np.abs(found - expected) > tolerance(finished.study) * (1 + np.abs(expected))
+        if off.any():
+            unit = int(np.flatnonzero(off)[0])
+            raise BackendError(
+                f"The {_run(one)} input of unit {unit} gave {expected[unit]:.6g} in the run and {found[unit]:.6g} in "
+                "the pass with gradients, so its scores are those of another computation. Patch without screen=, and "
+                "please report the model."
+            )

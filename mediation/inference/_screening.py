@@ -1,0 +1,116 @@
+"""What a screen may have missed, judged by a random sample of what it left out."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ._sampling import Array
+
+_RESAMPLES = 1999
+_LEAST = 5  # sites in a sample below which a rank correlation has no interval
+
+
+def screening_report(
+    chosen: Array, score: Array, effect: Array, *, rest: int, confidence_level: float, seed: int
+) -> dict[str, Any]:
+    """Return how well scores rank the sites that were left out, and how many of these may be as strong as the chosen.
+
+    Parameters
+    ----------
+    chosen
+        |exact effect| of the K chosen sites, (K,).
+    score, effect
+        |score| and |exact effect| of a random sample of the other sites, (m,).
+    rest
+        Number of the other sites, R.
+    confidence_level
+        Of the interval, and of the bound.
+    seed
+        Of the resamples.
+
+    Returns
+    -------
+    dict
+        ``rest``; ``weakest``, the smallest effect of the chosen; ``stronger``, how many of the sample exceed it;
+        ``at_most``, the upper confidence bound of how many of the R do; ``spearman, spearman_low, spearman_high``, the
+        rank correlation over the sample with its BCa interval (None where there is none).
+
+    Notes
+    -----
+    The sample is drawn without replacement, so that the number in it that exceed is hypergeometric. The bound is the
+    largest M with P(X <= stronger | M of R exceed, m drawn) > 1 - level: Clopper and Pearson's, for a finite number of
+    sites. Effects are means over the units at hand; nothing is said of other units.
+
+    Examples
+    --------
+    >>> found = screening_report(
+    ...     np.array([3.0, 2.0]), np.zeros(30), np.zeros(30), rest=1000, confidence_level=0.95, seed=0
+    ... )
+    >>> found["stronger"], found["at_most"], found["spearman"]
+    (0, 93, None)
+    """
+    weakest = float(chosen.min())
+    stronger = int((effect > weakest).sum())
+    correlation, low, high = _spearman(score, effect, whole=len(effect) == rest, level=confidence_level, seed=seed)
+    return {
+        "rest": rest,
+        "weakest": weakest,
+        "stronger": stronger,
+        "at_most": most_exceeding(stronger, len(effect), rest, confidence_level),
+        "spearman": correlation,
+        "spearman_low": low,
+        "spearman_high": high,
+    }
+
+
+def most_exceeding(found: int, drawn: int, total: int, confidence_level: float) -> int:
+    """Return the upper confidence bound of how many of `total` exceed, when `found` of `drawn` do.
+
+    Examples
+    --------
+    >>> most_exceeding(0, 10, 10, 0.95), most_exceeding(0, 0, 10, 0.95), most_exceeding(1, 20, 100, 0.95)
+    (0, 10, 19)
+    """
+    candidates = np.arange(found, total - (drawn - found) + 1)
+    possible = stats.hypergeom.cdf(found, total, candidates, drawn) > 1 - confidence_level
+    return int(candidates[possible].max())
+
+
+def _spearman(
+    score: Array, effect: Array, *, whole: bool, level: float, seed: int
+) -> tuple[float | None, float | None, float | None]:
+    """Return the rank correlation and its interval; None where ranks are all tied or there are too few."""
+    if len(score) < 2 or np.ptp(score) == 0 or np.ptp(effect) == 0:
+        return None, None, None
+    found = float(_rank_correlation(score, effect))
+    if whole:
+        return found, found, found  # nothing was left to chance
+    if len(score) < _LEAST:
+        return found, None, None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # resamples of one site over and over have no correlation
+        ends = stats.bootstrap(
+            (score, effect),
+            _rank_correlation,
+            paired=True,
+            vectorized=True,
+            confidence_level=level,
+            n_resamples=_RESAMPLES,
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    known = bool(np.isfinite(ends.low) and np.isfinite(ends.high))
+    return (found, float(ends.low), float(ends.high)) if known else (found, None, None)
+
+
+def _rank_correlation(one: Array, other: Array, axis: int = -1) -> NDArray[np.float64]:
+    """Return Spearman's correlation along an axis; ties share their mean rank."""
+    a, b = (stats.rankdata(values, axis=axis) for values in (one, other))
+    a, b = (ranks - ranks.mean(axis=axis, keepdims=True) for ranks in (a, b))
+    size = np.sqrt((a**2).sum(axis=axis) * (b**2).sum(axis=axis))
+    found: NDArray[np.float64] = np.divide((a * b).sum(axis=axis), size, out=np.zeros_like(size), where=size > 0)
+    return found
