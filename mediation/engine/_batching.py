@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import torch
 
@@ -11,6 +11,9 @@ from .._errors import BackendError
 from ..models import Model
 from ._cost import PassShape, model_cost
 from ._memory import PassMemory, free_bytes
+
+if TYPE_CHECKING:
+    from ._study import Study
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,7 +64,15 @@ def tokens_per_pass(model: Model, longest: int = 1) -> int:
     """
     most = _CUDA_TOKENS if model.device.type == "cuda" else _CPU_TOKENS
     fits = _SHARE_OF_FREE * free_bytes(model.device) / _bytes_of_a_token(model, max(1, longest))
-    return min(most, max(_LEAST_TOKENS, 2 ** (max(1, int(fits)).bit_length() - 1)))
+    return min(most, max(_LEAST_TOKENS, 1 << (max(1, int(fits)).bit_length() - 1)))
+
+
+def tokens_for(study: Study) -> int:
+    """Return how many tokens one pass of a study should hold; see `tokens_per_pass`."""
+    continuation = study.prepared.continuation
+    added = max(map(len, continuation)) if continuation else 0
+    lengths = [one.length or 1 for inputs in study.encoding.runs.values() for one in inputs]
+    return tokens_per_pass(study.model, max(lengths) + added)
 
 
 def _bytes_of_a_token(model: Model, longest: int) -> float:

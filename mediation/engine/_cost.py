@@ -147,9 +147,9 @@ def needed_flops(
 ) -> int:
     """Return the least FLOPs of blocks and unembedding for one row.
 
-    Only tokens that differ from a plain run (or all, for a plain run itself), only blocks above the change, and only the
-    products of attention that a causal mask leaves: token t sees t + 1 keys, or those of a window. In the last block
-    all these tokens are counted, although the outcome needs the queries of the last alone.
+    Only tokens that differ from a plain run (or all, for a plain run itself), only blocks above the change, and only
+    the products of attention that a causal mask leaves: token t sees t + 1 keys, or those of a window. In the last
+    block all these tokens are counted, although the outcome needs the queries of the last alone.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def weight_bytes(module: nn.Module) -> int:
 def free_bytes(device: torch.device) -> int:
     """Return how much memory is free on a device: what the driver says on CUDA, what the system says on CPU.
 
-    On Linux that is ``MemAvailable`` of /proc/meminfo, or what the control group of a container leaves, if that is less.
+    On Linux that is ``MemAvailable`` of /proc/meminfo, or what a container's control group leaves, if that is less.
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])

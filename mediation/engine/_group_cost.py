@@ -1,0 +1,88 @@
+"""The shape of a growing pass, from its group: the one place where a plan looks inside a group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+
+from ._cost import ModelCost, PassShape
+from ._fanout import Group
+from ._memory import PassMemory
+from ._prefix import _HELD, Lane
+from ._study import Study
+from ._unembed import _MOST_OF_VOCABULARY
+
+
+def cost_of(study: Study, cost: ModelCost, group: Group) -> PassShape:
+    """Return the shape of a group's pass: rows of each block, on the tokens from the first changed one on."""
+    blocks = len(cost.blocks)
+    alive = group.alive(blocks + 1)
+    columns = asked_columns(study, cost, [unit for _, unit in group.lanes])
+    return PassShape(
+        kind="fan-out",
+        alive=tuple(alive[:blocks]),
+        queries=group.suffix,
+        keys=group.length,
+        entered=alive[0],
+        left=alive[blocks],
+        outcomes=len(group.rows),
+        read=study.prepared.kept if columns is None else 1,
+        columns=columns,
+    )
+
+
+def asked_columns(study: Study, cost: ModelCost, units: Sequence[int]) -> int | None:
+    """Return how many logits of a token a pass computes: those that its units ask for; None for all."""
+    asked = study.prepared.asked
+    if study.unembedding is None or asked is None:
+        return None
+    ids = torch.unique(asked[torch.tensor(sorted(set(units)))])
+    return len(ids) if len(ids) <= _MOST_OF_VOCABULARY * cost.vocabulary else None
+
+
+@final
+class HeldKeys:
+    """Which keys and values `Prefixes` would hold.
+
+    Attributes
+    ----------
+    most
+        Bytes that were held at once so far.
+    """
+
+    __slots__ = ("_cost", "_held", "_memory", "most")
+
+    def __init__(self, study: Study, cost: ModelCost) -> None:
+        self._cost, self._memory = cost, PassMemory(study.model, cost)
+        self._held: list[tuple[frozenset[Lane], int]] = []
+        self.most = 0
+
+    def keep(self, lanes: Sequence[Lane], tokens: int) -> None:
+        """Keep the keys and values of a batch of plain runs."""
+        self._held.append((frozenset(lanes), self._memory.prefix(len(lanes), tokens)))
+        while len(self._held) > 1 and sum(size for _, size in self._held) > _HELD:
+            del self._held[0]
+        self.most = max(self.most, sum(size for _, size in self._held))
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._held.clear()
+
+    def before(self, group: Group) -> PassShape | None:
+        """Return the pass that is needed before a group's own, because keys and values of its prefix are not held."""
+        missing = [lane for lane in group.lanes if not any(lane in lanes for lanes, _ in self._held)]
+        if group.start == 0 or not missing:
+            return None
+        self.keep(missing, group.length)
+        return PassShape(
+            kind="prefix",
+            alive=(len(missing),) * len(self._cost.blocks),
+            queries=group.length,
+            keys=group.length,
+            entered=len(missing),
+            left=len(missing),
+            outcomes=0,
+            read=1,
+        )
