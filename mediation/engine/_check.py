@@ -17,6 +17,7 @@ from ..sites import Site
 from ._activations import Activations
 from ._batching import halving, split
 from ._fanout import groups_of, run_group
+from ._prefix import Prefixes
 from ._reference import Reference
 from ._rows import Row, capture_rows, run_rows
 from ._study import Study
@@ -108,9 +109,10 @@ def _self_patched(
             lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
         )
     if fan_out:
+        prefixes = Prefixes(probe, backend)
         groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
         for group in groups:
-            grown = run_group(probe, backend, group, placed, own, references=references, prefixes={})
+            grown = run_group(probe, backend, group, own, references=references, prefixes=prefixes)
             outcomes.extend(grown.items())
     return outcomes
 

@@ -16,8 +16,9 @@ from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
 from ._hooks import Order, execution_order
 from ._inputs import Batch, make_batch
-from ._reading import last_logits, reading
+from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read
+from ._unembed import Unembedding, find_unembedding
 
 if TYPE_CHECKING:
     from ._study import Study
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _ALWAYS_FIT = (Interchange, Swap, Mean, Zero)
 
 
-def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Order:
-    """Run the first unit once, plain, and return when each of `stops` is reached.
+def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> tuple[Order, Unembedding | None]:
+    """Run the first unit once, plain; return when each of `stops` is reached, and where the unembedding is.
 
     With what that pass shows, the outcome is read and every intervention is called, so that neither fails after
     an hour of batches.
@@ -55,9 +56,11 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Order:
                 f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
-    _try_outcome(study, batch, run, outputs[-1])
+    full = _try_outcome(study, batch, run, outputs[-1])
     _try_interventions(study, batch, run, activations)
-    return order
+    if not study.model.is_language_model or sees_logits(study):
+        return order, None
+    return order, find_unembedding(study, batch, (run, 0), full)
 
 
 def _check_read_at(study: Study) -> None:
@@ -113,12 +116,12 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
             handle.remove()
 
 
-def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
+def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> float:
     rows = [(run, 0)]
     reference = last_logits(study, batch, rows)[1](output) if study.prepared.uses_reference else None
     finish = reading(study, batch, rows, reference)[1]
     try:
-        finish(output)
+        return float(finish(output))
     except (MediationError, torch.OutOfMemoryError):
         raise
     except Exception as error:

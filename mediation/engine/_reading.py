@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from .._errors import OutcomeError
-from ._backend import main_tensor
+from ._backend import Visit, main_tensor
 from ._inputs import Batch
+from ._unembed import narrowed
 
 if TYPE_CHECKING:
     from ._study import Study
@@ -43,6 +44,46 @@ def reading(
     return extra, finish
 
 
+def readout(
+    study: Study, batch: Batch, rows: Sequence[tuple[str, int]], reference: Tensor | None = None
+) -> tuple[dict[str, Any], list[Visit], Finish]:
+    """Return what `reading` does, from the logits that are asked for alone where that is possible.
+
+    The visits come after all others of the pass.
+    """
+    if study.prepared.asked is not None and study.unembedding is not None and batch.width > 0:
+        extra, pick = _picked(study, batch, rows)
+        found = narrowed(study, [unit for _, unit in rows], pick)
+        if found is not None:
+            return extra, *found
+    extra, finish = reading(study, batch, rows, reference)
+    return extra, [], finish
+
+
+def _picked(
+    study: Study, batch: Batch, rows: Sequence[tuple[str, int]]
+) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
+    """Return extra arguments, and the function from hidden states to those that are read, ``(rows, 1, features)``."""
+    if study.prepared.at == "last" and _is_flush(study, batch, rows) and study.model.is_causal:
+        cut = "logits_to_keep" in study.model.forward_names
+        return ({"logits_to_keep": 1} if cut else {}), lambda hidden: hidden[:, -1:]
+    index = torch.tensor(_read_positions(study, batch, rows))
+    return {}, lambda hidden: _at(hidden, index)
+
+
+def _at(values: Tensor, index: Tensor) -> Tensor:
+    """Return the positions `index` ``(rows, kept)`` of `values`."""
+    return values[torch.arange(len(values), device=values.device)[:, None], index.to(values.device)]
+
+
+def _is_flush(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> bool:
+    """Return True if every row ends at the last position of the batch."""
+    return batch.width > 0 and all(
+        start + length + _added(study, unit) == batch.width
+        for start, length, (_, unit) in zip(batch.starts, batch.lengths, rows, strict=True)
+    )
+
+
 def last_logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
     """Return the extra arguments and the function from an output to the logits ``(rows, vocabulary)`` that are read."""
     extra, logits_of = _logits(study, batch, rows)
@@ -52,12 +93,8 @@ def last_logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> 
 def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
     model, prepared = study.model, study.prepared
     kept = prepared.kept
-    flush = batch.width > 0 and all(
-        start + length + _added(study, unit) == batch.width
-        for start, length, (_, unit) in zip(batch.starts, batch.lengths, rows, strict=True)
-    )
-    if prepared.at == "last" and flush and model.is_causal:
-        cut = "logits_to_keep" in model.forward_names and not _sees_logits(study)
+    if prepared.at == "last" and _is_flush(study, batch, rows) and model.is_causal:
+        cut = "logits_to_keep" in model.forward_names and not sees_logits(study)
         extra = {"logits_to_keep": kept} if cut else {}
         return extra, lambda output: _found(output)[:, -kept:]
     if batch.width == 0:
@@ -68,13 +105,12 @@ def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tupl
         logits = _found(output)
         if logits.ndim == 2:
             return logits[:, None]
-        where = index.to(logits.device)
-        return logits[torch.arange(len(logits), device=logits.device)[:, None], where]
+        return _at(logits, index)
 
     return {}, gather
 
 
-def _sees_logits(study: Study) -> bool:
+def sees_logits(study: Study) -> bool:
     """Return True if a site may lie after the point where a model drops positions whose logits are not asked for."""
     known = study.model.architecture
     inside = "" if known is None else f"{known.layers}."

@@ -22,7 +22,7 @@ from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._draws import noise
 from ._hooks import HookBackend, call
 from ._study import Study
-from ._world import World, run_of
+from ._world import Run, World, run_of
 
 _Edit = Callable[[Tensor], Tensor]
 
@@ -76,6 +76,10 @@ class Reference:
             return float(prepared.reduce(output, units, None))
         logits = self._logits(output, world.run, unit)
         return float(prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference))
+
+    def logits(self, run: Run, unit: int) -> Tensor:
+        """Return the logits that are read in a plain run of one input, ``(vocabulary,)``."""
+        return self._logits(self._run(run, unit, []), run, unit)[0, -1]
 
     def activation(self, site: Site, run: str, unit: int) -> Tensor:
         """Return the activation at `site` in a plain run of one input: ``(k, features)``."""

@@ -8,13 +8,15 @@ from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from ..interventions import AbstractIntervention, Need
 from ..sites import Place, Site
 from ._activations import Activations
 from ._backend import AbstractBackend, Visit
 from ._inputs import Batch, Side, make_batch
-from ._reading import last_logits, reading
+from ._prefix import Prefixes, check_cache
+from ._reading import last_logits, readout
 from ._select import Selection, read, same_shape_groups, write
 from ._study import Placed, Study
 
@@ -76,8 +78,8 @@ def run_rows(
     visits = [Visit(place.path, place.io, _editor(found, batch)) for place, found in edits.items()]
     visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
-    extra, finish = reading(study, batch, [(row.run, row.unit) for row in rows], reference)
-    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, visits, finish)
+    extra, last, finish = readout(study, batch, [(row.run, row.unit) for row in rows], reference)
+    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
     return result
 
 
@@ -90,8 +92,15 @@ def capture_rows(
     *,
     references: Mapping[int, Tensor] | None = None,
     side: Side = "left",
+    prefixes: Prefixes | None = None,
 ) -> Tensor:
-    """Run `rows` plain, keep their activations at `sites`, and return their outcomes."""
+    """Run `rows` plain, keep their activations at `sites`, and return their outcomes.
+
+    Parameters
+    ----------
+    prefixes
+        Where keys and values are kept, for passes that begin in the middle of these inputs.
+    """
     batch = batch_of(study, rows, side)
     by_module: dict[tuple[str, str], list[Site]] = {}
     for site in sites:
@@ -103,8 +112,15 @@ def capture_rows(
     ]
     visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
-    extra, finish = reading(study, batch, [(row.run, row.unit) for row in rows], reference)
-    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, visits, finish)
+    lanes = [(row.run, row.unit) for row in rows]
+    extra, last, finish = readout(study, batch, lanes, reference)
+    if prefixes is not None:
+        cache = DynamicCache()
+        extra |= {"past_key_values": cache, "use_cache": True}
+    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
+    if prefixes is not None:
+        check_cache(cache, batch.width)
+        prefixes.keep(cache, lanes, batch.starts)
     return result
 
 

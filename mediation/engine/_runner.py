@@ -12,10 +12,11 @@ from torch import Tensor
 
 from .._errors import OutcomeError
 from ._activations import Activations, captures, needs_all_units
-from ._batching import halving, split
+from ._batching import Room, halving, split
 from ._check import check_consistency, check_sample, settle_self_patches
 from ._fanout import Group, fan_out_reason, groups_of, run_group
 from ._pieces import Pieces
+from ._prefix import Prefixes
 from ._progress import Progress
 from ._reference import Reference
 from ._rows import Row, capture_rows, reference_logits, run_rows
@@ -48,8 +49,9 @@ class Runner:
         self.plain: dict[tuple[str, int], float] = {}
         self.activations = Activations(study)
         self.references: dict[int, Tensor] | None = {} if study.prepared.uses_reference else None
-        self.tokens = pieces.adopted["tokens"]
-        self.prefixes: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.tokens = pieces.split["tokens"]
+        self.prefixes = Prefixes(study, execution.backend)
+        self.room = Room()
         self.report: dict[str, Any] = {
             "backend": execution.backend.name,
             "rows": 0,
@@ -63,7 +65,7 @@ class Runner:
 
     def run(self) -> None:
         """Run every chunk of units whose pieces are not all stored; read the others."""
-        n, size = len(self.study.pairs), self.pieces.adopted["units"]
+        n, size = len(self.study.pairs), self.pieces.split["units"]
         chunks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
         self._start()
         stored = [self._is_stored(chunk) for chunk in chunks]
@@ -76,6 +78,7 @@ class Runner:
                 self._read_plain(chunk)
             elif not whole:
                 self.activations.forget()
+                self.prefixes.forget()
                 self._plain(chunk)
             if position == 0:
                 self.report["consistency"] = self._consistency(chunk[:2])
@@ -104,6 +107,8 @@ class Runner:
 
     def _end(self) -> None:
         self.report |= self.pieces.report
+        if self.room.times:
+            self.report["out_of_memory"] = {"times": self.room.times, "tokens_that_fit": int(self.room.tokens)}
         self.progress.close()
 
     def _is_stored(self, chunk: Sequence[int]) -> bool:
@@ -179,6 +184,7 @@ class Runner:
                     self.activations,
                     references=self.references,
                     side=self.execution.padding_side,
+                    prefixes=self.prefixes if self.reason is None else None,
                 ),
             )
             self._fill_plain(run, batch, self.pieces.keep_plain(f"plain {run}", batch, outcomes))
@@ -239,10 +245,10 @@ class Runner:
             self.study,
             self.execution.backend,
             group,
-            self.placed,
             self.activations,
             references=self.references,
             prefixes=self.prefixes,
+            room=self.room,
         )
         return [outcomes[row] for row in rows]
 
@@ -257,7 +263,13 @@ class Runner:
     def _outcomes(self, batch: Sequence[Row], run: Any) -> list[float]:
         self.report["rows"] += len(batch)
         self.report["passes"] += 1
-        outcomes: Tensor = halving(run, batch, lambda a, b: torch.cat([a, b]))
+        outcomes: Tensor = halving(
+            run,
+            batch,
+            lambda a, b: torch.cat([a, b]),
+            size=lambda rows: len(rows) * max(map(self._width, rows)),
+            room=self.room,
+        )
         return [float(value) for value in outcomes.double().cpu()]
 
     def _fill(self, row: Row, value: float) -> None:

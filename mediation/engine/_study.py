@@ -15,6 +15,7 @@ from ..units import Encoding, Pairs, encode
 from ._draws import donor_units
 from ._first import first_run
 from ._hooks import Order
+from ._unembed import Unembedding
 from ._world import World, run_of
 
 Placed = tuple[tuple[Site, AbstractIntervention], ...]
@@ -33,6 +34,8 @@ class Study:
         Where each site is in the module tree.
     order
         When each side of each module is reached.
+    unembedding
+        Where the logits that the outcome asks for can be computed alone; None where they cannot.
     """
 
     model: Model
@@ -44,7 +47,12 @@ class Study:
     order: Order
     seed: int
     n_draws: int
+    unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
+
+    def with_unembedding(self, unembedding: Unembedding) -> Study:
+        """Return the study with an unembedding."""
+        return replace(self, unembedding=unembedding)
 
     def placed(self, world: World) -> Placed:
         """Return the sites and interventions of a world, in order of execution."""
@@ -119,7 +127,8 @@ def make_study(
     for world in expanded:
         _check_world(study, world)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
-    return replace(study, order=first_run(study, sorted(stops)))
+    order, unembedding = first_run(study, sorted(stops))
+    return replace(study, order=order, unembedding=unembedding)
 
 
 def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:

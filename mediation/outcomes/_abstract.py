@@ -80,6 +80,11 @@ class Prepared:
         ``(told, unit) -> bool``: True where the generation holds no answer that the rules find.
     cue
         Text that is put after the thought, before the logits are read.
+    asked
+        Token ids ``(units, k)`` whose logits, at the position that is read, are all that the outcome needs; None if it
+        needs others.
+    reduce_asked
+        ``(logits (rows, k), units) -> (rows,)``: the outcome from the logits of `asked` alone.
     """
 
     label: str
@@ -91,6 +96,8 @@ class Prepared:
     judge: Judge | None = None
     unparsed: Callable[[Told, int], bool] | None = None
     cue: str = ""
+    asked: Tensor | None = None
+    reduce_asked: Callable[[Tensor, Tensor], Tensor] | None = None
 
     @property
     def of_rollout(self) -> bool:

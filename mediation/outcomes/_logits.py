@@ -61,7 +61,11 @@ class LogitDiff(AbstractOutcome):
             return wide(last[rows, ids[0]]) - wide(last[rows, ids[1]])
 
         return Prepared(
-            label=f"logit({label_of(self.answer)}) - logit({label_of(self.foil)})", reduce=reduce, at=self.at
+            label=f"logit({label_of(self.answer)}) - logit({label_of(self.foil)})",
+            reduce=reduce,
+            at=self.at,
+            asked=targets.T,
+            reduce_asked=lambda logits, units: wide(logits[:, 0]) - wide(logits[:, 1]),
         )
 
 
@@ -114,7 +118,19 @@ class Accuracy(AbstractOutcome):
                 results.append((mine > others.max()).float())
             return torch.stack(results)
 
-        return Prepared(label=f"accuracy({label_of(self.answer)})", reduce=reduce, at=self.at)
+        label = f"accuracy({label_of(self.answer)})"
+        if sets is None:
+            return Prepared(label=label, reduce=reduce, at=self.at)
+        # As many columns in every unit: the last candidate of a shorter set is asked for several times.
+        most = max(map(len, sets))
+        asked = [[one, *others, *others[-1:] * (most - len(others))] for one, others in zip(answers, sets, strict=True)]
+        return Prepared(
+            label=label,
+            reduce=reduce,
+            at=self.at,
+            asked=torch.tensor(asked),
+            reduce_asked=lambda logits, units: (wide(logits[:, 0]) > wide(logits[:, 1:]).amax(1)).float(),
+        )
 
     def _sets(self, pairs: Pairs, model: Model, answers: list[int]) -> list[list[int]] | None:
         """Return, per unit, the candidates other than the answer."""
