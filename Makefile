@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench examples models worked check clean
+.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench speed examples models worked check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
@@ -63,6 +63,10 @@ docs: $(STAMP) ## the documentation, warnings are errors: docs/_build/html/index
 
 bench: $(STAMP) ## the benchmarks, with nothing else running (benchmarks/*.py)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" $(ARGS); done
+
+speed: $(STAMP) ## the tables and the figure of docs/speed.md, with nothing else running (about 15 minutes)
+	@$(BIN)/python benchmarks/sweep.py --out docs/speed $(ARGS)
+	@$(BIN)/python benchmarks/sweep_scaling.py --out docs/speed
 
 coverage-study: $(STAMP) ## simulate what intervals and tests promise, and write docs/inference/coverage.md (minutes to an hour)
 	@$(BIN)/python -m tests.statistical.study $(ARGS)

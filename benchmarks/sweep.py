@@ -1,6 +1,6 @@
 """How long a layer x position sweep takes, as ratios within one run: against other libraries and a bare matrix product.
 
-    python benchmarks/sweep.py [--tokens 14 61 256] [--units 1 8] [--repeats 5 3 1] [--layers-step 5 5 10]
+    python benchmarks/sweep.py [--tokens 14 61 256] [--units 1 8] [--repeats 5 3 1] [--layers-step 5 10 10]
         [--threads 2] [--clock cpu] [--arms NAME ...] [--out DIR] [--cuda] [--shape 7b]
 
 The residual stream of every layer is exchanged at three positions (a quarter in, half-way, last), and the logit
@@ -33,6 +33,8 @@ import argparse
 import csv
 import json
 import statistics as middle
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +92,7 @@ def measure(what: Case, arms: Sequence[Arm], *, repeats: int, step: int, args: a
     flops = what.flops(full) / len(full)
     kinds = {what.module.dtype, torch.bfloat16} if any(not arm.exact for arm in arms) else {what.module.dtype}
     for turn in range(repeats + 1):
-        first = turn % len(arms)
+        began, first = time.perf_counter(), turn % len(arms)
         for dtype in sorted(kinds, key=str) if turn else []:
             rate = bare_rate(str(what.module.device.type), dtype, Watch(CLOCKS[args.clock], args.cuda))
             found.floor.setdefault(str(dtype), []).append(flops / rate)
@@ -101,6 +103,8 @@ def measure(what: Case, arms: Sequence[Arm], *, repeats: int, step: int, args: a
             if turn:
                 found.seconds.setdefault(arm.name, []).append(arm.seconds(timed, len(full)))
                 found.last[arm.name] = timed
+        told = f"round {turn} of {repeats}" if turn else "once each"
+        print(f"{what.tokens} tokens, {told}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     return found
 
 
@@ -142,15 +146,16 @@ def rows(what: Case, arms: Sequence[Arm], found: Figures, apart: dict[str, float
     return table
 
 
-def half_in_widths(arms: Sequence[Arm], found: Figures) -> float | None:
-    """Return the largest change of an effect by half precision, in widths of its 95% t-interval in full precision."""
+def half_in_widths(arms: Sequence[Arm], found: Figures) -> dict[str, float] | None:
+    """Return how far half precision moves effects, in widths of their 95% t-intervals in full precision."""
     half = next((arm for arm in arms if not arm.exact), None)
     if half is None:
         return None
     full = found.last[_ours(arms, half.units).name].other["effects"]
     other = found.last[half.name].other["effects"]
-    shift = (other["estimate"] - full["estimate"]).abs() / (full["conf_high"] - full["conf_low"])
-    return float(shift.max())
+    width = full["conf_high"] - full["conf_low"]
+    shift = ((other["estimate"] - full["estimate"]).abs() / width)[width > 0]
+    return {"median": float(shift.median()), "most": float(shift.max())}
 
 
 def _ours(arms: Sequence[Arm], units: int) -> Arm:
@@ -200,6 +205,7 @@ def sweep(
     lines = [headed(args.units), *map(shown, table)]
     show(lines)
     many = _ours(arms, max(args.units))
+    half = half_in_widths(arms, found)
     took = statistics(found.last[many.name].other["units"], CLOCKS[args.clock])
     figures = {
         "tokens": tokens,
@@ -212,11 +218,12 @@ def sweep(
         "tolerance": tolerance,
         "rows": table,
         "statistics": {"seconds": took, "resamples": 9999, "units": many.units, "sites": len(full)},
-        "bfloat16_shift_in_widths": half_in_widths(arms, found),
+        "bfloat16_shift_in_widths": half,
     }
     print(f"Not counted: intervals and bands, {len(full)} sites, 9999 resamples of {many.units} units: {took:.2f} s.")
-    if figures["bfloat16_shift_in_widths"] is not None:
-        print(f"bfloat16 moves an effect by at most {figures['bfloat16_shift_in_widths']:.3f} of its interval's width.")
+    if half is not None:
+        told = f"{half['most']:.3f} of its interval's width at most, {half['median']:.3f} in the median"
+        print(f"bfloat16 moves an effect by {told} ({many.units} units).")
     if args.out is not None:
         with (args.out / f"sweep-{tokens}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)
@@ -250,7 +257,7 @@ def parsed() -> argparse.Namespace:
     if args.cuda and not torch.cuda.is_available():
         ask.error("--cuda: torch finds no CUDA device.")
     n = len(args.tokens)
-    usual = {14: (5, 5), 61: (3, 5), 256: (1, 10)}
+    usual = {14: (5, 5), 61: (3, 10), 256: (1, 10)}
     by_length = [usual.get(tokens, (3, 5)) for tokens in args.tokens]
     args.repeats = spread(args.repeats, n, "repeats") if args.repeats else [one for one, _ in by_length]
     args.layers_step = spread(args.layers_step, n, "layers-step") if args.layers_step else [two for _, two in by_length]

@@ -58,7 +58,7 @@ def cases(model: tuple[str, Any, Any], *, quick: bool) -> Iterator[tuple[str, in
     for units in some["units"]:
         yield "units", units, case(*model, tokens=FEW_TOKENS, units=units)
     for count in some["sites"]:
-        positions = tuple(sorted({math.ceil(TOKENS * (1 + i) / count) - 1 for i in range(count)}))
+        positions = tuple(math.floor(TOKENS * (i + 0.5) / count) for i in range(count))
         yield "sites", 1, case(*model, tokens=TOKENS, units=1, positions=positions)
 
 
