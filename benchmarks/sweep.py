@@ -249,13 +249,15 @@ def parsed() -> argparse.Namespace:
     ask.add_argument("--no-bfloat16", dest="bfloat16", action="store_false")
     ask.add_argument("--tolerance", type=float, help="largest difference of outcomes; by default by dtype")
     ask.add_argument("--threads", type=int, help="of torch; by default its own choice")
-    ask.add_argument("--clock", choices=tuple(CLOCKS), default="wall")
+    ask.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="cpu adds up the threads")
     ask.add_argument("--out", type=Path, help="folder for sweep.json and the tables")
     args = ask.parse_args()
     if args.cuda and (args.shape is None or args.clock != "wall"):
         ask.error("--cuda builds a model of random weights, so it needs --shape; and wall time.")
     if args.cuda and not torch.cuda.is_available():
         ask.error("--cuda: torch finds no CUDA device.")
+    if args.units[0] == args.units[1]:
+        ask.error(f"--units {args.units[0]} {args.units[1]}: two different numbers are needed.")
     n = len(args.tokens)
     usual = {14: (5, 5), 61: (3, 10), 256: (1, 10)}
     by_length = [usual.get(tokens, (3, 5)) for tokens in args.tokens]
