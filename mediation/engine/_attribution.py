@@ -119,7 +119,8 @@ def attribution_scores(
     if progress is not None:
         progress.start(len(todo), "scores")
     for batch in split(todo, scorer.width, tokens=tokens_with_gradients(study.model), rows=batch_size):
-        scored, outcomes = halving(scorer.run, batch, _join)
+        with torch.inference_mode(mode=False):
+            scored, outcomes = halving(scorer.run, batch, _join)
         here = [place[unit] for unit in batch]
         for index, one in enumerate(directions):
             values[one][:, here] = scored[:, index].T.numpy()

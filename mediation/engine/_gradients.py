@@ -84,7 +84,7 @@ def differentiate(
     visits = [] if put is None else [Visit(*put[0], lambda _: put[1])]  # type: ignore[arg-type]
     visits += [Visit(*stop, _keeper(kept, stop, slopes=slopes)) for stop in stops]  # type: ignore[arg-type]
     extra, finish = reading(study, batch, rows, _reference(study, rows, side))
-    with _hooked(study.model.module, visits), torch.inference_mode(mode=False), torch.set_grad_enabled(slopes):
+    with _hooked(study.model.module, visits), torch.set_grad_enabled(slopes):
         outcomes = finish(call(study.model.module, {**batch.inputs, **extra}))
     gradients = _gradients(study, outcomes, kept) if slopes else {}
     activations = {stop: tensor.detach() for stop, tensor in kept.items()}
@@ -103,9 +103,9 @@ def _gradients(study: Study, outcomes: Tensor, kept: Tensors) -> Tensors:
     label = study.prepared.label
     if not outcomes.requires_grad:
         raise OutcomeError(
-            f"The outcome {label} has no gradient, and attribution scores are made of it: small changes of the model's "
-            "output do not move it, as they do not move an accuracy. Screen by such as med.LogitDiff('answer', 'foil') "
-            "or med.LogProb('answer'), or patch every site."
+            f"The outcome {label} has no gradient at these sites, and attribution scores are made of it. Either small "
+            "changes of the output do not move it, as they do not move an accuracy, or it does not depend on the sites. "
+            "Screen by such as med.LogitDiff('answer', 'foil') or med.LogProb('answer'), or patch every site."
         )
     found = torch.autograd.grad(outcomes.sum(), list(kept.values()), allow_unused=True)
     given: Tensors = {}
