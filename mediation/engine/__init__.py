@@ -9,6 +9,7 @@ from ._backend import (
 )
 from ._choose import backend_for as backend_for
 from ._hooks import HookBackend as HookBackend
+from ._plan import PassCount as PassCount, SweepPlan as SweepPlan, plan_study as plan_study
 from ._progress import Progress as Progress, progress_for as progress_for
 from ._reference import Reference as Reference, ReferenceBackend as ReferenceBackend
 from ._run import Execution as Execution, Finished as Finished, run_study as run_study

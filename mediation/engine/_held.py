@@ -26,7 +26,7 @@ def held_bytes(study: Study, schedule: Schedule) -> int:
         most = max(
             most, sum(_numbers(study, cost, sites, run, unit) for run, sites in wanted.items() for unit in units)
         )
-    logits = n * cost.vocabulary if cost is not None and study.prepared.uses_reference else 0
+    logits = min(n, size) * cost.vocabulary if cost is not None and study.prepared.uses_reference else 0
     return each * (most + logits)
 
 

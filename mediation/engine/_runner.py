@@ -79,6 +79,8 @@ class Runner:
             elif not whole:
                 self.activations.forget()
                 self.prefixes.forget()
+                if self.references is not None:
+                    self.references.clear()
                 self._plain(chunk)
             if position == 0:
                 self.report["consistency"] = self._consistency(chunk[:2])

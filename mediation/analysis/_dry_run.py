@@ -1,0 +1,60 @@
+"""Asking for the plan of a question instead of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+from .._checks import shown
+from .._errors import DesignError
+from ..engine import Execution, SweepPlan, plan_study
+from ..engine._study import Study
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """Makes plans.
+
+    Attributes
+    ----------
+    calibrate
+        Time a few small passes.
+    """
+
+    calibrate: bool
+
+    def of(self, study: Study, execution: Execution, asked: int) -> SweepPlan:
+        """Return the plan of a study; `asked` is the number of its worlds before equal ones were joined."""
+        return plan_study(study, execution, asked=asked, calibrate=self.calibrate)
+
+
+def dry_run_of(
+    dry_run: object, options: dict[str, Any], question: Callable[..., Any], *, thought: bool, screened: bool = False
+) -> DryRun | None:
+    """Return what makes the plan, if it is asked for; takes ``calibrate`` out of `options`.
+
+    Raises
+    ------
+    DesignError
+        If `dry_run` or ``calibrate`` is neither True nor False, or the question has no plan.
+    """
+    if not isinstance(dry_run, bool):
+        raise DesignError(f"dry_run = {shown(dry_run)}: True (return the plan, run nothing) or False is needed.")
+    if not dry_run:
+        return None
+    calibrate = options.pop("calibrate", True)
+    if not isinstance(calibrate, bool):
+        raise DesignError(f"calibrate = {shown(calibrate)}: True (time a few small passes) or False is needed.")
+    if thought:
+        raise DesignError(
+            f"{question.__name__}(dry_run=True) plans forward passes, and a thought is decoded: how long it gets is not "
+            "known before. Run it on a few pairs, and look at provenance['plan'] of the result."
+        )
+    if screened:
+        raise DesignError(
+            "screen= picks its sites by scores that have to be computed, so there is no plan of it before. Leave screen "
+            "out for the plan of all sites; a screened sweep patches as many of them as you ask for."
+        )
+    return DryRun(calibrate)
