@@ -28,7 +28,7 @@ from ._trial import trial
 
 # Families in which the tests compare this path with one forward pass per world. Others are tried first.
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt")
-FAMILIES_OF_EXPERTS = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
+FAMILIES_OF_EXPERTS = ("mixtral", "qwen2_moe", "qwen3_moe")
 
 
 def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:

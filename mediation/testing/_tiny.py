@@ -20,6 +20,7 @@ _SIZES = {
 }
 _SPECIAL = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 _LLAMA = {**_SIZES, **_SPECIAL, "num_key_value_heads": 2}
+_EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "decoder_sparse_step": 1}
 _GPT2 = {"vocab_size": 512, "n_embd": 16, "n_head": 4, "n_positions": 128, "bos_token_id": 1, "eos_token_id": 2}
 _OPT = {
     **_SPECIAL,
@@ -44,6 +45,9 @@ _FAMILIES: dict[str, tuple[str, str, str, dict[str, int]]] = {
     "gpt2": ("GPT2LMHeadModel", "GPT2Config", "n_layer", _GPT2),
     "gpt_neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "opt": ("OPTForCausalLM", "OPTConfig", "num_hidden_layers", _OPT),
+    "mixtral": ("MixtralForCausalLM", "MixtralConfig", "num_hidden_layers", {**_LLAMA, "num_local_experts": 4}),
+    "qwen2_moe": ("Qwen2MoeForCausalLM", "Qwen2MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS}),
+    "qwen3_moe": ("Qwen3MoeForCausalLM", "Qwen3MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS, "head_dim": 4}),
     "bert": ("BertForMaskedLM", "BertConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "distilbert": ("DistilBertForMaskedLM", "DistilBertConfig", "n_layers", _DISTILBERT),
