@@ -6,6 +6,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -46,9 +48,10 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Execution": {
             "backend": "backend",
-            "batch_size": "batch_size; the token budget that replaces None is adopted",
+            "batch_size": "batch_size; the tokens in a pass that replace None are kept with the run",
             "padding_side": "padding_side",
             "fan_out": "fan_out",
+            "precision": "passes run on a copy of that type: model.dtype, model.weights",
         },
         "World": {"run": "in worlds", "assignment": "in worlds"},
         "Pairs": {
@@ -71,6 +74,8 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "continuation": "outcome.continuation",
             "raw": "outcome.reads",
             "uses_reference": "outcome.reads",
+            "asked": "outcome.reads",
+            "reduce_asked": "outcome.reads",
         },
         "Model": {
             "module": "model.class, model.structure, model.weights, model.config.*, model.dtype, model.device",
@@ -86,11 +91,13 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "pairs": "its fields are classed below",
             "places": "follow from sites and model",
             "order": "follows from sites and model",
+            "unembedding": "follows from model and outcome",
             "_donors": "a cache; where donors are drawn at random their units are in donors",
         },
         "Execution": {
             "checks": "cells that are computed once more, not values",
             "out": "where values are kept",
+            "recheck": "cells that are computed once more, not values",
         },
         "World": {},
         "Pairs": {
@@ -210,7 +217,8 @@ def _unit(one: Encoded) -> str:
 
 def _outcome(study: Study) -> Identity:
     prepared = study.prepared
-    reads = (prepared.reduce, prepared.raw, prepared.uses_reference)
+    named = ("label", "at", "continuation", *NOT_IN_IDENTITY["Prepared"])
+    reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
     return {
         "outcome": prepared.label,
         "outcome.at": str(prepared.at),
@@ -238,6 +246,7 @@ def _version(library: str) -> str | None:
         return None
 
 
+@cache
 def _sources() -> str:
     """Return a digest of the package's code that numbers go through: versions do not tell edits apart."""
     package, state = Path(__file__).parents[1], hashlib.sha256()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -20,45 +19,47 @@ if TYPE_CHECKING:
     from ._run import Execution
 
 
-@contextmanager
-def opened(study: Study, execution: Execution, adopted: dict[str, int]) -> Iterator[Pieces]:
-    """Give the pieces of a study; with ``out=`` its folder is this process's until the context ends.
+@final
+class Pieces:
+    """What is stored of a run; a context in which the folder of ``out=`` is this process's.
 
     Parameters
     ----------
-    adopted
-        What the machine would choose and numbers depend on to the bit, such as the tokens in a pass. A stored run is
-        continued with what it began with.
+    study, execution
+        What is run, and how.
+    split
+        What the machine would choose and numbers depend on to the bit, such as the tokens in a pass.
+
+    Attributes
+    ----------
+    split
+        What the run began with, which a stored run keeps.
 
     Raises
     ------
     DesignError, DataError, BackendError
         If the folder cannot be used; see `Store`.
     """
-    if execution.out is None:
-        yield Pieces(study, None, adopted)
-        return
-    machine = machine_of(study)
-    values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
-    with Store(execution.out, identity_of(study, execution), adopted=adopted, machine=machine, values=values) as store:
-        _warn_of_other(machine, store)
-        yield Pieces(study, store, store.adopted)
 
-
-@final
-class Pieces:
-    """What is stored of a run, and what is not yet.
-
-    Attributes
-    ----------
-    adopted
-        How the run is split into passes.
-    """
-
-    def __init__(self, study: Study, store: Store | None, adopted: dict[str, int]) -> None:
-        self._study, self._store, self.adopted = study, store, adopted
+    def __init__(self, study: Study, execution: Execution, split: dict[str, int]) -> None:
+        self._study, self.split = study, split
         self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
         self._worst = 0.0
+        self._store: Store | None = None
+        if execution.out is not None:
+            machine = machine_of(study)
+            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+            identity = identity_of(study, execution)
+            self._store = Store(execution.out, identity, split=split, machine=machine, values=values)
+            self.split = self._store.split
+            _warn_of_other(machine, self._store)
+
+    def __enter__(self) -> Pieces:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._store is not None:
+            self._store.close()
 
     @property
     def report(self) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from ._backend import AbstractBackend
-from ._batching import tokens_per_pass
+from ._batching import tokens_for
 from ._inputs import Side
-from ._pieces import opened
+from ._pieces import Pieces
+from ._precision import in_precision
 from ._progress import Progress
 from ._reference import ReferenceBackend
 from ._runner import Runner, units_at_a_time
@@ -40,6 +41,11 @@ class Execution:
         How many cells are recomputed by the naive path.
     out
         Folder that keeps finished pieces, so that a run can be continued; None keeps nothing.
+    precision
+        Type in which passes are run, on a copy of the model: "bfloat16"; None for the model's own. The one option
+        here that changes numbers, by rounding.
+    recheck
+        How many cells of a run in half precision are recomputed in float32; None is 32 with `precision`, else none.
     """
 
     backend: AbstractBackend
@@ -48,6 +54,8 @@ class Execution:
     fan_out: bool = True
     checks: int = 3
     out: Path | None = None
+    precision: str | None = None
+    recheck: int | None = None
 
     def part(self, index: int) -> Execution:
         """Return how one of several studies of a question is run: each keeps its pieces in a folder of its own."""
@@ -89,11 +97,12 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     DesignError, DataError, BackendError
         If the folder ``execution.out`` holds something else, is in use, or cannot be written.
     """
-    size = {"tokens": tokens_per_pass(study.model), "units": units_at_a_time(study)}
-    with torch.no_grad(), opened(study, execution, size) as pieces:
+    asked, study = study, in_precision(study, execution.precision)
+    size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
+    with torch.no_grad(), Pieces(study, execution, size) as pieces:
         runner = Runner(study, execution, progress, pieces)
         if isinstance(execution.backend, ReferenceBackend):
             runner.run_naively()
         else:
             runner.run()
-    return Finished(study, runner.values, runner.report)
+    return Finished(asked, runner.values, runner.report)

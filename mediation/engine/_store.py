@@ -68,8 +68,8 @@ class Store:
         Made if it is not there.
     identity
         Of the study that is asked.
-    adopted
-        What the machine at hand would choose; `adopted` holds what was chosen when the run began.
+    split
+        How the machine at hand would split the run; the attribute holds how it was split when it began.
     machine
         What can change the last bits.
     values
@@ -97,7 +97,7 @@ class Store:
         folder: Path,
         identity: Identity,
         *,
-        adopted: Mapping[str, int],
+        split: Mapping[str, int],
         machine: Mapping[str, str],
         values: int = 0,
     ) -> None:
@@ -110,8 +110,8 @@ class Store:
             raise self._failed(error) from error
         try:
             _take(self._lock, folder)
-            stored = self._study(identity, adopted, machine)
-            self.adopted: dict[str, int] = stored["adopted"]
+            stored = self._study(identity, split, machine)
+            self.split: dict[str, int] = stored["split"]
             self.machine: dict[str, str] = stored["machine"]
             self._log = os.open(folder / PIECES, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self._end = self._read()
@@ -181,7 +181,7 @@ class Store:
         os.ftruncate(self._log, end)
         return end
 
-    def _study(self, identity: Identity, adopted: Mapping[str, int], machine: Mapping[str, str]) -> dict[str, Any]:
+    def _study(self, identity: Identity, split: Mapping[str, int], machine: Mapping[str, str]) -> dict[str, Any]:
         """Return the account of the stored study, made now if there is none."""
         path = self.folder / STUDY
         for left in self.folder.glob(f"{STUDY}.*.tmp"):
@@ -199,7 +199,7 @@ class Store:
         account = {
             "about": "a run of mediation that can be continued; see docs/resuming.md",
             "digest": digest_of(identity),
-            "adopted": dict(adopted),
+            "split": dict(split),
             "machine": dict(machine),
             "identity": identity,
         }
@@ -250,7 +250,7 @@ def _write(path: Path, raw: bytes) -> None:
 def _account(path: Path) -> dict[str, Any]:
     try:
         account: dict[str, Any] = json.loads(path.read_bytes())
-        parts = [account[name] for name in ("identity", "adopted", "machine")]
+        parts = [account[name] for name in ("identity", "split", "machine")]
         digest = account["digest"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
