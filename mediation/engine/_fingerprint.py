@@ -73,7 +73,10 @@ def weights_digest(module: nn.Module) -> str:
     named = {**dict(module.named_buffers()), **module.state_dict()}
     for name, value in sorted(named.items()):
         state.update(f"|{name}|".encode())
-        state.update(_raw(value) if isinstance(value, Tensor) else repr(value).encode())
+        if isinstance(value, Tensor):
+            _add_tensor(state, value)
+        else:
+            state.update(repr(value).encode())
     return state.hexdigest()[:32]
 
 
@@ -92,11 +95,11 @@ def structure_digest(module: nn.Module) -> str:
     return state.hexdigest()[:32]
 
 
-def _raw(tensor: Tensor) -> bytes:
-    head = f"{tensor.dtype}|{tuple(tensor.shape)}|".encode()
-    if tensor.device.type == "meta" or not tensor.numel():
-        return head
-    return head + tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+def _add_tensor(state: hashlib._Hash, tensor: Tensor) -> None:
+    """Add type, shape and bytes of a tensor, without a copy of what is on the CPU."""
+    state.update(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+    if tensor.device.type != "meta" and tensor.numel():
+        state.update(tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def _is_library(module: str) -> bool:
@@ -238,7 +241,7 @@ class _Digest:
 
 
 _FEEDS: tuple[tuple[Any, Callable[[_Digest, Any], None]], ...] = (
-    (Tensor, lambda digest, value: digest.state.update(_raw(value))),
+    (Tensor, lambda digest, value: _add_tensor(digest.state, value)),
     (Prompt, lambda digest, value: digest.state.update(value.digest())),
     (Model, lambda digest, value: digest.feed(value.module)),
     (Assignment, lambda digest, value: digest._set(value.entries)),

@@ -135,7 +135,7 @@ def identity_of(study: Study, execution: Execution) -> Identity:
     found: Identity = {
         "format": IDENTITY_VERSION,
         **_model(study.model),
-        "worlds": [f"{world} #{fingerprint(world, f'world {world}')[:12]}" for world in study.worlds],
+        "worlds": _worlds(study),
         **_inputs(study),
         **_outcome(study),
         "seed": study.seed if random else None,
@@ -197,6 +197,21 @@ def _model(model: Model) -> Identity:
 
 def _plain(value: object) -> Any:
     return json.loads(json.dumps(value, default=str, sort_keys=True))
+
+
+def _worlds(study: Study) -> list[str]:
+    """Return each world as it prints, and a digest: long tensors and a user's source do not print."""
+    known: dict[object, str] = {}
+    found = []
+    for world in study.worlds:
+        entries = []
+        for site, what in world.assignment.placed() if world.assignment is not None else ():
+            if what not in known:
+                known[what] = fingerprint(what, f"world {world}")
+            entries.append(f"{[getattr(site, one.name) for one in fields(site)]} {known[what]}")
+        digest = hashlib.sha256(repr((world.run, sorted(entries))).encode()).hexdigest()
+        found.append(f"{world} #{digest[:12]}")
+    return found
 
 
 def _inputs(study: Study) -> Identity:
