@@ -105,9 +105,9 @@ def attribution(
     bar, what = progress_for(progress), Interchange() if donor is None else donor
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    worlds = [World(run, what.at(sites)) for run in ("base", "source") for sites in mediators.values()]
+    worlds = [World("base", what.at(sites)) for sites in mediators.values()]
     study = make_study(loaded, pairs, worlds, outcome, seed=0, encoding=encoding)
-    sites = [study.placed(expand_world(world, loaded, encoding))[0][0] for world in worlds[: len(mediators)]]
+    sites = [study.placed(expand_world(world, loaded, encoding))[0][0] for world in worlds]
     scores = attribution_scores(study, sites, what, steps=steps, side=padding_side, batch_size=batch_size, progress=bar)
     bar.close()
     info = pd.DataFrame([(name, *_site_info(one)) for name, one in mediators.items()], columns=["site", *_INFO])

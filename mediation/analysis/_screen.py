@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -28,7 +29,7 @@ from ..estimands import AbstractEstimand
 from ..inference import screening_report
 from ..interventions import AbstractIntervention, Interchange, Swap
 from ..outcomes import AbstractOutcome
-from ..sites import Joint, ThoughtSite
+from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
@@ -92,6 +93,8 @@ class Picked:
         Sites to report, the strongest first, and sites that are run to judge the screen.
     strength
         Largest |mean score| of every site.
+    null
+        How many other sites cannot matter: base and source read the same up to there.
     screened
         Units that screened.
     report
@@ -103,6 +106,7 @@ class Picked:
     chosen: tuple[int, ...]
     sample: tuple[int, ...]
     strength: NDArray[np.float64]
+    null: int
     scores: Scores
     screened: tuple[int, ...]
     report: tuple[int, ...] | None
@@ -158,7 +162,7 @@ def check_scored(mediator: object, donor: object, what: str) -> None:
     elif isinstance(donor, Swap):
         why = f"{donor!r} puts in another unit's activation, and scores are of the unit's own. Leave donor out"
     if why:
-        raise DesignError(f"{what}: attribution scores rank the sites of a sweep, and {why}.")
+        raise DesignError(f"{what}: scores rank the sites of a sweep, and {why}.")
 
 
 def pick(
@@ -187,9 +191,10 @@ def pick(
     _check_size(screen, names, directions, wanted)
     screened, report = _split(study.pairs, screen, study.seed)
     first = [expand_world(worlds[name][directions[0]], study.model, study.encoding) for name in names]
+    sites = [study.placed(world)[0][0] for world in first]
     scores = attribution_scores(
         study,
-        [study.placed(world)[0][0] for world in first],
+        sites,
         Interchange() if donor is None else donor,
         units=screened,
         directions=directions,
@@ -201,10 +206,13 @@ def pick(
     weights = None if study.pairs.weight is None else study.pairs.weight[list(screened)]
     strength = _strongest([np.average(one, axis=1, weights=weights) for one in scores.values.values()])
     order = [int(index) for index in np.argsort(-strength, kind="stable")]
-    chosen, rest = order[: screen.k], sorted(order[screen.k :])
+    chosen, others = order[: screen.k], sorted(order[screen.k :])
+    same = _shared_tokens(study)
+    rest = [index for index in others if not _cannot_matter(study, sites[index], same)]
     rng = np.random.default_rng([study.seed, 0x5C2EE])
     sample = sorted(int(index) for index in rng.choice(rest, min(screen.sample, len(rest)), replace=False))
-    return Picked(screen, worlds, tuple(chosen), tuple(sample), strength, scores, tuple(screened), report)
+    null = len(others) - len(rest)
+    return Picked(screen, worlds, tuple(chosen), tuple(sample), strength, null, scores, tuple(screened), report)
 
 
 def narrowed(study: Study, worlds: Sequence[World]) -> Study:
@@ -214,7 +222,9 @@ def narrowed(study: Study, worlds: Sequence[World]) -> Study:
     return replace(study, worlds=kept, places={site: at for site, at in study.places.items() if site in sites})
 
 
-def screening(picked: Picked, finished: Finished, confidence_level: float) -> dict[str, Any]:
+def screening(
+    picked: Picked, finished: Finished, confidence_level: float, how: Execution | None = None
+) -> dict[str, Any]:
     """Return what a result keeps of its screen, as plain data.
 
     Raises
@@ -225,13 +235,14 @@ def screening(picked: Picked, finished: Finished, confidence_level: float) -> di
     screen, names = picked.screen, picked.names
     patched = (*picked.chosen, *picked.sample)
     exact = {index: _exact(picked, finished, picked.everything[names[index]]) for index in patched}
-    if picked.report is None:
+    half = how is not None and how.precision is not None  # then scores are of the model as it was loaded
+    if picked.report is None and not half:
         _check_plain(picked, finished)
     told = screening_report(
         np.array([exact[index] for index in picked.chosen]),
         picked.strength[list(picked.sample)],
         np.array([exact[index] for index in picked.sample]),
-        rest=len(names) - len(picked.chosen),
+        rest=len(names) - len(picked.chosen) - picked.null,
         confidence_level=confidence_level,
         seed=finished.study.seed,
     )
@@ -247,6 +258,7 @@ def screening(picked: Picked, finished: Finished, confidence_level: float) -> di
     return {
         "k": screen.k,
         "sites": len(names),
+        "null": picked.null,
         "steps": screen.steps,
         "by": [INDIRECT[one] for one in picked.scores.values],
         "passes": picked.scores.passes,
@@ -269,9 +281,10 @@ def _check_size(
             "nothing to leave out. Leave screen out, or give more sites, such as med.residual(at='each')."
         )
     if not directions:
-        keys = ", ".join(one.key for one in wanted)
+        keys = ", ".join(repr(one.key) for one in wanted)
         raise DesignError(
-            f"screen ranks sites by their indirect effects, and estimands = {keys} has none. Ask for 'pnie' or 'tnie'."
+            f"screen ranks sites by what putting in the other input's mediator does, and nothing is put in for {keys} "
+            "alone. Ask for 'pnie' or 'tnie', or leave screen out."
         )
 
 
@@ -293,6 +306,28 @@ def _split(pairs: Pairs, screen: Screen, seed: int) -> tuple[list[int], tuple[in
             f"{what}."
         )
     return found, tuple(rest)
+
+
+def _shared_tokens(study: Study) -> list[int]:
+    """Return, for each unit, how many tokens a causal model reads before base and source differ; 0 if it is unknown."""
+    found = []
+    for unit in range(len(study.pairs)):
+        base, source = (study.encoding.of(run, unit) for run in ("base", "source"))
+        if base.ids is None or source.ids is None or not study.model.is_causal or base.features or source.features:
+            found.append(0)
+            continue
+        both = zip(base.ids.tolist(), source.ids.tolist(), strict=False)
+        found.append(sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both)))
+    return found
+
+
+def _cannot_matter(study: Study, site: Site, same: Sequence[int]) -> bool:
+    """Return True if a site lies, in every unit, before the first token in which base and source differ."""
+    for unit, shared in enumerate(same):
+        there, other = (study.positions(site, run, unit) for run in ("base", "source"))
+        if not there or there != other or max(there) >= shared:
+            return False
+    return True
 
 
 def _run(direction: Direction) -> Any:

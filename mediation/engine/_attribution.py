@@ -112,7 +112,8 @@ def attribution_scores(
     """
     scorer = _Scorer(study, tuple(sites), what, tuple(directions), steps, side)
     todo = list(range(len(study.pairs))) if units is None else list(units)
-    scorer.check(todo)
+    with torch.inference_mode(mode=False):
+        scorer.check(todo)
     values = {one: np.empty((len(sites), len(todo))) for one in directions}
     plain = {run: np.empty(len(todo)) for run in ("base", "source")}
     place = {unit: at for at, unit in enumerate(todo)}
@@ -147,6 +148,7 @@ class _Scorer:
     ) -> None:
         self.study, self.sites, self.what, self.directions = study, sites, what, directions
         self.steps, self.side, self.passes = steps, side, 0
+        self.found: dict[tuple[int, str, int], tuple[int, ...] | None] = {}
         self.at: dict[Place, list[int]] = {}
         for index, site in enumerate(sites):
             self.at.setdefault(study.places[site], []).append(index)
@@ -161,13 +163,19 @@ class _Scorer:
         return added + max((self.study.encoding.of(run, unit).length or 1) for run in ("base", "source"))
 
     def check(self, units: Sequence[int]) -> None:
+        """Raise an error for what cannot be scored; the first unit runs once, to see that there are gradients."""
+        self._check_ends(units)
+        self._plain(_RUNS[self.directions[0]][0], units[:1], slopes=True)
+        self.passes = 0
+
+    def _check_ends(self, units: Sequence[int]) -> None:
         """Raise DesignError if there is no line between the inputs of a unit, or no slope at its end."""
         if self.steps is None:
             if self.study.prepared.uses_reference and "y01" in self.directions:
                 raise DesignError(
                     f"The outcome {self.study.prepared.label} is smallest where it compares the base run with itself, "
                     "so its gradient there is 0 and ranks nothing. Average gradients along the way to the source: "
-                    "steps=5."
+                    "steps=5, or med.Screen(k, steps=5)."
                 )
             return
         for unit in units:
@@ -194,6 +202,7 @@ class _Scorer:
 
     def run(self, units: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return scores ``(units, directions, sites)`` and plain outcomes ``(units, 2)``."""
+        self.found.clear()
         sloped = {_RUNS[one][0] for one in self.directions} if self.steps is None else set()
         plain = {run: self._plain(run, units, slopes=run in sloped) for run in ("base", "source")}
         along = None if self.steps is None else self._along(plain["base"], plain["source"], units, self.steps)
@@ -229,6 +238,13 @@ class _Scorer:
             total = {stop: weight * one + (total[stop] if total else 0) for stop, one in found.items()}
         return total
 
+    def _positions(self, site: int, run: str, unit: int) -> tuple[int, ...] | None:
+        """Return the positions of a site; both directions ask."""
+        key = (site, run, unit)
+        if key not in self.found:
+            self.found[key] = self.study.positions(self.sites[site], run, unit)
+        return self.found[key]
+
     def _scored(
         self,
         units: Sequence[int],
@@ -247,9 +263,7 @@ class _Scorer:
         own, other = plain
         for place, members in self.at.items():
             cells = [(row, site) for site in members for row in range(len(units))]
-            mine, theirs = (
-                [self.study.positions(self.sites[site], run, units[row]) for row, site in cells] for run in runs
-            )
+            mine, theirs = ([self._positions(site, run, units[row]) for row, site in cells] for run in runs)
             lengths = own.batch.lengths if place.io == "pattern" else (0,) * len(units)
             keys = [(None if at is None else len(at), lengths[row]) for at, (row, _) in zip(mine, cells, strict=True)]
             stop = (place.path, place.io)

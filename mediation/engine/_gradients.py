@@ -104,8 +104,8 @@ def _gradients(study: Study, outcomes: Tensor, kept: Tensors) -> Tensors:
     if not outcomes.requires_grad:
         raise OutcomeError(
             f"The outcome {label} has no gradient at these sites, and attribution scores are made of it. Either small "
-            "changes of the output do not move it, as they do not move an accuracy, or it does not depend on the sites. "
-            "Screen by such as med.LogitDiff('answer', 'foil') or med.LogProb('answer'), or patch every site."
+            "changes of the output do not move it, as with an accuracy, or it does not depend on the sites. Screen by "
+            "such as med.LogitDiff('answer', 'foil') or med.LogProb('answer'), or patch every site."
         )
     found = torch.autograd.grad(outcomes.sum(), list(kept.values()), allow_unused=True)
     given: Tensors = {}

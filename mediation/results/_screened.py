@@ -23,7 +23,7 @@ UNCHOSEN = ("te",)  # the same at every site, whichever are chosen
 
 
 def screened_tests(provenance: Mapping[str, Any]) -> int:
-    """Return how many sites the reported ones were chosen among by the same units; 0 where none were.
+    """Return how many sites that can matter the reported ones were chosen among by the same units; 0 where none were.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def screened_tests(provenance: Mapping[str, Any]) -> int:
     (90, 0)
     """
     screen = section(provenance, "screen")
-    return int(screen["sites"]) if screen.get("units") == "the same" else 0
+    return int(screen["sites"]) - int(screen.get("null", 0)) if screen.get("units") == "the same" else 0
 
 
 def for_all_sites(table: pd.DataFrame, provenance: Mapping[str, Any]) -> pd.DataFrame:
@@ -39,8 +39,8 @@ def for_all_sites(table: pd.DataFrame, provenance: Mapping[str, Any]) -> pd.Data
 
     Each band becomes the wider, at each end, of what it was and of estimate +- t se, with t the upper alpha / (2 N)
     quantile of Student's t with J - 1 degrees of freedom (Bonferroni for N sites and J clusters); each `p_adjusted`
-    becomes the larger of what it was and N times the p-value of that t, at most 1. Nothing changes where other units
-    screened, and for the total effect.
+    becomes the larger of what it was and N times the p-value of that t, at most 1. Sites that cannot matter do not
+    count in N. Nothing changes where other units screened, and for the total effect.
     """
     tests = screened_tests(provenance)
     if not tests:
@@ -76,19 +76,22 @@ def screen_notes(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     how = f"integrated gradients in {screen['steps']} steps" if screen.get("steps") else "first order"
     who = "by these same units" if screened_tests(provenance) else f"by {int(screen['n_units']):,} other units"
     first = f"Screened: {k:,} of {sites:,} sites were patched, those of the largest |attribution score| ({how}), {who}."
-    return first, _missed(screen, k)
+    null = int(screen.get("null", 0))
+    if null:
+        first += f" {null:,} others lie before the first token that differs: their effects are 0."
+    return (first, _missed(screen, k)) if screen["rest"] else (first,)
 
 
 def _missed(screen: Mapping[str, Any], k: int) -> str:
     drawn, rest, level = len(screen["sample"]["site"]), int(screen["rest"]), 100 * float(screen["confidence_level"])
     if not drawn:
-        return f"None of the {rest:,} other sites was patched: what the screen missed is not known."
+        return f"None of the {rest:,} left was patched: what the screen missed is not known."
     stronger, most = int(screen["stronger"]), int(screen["at_most"])
     weakest = print_row(float(screen["weakest"]), np.nan, np.nan, np.nan).estimate
     who = (
-        f"Of the {rest:,} others, {drawn} drawn at random were patched too"
+        f"Of the {rest:,} left, {drawn} drawn at random were patched too"
         if drawn < rest
-        else (f"All {rest:,} others were patched too, for comparison")
+        else (f"All {rest:,} left were patched too, for comparison")
     )
     exceed = f"{stronger} of them exceed{'s' if stronger == 1 else ''} the weakest of the {k:,} ({weakest})"
     bound = f", so at most {most:,} of the {rest:,} do ({level:g}%)" if drawn < rest else ""

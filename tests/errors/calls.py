@@ -13,6 +13,7 @@ from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
 from tests.errors.wrong_probing import PROBING
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
 from tests.errors.wrong_results import FRAMES, PLOTS, RESULTS, WARNINGS
+from tests.errors.wrong_screens import SCREENS
 from tests.errors.wrong_specification import SPECIFICATION
 from tests.errors.wrong_thoughts import THOUGHTS
 
@@ -37,6 +38,7 @@ ERRORS = {
         "power": POWER,
         "specification": SPECIFICATION,
         "interactions": INTERACTIONS,
+        "screens": SCREENS,
         "thoughts": THOUGHTS,
         "probing": PROBING,
         "datasets": DATASETS,
