@@ -60,6 +60,8 @@ from sweeps import (
     statistics,
 )
 
+import mediation as med
+
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8, torch.bfloat16: 0.25, torch.float16: 0.05}
 
 
@@ -86,25 +88,39 @@ def arms_of(what: Case, args: argparse.Namespace) -> list[Arm]:
     return [arm for arm in arms if arm.name.startswith(tuple(wanted))]
 
 
+def once_each(what: Case, arms: Sequence[Arm], args: argparse.Namespace) -> list[Arm]:
+    """Do one site by every arm, which is not counted, and return the arms that can be measured."""
+    able = []
+    for arm in arms:
+        first = arm.units == min(args.units) or not arm.name.startswith("mediation") or not arm.exact
+        try:
+            if first:  # the others run the same code on more units
+                arm.run(what.sites(what.layers)[-1:], Watch(CLOCKS[args.clock], args.cuda))
+        except med.BackendError as error:
+            if arm.exact:
+                raise
+            print(f"{arm.name} is left out: {error}")
+            continue
+        able.append(arm)
+    return able
+
+
 def measure(what: Case, arms: Sequence[Arm], *, repeats: int, step: int, args: argparse.Namespace) -> Figures:
-    """Return what every arm took in every round, after one site each that is not counted."""
+    """Return what every arm took in every round."""
     found, sites, full = Figures(), what.sites(step), what.sites()
     flops = what.flops(full) / len(full)
     kinds = {what.module.dtype, torch.bfloat16} if any(not arm.exact for arm in arms) else {what.module.dtype}
-    for turn in range(repeats + 1):
+    for turn in range(1, repeats + 1):
         began, first = time.perf_counter(), turn % len(arms)
-        for dtype in sorted(kinds, key=str) if turn else []:
+        for dtype in sorted(kinds, key=str):
             rate = bare_rate(str(what.module.device.type), dtype, Watch(CLOCKS[args.clock], args.cuda))
             found.floor.setdefault(str(dtype), []).append(flops / rate)
         for arm in [*arms[first:], *arms[:first]]:
-            if not turn and arm.units == max(args.units) and "mediation" in arm.name and arm.exact:
-                continue  # the same code as with fewer units
-            timed = arm.run(sites if turn else what.sites(what.layers)[-1:], Watch(CLOCKS[args.clock], args.cuda))
-            if turn:
-                found.seconds.setdefault(arm.name, []).append(arm.seconds(timed, len(full)))
-                found.last[arm.name] = timed
-        told = f"round {turn} of {repeats}" if turn else "once each"
-        print(f"{what.tokens} tokens, {told}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            timed = arm.run(sites, Watch(CLOCKS[args.clock], args.cuda))
+            found.seconds.setdefault(arm.name, []).append(arm.seconds(timed, len(full)))
+            found.last[arm.name] = timed
+        told = f"{what.tokens} tokens, round {turn} of {repeats}: {time.perf_counter() - began:.0f} s"
+        print(told, file=sys.stderr, flush=True)
     return found
 
 
@@ -195,7 +211,7 @@ def sweep(
 ) -> dict[str, Any]:
     """Measure one length, print its table, and return its figures."""
     what = case(*model, tokens=tokens, units=max(args.units))
-    arms = arms_of(what, args)
+    arms = once_each(what, arms_of(what, args), args)
     found = measure(what, arms, repeats=repeats, step=step, args=args)
     tolerance = args.tolerance if args.tolerance is not None else TOLERANCE[what.module.dtype]
     apart = check(what, arms, found, tolerance)
