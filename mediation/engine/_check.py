@@ -94,26 +94,32 @@ def _self_patched(
     fan_out: bool,
     tokens: int,
 ) -> list[tuple[Row, float]]:
-    """Return the outcomes of self-patched rows, by rows and where it is used by fan-out."""
+    """Return the outcomes of self-patched rows, each by the path that it takes in the study: fan-out, or rows."""
     if not rows:
         return []
     backend, side = execution.backend, execution.padding_side
     own, placed = Activations(probe), [probe.placed(world) for world in probe.worlds]
     plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
     most = execution.batch_size
+    prefixes = Prefixes(probe, backend) if fan_out else None
     for batch in split(plain, lambda row: _width(probe, row), tokens=tokens, rows=most):
-        _halved(lambda some: capture_rows(probe, backend, some, picks, own, references=references, side=side), batch)
-    outcomes: list[tuple[Row, float]] = []
-    for batch in split(rows, lambda row: _width(probe, row), tokens=tokens, rows=most):
-        outcomes += _halved(
-            lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
+        _halved(
+            lambda some: capture_rows(
+                probe, backend, some, picks, own, references=references, side=side, prefixes=prefixes
+            ),
+            batch,
         )
-    if fan_out:
-        prefixes = Prefixes(probe, backend)
-        groups, _ = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
+    outcomes: list[tuple[Row, float]] = []
+    rest = list(rows)
+    if prefixes is not None:
+        groups, rest = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
         for group in groups:
             grown = run_group(probe, backend, group, own, references=references, prefixes=prefixes)
             outcomes.extend(grown.items())
+    for batch in split(rest, lambda row: _width(probe, row), tokens=tokens, rows=most):
+        outcomes += _halved(
+            lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
+        )
     return outcomes
 
 

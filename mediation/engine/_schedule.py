@@ -169,10 +169,13 @@ class _Scheduler:
             probe = replace(study, worlds=worlds)
             placed = [probe.placed(world) for world in worlds]
             rows = [Row(index, run, unit, 0) for index in range(len(worlds)) for unit in units]
-            for batch in [*self._batches([Row(-1, run, unit, 0) for unit in units]), *self._batches(rows)]:
+            keys = HeldKeys(probe, self.found.cost) if self.keys is not None and self.found.cost is not None else None
+            for batch in self._batches([Row(-1, run, unit, 0) for unit in units]):
                 self._add("checks", batch)
-            if self.keys is not None and self.found.cost is not None:
-                self._grow(probe, rows, placed, "checks", HeldKeys(probe, self.found.cost))
+                if keys is not None:
+                    keys.keep([(row.run, row.unit) for row in batch], self.found.passes[-1].queries)
+            for batch in self._batches(self._grow(probe, rows, placed, "checks", keys)):
+                self._add("checks", batch)
 
     def _sample(self) -> None:
         """Add the passes of `check_sample`: random cells, and the activations that they are given, one row each."""
