@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MediationError as MediationError,
         MediationWarning as MediationWarning,
         OtherMachineWarning as OtherMachineWarning,
+        PrecisionWarning as PrecisionWarning,
         OutcomeError as OutcomeError,
         SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         doses as doses,
         interactions as interactions,
         mediate as mediate,
+        plan_sweep as plan_sweep,
         specification as specification,
     )
     from .engine import World as World
@@ -158,10 +160,21 @@ _NAMES = {
         "MediationError",
         "MediationWarning",
         "OtherMachineWarning",
+        "PrecisionWarning",
         "OutcomeError",
         "SiteError",
     ),
-    "analysis": ("Screen", "ablate", "attribution", "controls", "doses", "interactions", "mediate", "specification"),
+    "analysis": (
+        "Screen",
+        "ablate",
+        "attribution",
+        "controls",
+        "doses",
+        "interactions",
+        "mediate",
+        "plan_sweep",
+        "specification",
+    ),
     "engine": ("World",),
     "estimands": (
         "AblationEffect",

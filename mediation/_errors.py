@@ -69,6 +69,10 @@ class OtherMachineWarning(MediationWarning):
     """A stored run that is continued on another machine: its last bits may differ from those of one machine."""
 
 
+class PrecisionWarning(MediationWarning):
+    """Half precision whose rounding may be large beside the intervals of the effects."""
+
+
 def warn(text: str, category: type[MediationWarning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()

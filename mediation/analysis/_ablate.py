@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .._checks import called, one_of, shown
 from .._errors import DesignError
-from ..engine import World, make_study, run_study
+from ..engine import SweepPlan, World, make_study, run_study
 from ..estimands import estimands_from
 from ..estimate import seed_from
 from ..inference import Inference, Method
@@ -22,10 +22,37 @@ from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
+from ._dry_run import dry_run_of
+from ._recheck import check_recheck, rechecked
 from ._thought_options import thought_options
 from ._thoughts import ablate_thought
 
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
+
+
+@overload
+def ablate(
+    model: Any, pairs: Pairs, arms: Arms, outcome: AbstractOutcome, *, dry_run: Literal[True], **options: Any
+) -> SweepPlan: ...
+
+
+@overload
+def ablate(  # noqa: PLR0913
+    model: Any,
+    pairs: Pairs,
+    arms: Arms,
+    outcome: AbstractOutcome,
+    *,
+    sites: Site | SiteSet | ThoughtSite | None = None,
+    run: Literal["base", "source"] | None = None,
+    n_draws: int = 1,
+    rng: int | np.random.Generator | None = None,
+    method: Method = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    dry_run: Literal[False] = False,
+    **execution: Any,
+) -> Effects: ...
 
 
 def ablate(  # noqa: PLR0913
@@ -41,8 +68,9 @@ def ablate(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
+    dry_run: bool = False,
     **execution: Any,
-) -> Effects:
+) -> Effects | SweepPlan:
     """Return ablation effects, AE(m*) = Y(x, M(x)) - Y(x, m*): what a site does for one input.
 
     There is no treatment contrast, so these are neither direct nor indirect effects.
@@ -58,13 +86,13 @@ def ablate(  # noqa: PLR0913
         Ablate each of these sites in turn; or a thought, ``med.latents()`` or ``med.imagination()``.
     run
         Which input runs; by default the source where there is one (the intact run), else the base.
-    n_draws, rng, method, confidence_level, n_resamples, **execution
+    n_draws, rng, method, confidence_level, n_resamples, dry_run, **execution
         As in `mediate`.
 
     Returns
     -------
     Effects
-        With columns ``arm``, ``dose`` and ``n_draws``.
+        With columns ``arm``, ``dose`` and ``n_draws``; or a `SweepPlan`, with ``dry_run=True``.
 
     Raises
     ------
@@ -76,7 +104,9 @@ def ablate(  # noqa: PLR0913
     check_question(pairs, outcome, n_draws)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
-    if _of_thoughts(arms, sites):
+    thoughts = _of_thoughts(arms, sites)
+    planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
+    if thoughts:
         return ablate_thought(
             loaded,
             pairs,
@@ -89,18 +119,22 @@ def ablate(  # noqa: PLR0913
             n_draws=n_draws,
         )
     how, progress = execution_for(execution, ablate)
+    check_recheck(loaded, how)
     encoding = encode(pairs, loaded)
     named = _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
     asked = [world for pair in worlds.values() for world in pair.values()]
     study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    if planned is not None:
+        return planned.of(study, how, len(asked))
     finished = run_study(study, how, progress)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
     units = units_frame(finished, labels, worlds)
     what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
     provenance = provenance_of(finished, " & ".join(dict.fromkeys(key[0] for key in named)), what, how)
     provenance["run"] = which
-    return summarise(units, estimands_from(("y", "ym"), ["ablation"]), settings, provenance=provenance)
+    wanted = estimands_from(("y", "ym"), ["ablation"])
+    return rechecked(summarise(units, wanted, settings, provenance=provenance), finished, worlds, wanted, how)
 
 
 def doses(

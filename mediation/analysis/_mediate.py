@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .._checks import called
 from .._errors import DesignError
-from ..engine import World, make_study, run_study
+from ..engine import SweepPlan, World, make_study, run_study
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
@@ -23,9 +24,38 @@ from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
+from ._dry_run import dry_run_of
+from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick, screening
 from ._thought_options import thought_options
 from ._thoughts import mediate_thought
+
+
+@overload
+def mediate(
+    model: Any, pairs: Pairs, mediator: Any, outcome: AbstractOutcome, *, dry_run: Literal[True], **options: Any
+) -> SweepPlan: ...
+
+
+@overload
+def mediate(  # noqa: PLR0913
+    model: Any,
+    pairs: Pairs,
+    mediator: Site | SiteSet | Joint | ThoughtSite,
+    outcome: AbstractOutcome,
+    *,
+    estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
+    ablation: AbstractIntervention | AbstractRewrite | None = None,
+    donor: AbstractIntervention | None = None,
+    n_draws: int = 1,
+    rng: int | np.random.Generator | None = None,
+    method: Method = "bootstrap-t",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    screen: int | Screen | None = None,
+    dry_run: Literal[False] = False,
+    **execution: Any,
+) -> Effects: ...
 
 
 def mediate(  # noqa: PLR0913
@@ -43,8 +73,9 @@ def mediate(  # noqa: PLR0913
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     screen: int | Screen | None = None,
+    dry_run: bool = False,
     **execution: Any,
-) -> Effects:
+) -> Effects | SweepPlan:
     """Return the direct and indirect effects of base against source through a mediator.
 
     For every unit the four worlds Y(x, M(m)) are run: x is the input that runs, m the input whose mediator
@@ -81,16 +112,22 @@ def mediate(  # noqa: PLR0913
     screen
         For a sweep: patch and report only so many sites, those of the largest `attribution` scores, and a random
         sample of the others to see what that missed. A number, or a `Screen`. The bands then hold for all sites.
+    dry_run
+        True returns the plan of the run, and runs no more than a few small passes to estimate its time; see
+        `plan_sweep`.
     **execution
         ``batch_size``, ``padding_side`` ("left" or "right"), ``backend`` ("nnsight", "hooks", "reference" or
         an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. ``out`` is a
-        folder that keeps finished pieces: the same call goes on where it was killed. For a thought:
+        folder that keeps finished pieces: the same call goes on where it was killed.
+        ``precision="bfloat16"`` runs on a copy of the model in that type, which changes numbers by rounding:
+        ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. For a thought:
         ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
         ``backend``, ``checks`` and ``progress``; see `rollout`.
 
     Returns
     -------
     Effects
+        Or a `SweepPlan`, with ``dry_run=True``.
 
     Raises
     ------
@@ -107,14 +144,12 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
-    screened = check_screen(screen, mediator, donor)
+    screened, thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
+    planned = dry_run_of(dry_run, execution, mediate, thought=thought, screened=screened is not None)
     if isinstance(mediator, ThoughtSite):
         options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
-
-        def plan(named: Mapping[str, ThoughtSite], *, sweep: bool) -> Any:
-            return _mediation_worlds(named, donor, ablation, estimands, sweep=sweep)
-
+        plan = partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands)
         return mediate_thought(
             loaded,
             pairs,
@@ -128,15 +163,16 @@ def mediate(  # noqa: PLR0913
             intervention=repr(donor if donor is not None else Interchange()),
         )
     how, progress = execution_for(execution, mediate)
+    check_recheck(loaded, how)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
     sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     asked = [world for named in worlds.values() for world in named.values()]
     study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
-    picked = None if screened is None else pick(
-        study, worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress
-    )
+    if planned is not None:
+        return planned.of(study, how, len(asked))
+    picked = pick(study, worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
     if picked is not None:
         mediators, worlds, study = picked.of(mediators), picked.of(worlds), picked.study(study, outcome)
     finished = run_study(study, how, progress)
@@ -144,11 +180,10 @@ def mediate(  # noqa: PLR0913
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
     intervention = repr(donor if donor is not None else Interchange())
     provenance = provenance_of(finished, mediator, intervention, how)
-    if ablation is not None:
-        provenance["ablation"] = repr(ablation)
-    if picked is not None:
-        provenance["screen"] = screening(picked, finished, settings.confidence_level)
-    return summarise(units, wanted, settings, sites=info, provenance=provenance)
+    provenance |= {} if ablation is None else {"ablation": repr(ablation)}
+    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings.confidence_level, how)}
+    found = summarise(units, wanted, settings, sites=info, provenance=provenance)
+    return rechecked(found, finished, worlds, wanted, how)
 
 
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:

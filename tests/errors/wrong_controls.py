@@ -31,6 +31,7 @@ def one(b: Bench) -> med.Pairs:
 
 
 CONTROLS: dict[str, Call] = {
+    "precision": lambda b: ask(b, precision="bfloat16"),
     "misspelt control": lambda b: ask(b, controls=["unrelated units"]),
     "no control": lambda b: ask(b, controls=[]),
     "the effect itself": lambda b: ask(b, controls=["none", "self-patch"]),

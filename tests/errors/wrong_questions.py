@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -22,6 +24,14 @@ def number(output):
 @med.outcome
 def logarithm(output):
     return output[:, 0].log()
+
+
+def another_study(b):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", med.DegenerateWarning)
+        b.nn(out=b.folder / "run")
+    b.forwards.clear()
+    return b.nn(out=b.folder / "run", batch_size=2)
 
 
 OUTCOMES: dict[str, Call] = {
@@ -114,6 +124,14 @@ QUESTIONS: dict[str, Call] = {
     "padding_side": lambda b: b.nn(padding_side="middle"),
     "checks": lambda b: b.nn(checks=-1),
     "fan_out": lambda b: b.nn(fan_out="no"),
+    "out: a number": lambda b: b.nn(out=1),
+    "out: no name": lambda b: b.nn(out=""),
+    "out: a file": lambda b: b.nn(out="/dev/null"),
+    "out: another study": another_study,
+    "precision: half": lambda b: b.nn(precision="half"),
+    "precision: a torch type": lambda b: b.nn(precision=torch.float16),
+    "recheck: negative": lambda b: b.nn(precision="bfloat16", recheck=-1),
+    "recheck of a float32 run": lambda b: b.nn(recheck=32),
     "progress": lambda b: b.nn(progress="quiet"),
     "world": lambda b: med.World("sauce"),
 }

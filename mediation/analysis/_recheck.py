@@ -1,0 +1,358 @@
+"""How far half precision moves effects: some cells again in float32, held against the intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from .._errors import BackendError, DesignError, PrecisionWarning, warn
+from ..engine import Execution, Finished, World, expand_world
+from ..engine._check import tolerance
+from ..engine._precision import HALF, check_weights, float32_study, recomputed
+from ..engine._reference import Reference
+from ..engine._rows import Row
+from ..engine._study import Study
+from ..estimands import AbstractEstimand
+from ..models import Model
+from ..results import Effects
+
+Array = NDArray[np.float64]
+Worlds = Mapping[Any, Mapping[str, World]]
+
+CELLS = 32
+_UNITS = 4  # units of each site, where there are more sites than cells allow
+_LEVEL = 0.95
+_SHARE = 0.1  # of an interval's half-width that rounding may reach
+_STREAM = 0xB16
+
+
+class Cell(NamedTuple):
+    """A mediator or arm, one unit and one draw: all worlds of an effect, recomputed together."""
+
+    key: Hashable
+    unit: int
+    draw: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the errors of sampled cells say of the error of an effect, a mean over units.
+
+    Attributes
+    ----------
+    mean, rms, largest
+        Of the errors of cells: mean, root mean square, and the largest in size.
+    bound
+        Size that the error of an effect does not exceed, with 95% confidence; None from a single cell.
+    """
+
+    mean: float
+    rms: float
+    largest: float
+    bound: float | None
+
+
+def rechecked(
+    effects: Effects, finished: Finished, worlds: Worlds, estimands: Sequence[AbstractEstimand], how: Execution
+) -> Effects:
+    """Return effects whose provenance says how far half precision is from float32; unchanged where neither was asked.
+
+    Warns
+    -----
+    PrecisionWarning
+        If the bound on an effect's error is more than a tenth of the half-width of a typical interval.
+
+    Raises
+    ------
+    BackendError
+        If a cell that is computed twice in float32, by batches and by the naive path, does not agree.
+    """
+    study = finished.study
+    half = how.precision is not None or study.model.dtype in HALF
+    if not half:
+        return effects
+    passes = how.precision or str(study.model.dtype).removeprefix("torch.")
+    found: dict[str, Any] = {"passes": passes, "cells": 0}
+    cells = how.recheck if how.recheck is not None else CELLS if how.precision is not None else 0
+    wide, why = float32_study(study) if cells else (None, "not asked for; recheck=32 does it")
+    if wide is None:
+        found["not_rechecked"] = why
+    else:
+        named = {key: _expanded(study, one) for key, one in worlds.items()}
+        sample = _sample(finished, named, cells)
+        found |= _compared(finished, wide, sample, estimands, how, effects)
+    provenance = effects.provenance | {"precision": found}
+    if wide is not None:
+        _warn(found)
+    return Effects(effects.table, effects.units, provenance)
+
+
+def check_recheck(model: Model, how: Execution) -> None:
+    """Raise an error, before the model runs, where `precision` or `recheck` cannot be had.
+
+    Raises
+    ------
+    DesignError
+        If cells of a float32 run are to be recomputed in float32.
+    BackendError
+        If weights are quantised, or held elsewhere by accelerate.
+    """
+    if how.precision is not None:
+        check_weights(model.module)
+    if how.recheck and how.precision is None and model.dtype not in HALF:
+        kind = str(model.dtype).removeprefix("torch.")
+        raise DesignError(
+            f"recheck = {how.recheck} recomputes cells of a run in half precision in float32, and this run is in "
+            f"{kind} already. Leave it out, or ask for precision='bfloat16'. checks={how.recheck} recomputes cells of "
+            "any run by the naive path."
+        )
+
+
+def sample_cells(
+    keys: Sequence[Hashable], weights: Array, draws: Mapping[Hashable, int], cells: int, seed: int
+) -> list[Cell]:
+    """Return cells at random: some mediators, and for each the same number of units, one draw a unit.
+
+    Parameters
+    ----------
+    keys
+        Mediators or arms to choose from.
+    weights
+        Of each unit ``(n,)``: a unit is drawn in proportion to what it adds to an effect.
+    draws
+        How many draws there are of each key.
+    cells
+        How many to draw. All of them where there are no more; at least two.
+    seed
+        Of the study.
+
+    Examples
+    --------
+    >>> len(sample_cells(range(100), np.ones(50), dict.fromkeys(range(100), 1), 32, 0))
+    32
+    """
+    rng = np.random.default_rng((seed, _STREAM))
+    n = int(np.count_nonzero(weights))
+    several = len(keys) > max(2, cells // _UNITS)
+    units = min(n, max(1, min(_UNITS, cells // 2) if several else cells // len(keys)))
+    if not several and len(keys) * units < 2:
+        units = min(n, 2)
+    chosen = keys if not several else [keys[i] for i in rng.permutation(len(keys))[: max(2, cells // units)]]
+    share = weights / weights.sum()
+    found = []
+    for key in chosen:
+        for unit in rng.choice(len(weights), size=units, replace=False, p=share):
+            found.append(Cell(key, int(unit), int(rng.integers(draws[key]))))
+    return found
+
+
+def bound_of(errors: Array, *, sites: int, cells_of_a_site: float) -> Bound:
+    """Return what the errors of sampled cells ``(sites sampled, units sampled)`` say of the error of an effect.
+
+    Parameters
+    ----------
+    errors
+        Of single cells, half precision minus float32.
+    sites
+        How many effects there are to speak of.
+    cells_of_a_site
+        Cells in each: units times draws.
+
+    Notes
+    -----
+    An effect is a mean over units, and so is its error. Rounding the weights moves all units of a site alike, so cells
+    of one site are not independent, and dividing their spread by the root of the number of units would be too
+    hopeful. With K of several sites sampled and m units each, the bound is that of a prediction for one more site from
+    the K means e_k: ``|mean(e)| + t(K - 1) sd(e) sqrt(1 + 1/K)``. A mean of m units varies at least as much as one of
+    all units, so the bound holds where units differ, and is the wider the fewer of them were sampled. Where all sites
+    were sampled, it is the largest of ``|e_k| + t(K(m - 1)) s sqrt((1 - m/M)/m)``, with s the spread within sites and M
+    the cells of a site (Cochran 1977, Sampling Techniques, equation 2.20): exact once all cells are in the sample.
+
+    Examples
+    --------
+    >>> round(bound_of(np.array([[0.1, -0.1, 0.3]]), sites=1, cells_of_a_site=3).bound, 9)
+    0.1
+    """
+    k, m = errors.shape
+    means = errors.mean(axis=1)
+    summary = (float(errors.mean()), float(np.sqrt((errors**2).mean())), float(np.abs(errors).max()))
+    tail = (1 + _LEVEL) / 2
+    if k < sites:
+        reach = stats.t.ppf(tail, k - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / k) if k > 1 else None
+        return Bound(*summary, None if reach is None else float(abs(means.mean()) + reach))
+    missing = max(0.0, 1 - m / cells_of_a_site)
+    if missing and m < 2:
+        return Bound(*summary, None)
+    spread = np.sqrt(errors.var(axis=1, ddof=1).mean()) if missing else 0.0
+    reach = stats.t.ppf(tail, k * (m - 1)) * spread * np.sqrt(missing / m) if missing else 0.0
+    return Bound(*summary, float(np.abs(means).max() + reach))
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """Cells that were drawn, and what they were drawn from.
+
+    Attributes
+    ----------
+    named, index
+        Worlds of each mediator by name, and the place of each world in the study.
+    cells
+        What was drawn, site by site.
+    sites
+        Mediators that could be drawn.
+    of_a_site
+        Units that could be drawn of each; infinite where they were drawn by weight.
+    draws
+        Draws of each mediator.
+    """
+
+    named: Worlds
+    index: Mapping[World, int]
+    cells: tuple[Cell, ...]
+    sites: int
+    of_a_site: float
+    draws: Mapping[Hashable, int]
+
+
+def _sample(finished: Finished, named: Worlds, cells: int) -> _Sample:
+    study, pairs = finished.study, finished.study.pairs
+    index = {world: i for i, world in enumerate(study.worlds)}
+    draws = {key: max(study.draws_of(world) for world in one.values()) for key, one in named.items()}
+    weights = np.ones(len(pairs)) if pairs.weight is None else np.asarray(pairs.weight, dtype=float)
+    keys = _that_change(finished, named, index)
+    drawn = tuple(sample_cells(keys, weights, draws, cells, study.seed))
+    even = bool((weights == weights[0]).all())
+    return _Sample(named, index, drawn, len(keys), len(pairs) if even else np.inf, draws)
+
+
+def _compared(
+    finished: Finished,
+    wide: Study,
+    sample: _Sample,
+    estimands: Sequence[AbstractEstimand],
+    how: Execution,
+    effects: Effects,
+) -> dict[str, Any]:
+    """Return the errors of sampled cells, and the bound for each estimand beside its intervals."""
+    rows = {
+        (cell, name): Row(sample.index[world], world.run, cell.unit, cell.draw if world.is_random else 0)
+        for cell in sample.cells
+        for name, world in sample.named[cell.key].items()
+    }
+    exact = recomputed(wide, how, rows.values())
+    path = _agreement(wide, exact, how.checks)
+    errors = {row: float(finished.values[row.world, row.unit, row.draw]) - value for row, value in exact.items()}
+    of_cells = {name: errors[row] for name, row in rows.items()}
+    table = effects.table
+    per_estimand: dict[str, Any] = {}
+    for one in estimands:
+        if one.denominator is None:
+            bound = _bound(one, sample, of_cells)
+            rows_of = table[table["estimand"] == one.key]
+            widths = (rows_of["conf_high"] - rows_of["conf_low"]).to_numpy(float) / 2
+            per_estimand[one.key] = _beside(bound, widths[np.isfinite(widths) & (widths > 0)])
+    every = np.array(list(errors.values()))
+    return {
+        "against": str(wide.model.dtype).removeprefix("torch."),
+        "device": str(wide.model.device),
+        "cells": len(sample.cells),
+        "sites": len({cell.key for cell in sample.cells}),
+        "sites_in_all": sample.sites,
+        "outcomes": {
+            "n": len(every),
+            "mean_error": float(every.mean()),
+            "rms_error": float(np.sqrt((every**2).mean())),
+            "max_error": float(np.abs(every).max()),
+        },
+        "effects": per_estimand,
+        "float32_path": path,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def _bound(one: AbstractEstimand, sample: _Sample, errors: Mapping[tuple[Cell, str], float]) -> Bound:
+    """Return the bound of one estimand; effects that are the same at all sites (such as te) are one effect."""
+    of_cell = {cell: sum(weight * errors[cell, name] for name, weight in one.weights.items()) for cell in sample.cells}
+    keys = list(dict.fromkeys(cell.key for cell in sample.cells))
+    worlds = {key: {sample.named[key][name] for name in one.needs} for key in keys}
+    random = {world.is_random for key in keys for world in worlds[key]}
+    most = sample.of_a_site * (max(sample.draws[key] for key in keys) if True in random else 1)
+    if len(keys) > 1 and len({frozenset(some) for some in worlds.values()}) == 1:
+        by_unit = {(cell.unit, cell.draw if True in random else 0): error for cell, error in of_cell.items()}
+        return bound_of(np.array([list(by_unit.values())]), sites=1, cells_of_a_site=most)
+    return bound_of(np.array(list(of_cell.values())).reshape(len(keys), -1), sites=sample.sites, cells_of_a_site=most)
+
+
+def _beside(bound: Bound, widths: Array) -> dict[str, Any]:
+    typical = float(np.median(widths)) if widths.size else None
+    known = bound.bound is not None and typical is not None
+    return {
+        "mean_error": bound.mean,
+        "rms_error": bound.rms,
+        "max_error": bound.largest,
+        "bound": bound.bound,
+        "half_width": typical,
+        "bound_to_half_width": bound.bound / typical if known else None,  # type: ignore[operator]
+        "share_beyond_a_tenth": float((bound.bound > _SHARE * widths).mean()) if known else None,  # type: ignore[operator]
+    }
+
+
+def _that_change(finished: Finished, named: Worlds, index: Mapping[World, int]) -> list[Hashable]:
+    """Return the mediators whose worlds differ from plain ones anywhere; the others are exact in any precision."""
+
+    def changes(world: World) -> bool:
+        plain = index.get(World(world.run))
+        return plain is None or not np.array_equal(finished.values[index[world]], finished.values[plain])
+
+    keys = [key for key, one in named.items() if any(changes(world) for world in one.values() if world.assignment)]
+    return keys or list(named)
+
+
+def _agreement(wide: Study, exact: Mapping[Row, float], checks: int) -> dict[str, Any]:
+    """Compare some of the recomputed cells with the naive path, in float32 both.
+
+    The paths are the same in any precision, so this holds the code of a half-precision run to float32's tolerance.
+    """
+    patched = [row for row in exact if wide.worlds[row.world].assignment is not None]
+    rng, reference, worst = np.random.default_rng((wide.seed, _STREAM, 1)), Reference(wide), 0.0
+    some = [patched[i] for i in rng.permutation(len(patched))[:checks]]
+    for row in some:
+        world = wide.worlds[row.world]
+        expected, value = reference.outcome(world, row.unit, row.draw), exact[row]
+        worst = max(worst, abs(value - expected))
+        if not abs(value - expected) <= tolerance(wide) * (1 + abs(expected)):
+            raise BackendError(
+                f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward pass "
+                f"gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the model."
+            )
+    return {"cells": len(some), "max_abs_difference": worst}
+
+
+def _warn(found: Mapping[str, Any]) -> None:
+    ratios = {key: one["bound_to_half_width"] for key, one in found["effects"].items()}
+    beyond = {key: ratio for key, ratio in ratios.items() if ratio is not None and ratio > _SHARE}
+    if not beyond:
+        return
+    key = max(beyond, key=lambda one: beyond[one])
+    one, others = found["effects"][key], len(beyond) - 1
+    more = f" {others} more estimand{'s are' if others > 1 else ' is'} beyond a tenth." if others else ""
+    warn(
+        f"In {found['passes']}, {key} may be off by {one['bound']:.3g} (95% bound from {found['cells']} cells that "
+        f"were recomputed in {found['against']}), which is {beyond[key]:.2g} of the half-width of a typical interval, "
+        f"{one['half_width']:.3g}; up to a tenth is wanted.{more} Single cells are off by {one['rms_error']:.2g} (root "
+        f"mean square). Run in float32 (no precision=), or recompute more cells (recheck={4 * found['cells']}), which "
+        "makes the bound tighter where it is wide for want of cells.",
+        PrecisionWarning,
+    )
+
+
+def _expanded(study: Study, named: Mapping[str, World]) -> dict[str, World]:
+    return {name: expand_world(world, study.model, study.encoding) for name, world in named.items()}
