@@ -49,12 +49,12 @@ def dry_run_of(
         raise DesignError(f"calibrate = {shown(calibrate)}: True (time a few small passes) or False is needed.")
     if thought:
         raise DesignError(
-            f"{question.__name__}(dry_run=True) plans forward passes, and a thought is decoded: how long it gets is not "
-            "known before. Run it on a few pairs, and look at provenance['plan'] of the result."
+            f"{question.__name__}(dry_run=True) plans forward passes, and a thought is decoded: how long it gets is "
+            "not known before. Run it on a few pairs, and look at provenance['plan'] of the result."
         )
     if screened:
         raise DesignError(
-            "screen= picks its sites by scores that have to be computed, so there is no plan of it before. Leave screen "
-            "out for the plan of all sites; a screened sweep patches as many of them as you ask for."
+            "screen= picks its sites by scores that have to be computed, so there is no plan of it before. Leave "
+            "screen out for the plan of all sites; a screened sweep patches as many of them as you ask for."
         )
     return DryRun(calibrate)

@@ -56,7 +56,7 @@ def plan_sweep(
     >>> module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 1))
     >>> pairs = med.Pairs(base=torch.zeros(5, 3), source=torch.ones(5, 3))
     >>> plan = med.plan_sweep(module, pairs, med.Site("0"), med.testing.first_output, calibrate=False)
-    >>> plan.worlds, plan.rows, plan.n_passes
+    >>> plan.worlds, plan.rows, plan.passes["rows"].outcomes
     (4, 20, 10)
     """
     return mediate(model, pairs, mediator, outcome, dry_run=True, calibrate=calibrate, **options)

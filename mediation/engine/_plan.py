@@ -14,6 +14,7 @@ from ._held import held_bytes
 from ._memory import PassMemory, free_bytes, weight_bytes
 from ._needed import naive_flops, needed_by
 from ._plan_text import table
+from ._precision import in_precision
 from ._schedule import Schedule, schedule_of
 from ._seconds import Speed, measure
 from ._study import Study
@@ -147,6 +148,7 @@ def plan_study(study: Study, execution: Execution, *, asked: int | None = None, 
     calibrate
         Run a few small passes, a few seconds at most, and estimate the time of the whole from them.
     """
+    study = in_precision(study, execution.precision)
     schedule = schedule_of(study, execution)
     speed = measure(study, execution, schedule) if calibrate else None
     counts = {kind: _count(study, schedule, kind, speed) for kind in _KINDS}

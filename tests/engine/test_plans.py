@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import MixtralConfig, MixtralForCausalLM
 
 import mediation as med
 from mediation import (
@@ -16,10 +14,12 @@ from mediation import (
     Mean,
     Swap,
     World,
+    Zero,
     attention,
     embedding,
     mlp,
     neurons,
+    pattern,
     residual,
 )
 from mediation.engine import Execution, HookBackend, make_study, progress_for, run_study
@@ -33,24 +33,12 @@ RAGGED = token_pairs((5, 7, 7))
 SITES = (residual(0, at="last"), mlp(1, at=2), attention(1, head=1, at=1), embedding(at=0))
 
 
-def mixture() -> nn.Module:
-    """A tiny mixture of experts, two of eight active, computed one expert at a time, as the counter can see them."""
-    config = MixtralConfig(
-        vocab_size=512,
-        hidden_size=16,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=32,
-        num_local_experts=8,
-        num_experts_per_tok=2,
-        num_hidden_layers=2,
-        pad_token_id=0,
-        attn_implementation="eager",
-        experts_implementation="eager",
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return MixtralForCausalLM(config).eval()
+_EXPERTS = ("mixtral", "qwen2_moe", "qwen3_moe")
+
+
+def model_of(family: str):
+    """A tiny model; experts are computed one at a time, as the counter can see them."""
+    return med.load(tiny_model(family, **({"experts_implementation": "eager"} if family in _EXPERTS else {})))
 
 
 def planned(model, pairs, worlds, outcome=OUTCOME, *, n_draws=1, **execution):
@@ -70,9 +58,9 @@ def passes(plan: SweepPlan) -> tuple[int, int, int]:
     return sum(one.passes for one in counted), sum(one.outcomes for one in counted) - fanned, fanned
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "mixture"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_flops_of_a_pass_are_those_that_torch_counts(family):
-    model = med.load(mixture() if family == "mixture" else tiny_model(family, layers=3 if family != "mixture" else 2))
+    model = model_of(family)
     cost = model_cost(model)
     extra = {"logits_to_keep": 2} if "logits_to_keep" in model.forward_names else {}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -90,9 +78,9 @@ def test_flops_of_a_pass_are_those_that_torch_counts(family):
     assert flops_of(cost, shape) == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("family", ["llama", "opt", "mixture", "bert"])
+@pytest.mark.parametrize("family", ["llama", "opt", "mixtral", "bert"])
 def test_a_plan_counts_what_the_run_does(family):
-    model = med.load(mixture() if family == "mixture" else tiny_model(family))
+    model = model_of(family)
     plan, report, counted = planned(model, RAGGED, exchanges(SITES))
     assert passes(plan) == (report["passes"], report["rows"], report["fan_out_rows"])
     assert plan.null_rows == report["null_rows"]
@@ -101,19 +89,28 @@ def test_a_plan_counts_what_the_run_does(family):
     assert plan.flops_needed < plan.flops_planned
 
 
+WORLDS = {
+    "noise": [World("base"), World("base", GaussianNoise(1.0).at(residual(0, at="last")))],
+    "other units": [World("base", Mean().at(mlp(1, at="last"))), World("source", Swap().at(residual(1, at="last")))],
+    "neurons and all": exchanges([neurons(1, units=(0, 3), at="last"), residual(0, at="all")]),
+}
+
+
 @pytest.mark.parametrize(
-    "worlds",
+    ("worlds", "execution"),
     [
-        [World("base"), World("base", GaussianNoise(1.0).at(residual(0, at="last")))],
-        [World("base", Mean().at(mlp(1, at="last"))), World("source", Swap().at(residual(1, at="last")))],
-        exchanges([neurons(1, units=(0, 3), at="last"), residual(0, at="all")]),
+        ("noise", {}),
+        ("other units", {}),
+        ("neurons and all", {}),
+        ("neurons and all", {"batch_size": 3}),
+        ("other units", {"fan_out": False}),
+        ("noise", {"padding_side": "right"}),
     ],
-    ids=["noise", "other units", "neurons and all"],
+    ids=str,
 )
-@pytest.mark.parametrize("execution", [{}, {"batch_size": 3}, {"fan_out": False}, {"padding_side": "right"}], ids=str)
 def test_counts_hold_for_every_way_to_run(worlds, execution):
     pairs = token_pairs((7, 7, 7))
-    plan, report, counted = planned(med.load(tiny_model("qwen2")), pairs, worlds, n_draws=2, **execution)
+    plan, report, counted = planned(med.load(tiny_model("qwen2")), pairs, WORLDS[worlds], n_draws=2, **execution)
     assert passes(plan) == (report["passes"], report["rows"], report["fan_out_rows"])
     assert plan.flops_planned == pytest.approx(counted, rel=0.02)
 
@@ -178,10 +175,10 @@ def test_needed_flops_inside_a_block():
 
 
 def test_reasons_are_given_for_rows_that_do_not_fan_out():
-    worlds = [*exchanges(SITES), World("base", Interchange().at(residual(0, at=3) | mlp(1, at=3)))]
+    worlds = [*exchanges(SITES), World("base", Zero().at(pattern(1, at=3)))]
     model = med.load(tiny_model("llama"))
     plan, _, _ = planned(model, RAGGED, worlds)
-    assert sum(plan.reasons.values()) == plan.passes["rows"].outcomes
+    assert plan.reasons == {"pattern sites do not fan out": plan.passes["rows"].outcomes}
     switched, _, _ = planned(model, RAGGED, worlds, fan_out=False)
     assert set(switched.reasons) == {"switched off"}
     encoder, _, _ = planned(med.load(tiny_model("bert")), RAGGED, exchanges(SITES))
