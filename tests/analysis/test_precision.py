@@ -192,6 +192,7 @@ def errors_of(rng, sites, n, bias, spread, shift, *, heavy):
     return shift + scale * (bias * rng.standard_normal((sites, 1)) + spread * drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heavy", [False, True])
 @pytest.mark.parametrize(
     ("sites", "n", "cells", "bias", "spread", "shift"),
@@ -219,6 +220,7 @@ def test_bound_covers(sites, n, cells, bias, spread, shift, heavy):  # noqa: PLR
     assert held / tries >= 0.93
 
 
+@pytest.mark.slow
 def test_bound_covers_the_true_errors_of_runs():
     """Against full float32 runs of random models: 12 sites and two effects each, from 16 of 288 cells."""
     held = []
