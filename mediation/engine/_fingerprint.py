@@ -99,7 +99,7 @@ def _add_tensor(state: hashlib._Hash, tensor: Tensor) -> None:
     """Add type, shape and bytes of a tensor, without a copy of what is on the CPU."""
     state.update(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
     if tensor.device.type != "meta" and tensor.numel():
-        state.update(tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy())
+        state.update(tensor.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def _is_library(module: str) -> bool:

@@ -63,6 +63,7 @@ THOUGHTS: dict[str, Call] = {
     "segment before the first": lambda b: med.latents(segment=-1),
     "when is a word": lambda b: med.latents(when="afterwards"),
     "an option of single passes": lambda b: ask(b, fan_out=False),
+    "out": lambda b: ask(b, out="run"),
     "a misspelt option": lambda b: ask(b, max_new_token=5),
     "too few tokens to close": lambda b: ask(b, max_new_tokens=2),
     "thoughts that never open": lambda b: ask(b, pairs=med.Pairs(base=[[3], [4]], source=[[5, 6], [7, 8]])),
