@@ -38,7 +38,7 @@ def mediate(
 
 
 @overload
-def mediate(  # noqa: PLR0913
+def mediate(
     model: Any,
     pairs: Pairs,
     mediator: Site | SiteSet | Joint | ThoughtSite,
@@ -144,18 +144,17 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws)
-    screened, thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
-    planned = dry_run_of(dry_run, execution, mediate, thought=thought, screened=screened is not None)
+    screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
+    planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
     if isinstance(mediator, ThoughtSite):
         options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
-        plan = partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands)
         return mediate_thought(
             loaded,
             pairs,
             mediator,
             outcome,
-            plan,
+            partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands),
             options=options,
             settings=settings,
             encoding=encode(pairs, loaded),
@@ -182,8 +181,7 @@ def mediate(  # noqa: PLR0913
     provenance = provenance_of(finished, mediator, intervention, how)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
     provenance |= {} if picked is None else {"screen": screening(picked, finished, settings.confidence_level, how)}
-    found = summarise(units, wanted, settings, sites=info, provenance=provenance)
-    return rechecked(found, finished, worlds, wanted, how)
+    return rechecked(summarise(units, wanted, settings, sites=info, provenance=provenance), finished, worlds, wanted, how)
 
 
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
