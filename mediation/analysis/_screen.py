@@ -171,11 +171,11 @@ def pick(
     wanted: Sequence[AbstractEstimand],
     *,
     donor: AbstractIntervention | None,
-    screen: Screen,
+    screen: Screen | None,
     execution: Execution,
     progress: Progress,
-) -> Picked:
-    """Score all sites and choose those to run.
+) -> Picked | None:
+    """Score all sites and choose those to run; None without a screen.
 
     Sites are ranked by max(|mean score of pnie|, |mean score of tnie|) over the directions whose worlds are asked
     for, so that a site that matters in one direction alone is found.
@@ -185,6 +185,8 @@ def pick(
     DesignError
         If there are no more sites than are asked for, no indirect effect is asked, or too few units.
     """
+    if screen is None:
+        return None
     names = tuple(worlds)
     needed = set().union(*(one.needs for one in wanted))
     directions: list[Direction] = [one for one in INDIRECT if one in needed]
