@@ -181,7 +181,8 @@ def mediate(  # noqa: PLR0913
     provenance = provenance_of(finished, mediator, intervention, how)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
     provenance |= {} if picked is None else {"screen": screening(picked, finished, settings.confidence_level, how)}
-    return rechecked(summarise(units, wanted, settings, sites=info, provenance=provenance), finished, worlds, wanted, how)
+    found = summarise(units, wanted, settings, sites=info, provenance=provenance)
+    return rechecked(found, finished, worlds, wanted, how)
 
 
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
