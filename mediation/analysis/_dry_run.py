@@ -41,8 +41,12 @@ def dry_run_of(
         If `dry_run` or ``calibrate`` is neither True nor False, or the question has no plan.
     """
     if not isinstance(dry_run, bool):
-        raise DesignError(f"dry_run = {shown(dry_run)}: True (return the plan, run nothing) or False is needed.")
+        raise DesignError(f"dry_run = {shown(dry_run)}: True (return the plan alone) or False is needed.")
     if not dry_run:
+        if "calibrate" in options:
+            raise DesignError(
+                f"{question.__name__}: calibrate says how a plan is made. Add dry_run=True for the plan, or leave it out."
+            )
         return None
     calibrate = options.pop("calibrate", True)
     if not isinstance(calibrate, bool):

@@ -10,6 +10,7 @@ from tests.errors.wrong_inputs import ENCODING, LOAD, PAIRS
 from tests.errors.wrong_interactions import INTERACTIONS
 from tests.errors.wrong_many_sites import MANY_SITES
 from tests.errors.wrong_places import ALIGNMENT, INTERVENTIONS, SITES
+from tests.errors.wrong_plans import PLANS
 from tests.errors.wrong_probing import PROBING
 from tests.errors.wrong_questions import OUTCOMES, QUESTIONS
 from tests.errors.wrong_results import FRAMES, PLOTS, RESULTS, WARNINGS
@@ -39,6 +40,7 @@ ERRORS = {
         "specification": SPECIFICATION,
         "interactions": INTERACTIONS,
         "screens": SCREENS,
+        "plans": PLANS,
         "thoughts": THOUGHTS,
         "probing": PROBING,
         "datasets": DATASETS,
