@@ -45,7 +45,8 @@ def dry_run_of(
     if not dry_run:
         if "calibrate" in options:
             raise DesignError(
-                f"{question.__name__}: calibrate says how a plan is made. Add dry_run=True for the plan, or leave it out."
+                f"{question.__name__}: calibrate says how a plan is made. Add dry_run=True for the plan, or "
+                "leave it out."
             )
         return None
     calibrate = options.pop("calibrate", True)
