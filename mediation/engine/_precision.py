@@ -180,7 +180,9 @@ def _wide_reduce(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def check_weights(module: nn.Module) -> None:
     """Raise BackendError if the weights cannot be cast: packed numbers, or none at hand."""
     kind = type(module).__name__
-    quantised = getattr(module, "is_quantized", False) or getattr(module, "quantization_method", None) is not None
+    # A GGUF file is unpacked when it is read: transformers marks the model, and its weights are plain.
+    method = str(getattr(module, "quantization_method", None) or "").lower().rsplit(".", 1)[-1]
+    quantised = (getattr(module, "is_quantized", False) or method != "") and method != "gguf"
     for name, parameter in module.named_parameters():
         packed = not parameter.is_floating_point() or parameter.dtype.itemsize < 2
         if parameter.device.type == "meta" or packed or quantised:

@@ -60,7 +60,8 @@ class _Held:
 
     @property
     def bytes(self) -> int:
-        return sum(2 * layer.keys.nbytes for layer in self.cache.layers if layer.keys is not None)
+        layers: list[Any] = list(self.cache.layers)
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
 
 
 @final

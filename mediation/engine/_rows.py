@@ -114,8 +114,8 @@ def capture_rows(
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
     lanes = [(row.run, row.unit) for row in rows]
     extra, last, finish = readout(study, batch, lanes, reference)
+    cache = DynamicCache()
     if prefixes is not None:
-        cache = DynamicCache()
         extra |= {"past_key_values": cache, "use_cache": True}
     result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
     if prefixes is not None:
