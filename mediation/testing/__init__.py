@@ -17,7 +17,12 @@ from ._closed_forms import (
     first_output as first_output,
 )
 from ._games import CooperativeGame as CooperativeGame
-from ._tiny import FAMILIES as FAMILIES, tiny_model as tiny_model, tiny_tokenizer as tiny_tokenizer
+from ._tiny import (
+    FAMILIES as FAMILIES,
+    MIXTURES as MIXTURES,
+    tiny_model as tiny_model,
+    tiny_tokenizer as tiny_tokenizer,
+)
 from ._tiny_vision import (
     VISION_FAMILIES as VISION_FAMILIES,
     tiny_processor as tiny_processor,

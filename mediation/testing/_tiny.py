@@ -45,16 +45,23 @@ _FAMILIES: dict[str, tuple[str, str, str, dict[str, int]]] = {
     "gpt2": ("GPT2LMHeadModel", "GPT2Config", "n_layer", _GPT2),
     "gpt_neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "opt": ("OPTForCausalLM", "OPTConfig", "num_hidden_layers", _OPT),
-    "mixtral": ("MixtralForCausalLM", "MixtralConfig", "num_hidden_layers", {**_LLAMA, "num_local_experts": 4}),
-    "qwen2_moe": ("Qwen2MoeForCausalLM", "Qwen2MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS}),
-    "qwen3_moe": ("Qwen3MoeForCausalLM", "Qwen3MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS, "head_dim": 4}),
     "bert": ("BertForMaskedLM", "BertConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", "num_hidden_layers", {**_SIZES, **_SPECIAL}),
     "distilbert": ("DistilBertForMaskedLM", "DistilBertConfig", "n_layers", _DISTILBERT),
 }
 
 FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
-"""Families that `tiny_model` makes."""
+"""Families that `tiny_model` makes, mixtures of experts apart."""
+
+# Their blocks have no one matrix whose input are the neurons of the MLP.
+_MIXTURES: dict[str, tuple[str, str, str, dict[str, int]]] = {
+    "mixtral": ("MixtralForCausalLM", "MixtralConfig", "num_hidden_layers", {**_LLAMA, "num_local_experts": 4}),
+    "qwen2_moe": ("Qwen2MoeForCausalLM", "Qwen2MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS}),
+    "qwen3_moe": ("Qwen3MoeForCausalLM", "Qwen3MoeConfig", "num_hidden_layers", {**_LLAMA, **_EXPERTS, "head_dim": 4}),
+}
+
+MIXTURES: tuple[str, ...] = tuple(_MIXTURES)
+"""Mixtures of experts that `tiny_model` makes."""
 
 # Random weights as the families draw them give nearly the same logits for every input; these do not.
 _GAIN, _SPREAD = 4.0, 0.1
@@ -75,7 +82,7 @@ def tiny_model(
     Parameters
     ----------
     family
-        One of `FAMILIES`.
+        One of `FAMILIES` or `MIXTURES`.
     seed
         Of the weights; torch's global generator is left as it was.
     layers
@@ -103,9 +110,9 @@ def tiny_model(
     """
     import transformers
 
-    one_of(family, FAMILIES, what="family")
+    one_of(family, (*FAMILIES, *MIXTURES), what="family")
     positive_int(layers, what="layers")
-    model_class, config_class, depth, sizes = _FAMILIES[family]
+    model_class, config_class, depth, sizes = {**_FAMILIES, **_MIXTURES}[family]
     settings = getattr(transformers, config_class)(
         **{**sizes, depth: layers, "attn_implementation": attention, **config}
     )

@@ -38,11 +38,11 @@ from mediation import (
     pattern,
     residual,
 )
-from mediation.testing import FAMILIES, tiny_model
+from mediation.testing import FAMILIES, MIXTURES, tiny_model
 from tests.engine.studies import finish, together, token_pairs, values
 
 RELATIVE = 1e-4
-DECODERS = tuple(family for family in FAMILIES if family not in ("bert", "roberta", "distilbert"))
+DECODERS = (*(family for family in FAMILIES if family not in ("bert", "roberta", "distilbert")), *MIXTURES)
 WINDOWED = ("mistral", "gemma2", "gemma3", "mixtral")
 INTERVENTIONS = (
     Interchange(),
@@ -80,7 +80,7 @@ def positions(draw: Any) -> Any:
 
 
 @st.composite
-def sites(draw: Any, layers: int, *, eager: bool) -> Site:
+def sites(draw: Any, layers: int, family: str, *, eager: bool) -> Site:
     kinds = [
         "residual",
         "residual",
@@ -116,7 +116,7 @@ def studies(draw: Any) -> dict[str, Any]:
         lengths = draw(st.lists(st.integers(4, 9), min_size=2, max_size=5))
     starts = [draw(st.integers(0, length - 2)) for length in lengths]
     pairs = token_pairs(lengths, seed=draw(st.integers(0, 99)), spans={"subject": [(s, s + 2) for s in starts]})
-    chosen = draw(st.lists(sites(layers, eager=eager), min_size=1, max_size=5, unique=True))
+    chosen = draw(st.lists(sites(layers, family, eager=eager), min_size=1, max_size=5, unique=True))
     whats = [draw(st.sampled_from(INTERVENTIONS)) for _ in chosen]
     worlds = [World("base"), World("source")]
     for site, what in zip(chosen, whats, strict=True):
