@@ -25,7 +25,7 @@ from mediation import (
 from mediation.engine import Execution, HookBackend, make_study, progress_for, run_study
 from mediation.engine._cost import PassShape, flops_of, model_cost, weights_of
 from mediation.engine._plan import SweepPlan, plan_study
-from mediation.testing import FAMILIES, LinearInteraction, first_output, tiny_model
+from mediation.testing import FAMILIES, MIXTURES, LinearInteraction, first_output, tiny_model
 from tests.engine.studies import exchanges, token_pairs
 
 OUTCOME = LogitDiff(5, 6)
@@ -58,7 +58,7 @@ def passes(plan: SweepPlan) -> tuple[int, int, int]:
     return sum(one.passes for one in counted), sum(one.outcomes for one in counted) - fanned, fanned
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *MIXTURES])
 def test_flops_of_a_pass_are_those_that_torch_counts(family):
     model = model_of(family)
     cost = model_cost(model)
