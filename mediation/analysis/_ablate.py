@@ -37,7 +37,7 @@ def ablate(
 
 
 @overload
-def ablate(  # noqa: PLR0913
+def ablate(
     model: Any,
     pairs: Pairs,
     arms: Arms,

@@ -51,8 +51,8 @@ def thought_options(options: dict[str, Any], question: Callable[..., Any], model
     for name in options:
         if name == "out":
             raise DesignError(
-                f"{question.__name__}: out keeps pieces of single forward passes, and thoughts are rolled out. Leave it "
-                "away; what comes back is kept by effects.save(path)."
+                f"{question.__name__}: out keeps pieces of single forward passes, and thoughts are rolled out. Leave "
+                "it away; what comes back is kept by effects.save(path)."
             )
         if name in _ELSEWHERE:
             raise DesignError(f"{question.__name__}: {name} is about single forward passes; thoughts are rolled out.")
