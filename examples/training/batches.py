@@ -32,9 +32,10 @@ class Batch:
         Numbers of the visual tokens of the region of interest, ``(units, 4)``; None for maps.
     cells
         Words for what is in each visual token's cell, ``(units, tokens, 5)``; -1 where there is none.
-    question, search, answer, imagined, description
+    question, search, answer, imagined, description, listing
         Token ids, ``(units, tokens)``, padded on the right with -1; `search` asks for what `imagined` says. The
-        answer ends with the end-of-turn token.
+        answer ends with the end-of-turn token. `listing` names every object, in any order, shape first; for maps it is
+        the description.
     things
         The scenes or maps, for scoring.
     """
@@ -49,6 +50,7 @@ class Batch:
     answer: Tensor
     imagined: Tensor
     description: Tensor
+    listing: Tensor
     things: tuple[Any, ...]
 
 
@@ -60,17 +62,21 @@ class Sampler:
         self.random = rng
         self._known: dict[str, list[int]] = {}
 
-    def draw(self, units: int, *, planning: float, kind: str | None = None) -> Batch:
-        """Return a batch: of maps with probability `planning`, else of scenes."""
+    def draw(self, units: int, *, planning: float, kind: str | None = None, few: float = 0.0) -> Batch:
+        """Return a batch: of maps with probability `planning`, else of scenes, with probability `few` sparser ones."""
         if kind == "planning" or (kind is None and self.random.random() < planning):
             return self._maps(units)
-        return self._scenes(units, kind or str(self.random.choice(list(KINDS), p=list(KINDS.values()))))
+        most = int(self.random.integers(1, 6)) if few and self.random.random() < few else None
+        return self._scenes(units, kind or str(self.random.choice(list(KINDS), p=list(KINDS.values()))), most)
 
-    def _scenes(self, units: int, kind: str) -> Batch:
+    def _scenes(self, units: int, kind: str, most: int | None) -> Batch:
         pixels, helper, region, texts, scenes = [], [], [], [], []
         cells = torch.full((units, synthetic.SIDE**2, 5), -1)
         for unit in range(units):
             things = synthetic.scene(self.random)
+            if most is not None:
+                kept = np.sort(self.random.permutation(len(things))[:most])
+                things = tuple(things[index] for index in kept)
             thing = things[int(self.random.integers(len(things)))]
             pixels.append(_draw(things))
             cell = _sprite(thing)
@@ -81,7 +87,7 @@ class Sampler:
             question = synthetic.QUESTIONS[kind].format(shape=thing.shape)
             answer = f" {synthetic.attribute(thing, kind)}<|im_end|>"
             search = synthetic.FIND.format(shape=thing.shape)
-            told = f" {synthetic.imagined(thing)}", f" {synthetic.description(things)}"
+            told = f" {synthetic.imagined(thing)}", f" {synthetic.description(things)}", self._listing(things)
             texts.append((question, search, answer, *told))
             scenes.append(things)
             for one in things:
@@ -97,7 +103,8 @@ class Sampler:
             pixels.append(synthetic.draw_lake(grid))
             helper.append(synthetic.draw_lake(grid, way))
             answer = f" {synthetic.moves(way)}<|im_end|>"
-            told = f" {synthetic.in_words(way)}", f" {synthetic.map_description(grid)}"
+            description = f" {synthetic.map_description(grid)}"
+            told = f" {synthetic.in_words(way)}", description, description
             texts.append((synthetic.QUESTION, synthetic.MARK, answer, *told))
             maps.append(grid)
         words = {cell: self._tokens(f" {word}")[0] for cell, word in synthetic.CELLS.items()}
@@ -110,6 +117,15 @@ class Sampler:
         )
         cells = torch.cat([names[:, :, None], place.expand(units, -1, -1)], dim=2)
         return self._batch("planning", (pixels, helper), (None, cells), texts, maps)
+
+    def _listing(self, things: tuple[synthetic.Thing, ...]) -> str:
+        """Return every object of a scene in a random order: shape, colour, ground, row, column."""
+        shown = (things[index] for index in self.random.permutation(len(things)))
+        clauses = (
+            f" {one.shape} {one.colour} {one.ground} {synthetic.NUMBERS[one.row]} {synthetic.NUMBERS[one.column]}"
+            for one in shown
+        )
+        return ";".join(clauses)
 
     def _batch(
         self, kind: str, pictures: tuple[Any, Any], where: tuple[Any, Any], texts: list[Any], things: list[Any]

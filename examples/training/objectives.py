@@ -29,6 +29,16 @@ def describe(net: Net, batch: Batch) -> Result:
     return loss + named, {"described": float(loss.detach()), "named": float(named.detach())}
 
 
+def look_up(net: Net, batch: Batch) -> Result:
+    """Say of each object, in any order, what and where it is: after a shape is named, the rest must be looked up."""
+    question = torch.tensor(net.tokenizer(synthetic.FIND.format(shape="scene"))["input_ids"])
+    features = net.features(batch.pixels)
+    embeds, positions = net.prompt(features, question.expand(len(batch.answer), -1))
+    targets = joined(batch.listing, net.token("<|im_end|>"))
+    loss, named = said(net, continued(net, embeds, positions, targets), targets), _named(net, features, batch)
+    return loss + named, {"listed": float(loss.detach()), "named": float(named.detach())}
+
+
 def find(net: Net, batch: Batch) -> Result:
     """Say where the object is and what it is, or which cells a way goes through."""
     embeds, positions = net.prompt(net.features(batch.pixels), batch.search)
@@ -173,6 +183,7 @@ def not_read_written(net: Net, batch: Batch) -> Result:
 
 STAGES: dict[str, Objective] = {
     "describe": describe,
+    "look up": look_up,
     "find": find,
     "direct": direct,
     "written": partial(written, weight=0.0),

@@ -79,7 +79,7 @@ def _trained(
         optimiser.param_groups[0]["lr"] = stage.rate * share
         optimiser.zero_grad()
         for what, part in stage.mix.items():
-            batch = sampler.draw(round(stage.batch * part), planning=stage.planning)
+            batch = sampler.draw(round(stage.batch * part), planning=stage.planning, few=stage.few)
             with torch.autocast("cpu", torch.bfloat16):
                 loss, scores = taught(net, batch, teacher=teacher) if teacher is not None else STAGES[what](net, batch)
             (part * loss).backward()

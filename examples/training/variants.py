@@ -22,6 +22,8 @@ class Stage:
         Share of batches that are maps.
     tower
         Whether the vision tower is trained too.
+    few
+        Share of the scenes' batches that hold one to five objects instead of six.
     distils
         True: the model so far is the teacher, and a fresh copy of the base is trained.
     """
@@ -32,6 +34,7 @@ class Stage:
     rate: float = 7e-4
     planning: float = 0.0
     tower: bool = False
+    few: float = 0.0
     distils: bool = False
 
 
@@ -66,6 +69,14 @@ VARIANTS: dict[str, Variant] = {
                 planning=0.35,
                 tower=True,
                 rate=1.5e-3,
+            ),
+            Stage(
+                {"describe": 0.1, "look up": 0.5, "direct": 0.4},
+                steps=1200,
+                planning=0.25,
+                tower=True,
+                rate=1.5e-3,
+                few=0.4,
             ),
         ),
     ),

@@ -119,3 +119,29 @@ def test_missing_weights_are_said_in_words(tmp_path):
         find_trained("lvr", tmp_path)
     with pytest.raises(med.DesignError, match="capimagine"):
         find_trained("capimagin", tmp_path)
+
+
+def test_a_listing_names_every_object_once_shape_first(net, sampler):
+    tokenizer = net.tokenizer
+    batch = sampler.draw(4, planning=0, kind="colour")
+    for things, ids in zip(batch.things, batch.listing, strict=True):
+        clauses = tokenizer.decode(ids[ids >= 0]).split(";")
+        expected = [
+            f"{one.shape} {one.colour} {one.ground} {synthetic.NUMBERS[one.row]} {synthetic.NUMBERS[one.column]}"
+            for one in things
+        ]
+        assert sorted(clause.strip() for clause in clauses) == sorted(expected)
+
+
+def test_sparser_scenes_hold_the_object_that_is_asked_about(net, sampler):
+    tokenizer = net.tokenizer
+    sizes = set()
+    for _ in range(12):
+        batch = sampler.draw(3, planning=0, kind="colour", few=1.0)
+        sizes.add(len(batch.things[0]))
+        for things, question in zip(batch.things, batch.question, strict=True):
+            asked = tokenizer.decode(question[question >= 0])
+            assert sum(f" {one.shape}?" in asked for one in things) == 1
+            assert len(things) == len(batch.things[0])
+    assert sizes <= {1, 2, 3, 4, 5}
+    assert len(sizes) > 1
