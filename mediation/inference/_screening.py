@@ -23,9 +23,9 @@ def screening_report(
     Parameters
     ----------
     chosen
-        |exact effect| of the K chosen sites, (K,).
+        Absolute exact effects of the K chosen sites, (K,).
     score, effect
-        |score| and |exact effect| of a random sample of the other sites, (m,).
+        Absolute scores and exact effects of a random sample of the other sites, (m,).
     rest
         Number of the other sites, R.
     confidence_level
