@@ -130,7 +130,7 @@ def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> list
 
 
 def _width(study: Study, row: Row) -> int:
-    return study.encoding.of(row.run, row.unit).length or 1
+    return study.length(row.run, row.unit)
 
 
 def is_self_patch(world: World) -> bool:

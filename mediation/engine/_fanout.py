@@ -27,8 +27,10 @@ from ._study import Study
 from ._trial import trial
 
 # Families in which the tests compare this path with one forward pass per world. Others are tried first.
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt")
-FAMILIES_OF_EXPERTS = ("mixtral", "qwen2_moe", "qwen3_moe")
+FAMILIES = (
+    *("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt"),
+    *("mixtral", "qwen2_moe", "qwen3_moe"),
+)
 
 
 def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
@@ -43,7 +45,7 @@ def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
         return "the outcome is not read at the last token"
     if any(one.features or one.axes is not None for inputs in study.encoding.runs.values() for one in inputs):
         return "the inputs hold more than tokens"
-    if kind in FAMILIES or kind in FAMILIES_OF_EXPERTS:
+    if kind in FAMILIES:
         return None
     return trial(study, backend)
 

@@ -132,7 +132,7 @@ def groups_of(
             continue
         slot = _slot(study, row, placed[row.world])
         start = min(min(change.positions) for change in slot.changes)
-        key = (row.run, row.unit, total_length(study, row.run, row.unit), start)
+        key = (row.run, row.unit, study.length(row.run, row.unit), start)
         lanes.setdefault(key, []).append((slot, row.world, row.draw))
     shared: dict[Hashable, list[tuple[tuple[str, int], list[tuple[Slot, int, int]]]]] = {}
     for (run, unit, length, start), entries in lanes.items():
@@ -144,7 +144,7 @@ def groups_of(
         (run, unit), entries = members[0]
         whole = Group(
             tuple(lane for lane, _ in members),
-            total_length(study, run, unit),
+            study.length(run, unit),
             min(min(change.positions) for change in entries[0][0].changes),
             tuple(slot for slot, _, _ in entries),
             tuple(
@@ -161,12 +161,6 @@ def why_not_grown(placed: Placed) -> str | None:
     if kinds:
         return f"{kinds[0]} sites do not fan out"
     return None if placed else "nothing is changed"
-
-
-def total_length(study: Study, run: str, unit: int) -> int:
-    """Return the number of tokens of an input with what is appended to it."""
-    continuation = study.prepared.continuation
-    return (study.encoding.of(run, unit).length or 0) + (len(continuation[unit]) if continuation else 0)
 
 
 def _slot(study: Study, row: Row, placed: Placed) -> Slot:

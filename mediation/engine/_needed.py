@@ -8,7 +8,7 @@ from typing import final
 from ..sites import Site
 from ._cost import ModelCost, PassShape, flops_of, needed_flops
 from ._rows import Row
-from ._schedule import Schedule, total_length
+from ._schedule import Schedule
 from ._study import Placed, Study
 
 
@@ -35,7 +35,7 @@ class Needed:
 
     def plain(self, row: Row) -> int:
         """Return the FLOPs of a plain run: all blocks and tokens, the logits that are read."""
-        length = total_length(self._study, row)
+        length = self._study.length(row.run, row.unit)
         key = ("plain", length)
         if key not in self._known:
             self._known[key] = 2 * length * self._cost.outside + self._least([0] * len(self._cost.blocks), length)
@@ -43,7 +43,7 @@ class Needed:
 
     def changed(self, row: Row) -> int:
         """Return the FLOPs that a changed row adds to its plain run."""
-        length = total_length(self._study, row)
+        length = self._study.length(row.run, row.unit)
         placed = self._placed[row.world]
         where = tuple(self._study.positions(site, row.run, row.unit) for site, _ in placed)
         key = (row.world, length, where)
@@ -116,7 +116,7 @@ def naive_flops(study: Study, cost: ModelCost) -> int:
     total = 0
     for world in study.worlds:
         for unit in range(len(study.pairs)):
-            length = total_length(study, Row(-1, world.run, unit, 0))
+            length = study.length(world.run, unit)
             if length not in by_length:
                 by_length[length] = flops_of(cost, _alone(cost, length))
             total += by_length[length] * study.draws_of(world)

@@ -15,7 +15,7 @@ from ..models import Model
 from ..outcomes import Prepared
 from ._activations import Activations, captures, needs_all_units
 from ._backend import main_tensor, with_main_tensor
-from ._batching import halving, split, tokens_per_pass
+from ._batching import halving, split, tokens_for
 from ._memory import free_bytes, weight_bytes
 from ._rows import Row, capture_rows, reference_logits, run_rows
 from ._study import Study
@@ -152,10 +152,9 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
 
 def _batches(study: Study, execution: Execution, rows: Sequence[Row]) -> list[list[Row]]:
     def width(row: Row) -> int:
-        return study.encoding.of(row.run, row.unit).length or 1
+        return study.length(row.run, row.unit)
 
-    tokens = tokens_per_pass(study.model)
-    return list(split(rows, width, tokens=tokens, rows=execution.batch_size))
+    return list(split(rows, width, tokens=tokens_for(study), rows=execution.batch_size))
 
 
 def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> Tensor:

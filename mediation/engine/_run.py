@@ -36,7 +36,7 @@ class Execution:
     padding_side
         Side on which causal models are padded.
     fan_out
-        Use the shared-prefix path for residual sites of decoders where it is known to be exact.
+        Let many layers share one growing pass, in decoders where that is known to be exact.
     checks
         How many cells are recomputed by the naive path.
     out

@@ -258,9 +258,7 @@ class Runner:
         return list(split(rows, self._width, tokens=self.tokens, rows=self.execution.batch_size))
 
     def _width(self, row: Row) -> int:
-        length = self.study.encoding.of(row.run, row.unit).length or 1
-        continuation = self.study.prepared.continuation
-        return length + (len(continuation[row.unit]) if continuation else 0)
+        return self.study.length(row.run, row.unit)
 
     def _outcomes(self, batch: Sequence[Row], run: Any) -> list[float]:
         self.report["rows"] += len(batch)

@@ -199,7 +199,7 @@ class _Scheduler:
             seen |= given
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
-        width = lambda row: total_length(self.study, row)  # noqa: E731
+        width = lambda row: self.study.length(row.run, row.unit)  # noqa: E731
         return list(split(rows, width, tokens=self.found.tokens, rows=self.execution.batch_size))
 
     def _add(self, kind: PassKind, rows: Sequence[Row], *, cut: bool = True) -> None:
@@ -225,7 +225,7 @@ def batch_shape(
     cut
         Compute only logits that are read, where the model can.
     """
-    lengths = [total_length(study, row) for row in rows]
+    lengths = [study.length(row.run, row.unit) for row in rows]
     width, n = max(lengths), len(rows)
     last = cut and _reads_last_only(study, lengths, execution.padding_side)
     narrow = cut and cost is not None and kind != "reference"
@@ -251,13 +251,6 @@ def _reads_last_only(study: Study, lengths: Sequence[int], side: str) -> bool:
     flush = left or len(set(lengths)) == 1
     known = model.is_causal and "logits_to_keep" in names and study.prepared.at == "last"
     return known and flush and not sees_logits(study)
-
-
-def total_length(study: Study, row: Row) -> int:
-    """Return the tokens of a row, those of a continuation included; 1 for plain modules."""
-    continuation = study.prepared.continuation
-    added = len(continuation[row.unit]) if continuation else 0
-    return (study.encoding.of(row.run, row.unit).length or 1) + added
 
 
 def _known_null(study: Study, placed: Placed, row: Row) -> bool:

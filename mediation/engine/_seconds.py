@@ -17,7 +17,7 @@ from ._fanout import groups_of, run_group
 from ._group_cost import cost_of
 from ._prefix import Prefixes
 from ._rows import Row, capture_rows, reference_logits, run_rows
-from ._schedule import Schedule, batch_shape, total_length
+from ._schedule import Schedule, batch_shape
 from ._study import Placed, Study
 from ._whole import flops_of_a_row
 from ._world import World
@@ -94,14 +94,14 @@ class _Calibration:
         self.study, self.execution, self.schedule = study, execution, schedule
         rows = schedule.changed
         self.row = rows[len(rows) // 2] if rows else Row(-1, study.worlds[0].run, 0, 0)
-        length = total_length(study, self.row)
+        length = study.length(self.row.run, self.row.unit)
         alike = [unit for unit in range(len(study.pairs)) if self._length(unit) == length]
         self.units = [self.row.unit, *(unit for unit in alike if unit != self.row.unit)]
         self.each = flops_of_a_row(study) if schedule.cost is None else 0
         self.references: dict[int, torch.Tensor] | None = {} if study.prepared.uses_reference else None
 
     def _length(self, unit: int) -> int:
-        return total_length(self.study, Row(-1, self.row.run, unit, 0))
+        return self.study.length(self.row.run, unit)
 
     def speed(self) -> Speed:
         probe = self._probe()

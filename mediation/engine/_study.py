@@ -64,6 +64,11 @@ class Study:
         """Return the moment at which a place is reached."""
         return self.order[(place.path, place.io)]
 
+    def length(self, run: str, unit: int) -> int:
+        """Return the tokens of one input with what is appended to it; 1 for plain modules."""
+        continuation = self.prepared.continuation
+        return (self.encoding.of(run, unit).length or 1) + (len(continuation[unit]) if continuation else 0)
+
     def positions(self, site: Site, run: str, unit: int) -> tuple[int, ...] | None:
         """Return the token positions of `site` in one input; None where there is no sequence to speak of."""
         encoded = self.encoding.of(run, unit)
