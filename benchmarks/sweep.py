@@ -16,7 +16,8 @@ activation. All arms do the same cells, in float32 on the same weights, and thei
   source's plain run is counted once a unit. "Batch" gives them several units in one pass. pyvene runs the source with
   every site itself. An invoke a site is timed at the last position, all layers in one trace.
 - the bare matrix product does as many FLOPs as the patched rows need at the least (`Case.flops` says which), in one
-  large square product. It is measured in every round.
+  large square product. It is measured in every round. So are plain passes of the model alone, over 64 inputs at once:
+  their time for as many FLOPs is the least that an engine can take that runs the model's own modules.
 
 The arms of a round run one after the other, in an order that moves on with the rounds. A ratio is the median over
 rounds of an arm's time by another's in the same round, and its spread the smallest and largest; milliseconds are those
@@ -51,6 +52,7 @@ from sweeps import (
     bare_rate,
     case,
     machine,
+    model_rate,
     nnsight_arms,
     one_line,
     ours,
@@ -61,6 +63,7 @@ from sweeps import (
 )
 
 import mediation as med
+from mediation.engine._precision import slowdown
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8, torch.bfloat16: 0.25, torch.float16: 0.05}
 
@@ -71,6 +74,7 @@ class Figures:
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     floor: dict[str, list[float]] = field(default_factory=dict)
+    model: list[float] = field(default_factory=list)
     last: dict[str, Timed] = field(default_factory=dict)
 
 
@@ -115,6 +119,7 @@ def measure(what: Case, arms: Sequence[Arm], *, repeats: int, step: int, args: a
         for dtype in sorted(kinds, key=str):
             rate = bare_rate(str(what.module.device.type), dtype, Watch(CLOCKS[args.clock], args.cuda))
             found.floor.setdefault(str(dtype), []).append(flops / rate)
+        found.model.append(flops / model_rate(what, Watch(CLOCKS[args.clock], args.cuda)))
         for arm in [*arms[first:], *arms[:first]]:
             timed = arm.run(sites, Watch(CLOCKS[args.clock], args.cuda))
             found.seconds.setdefault(arm.name, []).append(arm.seconds(timed, len(full)))
@@ -143,10 +148,11 @@ def check(what: Case, arms: Sequence[Arm], found: Figures, tolerance: float) -> 
 
 
 def rows(what: Case, arms: Sequence[Arm], found: Figures, apart: dict[str, float]) -> list[dict[str, Any]]:
-    """Return one row an arm, and one for each bare product."""
+    """Return one row an arm, one for the model's plain passes, and one for each bare product."""
     few, many = (_ours(arms, n).name for n in (min(a.units for a in arms), max(a.units for a in arms)))
     table = []
     listed = [(arm.name, arm.units, found.seconds[arm.name], arm.exact) for arm in arms]
+    listed.append(("the model alone, plain passes", None, found.model, True))
     listed += [(f"bare product, {name.removeprefix('torch.')}", None, took, True) for name, took in found.floor.items()]
     for name, units, took, exact in listed:
         dtype = str(what.module.dtype) if exact else str(torch.bfloat16)
@@ -289,6 +295,10 @@ def main() -> None:
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
     device, dtype = ("cuda", torch.bfloat16) if args.cuda else ("cpu", torch.float32)
+    slower = slowdown(torch.bfloat16) if device == "cpu" and args.bfloat16 else 1.0
+    if slower > 2:
+        print(f"bfloat16 is left out: a product takes {slower:.0f} times as long as in float32 on this CPU.")
+        args.bfloat16 = False
     model = real_model(args.model) if args.shape is None else shaped_model(args.shape, device=device, dtype=dtype)
     about = machine(device=device, clock=args.clock)
     print(f"{model[0]}, {str(model[1].dtype).removeprefix('torch.')}\n{one_line(about)}")

@@ -70,7 +70,7 @@ class OtherMachineWarning(MediationWarning):
 
 
 class PrecisionWarning(MediationWarning):
-    """Half precision whose rounding may be large beside the intervals of the effects."""
+    """Half precision that does not pay: its rounding is large beside the intervals, or this CPU is slower at it."""
 
 
 def warn(text: str, category: type[MediationWarning]) -> None:

@@ -11,4 +11,11 @@ from .case import (
 from .ours import loaded as loaded, one_arm as one_arm, ours as ours, statistics as statistics
 from .peers import nnsight_arms as nnsight_arms, peer_arms as peer_arms
 from .report import machine as machine, one_line as one_line
-from .watch import CLOCKS as CLOCKS, Arm as Arm, Timed as Timed, Watch as Watch, bare_rate as bare_rate
+from .watch import (
+    CLOCKS as CLOCKS,
+    Arm as Arm,
+    Timed as Timed,
+    Watch as Watch,
+    bare_rate as bare_rate,
+    model_rate as model_rate,
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .case import Site
+from .case import Case, Site
 
 Cell = tuple[int, int, int]  # unit, layer, position
 
@@ -110,3 +110,25 @@ def bare_rate(device: str, dtype: torch.dtype, watch: Watch, *, at_least: float 
             torch.mm(left, right, out=out)
         done += 1
     return 2.0 * side**3 * done / fresh.spent["product"]
+
+
+def model_rate(what: Case, watch: Watch, *, rows: int = 64, at_least: float = 0.4) -> float:
+    """Return FLOPs a second of the model's own blocks, in plain passes over `rows` inputs of the sweep's length.
+
+    The same FLOPs are counted as for the patched rows: the model's matrices and attention. What this rate lacks of the
+    bare product's is what the model itself spends on norms, rotations, activations, the softmax and small products.
+
+    Parameters
+    ----------
+    at_least
+        Seconds of passes to time, after one that is not.
+    """
+    blocks, ids = what.bare().base_model, what.base[:1].repeat(rows, 1)
+    done, fresh = 0, Watch(watch.clock, watch.cuda)
+    with torch.no_grad():
+        blocks(ids, use_cache=False)
+        while fresh.spent.get("passes", 0.0) < at_least:
+            with fresh("passes"):
+                blocks(ids, use_cache=False)
+            done += 1
+    return rows * what.flops([(-1, 0)]) * done / fresh.spent["passes"]

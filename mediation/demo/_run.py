@@ -68,7 +68,7 @@ def run(
     model: str | None = None,
     out: str | Path = "demo-output",
     *,
-    n: int = 64,
+    n: int = 32,
     seed: int = 0,
     progress: bool | None = None,
     say: Say = print,

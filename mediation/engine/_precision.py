@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from .._errors import BackendError
+from .._errors import BackendError, PrecisionWarning, warn
 from ..models import Model
 from ..outcomes import Prepared
 from ._activations import Activations, captures, needs_all_units
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ._run import Execution
 
 HALF = (torch.float16, torch.bfloat16)
+_SIDE = 256  # of the matrices that are timed
+_SLOW = 2.0  # times as long as in float32
 _ROOM = 1.2  # memory that a float32 copy must find, relative to its weights: activations of a few rows go beside them
 
 
@@ -32,6 +36,11 @@ def in_precision(study: Study, precision: str | None) -> Study:
 
     Interventions compute in float32 and outcomes are reduced in float32, whatever the type of the passes.
 
+    Warns
+    -----
+    PrecisionWarning
+        If products in this precision are slower here than in float32: a CPU without instructions for it.
+
     Raises
     ------
     BackendError
@@ -39,8 +48,31 @@ def in_precision(study: Study, precision: str | None) -> Study:
     """
     if precision is None or study.model.dtype == getattr(torch, precision):
         return study
-    model = copy_as(study.model, getattr(torch, precision))
+    dtype = getattr(torch, precision)
+    slower = slowdown(dtype) if study.model.device.type == "cpu" else 1.0
+    if slower > _SLOW:
+        warn(
+            f"precision={precision!r}: a product takes {slower:.0f} times as long as in float32 on this CPU, "
+            f"which has no instructions for {precision}. Leave precision out; plan_sweep shows the time of both.",
+            PrecisionWarning,
+        )
+    model = copy_as(study.model, dtype)
     return replace(study, model=model, prepared=_widened(study.prepared))
+
+
+@cache
+def slowdown(dtype: torch.dtype) -> float:
+    """Return how long a product of matrices takes in `dtype` on the CPU, relative to float32: the best of three."""
+    return _best_time(dtype) / _best_time(torch.float32)
+
+
+def _best_time(dtype: torch.dtype) -> float:
+    matrix, times = torch.ones(_SIDE, _SIDE, dtype=dtype), []
+    for _ in range(3):
+        began = time.perf_counter()
+        _ = matrix @ matrix
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def copy_as(model: Model, dtype: torch.dtype, device: torch.device | None = None) -> Model:

@@ -97,6 +97,10 @@ class Reference:
             self._activations[key] = seen[0]
         return self._activations[key]
 
+    def take(self, site: Site, run: str, unit: int, value: Tensor) -> None:
+        """Use an activation that was captured elsewhere, and make no pass for it."""
+        self._activations[(site, run, unit)] = value
+
     def _edit(self, world: World, site: Site, what: AbstractIntervention, unit: int, draw: int) -> _Edit:
         place, positions = self._study.places[site], self._study.positions(site, world.run, unit)
         keys = self._study.encoding.of(world.run, unit).length

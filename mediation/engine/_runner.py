@@ -88,7 +88,7 @@ class Runner:
         self._settle_self_patches(lambda run, unit: self.plain[(run, unit)])
         self._settle()
         self.report["fan_out"] = self.reason or "used"
-        self.report["sample"] = check_sample(self.study, self.values, self.execution.checks)
+        self.report["sample"] = check_sample(self.study, self.values, self.execution.checks, self.activations)
         self._end()
 
     def run_naively(self) -> None:

@@ -14,6 +14,7 @@ from ..interventions import Assignment, Donor, Interchange, Moment, Need
 from ..sites import Site
 from ._activations import captures, needs_all_units
 from ._batching import split, tokens_for
+from ._check import alone
 from ._cost import ModelCost, PassKind, PassShape, model_cost
 from ._fanout import fan_out_reason, groups_of
 from ._group_cost import HeldKeys, asked_columns, cost_of
@@ -211,7 +212,7 @@ def _read_by(study: Study, world: World, need: Need, unit: int, draw: int) -> li
     if isinstance(need, Donor):
         return [(run_of(need.run, world.run), unit if need.unit == "own" else study.donors(need, draw)[unit])]
     if isinstance(need, Moment):
-        return [(run_of(need.run, world.run), one) for one in range(len(study.pairs))]
+        return [(run_of(need.run, world.run), one) for one in alone(study)]
     return [(world.run, unit)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from .._checks import called, shown
 from .._errors import BackendError, DesignError
 from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
+from ._gguf import parsed_once
 from ._model import Model
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
@@ -175,16 +177,19 @@ def _from_checkpoint(
     remote = {"trust_remote_code": options["trust_remote_code"]}
     reading = {**remote, "gguf_file": file} if file is not None else remote
     try:
-        kind = _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
-        module = getattr(transformers, kind).from_pretrained(directory, **options)
-        if processor is None and kind == _IMAGES:
-            from ._processor import load_processor
+        with parsed_once() if file is not None else nullcontext():
+            kind = (
+                _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
+            )
+            module = getattr(transformers, kind).from_pretrained(directory, **options)
+            if processor is None and kind == _IMAGES:
+                from ._processor import load_processor
 
-            processor = load_processor(directory, **remote)
-        if tokenizer is None:
-            tokenizer = getattr(processor, "tokenizer", None)
-        if tokenizer is None:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **reading)
+                processor = load_processor(directory, **remote)
+            if tokenizer is None:
+                tokenizer = getattr(processor, "tokenizer", None)
+            if tokenizer is None:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **reading)
     except (OSError, ValueError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackendError(

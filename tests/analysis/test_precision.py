@@ -249,7 +249,7 @@ def test_rounding_beyond_a_tenth_of_an_interval_is_said():
         found = med.mediate(med.load(module), pairs, med.Site("layers.0"), first, **HALF)
     assert found.provenance["precision"]["effects"]["te"]["bound_to_half_width"] > 0.1
     with warnings.catch_warnings():
-        warnings.simplefilter("error", med.PrecisionWarning)
+        warnings.filterwarnings("error", ".*half-width", med.PrecisionWarning)
         med.mediate(med.load(module), pairs, med.Site("layers.0"), first, **HALF, recheck=0)
 
 
@@ -283,3 +283,15 @@ def test_kept_pieces_are_those_of_one_precision(tmp_path):
     assert (potential(found) == potential(again)).all()
     with pytest.raises(med.DesignError, match="dtype"):
         med.mediate(*question, n_resamples=99, rng=0, out=tmp_path)
+
+
+@pytest.mark.parametrize(("slower", "warned"), [(40.0, True), (0.5, False)])
+def test_a_cpu_without_instructions_for_it_is_said(monkeypatch, slower, warned):
+    monkeypatch.setattr(_precision, "slowdown", lambda dtype: slower)
+    model = med.load(Chain(2, 4, 0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        med.mediate(model, chain_pairs(8, 4, 0), med.Site("layers.0"), first, **HALF)
+    said = [str(one.message) for one in caught if "as long as in float32" in str(one.message)]
+    assert len(said) == warned
+    assert all("40 times" in one and "Leave precision out" in one for one in said)
