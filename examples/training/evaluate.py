@@ -54,15 +54,17 @@ def card(name: str, table: pd.DataFrame, training: dict[str, object]) -> str:
         f"{' + '.join(f'{share:g} {what}' for what, share in stage.mix.items())}, {stage.steps} steps of {stage.batch}"
         for stage in variant.stages
     )
+    threads = "1 thread" if training["threads"] == 1 else f"{training['threads']} threads"
+    autocast = ", bfloat16 autocast" if training.get("autocast") else ""
     return f"""# {name}
 
-A Qwen2.5-VL model (`Qwen2_5_VLForConditionalGeneration`) of {training["parameters"]:,} parameters that {variant.about}.
+A Qwen2.5-VL model (`Qwen2_5_VLForConditionalGeneration`) of {training["parameters"]:,} parameters: {variant.about}.
 It was trained from nothing on pictures made by code, for the worked examples of `mediation`: a model whose mechanism is
 known, not a model of the world. Nothing of a released checkpoint is in it.
 
 - Base: {variant.base or "none, trained from random weights"}
 - Stages: {stages}
-- Seed {training["seed"]}, {training["seconds"]} s on {training["threads"]} threads of a CPU, bfloat16 autocast
+- Seed {training["seed"]}, {training["seconds"]} s on {threads} of a CPU{autocast}
 - Loss curves: `{LOG}`
 - Weights: safetensors in float16, to be loaded in float32; licence as the repository's
 
