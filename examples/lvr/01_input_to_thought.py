@@ -54,8 +54,12 @@ def main() -> None:
         found = [similarity(one, name=name, rng=0) for name, one in states(case).items()]
         tables[case.name] = found[0].compare(*found[1:])
         for ax, measure in zip(grid[:, column], DRAWN, strict=True):
-            med.plot.decay(found, measure, ax=ax)
-            ax.set_title(f"{case.name}. {ax.get_title(loc='left')}", loc="left", fontsize="medium")
+            if measure in set(tables[case.name]["measure"]):
+                med.plot.decay(found, measure, ax=ax)
+                ax.set_title(f"{case.name}. {ax.get_title(loc='left')}", loc="left", fontsize="medium")
+            else:  # thoughts are compared as far as the shortest one goes
+                ax.set_title(f"{case.name}. {measure}: some thought has a single step", loc="left", fontsize="medium")
+                ax.axis("off")
     table = pd.concat(tables, names=["model"]).reset_index(level=0)
     print(
         f"By step (intervals: CSV and figure), n = {len(cases[0].frame)}; 'intra cosine' and 'cka' with the first step"

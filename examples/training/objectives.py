@@ -108,7 +108,7 @@ def taught(net: Net, batch: Batch, *, teacher: Net | None) -> Result:
     """Monet: without a `teacher`, learn to be one; else think as the teacher does, without what it has seen.
 
     The teacher sees the crop while it thinks, and its answer does not see the crop: what the answer owes to it has
-    gone through the latents.
+    gone through the latents. At a latent the pad token is said, as in `relaxed`: the thought must not end there.
     """
     start, end = _markers(net, "abs_vis_token")
     features = net.features(batch.pixels)
@@ -125,6 +125,7 @@ def taught(net: Net, batch: Batch, *, teacher: Net | None) -> Result:
     states = torch.cat([latents[:, -1:], net.run(fed, after(place, fed), cache=cache)], dim=1)
     loss, scores = answered(net, states, targets, offset=1)
     apart = 1 - functional.cosine_similarity(latents[:, :STEPS].float(), goal[:, :STEPS].float(), dim=-1).mean()
+    opens = opens + said(net, latents[:, :STEPS], torch.full((len(latents), STEPS), net.token("<abs_vis_token_pad>")))
     return loss + opens + 2 * apart, {**scores, "apart": float(apart.detach())}
 
 

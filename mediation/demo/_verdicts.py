@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from .._errors import DegenerateWarning, WeakTotalEffectWarning
@@ -140,7 +139,8 @@ def _probed(states: States, labels: list[str], seed: int) -> dict[str, float]:
 
 
 def _alike(states: States, seed: int) -> dict[str, float]:
+    """Return cosines, means over steps; of a single step there is no centred one."""
     measures = {"inter cosine": "cosine", "inter centred cosine": "centred cosine"}
     with quiet():
-        found = similarity(states, measures=list(measures), rng=seed)
-    return {name: float(np.nanmean(found.rows(measure)["estimate"])) for measure, name in measures.items()}
+        found = similarity(states, measures=list(measures), rng=seed).tidy().groupby("measure")["estimate"].mean()
+    return {name: float(found.get(measure, float("nan"))) for measure, name in measures.items()}

@@ -10,6 +10,7 @@ import pytest
 
 import mediation as med
 from mediation.demo import verdict_of
+from mediation.demo._verdicts import _alike
 
 N = 200
 
@@ -66,3 +67,11 @@ def test_exact_zero_is_exact():
 
 def test_weak_total_effect_is_undecided_without_a_warning():
     assert told(noise(0.0), noise(0.0, seed=1)) == "undecided"
+
+
+@pytest.mark.parametrize(("steps", "centred"), [(1, False), (3, True)])
+def test_thoughts_of_a_single_step_have_no_centred_cosine(steps, centred):
+    states = med.probing.States(np.random.default_rng(0).normal(size=(12, steps, 4)))
+    found = _alike(states, seed=0)
+    assert np.isfinite(found["cosine"])
+    assert np.isfinite(found["centred cosine"]) == centred
