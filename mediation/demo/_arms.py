@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._errors import DataError
 from ..inference import mcnemar, mean_intervals, wilson
 from ..interventions import Assignment
 from ..outcomes import AbstractOutcome, Degenerate, Told, judge
-from ..results import Effects
 from ._worked import Worked, quiet
 
 Array = NDArray[np.float64]
@@ -36,16 +36,16 @@ def arm_table(case: Worked, arms: Mapping[str, Assignment]) -> pd.DataFrame:
         test, not adjusted for the number of arms (NaN where no answer changed from right to wrong or back, or units
         come in groups); ``flipped``, the share of answers that became another one; ``logit``, the mean shift of
         `Worked.outcome` by the arm, and ``logit n``, in how many units: those whose thought was closed under every
-        arm; ``loops``, the share of texts that end in a loop; ``n``, units of all the rest. Ends of 95% intervals are
-        in columns ``... low`` and ``... high``: Wilson's for shares (the cluster bootstrap for units
-        in groups), the bootstrap's for the two differences.
+        arm, or, if no unit's was, under this one (NaN and 0 if none was); ``loops``, the share of texts that end in a
+        loop; ``n``, units of all the rest. Ends of 95% intervals are in columns ``... low`` and ``... high``: Wilson's
+        for shares (the cluster bootstrap for units in groups), the bootstrap's for the two differences.
 
     Raises
     ------
     DesignError, OutcomeError
         As `mediation.ablate`.
     """
-    logit, told = case.ablate(arms, case.outcome), _Said(case)
+    shifts, told = _shifts(case, arms), _Said(case)
     units = case.ablate(arms, judge(told)).units
     rows = {}
     for name in arms:
@@ -59,7 +59,7 @@ def arm_table(case: Worked, arms: Mapping[str, Assignment]) -> pd.DataFrame:
             **change,
             "p": float(mcnemar((right - plain)[:, None]).p_value[0]) if alone else float("nan"),
             **_share("flipped", told.judged(case.flipped, mine["ym"], mine), mine["cluster"]),
-            **_shift("logit", logit, name),
+            **_shift("logit", shifts.get(name)),
             "none": told.without_answer(mine["ym"], mine),
             "loops": told.judged(Degenerate(), mine["ym"], mine).mean(),
             "n": len(mine),
@@ -109,15 +109,16 @@ def accuracy_of(values: Any) -> dict[str, float]:
 
 
 def with_interval(estimate: Any, low: Any, high: Any, digits: int = 2) -> list[str]:
-    """Return numbers as text with their intervals in brackets; alone where there is none.
+    """Return numbers as text with their intervals in brackets; alone where there is none, and nothing for NaN.
 
     Examples
     --------
-    >>> with_interval([0.5, 1.0], [0.25, np.nan], [0.75, np.nan])
-    ['0.50 [0.25, 0.75]', '1.00']
+    >>> with_interval([0.5, 1.0, np.nan], [0.25, np.nan, np.nan], [0.75, np.nan, np.nan])
+    ['0.50 [0.25, 0.75]', '1.00', '']
     """
     return [
-        f"{one:.{digits}f}" + (f" [{left:.{digits}f}, {right:.{digits}f}]" if np.isfinite(left) else "")
+        ("" if np.isnan(one) else f"{one:.{digits}f}")
+        + (f" [{left:.{digits}f}, {right:.{digits}f}]" if np.isfinite(left) else "")
         for one, left, right in zip(estimate, low, high, strict=True)
     ]
 
@@ -135,8 +136,24 @@ def _mean(name: str, values: Array, groups: pd.Series) -> dict[str, float]:
     return {name: values.mean(), f"{name} low": float(found.conf_low[0]), f"{name} high": float(found.conf_high[0])}
 
 
-def _shift(name: str, effects: Effects, arm: str) -> dict[str, float]:
+def _shifts(case: Worked, arms: Mapping[str, Assignment]) -> dict[str, Any]:
+    """Return the effects on the logit by arm: on the same units, or, if no unit's thought closed under all, each alone.
+
+    An arm under which no thought closed is left out.
+    """
+    try:
+        table = case.ablate(arms, case.outcome).tidy().set_index("arm")
+    except DataError:
+        if len(arms) == 1:
+            return {}
+        alone = (_shifts(case, {name: what}) for name, what in arms.items())
+        return {name: row for one in alone for name, row in one.items()}
+    return {name: table.loc[name] for name in arms}
+
+
+def _shift(name: str, row: Any) -> dict[str, float]:
     """Return what the arm adds, and in how many units: `ablate` reports the plain run less the changed one."""
-    row: Any = effects.tidy().set_index("arm").loc[arm]
+    if row is None:
+        return {name: float("nan"), f"{name} low": float("nan"), f"{name} high": float("nan"), f"{name} n": 0}
     ends = {f"{name} low": -row["conf_high"], f"{name} high": -row["conf_low"]}
     return {name: -row["estimate"], **ends, f"{name} n": row["n"]}

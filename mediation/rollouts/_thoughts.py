@@ -105,21 +105,29 @@ class Thoughts:
     def moment(self, need: Moment, run: str, segment: int) -> Tensor:
         """Return a mean by step ``(steps, hidden)``, one over steps ``(1, hidden)``, or a standard deviation ``()``.
 
-        A mean by step is over the units that have that step.
+        A mean by step is over the units that have that step. A changed run may open one more thought than any plain run
+        has: it takes the moment of the last one that some unit has.
+
+        Raises
+        ------
+        DesignError
+            If no unit has a thought in that run.
         """
         key = (need, run, segment)
         if key not in self._moments:
-            held = [
-                thought.latents[segment].double()
-                for (of, _, _), thought in self._in_order()
-                if of == run and len(thought.latents) > segment and len(thought.latents[segment])
-            ]
-            if not held:
-                raise DesignError(
-                    f"No unit has a latent thought {segment} in its {run} run, so there is no {need.kind}."
-                )
+            held = next(filter(None, (self._latents(run, one) for one in range(segment, -1, -1))), None)
+            if held is None:
+                raise DesignError(f"No unit has a latent thought in its {run} run, so there is no {need.kind}.")
             self._moments[key] = _moment(need, held)
         return self._moments[key]
+
+    def _latents(self, run: str, segment: int) -> list[Tensor]:
+        """Return a thought of every unit that has it, ``(steps, hidden)`` each."""
+        return [
+            thought.latents[segment].double()
+            for (of, _, _), thought in self._in_order()
+            if of == run and len(thought.latents) > segment and len(thought.latents[segment])
+        ]
 
 
 def _moment(need: Moment, held: list[Tensor]) -> Tensor:
