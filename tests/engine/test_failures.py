@@ -262,13 +262,16 @@ def test_a_small_difference_beside_a_large_feature_is_an_effect():
     np.testing.assert_array_equal(found[2, :, 0], source[:, 1])
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2"])
-def test_double_precision(family):
+@pytest.mark.parametrize(
+    ("family", "apart"),
+    [("llama", 1e-6), ("gemma3", 1e-6), ("gpt2", 1e-12)],  # the norms of the first two compute in float32
+)
+def test_double_precision(family, apart):
     model = med.load(tiny_model(family).double())
     worlds = exchanges((*SITES, residual(1, at="last")))
     expected = values(model, PAIRS, worlds, OUTCOME, backend="reference")
     for options in ({}, {"fan_out": False}, {"fan_out": False, "padding_side": "right"}):
-        assert gap(values(model, PAIRS, worlds, OUTCOME, checks=10, **options), expected) < 1e-12
+        assert gap(values(model, PAIRS, worlds, OUTCOME, checks=10, **options), expected) < apart
 
 
 # ---------------------------------------------------------------------------------------------- models
