@@ -63,7 +63,7 @@ from sweeps import (
 )
 
 import mediation as med
-from mediation.engine._precision import slowdown
+from mediation.engine._precision import SLOW, slowdown
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8, torch.bfloat16: 0.25, torch.float16: 0.05}
 
@@ -296,7 +296,7 @@ def main() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
     device, dtype = ("cuda", torch.bfloat16) if args.cuda else ("cpu", torch.float32)
     slower = slowdown(torch.bfloat16) if device == "cpu" and args.bfloat16 else 1.0
-    if slower > 2:
+    if slower > SLOW:
         print(f"bfloat16 is left out: a product takes {slower:.0f} times as long as in float32 on this CPU.")
         args.bfloat16 = False
     model = real_model(args.model) if args.shape is None else shaped_model(args.shape, device=device, dtype=dtype)

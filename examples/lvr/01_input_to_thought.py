@@ -57,8 +57,8 @@ def main() -> None:
             if measure in set(tables[case.name]["measure"]):
                 med.plot.decay(found, measure, ax=ax)
                 ax.set_title(f"{case.name}. {ax.get_title(loc='left')}", loc="left", fontsize="medium")
-            else:  # thoughts are compared as far as the shortest one goes
-                ax.set_title(f"{case.name}. {measure}: some thought has a single step", loc="left", fontsize="medium")
+            else:  # steps that fewer than half of the thoughts have are not compared
+                ax.set_title(f"{case.name}. {measure}: most thoughts have one step", loc="left", fontsize="medium")
                 ax.axis("off")
     table = pd.concat(tables, names=["model"]).reset_index(level=0)
     print(

@@ -328,7 +328,7 @@ def _agreement(wide: Study, exact: Mapping[Row, float], checks: int) -> dict[str
         world = wide.worlds[row.world]
         expected, value = reference.outcome(world, row.unit, row.draw), exact[row]
         worst = max(worst, abs(value - expected))
-        if not abs(value - expected) <= tolerance(wide) * (1 + abs(expected)):
+        if not abs(value - expected) <= tolerance(wide.model) * (1 + abs(expected)):
             raise BackendError(
                 f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward pass "
                 f"gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the model."

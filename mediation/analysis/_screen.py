@@ -354,7 +354,7 @@ def _check_plain(picked: Picked, finished: Finished) -> None:
     """Check that the pass with gradients computed what the run computed."""
     for one in picked.scores.values:
         expected, found = finished.of(World(_run(one)))[:, 0], picked.scores.plain[_run(one)]
-        off = np.abs(found - expected) > tolerance(finished.study) * (1 + np.abs(expected))
+        off = np.abs(found - expected) > tolerance(finished.study.model) * (1 + np.abs(expected))
         if off.any():
             unit = int(np.flatnonzero(off)[0])
             raise BackendError(

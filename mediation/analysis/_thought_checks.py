@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from .._errors import BackendError
 from ..engine import World
+from ..engine._check import tolerance
 from ..engine._hooks import HookBackend
+from ..engine._precision import HALF
 from ..interventions import Assignment, Interchange
 from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
 
 if TYPE_CHECKING:
     from ._thought_runs import ThoughtStudy
 
-_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}  # float64: as in engine._check
-_HALF = 0.25
 _MARGIN = 4.0
 
 
@@ -56,7 +56,7 @@ def settle(
     """
     spec, dtype = study.options.spec, study.model.dtype
     hides = spec is not None and spec.answer_from != "everything"
-    if not hides or not report or dtype not in _TOLERANCE or study.prepared.judge is not None:
+    if not hides or not report or dtype in HALF or study.prepared.judge is not None:
         return {}
     seen = max(torch.finfo(dtype).eps, *(float(one["max_abs_difference"]) for one in report.values()))
     settled = 0
@@ -134,8 +134,8 @@ def _compare(study: ThoughtStudy, before: Row, now: Row, what: str, ran: Ran) ->
     unit, draw = before.job.unit, before.job.draw
     expected, value = study.value(before, unit, draw, ran), study.value(now, unit, draw, ran)
     dtype = study.model.dtype
-    limit = _TOLERANCE.get(dtype, _HALF) * (1 + abs(expected))
-    exact = dtype in _TOLERANCE
+    limit = tolerance(study.model) * (1 + abs(expected))
+    exact = dtype not in HALF
     if exact and study.prepared.judge is not None and before.ids != now.ids:
         raise BackendError(
             f"{what} changed what unit {unit} says: {before.ids[:12]} ... and {now.ids[:12]} .... Nothing is reported. "

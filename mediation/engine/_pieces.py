@@ -106,7 +106,7 @@ class Pieces:
         self._counts["plain_passes_again"] += 1
         for row, before, now in zip(rows, stored, outcomes, strict=True):
             self._worst = max(self._worst, abs(now - before))
-            if not abs(now - before) <= tolerance(self._study) * (1 + abs(before)):
+            if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
                 raise BackendError(
                     f"The {row.run} input of unit {row.unit} had the outcome {before:.6g} when the run began, and has "
                     f"{now:.6g} now: the model is not the same, though its weights and settings are. Look for hooks "

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HALF = (torch.float16, torch.bfloat16)
 _SIDE = 256  # of the matrices that are timed
-_SLOW = 2.0  # times as long as in float32
+SLOW = 2.0  # times as long as in float32: what is said aloud
 _ROOM = 1.2  # memory that a float32 copy must find, relative to its weights: activations of a few rows go beside them
 
 
@@ -50,7 +50,7 @@ def in_precision(study: Study, precision: str | None) -> Study:
         return study
     dtype = getattr(torch, precision)
     slower = slowdown(dtype) if study.model.device.type == "cpu" else 1.0
-    if slower > _SLOW:
+    if slower > SLOW:
         warn(
             f"precision={precision!r}: a product takes {slower:.0f} times as long as in float32 on this CPU, "
             f"which has no instructions for {precision}. Leave precision out; plan_sweep shows the time of both.",
