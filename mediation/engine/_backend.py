@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 from torch import Tensor
@@ -31,6 +31,25 @@ class Visit:
     path: str
     io: Literal["output", "input", "pattern"]
     see: Callable[[Tensor], Tensor | None]
+
+
+def one_a_place(visits: Sequence[Visit]) -> list[Visit]:
+    """Return one visit for each place, which does what all visits there do, in their order."""
+    places: dict[tuple[str, str], list[Visit]] = {}
+    for visit in visits:
+        places.setdefault((visit.path, visit.io), []).append(visit)
+    return [some[0] if len(some) == 1 else replace(some[0], see=_in_turn(some)) for some in places.values()]
+
+
+def _in_turn(visits: Sequence[Visit]) -> Callable[[Tensor], Tensor | None]:
+    def see(tensor: Tensor) -> Tensor | None:
+        changed = None
+        for visit in visits:
+            found = visit.see(tensor if changed is None else changed)
+            changed = changed if found is None else found
+        return changed
+
+    return see
 
 
 class AbstractBackend(ABC):

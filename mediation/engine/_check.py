@@ -18,7 +18,7 @@ from ..sites import Site
 from ._activations import Activations
 from ._batching import halving, split
 from ._fanout import groups_of, run_group
-from ._prefix import Prefixes
+from ._plain_states import PlainStates
 from ._reference import Reference
 from ._rows import Row, capture_rows, run_rows
 from ._study import Study
@@ -107,20 +107,20 @@ def _self_patched(
     own, placed = Activations(probe), [probe.placed(world) for world in probe.worlds]
     plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
     most = execution.batch_size
-    prefixes = Prefixes(probe, backend) if fan_out else None
+    states = PlainStates(probe, backend) if fan_out else None
     for batch in split(plain, lambda row: _width(probe, row), tokens=tokens, rows=most):
         _halved(
             lambda some: capture_rows(
-                probe, backend, some, picks, own, references=references, side=side, prefixes=prefixes
+                probe, backend, some, picks, own, references=references, side=side, states=states
             ),
             batch,
         )
     outcomes: list[tuple[Row, float]] = []
     rest = list(rows)
-    if prefixes is not None:
+    if states is not None:
         groups, rest = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
         for group in groups:
-            grown = run_group(probe, backend, group, own, references=references, prefixes=prefixes)
+            grown = run_group(probe, backend, group, own, references=references, states=states)
             outcomes.extend(grown.items())
     for batch in split(rest, lambda row: _width(probe, row), tokens=tokens, rows=most):
         outcomes += _halved(

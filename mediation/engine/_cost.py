@@ -18,7 +18,7 @@ from torch import nn
 
 from ..models import Model
 
-PassKind = Literal["plain", "reference", "prefix", "fan-out", "rows", "checks"]
+PassKind = Literal["plain", "reference", "again", "fan-out", "rows", "checks"]
 _ACTIVE = ("top_k", "num_experts_per_tok", "experts_per_token", "moe_top_k", "k")
 _CONVOLUTIONS = (nn.modules.conv._ConvNd,)
 
@@ -108,6 +108,8 @@ class PassShape:
         Tokens of a row at which logits are computed.
     columns
         Logits computed there; None for the whole vocabulary.
+    lanes
+        Inputs that the rows of a growing pass are copies of.
     """
 
     kind: PassKind
@@ -119,6 +121,7 @@ class PassShape:
     outcomes: int
     read: int
     columns: int | None = None
+    lanes: int = 1
 
 
 def flops_of(cost: ModelCost, shape: PassShape) -> int:

@@ -3,11 +3,12 @@
 A change in block l at position p alters nothing below block l and nothing before position p. So only the
 tokens from p on are fed, with the keys and values of the unpatched run as prefix, and each patched row is
 appended to the batch when it is needed: at the output of its block for the residual stream, at the input of
-its block for what is inside (attention, heads, MLP, neurons). No block runs for a row that it cannot change.
+its block for what is inside (attention, heads, MLP, neurons). No block runs for a row that it cannot change, and
+what a row is before it is changed is copied from the plain run.
 The numbers are those of one full forward pass per world.
 
 Here: whether a study can do that, and a pass that runs out of memory. Which worlds share a pass is in `_groups`, the
-pass itself in `_grow`, the keys and values in `_prefix`, and masks in `_masks`.
+pass itself in `_grow`, what plain runs leave for it in `_plain_states`, and masks in `_masks`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ._backend import AbstractBackend
 from ._batching import Room, halving
 from ._groups import Group as Group, groups_of as groups_of
 from ._grow import grow
-from ._prefix import Prefixes
+from ._plain_states import PlainStates
 from ._rows import Row
 from ._study import Study
 from ._trial import trial
@@ -57,21 +58,21 @@ def run_group(
     activations: Activations,
     *,
     references: Mapping[int, Tensor] | None,
-    prefixes: Prefixes,
+    states: PlainStates,
     room: Room | None = None,
 ) -> dict[Row, float]:
     """Return the outcomes of a group's rows; if memory runs out, from fewer lanes, then fewer slots, at a time.
 
     Parameters
     ----------
-    prefixes
-        Keys and values of plain runs.
+    states
+        What plain runs left.
     room
         As in `halving`.
     """
 
     def run(part: Group) -> dict[Row, float]:
-        return grow(study, backend, part, activations, references=references, prefixes=prefixes)
+        return grow(study, backend, part, activations, references=references, states=states)
 
     def of_lanes(lanes: Sequence[int]) -> dict[Row, float]:
         part = group.of_lanes(lanes)
@@ -81,7 +82,7 @@ def run_group(
             lambda slots: run(part.of_slots(slots)),
             range(len(part.slots)),
             _united,
-            size=lambda slots: (1 + len(slots)) * group.suffix,
+            size=lambda slots: len(slots) * group.suffix,
             room=room,
         )
 
@@ -89,7 +90,7 @@ def run_group(
         of_lanes,
         range(len(group.lanes)),
         _united,
-        size=lambda lanes: len(lanes) * (1 + len(group.slots)) * group.suffix,
+        size=lambda lanes: len(lanes) * len(group.slots) * group.suffix,
         room=room,
     )
 

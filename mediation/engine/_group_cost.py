@@ -7,10 +7,11 @@ from typing import final
 
 import torch
 
+from ._births import births
 from ._cost import ModelCost, PassShape
 from ._fanout import Group
 from ._memory import PassMemory
-from ._prefix import _HELD, Lane
+from ._plain_states import HELD, Lane
 from ._study import Study
 from ._unembed import _MOST_OF_VOCABULARY
 
@@ -30,6 +31,7 @@ def cost_of(study: Study, cost: ModelCost, group: Group) -> PassShape:
         outcomes=len(group.rows),
         read=study.prepared.kept if columns is None else 1,
         columns=columns,
+        lanes=len(group.lanes),
     )
 
 
@@ -43,8 +45,8 @@ def asked_columns(study: Study, cost: ModelCost, units: Sequence[int]) -> int | 
 
 
 @final
-class HeldKeys:
-    """Which keys and values `Prefixes` would hold.
+class HeldStates:
+    """What `PlainStates` would hold.
 
     Attributes
     ----------
@@ -52,17 +54,17 @@ class HeldKeys:
         Bytes that were held at once so far.
     """
 
-    __slots__ = ("_cost", "_held", "_memory", "most")
+    __slots__ = ("_births", "_cost", "_held", "_memory", "most")
 
     def __init__(self, study: Study, cost: ModelCost) -> None:
-        self._cost, self._memory = cost, PassMemory(study.model, cost)
+        self._cost, self._memory, self._births = cost, PassMemory(study.model, cost), len(births(study))
         self._held: list[tuple[frozenset[Lane], int]] = []
         self.most = 0
 
     def keep(self, lanes: Sequence[Lane], tokens: int) -> None:
-        """Keep the keys and values of a batch of plain runs."""
-        self._held.append((frozenset(lanes), self._memory.prefix(len(lanes), tokens)))
-        while len(self._held) > 1 and sum(size for _, size in self._held) > _HELD:
+        """Keep what a batch of plain runs leaves."""
+        self._held.append((frozenset(lanes), self._memory.states(len(lanes), tokens, self._births)))
+        while len(self._held) > 1 and sum(size for _, size in self._held) > HELD:
             del self._held[0]
         self.most = max(self.most, sum(size for _, size in self._held))
 
@@ -71,13 +73,13 @@ class HeldKeys:
         self._held.clear()
 
     def before(self, group: Group) -> PassShape | None:
-        """Return the pass that is needed before a group's own, because keys and values of its prefix are not held."""
+        """Return the pass that is needed before a group's own, because what plain runs left is not held any more."""
         missing = [lane for lane in group.lanes if not any(lane in lanes for lanes, _ in self._held)]
-        if group.start == 0 or not missing:
+        if not missing:
             return None
         self.keep(missing, group.length)
         return PassShape(
-            kind="prefix",
+            kind="again",
             alive=(len(missing),) * len(self._cost.blocks),
             queries=group.length,
             keys=group.length,

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, final
 from ..interventions import AbstractIntervention
 from ..models import Model
 from ..sites import Site
+from ._births import KINDS, born
 from ._rows import Row
 
 if TYPE_CHECKING:
     from ._study import Placed, Study
 
-# Kinds of sites whose first effect is at the end of a block, or whose block can be run again from its input.
-KINDS = ("embedding", "residual", "attention", "mlp", "neurons")
 _MOST_LOGITS = 64 * 2**20  # numbers
 _MOST_KEYS = 2**17  # tokens whose keys and values are held for the rows of one block
 
@@ -38,8 +37,8 @@ class Slot:
     Attributes
     ----------
     born
-        Block at whose output the row is appended: it changes that output, or something in the block after. -1 if it
-        is there from the first block on.
+        Block at whose output the row is appended, a copy of what the plain run has there: it changes that output, or
+        something in the block after. -1 if it is there from the first block on.
     changes
         What is done to it, in order of execution.
     """
@@ -88,8 +87,9 @@ class Group:
         return self.length - self.start
 
     def alive(self, n_blocks: int) -> list[int]:
-        """Return how many rows each block runs for."""
-        return [len(self.lanes) * (1 + sum(slot.born < block for slot in self.slots)) for block in range(n_blocks)]
+        """Return how many rows each block runs for; before the first one is born, one runs that is dropped then."""
+        born = [sum(slot.born < block for slot in self.slots) for block in range(n_blocks)]
+        return [max(1, len(self.lanes) * slots) for slots in born]
 
     def of_lanes(self, lanes: Sequence[int]) -> Group:
         """Return the group of some of its lanes."""
@@ -169,21 +169,13 @@ def _slot(study: Study, row: Row, placed: Placed) -> Slot:
         positions = study.positions(site, row.run, row.unit)
         assert positions
         changes.append(Change(site, what, positions))
-    return Slot(min(_born(change.site) for change in changes), tuple(changes))
-
-
-def _born(site: Site) -> int:
-    """Return the block at whose output rows begin to differ, or must be there to be changed next."""
-    if site.kind == "embedding":
-        return -1
-    assert site.layer is not None
-    return site.layer if site.kind == "residual" else site.layer - 1
+    return Slot(min(born(change.site) for change in changes), tuple(changes))
 
 
 def _pieces(whole: Group, most: int) -> list[Group]:
-    """Return parts of a group that end with at most `most` rows, the plain ones included."""
-    width = min(len(whole.slots), max(1, most - 1))
-    per_pass = max(1, most // (width + 1))
+    """Return parts of a group that end with at most `most` rows."""
+    width = min(len(whole.slots), most)
+    per_pass = max(1, most // width)
     return [
         whole.of_slots(range(first, min(first + width, len(whole.slots)))).of_lanes(
             range(lane, min(lane + per_pass, len(whole.lanes)))
@@ -194,11 +186,11 @@ def _pieces(whole: Group, most: int) -> list[Group]:
 
 
 def _rows_that_fit(study: Study, group: Group, tokens: int, rows: int | None) -> int:
-    """Return how many rows, plain ones included, a growing pass may end with."""
+    """Return how many rows a growing pass may end with."""
     by_tokens = 2 * tokens // max(1, group.suffix)  # on average half of the rows are alive
     by_keys = _MOST_KEYS // group.length
     by_logits = by_keys if study.unembedding is not None else _MOST_LOGITS // _vocabulary(study.model)
-    most = max(2, min(by_tokens, by_keys, by_logits))
+    most = max(1, min(by_tokens, by_keys, by_logits))
     return most if rows is None else min(most, rows)
 
 

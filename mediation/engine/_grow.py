@@ -1,11 +1,15 @@
-"""One growing pass: rows are appended where they begin to differ, and changed where their sites are."""
+"""One growing pass: rows are appended where they begin to differ, and changed where their sites are.
+
+What a row is before that, the plain run has computed already: rows begin as copies of what it left. Until the first one
+is born, the blocks of the model are passed by one row that counts for nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -16,7 +20,7 @@ from ._activations import Activations
 from ._backend import AbstractBackend, Visit
 from ._groups import Change, Group
 from ._masks import suffix_inputs
-from ._prefix import Prefixes, lane_ids
+from ._plain_states import Lanes, PlainStates, lane_ids
 from ._rows import Row, with_row_axis
 from ._unembed import narrowed
 
@@ -66,7 +70,7 @@ def grow(
     activations: Activations,
     *,
     references: Mapping[int, Tensor] | None,
-    prefixes: Prefixes,
+    states: PlainStates,
 ) -> dict[Row, float]:
     """Return the outcomes of a group's rows, from one pass.
 
@@ -74,23 +78,26 @@ def grow(
     ----------
     references
         As in `run_rows`.
-    prefixes
-        Where the keys and values of plain runs are.
+    states
+        What plain runs left: keys and values of the tokens before, and hidden states of those from there on.
     """
-    model, n = study.model, len(group.lanes)
+    model, held = study.model, states.of(group.lanes)
     ids = torch.stack([lane_ids(study, lane)[group.start :] for lane in group.lanes]).to(model.device)
     at_start = sum(slot.born < 0 for slot in group.slots)
-    inputs: dict[str, Any] = {"input_ids": ids.repeat(1 + at_start, 1), "use_cache": group.start > 0}
+    inputs: dict[str, Any] = {
+        "input_ids": ids.repeat(at_start, 1) if at_start else ids[:1],
+        "use_cache": group.start > 0,
+    }
     inputs |= suffix_inputs(model, group.start, group.length)
     if group.start > 0:
-        inputs["past_key_values"] = prefixes.of(group.lanes, group.start)
-    units = [unit for _, unit in group.lanes] * (1 + len(group.slots))
+        inputs["past_key_values"] = held.prefix(group.start)
+    units = [unit for _, unit in group.lanes] * len(group.slots)
     found = narrowed(study, units, lambda hidden: hidden[:, -1:])
     last, finish = found if found is not None else ([], _finish(study, units, references))
     inputs["logits_to_keep"] = study.prepared.kept
-    visits = _visits(study, group, activations)
+    visits = _visits(study, group, activations, held)
     outcomes = backend.forward(model, inputs, [*visits, *last], finish).double().cpu().tolist()
-    return dict(zip(group.rows, outcomes[n:], strict=True))
+    return dict(zip(group.rows, outcomes, strict=True))
 
 
 def _finish(study: Study, units: Sequence[int], references: Mapping[int, Tensor] | None) -> Callable[[Any], Tensor]:
@@ -103,33 +110,45 @@ def _finish(study: Study, units: Sequence[int], references: Mapping[int, Tensor]
     return finish
 
 
-def _visits(study: Study, group: Group, activations: Activations) -> list[Visit]:
+def _visits(study: Study, group: Group, activations: Activations, held: Lanes) -> list[Visit]:
     """Return the visits of a growing pass: births at the ends of blocks, changes where the sites are."""
     edits: dict[Place, list[_Edit]] = {}
     for place, found in _edits(study, group, activations):
         edits.setdefault(place, []).append(found)
-    births: dict[Place, int] = {}
-    blocks = study.model.known_architecture()
-    for slot in group.slots:
-        if slot.born >= 0:
-            end = Place(blocks.path(slot.born), "output")
-            births[end] = births.get(end, 0) + 1
-    n = len(group.lanes)
+    births: dict[Place, _Birth] = {}
+    blocks, alive = study.model.known_architecture(), 0
+    for block, slots in groupby(group.slots, key=lambda slot: slot.born):
+        count = len(list(slots))
+        if block >= 0:
+            births[Place(blocks.path(block), "output")] = _Birth(alive * len(group.lanes), count, block)
+        alive += count
     return [
-        Visit(place.path, place.io, _stop(n, group.suffix, births.get(place, 0), edits.get(place, ())))
+        Visit(place.path, place.io, _stop(group, held, births.get(place), edits.get(place, ())))
         for place in sorted({*births, *edits}, key=study.when)
     ]
 
 
-def _stop(n: int, tokens: int, born: int, edits: Sequence[_Edit]) -> Callable[[Tensor], Tensor]:
-    """Return the visit that appends `born` copies of the plain rows and then changes some rows."""
+class _Birth(NamedTuple):
+    """How many rows there are before, how many slots begin, and at the end of which block."""
+
+    before: int
+    slots: int
+    block: int
+
+
+def _stop(group: Group, held: Lanes, birth: _Birth | None, edits: Sequence[_Edit]) -> Callable[[Tensor], Tensor]:
+    """Return the visit that appends copies of the plain run's rows and then changes some rows."""
+    n, tokens = len(group.lanes), group.suffix
 
     def see(hidden: Tensor) -> Tensor:
         rows = hidden if hidden.ndim > 2 else hidden.reshape(-1, tokens, hidden.shape[-1])  # OPT flattens its MLP
-        grown = rows.new_empty(len(rows) + born * n, *rows.shape[1:])
-        grown[: len(rows)] = rows
-        if born:
-            grown[len(rows) :].view(born, n, *rows.shape[1:])[:] = rows[:n]
+        if birth is None:
+            grown = rows.clone()
+        else:
+            grown = rows.new_empty(birth.before + birth.slots * n, *rows.shape[1:])
+            grown[: birth.before] = rows[: birth.before]
+            begun = held.hidden(birth.block, group.start, group.length)
+            grown[birth.before :].view(birth.slots, n, *rows.shape[1:])[:] = begun
         for edit in edits:
             edit.apply(grown)
         return grown if hidden.ndim > 2 else grown.reshape(-1, hidden.shape[-1])
@@ -171,8 +190,8 @@ def _edit(study: Study, group: Group, activations: Activations, members: Sequenc
     if members[0][2].features is not None:
         features = torch.tensor([place.features for _, _, place in members]).repeat_interleave(n, 0)
     return _Edit(
-        n * (1 + first),
-        n * (1 + first + len(members)),
+        n * first,
+        n * (first + len(members)),
         positions.repeat_interleave(n, 0),
         features,
         what,

@@ -53,9 +53,10 @@ class PassMemory:
         blocks = zip(self._cost.blocks, shape.alive, strict=True)
         return max([self._logits(shape), *(self._block(block, rows, shape) for block, rows in blocks)])
 
-    def prefix(self, lanes: int, tokens: int) -> int:
-        """Return the bytes of the keys and values of `lanes` inputs of `tokens` tokens."""
-        return lanes * tokens * self._bytes * sum(2 * block.kv_width for block in self._cost.blocks)
+    def states(self, lanes: int, tokens: int, blocks: int) -> int:
+        """Return the bytes of keys and values, and of the outputs of some blocks, of inputs of `tokens` tokens."""
+        keys_and_values = sum(2 * block.kv_width for block in self._cost.blocks)
+        return lanes * tokens * self._bytes * (keys_and_values + blocks * self._cost.hidden)
 
     def _block(self, block: BlockCost, rows: int, shape: PassShape) -> int:
         hidden, q, k = self._cost.hidden, shape.queries, shape.keys

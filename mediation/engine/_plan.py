@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ._run import Execution
 
-_KINDS: tuple[PassKind, ...] = ("plain", "reference", "prefix", "fan-out", "rows", "checks")
+_KINDS: tuple[PassKind, ...] = ("plain", "reference", "again", "fan-out", "rows", "checks")
 
 
 @final
@@ -68,8 +68,9 @@ class SweepPlan:
     null_rows
         Of these, cells known to change nothing, which are not run. A run may find more.
     passes
-        Passes by kind: "plain" runs of base and source; "reference", the logits that `KL` compares with; "prefix", keys
-        and values of plain runs; "fan-out"; "rows", padded batches of full inputs; "checks" that every run makes.
+        Passes by kind: "plain" runs of base and source; "reference", the logits that `KL` compares with; "again",
+        plain runs whose states are not held any more; "fan-out"; "rows", padded batches of full inputs; "checks" that
+        every run makes.
     reasons
         Why rows do not fan out, and how many.
     flops_needed
@@ -79,8 +80,8 @@ class SweepPlan:
         What the passes compute, padding and masked pairs included.
     flops_naive
         One full forward pass for each row, with the logits of all tokens.
-    weight_bytes, activation_bytes, prefix_bytes, pass_bytes
-        Memory of the weights, of captured activations, of the keys and values of plain runs, and of the largest pass.
+    weight_bytes, activation_bytes, state_bytes, pass_bytes
+        Memory of the weights, of captured activations, of what plain runs leave, and of the largest pass.
     free_bytes
         Memory that the device had when the plan was made.
     tokens_per_pass, units_at_a_time
@@ -104,7 +105,7 @@ class SweepPlan:
     flops_naive: int
     weight_bytes: int
     activation_bytes: int
-    prefix_bytes: int
+    state_bytes: int
     pass_bytes: int
     free_bytes: int
     tokens_per_pass: int
@@ -114,7 +115,7 @@ class SweepPlan:
     @property
     def peak_bytes(self) -> int:
         """All memory together, at the worst moment."""
-        return self.weight_bytes + self.activation_bytes + self.prefix_bytes + self.pass_bytes
+        return self.weight_bytes + self.activation_bytes + self.state_bytes + self.pass_bytes
 
     @property
     def n_passes(self) -> int:
@@ -175,7 +176,7 @@ def plan_study(study: Study, execution: Execution, *, asked: int | None = None, 
         flops_naive=naive,
         weight_bytes=weight_bytes(model.module),
         activation_bytes=held_bytes(study, schedule),
-        prefix_bytes=schedule.keys_held,
+        state_bytes=schedule.states_held,
         pass_bytes=max((one.peak_bytes for one in counts.values()), default=0),
         free_bytes=free_bytes(torch.device(model.device)),
         tokens_per_pass=schedule.tokens,

@@ -62,7 +62,7 @@ def _memory(plan: SweepPlan) -> str:
     parts = {
         "weights": plan.weight_bytes,
         "activations": plan.activation_bytes,
-        "keys and values": plan.prefix_bytes,
+        "plain runs": plan.state_bytes,
         "a pass": plan.pass_bytes,
     }
     shown = " + ".join(f"{name} {size(amount)}B" for name, amount in parts.items() if amount)

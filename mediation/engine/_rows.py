@@ -13,9 +13,9 @@ from transformers import DynamicCache
 from ..interventions import AbstractIntervention, Need
 from ..sites import Place, Site
 from ._activations import Activations
-from ._backend import AbstractBackend, Visit
+from ._backend import AbstractBackend, Visit, one_a_place
 from ._inputs import Batch, Side, make_batch
-from ._prefix import Prefixes, check_cache
+from ._plain_states import PlainStates, check_cache
 from ._reading import last_logits, readout
 from ._select import Selection, read, same_shape_groups, write
 from ._study import Placed, Study
@@ -92,14 +92,14 @@ def capture_rows(
     *,
     references: Mapping[int, Tensor] | None = None,
     side: Side = "left",
-    prefixes: Prefixes | None = None,
+    states: PlainStates | None = None,
 ) -> Tensor:
     """Run `rows` plain, keep their activations at `sites`, and return their outcomes.
 
     Parameters
     ----------
-    prefixes
-        Where keys and values are kept, for passes that begin in the middle of these inputs.
+    states
+        Where keys, values and hidden states are kept, for growing passes.
     """
     batch = batch_of(study, rows, side)
     by_module: dict[tuple[str, str], list[Site]] = {}
@@ -110,17 +110,20 @@ def capture_rows(
         Visit(path, io, _capturer(study, found, rows, batch, activations))  # type: ignore[arg-type]
         for (path, io), found in by_module.items()
     ]
+    hidden: dict[int, Tensor] = {}
+    if states is not None:
+        visits = one_a_place([*visits, *states.watch(hidden, batch.width)])
     visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
     lanes = [(row.run, row.unit) for row in rows]
     extra, last, finish = readout(study, batch, lanes, reference)
     cache = DynamicCache()
-    if prefixes is not None:
+    if states is not None:
         extra |= {"past_key_values": cache, "use_cache": True}
     result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
-    if prefixes is not None:
+    if states is not None:
         check_cache(cache, batch.width)
-        prefixes.keep(cache, lanes, batch.starts)
+        states.keep(cache, hidden, lanes, batch.starts)
     return result
 
 

@@ -13,10 +13,13 @@ from torch import Tensor
 from .._errors import OutcomeError
 from ._activations import Activations, captures, needs_all_units
 from ._batching import Room, halving, split
+from ._births import births
 from ._check import check_consistency, check_sample, settle_self_patches
+from ._cost import model_cost
 from ._fanout import Group, fan_out_reason, groups_of, run_group
+from ._memory import PassMemory
 from ._pieces import Pieces
-from ._prefix import Prefixes
+from ._plain_states import HELD, PlainStates
 from ._progress import Progress
 from ._reference import Reference
 from ._rows import Row, capture_rows, reference_logits, run_rows
@@ -50,7 +53,7 @@ class Runner:
         self.activations = Activations(study)
         self.references: dict[int, Tensor] | None = {} if study.prepared.uses_reference else None
         self.tokens = pieces.split["tokens"]
-        self.prefixes = Prefixes(study, execution.backend)
+        self.states = PlainStates(study, execution.backend)
         self.room = Room()
         self.report: dict[str, Any] = {
             "backend": execution.backend.name,
@@ -78,7 +81,7 @@ class Runner:
                 self._read_plain(chunk)
             elif not whole:
                 self.activations.forget()
-                self.prefixes.forget()
+                self.states.forget()
                 if self.references is not None:
                     self.references.clear()
                 self._plain(chunk)
@@ -186,7 +189,7 @@ class Runner:
                     self.activations,
                     references=self.references,
                     side=self.execution.padding_side,
-                    prefixes=self.prefixes if self.reason is None else None,
+                    states=self.states if self.reason is None else None,
                 ),
             )
             self._fill_plain(run, batch, self.pieces.keep_plain(f"plain {run}", batch, outcomes))
@@ -249,7 +252,7 @@ class Runner:
             group,
             self.activations,
             references=self.references,
-            prefixes=self.prefixes,
+            states=self.states,
             room=self.room,
         )
         return [outcomes[row] for row in rows]
@@ -324,4 +327,13 @@ def units_at_a_time(study: Study) -> int:
     config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
     width = getattr(config, "hidden_size", None) or 1024
     per_unit = max(1, numbers * width * torch.finfo(study.model.dtype).bits // 8)
-    return int(min(_MOST, max(_LEAST, _CAPTURED // per_unit)))
+    return int(min(_MOST, max(_LEAST, min(_CAPTURED // per_unit, HELD // max(1, _bytes_of_states(study))))))
+
+
+def _bytes_of_states(study: Study) -> int:
+    """Return the bytes that the plain runs of the longest unit leave for growing passes."""
+    cost = model_cost(study.model)
+    if cost is None or not study.model.is_causal:
+        return 0
+    lengths = [study.length(run, unit) for run in study.encoding.runs for unit in range(len(study.pairs))]
+    return PassMemory(study.model, cost).states(len(study.encoding.runs), max(lengths), len(births(study)))

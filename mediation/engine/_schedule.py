@@ -17,7 +17,7 @@ from ._batching import split, tokens_for
 from ._check import alone
 from ._cost import ModelCost, PassKind, PassShape, model_cost
 from ._fanout import fan_out_reason, groups_of
-from ._group_cost import HeldKeys, asked_columns, cost_of
+from ._group_cost import HeldStates, asked_columns, cost_of
 from ._groups import why_not_grown
 from ._reading import sees_logits
 from ._reference import ReferenceBackend
@@ -47,8 +47,8 @@ class Schedule:
         Rows that are run in changed worlds.
     null_rows
         Cells ``(world, unit)`` that are known to change nothing.
-    keys_held
-        Bytes of keys and values of plain runs that are held at once.
+    states_held
+        Bytes of keys, values and hidden states of plain runs that are held at once.
     reasons
         Why rows do not fan out, with their number.
     """
@@ -59,7 +59,7 @@ class Schedule:
     passes: list[PassShape] = field(default_factory=list)
     changed: list[Row] = field(default_factory=list)
     null_rows: int = 0
-    keys_held: int = 0
+    states_held: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
 
@@ -81,7 +81,7 @@ class _Scheduler:
         self.placed: list[Placed] = [study.placed(world) for world in study.worlds]
         self.reason = "switched off" if not execution.fan_out else fan_out_reason(study, execution.backend)
         cost = self.found.cost
-        self.keys = HeldKeys(study, cost) if cost is not None and self.reason is None else None
+        self.keys = HeldStates(study, cost) if cost is not None and self.reason is None else None
         self.unit_rows = [Row(-1, "base", unit, 0) for unit in range(len(study.pairs))]
 
     def run(self) -> None:
@@ -99,7 +99,7 @@ class _Scheduler:
                 self._consistency(chunk[:2])
             self._patched(chunk)
         self._sample()
-        self.found.keys_held = self.keys.most if self.keys is not None else 0
+        self.found.states_held = self.keys.most if self.keys is not None else 0
 
     def naively(self) -> None:
         """One pass a row, with all logits; activations that the naive path captures beside are not counted."""
@@ -143,7 +143,7 @@ class _Scheduler:
             self._add("rows", batch)
 
     def _grow(
-        self, study: Study, rows: Sequence[Row], placed: Sequence[Placed], kind: PassKind, keys: HeldKeys | None
+        self, study: Study, rows: Sequence[Row], placed: Sequence[Placed], kind: PassKind, keys: HeldStates | None
     ) -> list[Row]:
         """Add the growing passes of some rows; return the rows that do not fan out."""
         cost = self.found.cost
@@ -170,7 +170,7 @@ class _Scheduler:
             probe = replace(study, worlds=worlds)
             placed = [probe.placed(world) for world in worlds]
             rows = [Row(index, run, unit, 0) for index in range(len(worlds)) for unit in units]
-            keys = HeldKeys(probe, self.found.cost) if self.keys is not None and self.found.cost is not None else None
+            keys = HeldStates(probe, self.found.cost) if self.keys is not None and self.found.cost is not None else None
             for batch in self._batches([Row(-1, run, unit, 0) for unit in units]):
                 self._add("checks", batch)
                 if keys is not None:

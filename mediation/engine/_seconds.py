@@ -15,7 +15,7 @@ from ._activations import Activations
 from ._cost import PassKind, PassShape, flops_of
 from ._fanout import groups_of, run_group
 from ._group_cost import cost_of
-from ._prefix import Prefixes
+from ._plain_states import PlainStates
 from ._rows import Row, capture_rows, reference_logits, run_rows
 from ._schedule import Schedule, batch_shape
 from ._study import Placed, Study
@@ -55,7 +55,7 @@ class Speed:
 
     def seconds(self, kind: PassKind, flops: Sequence[int]) -> float:
         """Return the time of some passes of one kind."""
-        like = {"reference": "plain", "prefix": "plain", "checks": "rows"}.get(kind, kind)
+        like = {"reference": "plain", "again": "plain", "checks": "rows"}.get(kind, kind)
         fit = self.fits.get(like) or self.fits["plain"]
         return sum(fit.start + fit.per_flop * one for one in flops)
 
@@ -164,7 +164,7 @@ class _Calibration:
         if not groups:
             return 0, lambda: None
         group = groups[0]
-        prefixes = Prefixes(probe, self.execution.backend)
+        states = PlainStates(probe, self.execution.backend)
 
         def run() -> object:
             return run_group(
@@ -173,7 +173,7 @@ class _Calibration:
                 group,
                 activations,
                 references=self.references,
-                prefixes=prefixes,
+                states=states,
             )
 
         return flops_of(cost, cost_of(probe, cost, group)), run
@@ -194,7 +194,7 @@ class _Calibration:
         first = self._once(run)
         if first > _SECONDS:
             return first
-        second = self._once(run)  # the first call of a kind compiles, allocates and makes prefixes
+        second = self._once(run)  # the first call of a kind compiles, allocates and makes the plain run
         return second if second > _SHORT else median([second, self._once(run), self._once(run)])
 
     def _once(self, run: Callable[[], object]) -> float:
@@ -219,7 +219,7 @@ class _Calibration:
     def _lanes(self, shape: PassShape) -> int:
         if shape.kind != "fan-out":
             return shape.left
-        return max(1, shape.left - shape.outcomes)
+        return shape.lanes
 
     def _units(self, n: int) -> list[int]:
         """Return `n` units of the middle row's length, or as many as there are."""

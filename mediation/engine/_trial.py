@@ -34,7 +34,7 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
 
     from ._groups import groups_of
     from ._grow import grow
-    from ._prefix import Prefixes
+    from ._plain_states import PlainStates
 
     wide = study.model.dtype in (torch.float32, torch.float64)
     try:
@@ -44,10 +44,10 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
         )
         if rest:
             return "its sites do not fan out"
-        naive, prefixes = Reference(probe), Prefixes(probe, backend)
+        naive, states = Reference(probe), PlainStates(probe, backend)
         references = {0: naive.logits("base", 0)} if probe.prepared.uses_reference else None
         for group in groups:
-            found = grow(probe, backend, group, Activations(probe), references=references, prefixes=prefixes)
+            found = grow(probe, backend, group, Activations(probe), references=references, states=states)
             for row, value in found.items():
                 expected = naive.outcome(probe.worlds[row.world], row.unit)
                 if not abs(value - expected) <= (_TOLERANCE if wide else _HALF) * (1 + abs(expected)):
