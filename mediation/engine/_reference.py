@@ -21,6 +21,7 @@ from ._activations import moment
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._draws import noise
 from ._hooks import HookBackend, call
+from ._reading import sees_logits
 from ._study import Study
 from ._world import Run, World, run_of
 
@@ -54,10 +55,12 @@ class Reference:
         The study whose worlds are asked for.
     """
 
-    __slots__ = ("_activations", "_moments", "_study")
+    __slots__ = ("_activations", "_few_logits", "_moments", "_study")
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        few = "logits_to_keep" in study.model.forward_names and not sees_logits(study)
+        self._few_logits = {"logits_to_keep": 1} if few else {}  # where activations are asked for, not an outcome
         self._activations: dict[tuple[Site, str, int], Tensor] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
 
@@ -93,7 +96,7 @@ class Reference:
                 seen.append(_part(tensor[0], place, positions, keys).clone())
                 return tensor
 
-            self._run(run, unit, [(place, look)])
+            self._run(run, unit, [(place, look)], **self._few_logits)
             self._activations[key] = seen[0]
         return self._activations[key]
 
@@ -128,7 +131,7 @@ class Reference:
         shape = tuple(self.activation(site, world.run, unit).shape)
         return noise(shape, seed=self._study.seed, unit=unit, draw=draw, stream=need.stream)
 
-    def _run(self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]]) -> Any:
+    def _run(self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], **extra: Any) -> Any:
         study = self._study
         encoded = study.encoding.of(run, unit)
         if encoded.ids is None:
@@ -153,7 +156,7 @@ class Reference:
                 stack.callback(
                     _hook(study.model.module.get_submodule(place.path), place, self._unflatten(change, run, unit))
                 )
-            return call(study.model.module, inputs)
+            return call(study.model.module, inputs | extra)
 
     def _unflatten(self, change: _Edit, run: str, unit: int) -> _Edit:
         """Give `change` a row axis where a module sees tokens flattened."""

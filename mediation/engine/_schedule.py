@@ -195,8 +195,10 @@ class _Scheduler:
                 for run, donor in _read_by(study, world, need, unit, draw)
             }
             again = [("base", unit)] if study.prepared.uses_reference else []
-            for run, one in [(world.run, unit), *again, *((run, donor) for _, run, donor in given - seen)]:
+            for run, one in [(world.run, unit), *again]:
                 self._add("checks", [Row(-1, run, one, 0)], cut=False)
+            for _, run, donor in given - seen:
+                self._add("checks", [Row(-1, run, donor, 0)])
             seen |= given
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
