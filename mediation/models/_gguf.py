@@ -34,8 +34,8 @@ def parsed_once() -> Iterator[None]:
     class Reader(gguf.GGUFReader):
         """Reads from a plain array that shares the mapped file: each slice of a `numpy.memmap` runs Python."""
 
-        @property
-        def data(self) -> NDArray[np.uint8]:  # type: ignore[override]
+        @property  # type: ignore[override]
+        def data(self) -> NDArray[np.uint8]:
             return self._data
 
         @data.setter
