@@ -1,6 +1,6 @@
 """How long a layer x position sweep takes, as ratios within one run: against other libraries and a bare matrix product.
 
-    python benchmarks/sweep.py [--tokens 14 61 256] [--units 1 8] [--repeats 5 3 1] [--layers-step 5 10 10]
+    python benchmarks/sweep.py [--tokens 14 61 256] [--units 1 8 32] [--repeats 3 2 1] [--layers-step 5 10 10]
         [--threads 2] [--clock cpu] [--arms NAME ...] [--out DIR] [--cuda] [--shape 7b]
 
 The residual stream of every layer is exchanged at three positions (a quarter in, half-way, last), and the logit
@@ -10,7 +10,8 @@ activation. All arms do the same cells, in float32 on the same weights, and thei
 
 - `mediation` is `med.mediate` as a user calls it, in full: the plain runs, the sweep over all layers, the checks that
   every run makes, less its statistics, which are timed alone and shown apart. "No self-check" leaves out the cells that
-  are computed again.
+  are computed again. The checks are as many for few units as for many, so it is timed for several numbers of units; the
+  loops' time a cell does not depend on that, unless they take several units in one pass.
 - nnsight, TransformerLens and pyvene are written as their documentation does, one forward pass a site, over unpadded
   inputs: what a pass costs does not depend on the layer, so they are timed on every --layers-step-th layer, and the
   source's plain run is counted once a unit. "Batch" gives them several units in one pass. pyvene runs the source with
@@ -65,6 +66,7 @@ from sweeps import (
 import mediation as med
 from mediation.engine._precision import SLOW, slowdown
 
+_UNITS = {14: (1, 8, 32), 61: (1, 8, 32), 256: (1, 8)}
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8, torch.bfloat16: 0.25, torch.float16: 0.05}
 
 
@@ -78,10 +80,10 @@ class Figures:
     last: dict[str, Timed] = field(default_factory=dict)
 
 
-def arms_of(what: Case, args: argparse.Namespace) -> list[Arm]:
+def arms_of(what: Case, units: Sequence[int], args: argparse.Namespace) -> list[Arm]:
     """Return the arms that were asked for; say which peers are not there."""
-    most = max(args.units)
-    arms = ours(what, args.units, bfloat16=what.module.dtype == torch.float32 and args.bfloat16)
+    most = max(units)
+    arms = ours(what, units, bfloat16=what.module.dtype == torch.float32 and args.bfloat16)
     arms += nnsight_arms(what, most)
     if not args.cuda or args.arms:
         peers, missing = peer_arms(what, most)
@@ -94,9 +96,9 @@ def arms_of(what: Case, args: argparse.Namespace) -> list[Arm]:
 
 def once_each(what: Case, arms: Sequence[Arm], args: argparse.Namespace) -> list[Arm]:
     """Do one site by every arm, which is not counted, and return the arms that can be measured."""
-    able = []
+    able, fewest = [], min(arm.units for arm in arms)
     for arm in arms:
-        first = arm.units == min(args.units) or not arm.name.startswith("mediation") or not arm.exact
+        first = arm.units == fewest or not arm.name.startswith("mediation") or not arm.exact
         try:
             if first:  # the others run the same code on more units
                 arm.run(what.sites(what.layers)[-1:], Watch(CLOCKS[args.clock], args.cuda))
@@ -216,17 +218,18 @@ def sweep(
     model: tuple[str, Any, Any], tokens: int, repeats: int, step: int, args: argparse.Namespace
 ) -> dict[str, Any]:
     """Measure one length, print its table, and return its figures."""
-    what = case(*model, tokens=tokens, units=max(args.units))
-    arms = once_each(what, arms_of(what, args), args)
+    units = args.units or _UNITS.get(tokens, _UNITS[256])
+    what = case(*model, tokens=tokens, units=max(units))
+    arms = once_each(what, arms_of(what, units, args), args)
     found = measure(what, arms, repeats=repeats, step=step, args=args)
     tolerance = args.tolerance if args.tolerance is not None else TOLERANCE[what.module.dtype]
     apart = check(what, arms, found, tolerance)
     table = rows(what, arms, found, apart)
     full, rounds = what.sites(), "1 round" if repeats == 1 else f"{repeats} rounds"
     print(f"\n{tokens} tokens: {len(full)} sites ({what.layers} layers at positions {what.positions}), {rounds}")
-    lines = [headed(args.units), *map(shown, table)]
+    lines = [headed(units), *map(shown, table)]
     show(lines)
-    many = _ours(arms, max(args.units))
+    many = _ours(arms, max(units))
     half = half_in_widths(arms, found)
     took = statistics(found.last[many.name].other["units"], CLOCKS[args.clock])
     figures = {
@@ -264,7 +267,7 @@ def parsed() -> argparse.Namespace:
     ask.add_argument("--shape", choices=tuple(SHAPES), help="random weights of this shape instead of a model")
     ask.add_argument("--cuda", action="store_true", help="on the GPU, in bfloat16; needs --shape")
     ask.add_argument("--tokens", type=int, nargs="+", default=[14, 61, 256])
-    ask.add_argument("--units", type=int, nargs=2, default=[1, 8], help="few and many units")
+    ask.add_argument("--units", type=int, nargs="+", help="numbers of units; ratios are to the fewest and the most")
     ask.add_argument("--repeats", type=int, nargs="+", help="rounds, one number or one a length")
     ask.add_argument("--layers-step", type=int, nargs="+", help="peers are timed on every so many layers")
     ask.add_argument("--arms", nargs="+", help="beginnings of the names of arms beside mediation; by default all")
@@ -278,11 +281,11 @@ def parsed() -> argparse.Namespace:
         ask.error("--cuda builds a model of random weights, so it needs --shape; and wall time.")
     if args.cuda and not torch.cuda.is_available():
         ask.error("--cuda: torch finds no CUDA device.")
-    if args.units[0] == args.units[1]:
-        ask.error(f"--units {args.units[0]} {args.units[1]}: two different numbers are needed.")
+    if args.units and len(set(args.units)) < 2:
+        ask.error(f"--units {' '.join(map(str, args.units))}: two different numbers are needed.")
     n = len(args.tokens)
-    usual = {14: (5, 5), 61: (3, 10), 256: (1, 10)}
-    by_length = [usual.get(tokens, (3, 5)) for tokens in args.tokens]
+    usual = {14: (3, 5), 61: (2, 10), 256: (1, 10)}
+    by_length = [usual.get(tokens, (2, 10)) for tokens in args.tokens]
     args.repeats = spread(args.repeats, n, "repeats") if args.repeats else [one for one, _ in by_length]
     args.layers_step = spread(args.layers_step, n, "layers-step") if args.layers_step else [two for _, two in by_length]
     return args

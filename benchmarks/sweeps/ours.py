@@ -18,16 +18,19 @@ _OF = {1: ["pnie"], 2: ["pnie", "pnde"]}
 
 
 def ours(case: Case, units: Sequence[int], *, bfloat16: bool) -> list[Arm]:
-    """Return the arms of `mediation`: few and many units, one and two directions, with and without its self-check."""
+    """Return the arms of `mediation`: few and many units, one and two directions, with and without its self-check.
+
+    Two directions and half precision are timed for the second number of units.
+    """
     model = loaded(case)
-    few, many = min(units), max(units)
+    few, some = sorted(units)[:2]
     arms = [one_arm(case, model, f"mediation, {_units(n)}", n) for n in units]
     arms.append(one_arm(case, model, f"mediation, {_units(few)}, no self-check", few, checks=0))
-    arms.append(one_arm(case, model, f"mediation, {_units(many)}, both directions", many, directions=2))
+    arms.append(one_arm(case, model, f"mediation, {_units(some)}, both directions", some, directions=2))
     if bfloat16 and model.dtype == torch.float32:
-        half = f"mediation, {_units(many)}, bfloat16"
-        arms.append(one_arm(case, model, half, many, exact=False, precision="bfloat16"))
-        arms.append(one_arm(case, model, f"{half}, no re-check", many, exact=False, precision="bfloat16", recheck=0))
+        half = f"mediation, {_units(some)}, bfloat16"
+        arms.append(one_arm(case, model, half, some, exact=False, precision="bfloat16"))
+        arms.append(one_arm(case, model, f"{half}, no re-check", some, exact=False, precision="bfloat16", recheck=0))
     return arms
 
 
