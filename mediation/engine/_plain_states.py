@@ -141,13 +141,14 @@ class PlainStates:
 
     def keep(
         self, cache: DynamicCache, hidden: Mapping[int, Tensor], lanes: Sequence[Lane], starts: Sequence[int]
-    ) -> None:
-        """Keep what a batch of plain runs left, whose rows begin with `starts` tokens of padding."""
+    ) -> _Held:
+        """Keep what a batch of plain runs left, whose rows begin with `starts` tokens of padding; return it."""
         where = {lane: (row, start) for row, (lane, start) in enumerate(zip(lanes, starts, strict=True))}
         self._held.append(_Held(cache, hidden, where))
         # What a group needs next is the last one: it stays, however large.
         while len(self._held) > 1 and sum(one.bytes for one in self._held) > HELD:
             del self._held[0]
+        return self._held[-1]
 
     def forget(self) -> None:
         """Drop everything."""
@@ -155,23 +156,20 @@ class PlainStates:
 
     def of(self, lanes: Sequence[Lane]) -> Lanes:
         """Return what plain runs of `lanes` left; those that are not held are made again."""
-        missing = [lane for lane in lanes if self._find(lane) is None]
-        if missing:
-            self._run(missing)
-        found = [self._find(lane) for lane in lanes]
-        return Lanes([(held, *held.where[lane]) for held, lane in zip(found, lanes, strict=True) if held is not None])
+        found = {lane: held for lane in lanes for held in self._held if lane in held.where}
+        missing = [lane for lane in lanes if lane not in found]
+        if missing:  # to keep these may drop others, which `found` has by then
+            found |= dict.fromkeys(missing, self._run(missing))
+        return Lanes([(found[lane], *found[lane].where[lane]) for lane in lanes])
 
-    def _find(self, lane: Lane) -> _Held | None:
-        return next((held for held in reversed(self._held) if lane in held.where), None)
-
-    def _run(self, lanes: Sequence[Lane]) -> None:
+    def _run(self, lanes: Sequence[Lane]) -> _Held:
         """Run lanes of one length plain."""
         ids = torch.stack([lane_ids(self._study, lane) for lane in lanes]).to(self._study.model.device)
         cache, hidden = DynamicCache(), dict[int, Tensor]()
         inputs = {"input_ids": ids, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
         self._backend.forward(self._study.model, inputs, self.watch(hidden, ids.shape[1]), lambda output: None)
         check_cache(cache, ids.shape[1])
-        self.keep(cache, hidden, lanes, [0] * len(lanes))
+        return self.keep(cache, hidden, lanes, [0] * len(lanes))
 
 
 def check_cache(cache: DynamicCache, length: int) -> None:
