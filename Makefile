@@ -64,7 +64,7 @@ docs: $(STAMP) ## the documentation, warnings are errors: docs/_build/html/index
 bench: $(STAMP) ## the benchmarks, with nothing else running (benchmarks/*.py)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" $(ARGS); done
 
-speed: $(STAMP) ## the tables and the figure of docs/speed.md, with nothing else running (about 15 minutes)
+speed: $(STAMP) ## the tables and the figure of docs/speed.md, with nothing else running (about an hour)
 	@$(BIN)/python benchmarks/sweep.py --out docs/speed $(ARGS)
 	@$(BIN)/python benchmarks/sweep_scaling.py --out docs/speed
 
