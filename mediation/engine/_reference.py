@@ -45,6 +45,11 @@ class ReferenceBackend(AbstractBackend):
         return HookBackend().forward(model, inputs, visits, finish)
 
 
+def captures_with_few_logits(study: Study) -> bool:
+    """Return True if the naive path computes one token's logits where it wants activations, not an outcome."""
+    return "logits_to_keep" in study.model.forward_names and not sees_logits(study)
+
+
 @final
 class Reference:
     """Outcomes of single worlds, computed the slow way.
@@ -59,8 +64,7 @@ class Reference:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        few = "logits_to_keep" in study.model.forward_names and not sees_logits(study)
-        self._few_logits = {"logits_to_keep": 1} if few else {}  # where activations are asked for, not an outcome
+        self._few_logits = {"logits_to_keep": 1} if captures_with_few_logits(study) else {}
         self._activations: dict[tuple[Site, str, int], Tensor] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
 

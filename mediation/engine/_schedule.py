@@ -20,7 +20,7 @@ from ._fanout import fan_out_reason, groups_of
 from ._group_cost import HeldStates, asked_columns, cost_of
 from ._groups import why_not_grown
 from ._reading import sees_logits
-from ._reference import ReferenceBackend
+from ._reference import ReferenceBackend, captures_with_few_logits
 from ._rows import Row
 from ._runner import units_at_a_time
 from ._study import Placed, Study
@@ -198,7 +198,9 @@ class _Scheduler:
             for run, one in [(world.run, unit), *again]:
                 self._add("checks", [Row(-1, run, one, 0)], cut=False)
             for _, run, donor in given - seen:
-                self._add("checks", [Row(-1, run, donor, 0)])
+                self._add("checks", [Row(-1, run, donor, 0)], cut=False)
+                if captures_with_few_logits(study):
+                    self.found.passes[-1] = replace(self.found.passes[-1], read=1)
             seen |= given
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
