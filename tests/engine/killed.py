@@ -73,18 +73,26 @@ def line_count(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def wait_for(log: Path, lines: int, seconds: float = 60.0) -> None:
-    """Wait until a log has some number of lines, so that kills are spread over the run on a busy machine too."""
+def kill_at(log: Path, lines: int, pid: int, after: float, seconds: float = 60.0) -> bool:
+    """Kill a child some time after a log has some number of lines; return whether it still ran.
+
+    To wait for lines spreads kills over the run on a busy machine too.
+    """
     end = time.monotonic() + seconds
     while line_count(log) < lines and time.monotonic() < end:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False
         time.sleep(0.001)
+    time.sleep(after)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
 def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Kill, continue, and compare with a run that nobody killed."""
     torch.set_num_threads(1)
     RUN.append(study())
-    how = Execution(backend=backend_for("hooks"), batch_size=16, checks=0)
+    how = Execution(backend=backend_for("hooks"), batch_size=12, checks=0)
 
     def values(execution: Execution, path: Path) -> None:
         finished = run_study(RUN[0], execution, progress_for(False))
@@ -93,17 +101,15 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
     values(how, folder / "whole.npy")
     machine_of(RUN[0])  # reads the sources of the package once, whatever becomes of them
-    stored = Execution(backend=how.backend, batch_size=16, checks=0, out=folder / "run")
+    stored = Execution(backend=how.backend, batch_size=12, checks=0, out=folder / "run")
     passes = folder / "passes.txt"
     _runner.run_group = counted(passes, _runner.run_group, lambda group: group.rows)
     _runner.run_rows = counted(passes, _runner.run_rows, lambda rows: rows)
-    moments, lines = random.Random(seed), []
+    moments, lines, in_time = random.Random(seed), [], 0
     for _ in range(kills):
         pid = child(lambda: values(stored, folder / "killed.npy"))
-        wait_for(folder / "run" / "pieces.jsonl", (lines[-1] if lines else 0) + moments.randrange(0, 7))
-        time.sleep(moments.uniform(0.0, 0.02))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        least = (lines[-1] if lines else 0) + moments.randrange(0, 7)
+        in_time += kill_at(folder / "run" / "pieces.jsonl", least, pid, moments.uniform(0.0, 0.02))
         lines.append(line_count(folder / "run" / "pieces.jsonl"))
     status = os.waitpid(child(lambda: values(stored, folder / "killed.npy")), 0)[1]
     one, other = np.load(folder / "whole.npy"), np.load(folder / "killed.npy")
@@ -113,6 +119,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "same_bits": one.tobytes() == other.tobytes(),
         "finite": bool(np.isfinite(one).all()),
         "lines": lines,
+        "killed": in_time,
         "twice": sum(made.values()) - len(made),
         "pieces": len(made),
         "report": json.loads((folder / "killed.json").read_text()),

@@ -170,6 +170,7 @@ def check_killed(found: dict[str, Any], kills: int) -> None:
     assert found["same_bits"]
     assert found["twice"] <= kills  # of changed worlds, nothing but the piece that was killed
     assert found["lines"] == sorted(found["lines"])
+    assert found["killed"] > kills * 3 // 4  # the others came after the end
     assert len(set(found["lines"])) > kills // 2  # the kills were spread over the run
     assert found["report"]["store"]["pieces_read"] > 0
 
