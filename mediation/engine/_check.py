@@ -32,7 +32,7 @@ _OPEN_DOUBLE = (
     1e-6  # eager attention takes its softmax in float32 in a float64 model too, and last bits depend on shapes
 )
 _HALF = 0.25
-ALONE = 16  # units whose activations are captured again, one forward pass each, for a moment over all units
+ALONE = 8  # units whose activations are captured again, one forward pass each, for a moment over all units
 
 
 def tolerance(model: Model) -> float:
