@@ -28,7 +28,7 @@ def demo(
     what: Annotated[str, typer.Argument(help=f"One of {', '.join(_DEMOS)}.")] = "ioi",
     model: Annotated[str | None, typer.Option(help="Hub id or path; by default SmolLM2-135M-Instruct.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.md.")] = Path("demo-output"),
-    n: Annotated[int | None, typer.Option(help="Units; by default 32 pairs of sentences, or 100 pictures.")] = None,
+    n: Annotated[int | None, typer.Option(help="Units; by default 28 pairs of sentences, or 100 pictures.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of pairs, draws and resamples.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
@@ -46,7 +46,7 @@ def demo(
     with _plain_errors():
         one_of(what, _DEMOS, what="demo")
         if what == "ioi":
-            run(model, out, n=32 if n is None else n, seed=seed, progress=not quiet, say=typer.echo)
+            run(model, out, n=28 if n is None else n, seed=seed, progress=not quiet, say=typer.echo)
             return
         options = {"--out": str(out), "--seed": str(seed), "--n": n, "--model": model}
         given = [part for name, value in options.items() if value is not None for part in (name, str(value))]

@@ -68,7 +68,7 @@ def run(
     model: str | None = None,
     out: str | Path = "demo-output",
     *,
-    n: int = 32,
+    n: int = 28,
     seed: int = 0,
     progress: bool | None = None,
     say: Say = print,
@@ -112,8 +112,9 @@ def run(
         say("1. Residual stream, every layer and segment, both directions of patching")
         sweep = mediate(loaded, pairs, residual(at="spans"), outcome, **options)
         say(f"\n{sweep.summary()}\n")
-        say("2. Attention and MLP outputs of every layer, at the last token")
-        components = mediate(loaded, pairs, attention(at=_PLACE) | mlp(at=_PLACE), outcome, **options)
+        say("2. Attention and MLP outputs of every layer, at the last token: clean into corrupted alone")
+        parts = attention(at=_PLACE) | mlp(at=_PLACE)
+        components = mediate(loaded, pairs, parts, outcome, estimands=["te", "pnie"], **options)
         site = strongest(components)
         say(f"\n{components.summary()}\n")
         say(f"3. The whole decomposition at the strongest component, {site}")
