@@ -146,8 +146,17 @@ def extent(ax: Axes) -> tuple[float, float]:
 
 
 def title(ax: Axes, text: str, *, pad: float = 6.0, room: float = 1.1) -> None:
-    """Set a left-aligned title, broken into lines that fit `room` times the width of `ax`."""
-    ax.set_title(wrapped(text, room * extent(ax)[0]), loc="left", pad=pad, fontsize="medium")
+    """Set a left-aligned title, broken into lines that fit `room` times the width of `ax`, and the figure.
+
+    Long labels at the left of `ax` leave less than that: the figure's layout says how much.
+    """
+    inches = room * extent(ax)[0]
+    figure = ax.get_figure(root=True)
+    engine = None if figure is None else figure.get_layout_engine()
+    if figure is not None and engine is not None:
+        engine.execute(figure)
+        inches = min(inches, (figure.bbox.width - ax.get_window_extent().x0) / figure.dpi)
+    ax.set_title(wrapped(text, inches), loc="left", pad=pad, fontsize="medium")
 
 
 def axis_label(what: str, outcome: str, inches: float) -> str:

@@ -24,6 +24,7 @@ from tests.results.interactions import make_interactions
 from tests.results.results_factory import make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification
 
+LONG = (("attention(23, at='end')", "attention[23]@end", 3.6),)
 TINY = make_sweep(layers=(0, 1), positions=(8,))
 FEW, MANY = ("probability", "log probability"), tuple(f"choice {i} of 6" for i in range(6))
 CASES = {
@@ -33,6 +34,7 @@ CASES = {
     "forest": (plot.forest, make_effects()),
     "forest of a sweep": (plot.forest, make_sweep()),
     "forest of an ablation": (plot.forest, make_ablation()),
+    "forest of long names": (plot.forest, make_ablation(sites=LONG, noise="Gaussian noise (x its own sd)")),
     "forest of controls": (plot.forest, make_controls()),
     "forest of controls at sites": (plot.forest, make_controls(estimands=("pnie", "tnie"), sites=("mlp[3]", "mlp[4]"))),
     "heatmap": (plot.heatmap, make_sweep()),

@@ -160,14 +160,25 @@ def make_sweep(
     return Effects(table, units, provenance(kind="sweep", mediator="residual(at='each')", position_labels=labels))
 
 
-def make_ablation(*, doses: Sequence[float] = (0.1, 0.25, 0.5, 1.0, 2.0), zero: bool = True, seed: int = 0) -> Effects:
+ABLATED = (("mlp(8)", "mlp[8]", 1.6), ("attention(9, head=3)", "attention[9].head[3]", 0.5))
+
+
+def make_ablation(
+    *,
+    doses: Sequence[float] = (0.1, 0.25, 0.5, 1.0, 2.0),
+    zero: bool = True,
+    sites: Sequence[tuple[str, str, float]] = ABLATED,
+    noise: str | None = None,
+    seed: int = 0,
+) -> Effects:
+    """Make doses of noise at some sites (code, name, largest effect); `noise` is what the arm is called."""
     rng = np.random.default_rng(seed)
     rows = []
-    for code, site, top in (("mlp(8)", "mlp[8]", 1.6), ("attention(9, head=3)", "attention[9].head[3]", 0.5)):
+    for code, site, top in sites:
         for dose in doses:
             value = top * (1 - math.exp(-1.4 * dose)) + rng.normal(scale=0.03)
             error = 0.06 + 0.05 * dose
-            rows.append((f"GaussianNoise({dose!r}).at({code})", site, dose, value, error, 10))
+            rows.append((noise or f"GaussianNoise({dose!r}).at({code})", site, dose, value, error, 10))
         if zero:
             rows.append((f"Zero().at({code})", site, math.nan, 1.1 * top, 0.11, 1))
     table = pd.DataFrame(rows, columns=["arm", "site", "dose", "estimate", "std_error", "n_draws"])
