@@ -148,15 +148,15 @@ def extent(ax: Axes) -> tuple[float, float]:
 def title(ax: Axes, text: str, *, pad: float = 6.0, room: float = 1.1) -> None:
     """Set a left-aligned title, broken into lines that fit `room` times the width of `ax`, and the figure.
 
-    Long labels at the left of `ax` leave less than that: the figure's layout says how much.
+    Long labels push `ax` to the right, and only the figure's layout knows how far: it is asked before.
     """
     inches = room * extent(ax)[0]
     figure = ax.get_figure(root=True)
-    engine = None if figure is None else figure.get_layout_engine()
-    if figure is not None and engine is not None:
+    assert figure is not None  # or it has no extent
+    if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
-        inches = min(inches, (figure.bbox.width - ax.get_window_extent().x0) / figure.dpi)
-    ax.set_title(wrapped(text, inches), loc="left", pad=pad, fontsize="medium")
+    beyond = (figure.bbox.width - ax.get_window_extent().x0) / figure.dpi
+    ax.set_title(wrapped(text, min(inches, beyond)), loc="left", pad=pad, fontsize="medium")
 
 
 def axis_label(what: str, outcome: str, inches: float) -> str:
