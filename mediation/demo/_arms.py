@@ -132,7 +132,7 @@ def _share(name: str, values: Array, groups: pd.Series) -> dict[str, float]:
 
 def _mean(name: str, values: Array, groups: pd.Series) -> dict[str, float]:
     with quiet():
-        found = mean_intervals(values[:, None], clusters=list(groups), binary=bool(groups.is_unique))
+        found = mean_intervals(values[:, None], clusters=list(groups), span=1.0)
     return {name: values.mean(), f"{name} low": float(found.conf_low[0]), f"{name} high": float(found.conf_high[0])}
 
 

@@ -23,7 +23,7 @@ from ..inference import (
     relative_equivalence,
 )
 from ._frame import KEYS
-from ._tabulate import Array, _resolved, groups_of, matrices, right_or_wrong
+from ._tabulate import Array, _resolved, groups_of, matrices, span_of, weights_of_answers, width_of
 
 
 @final
@@ -39,11 +39,14 @@ class Margin:
         Level of each of the two one-sided tests.
     relative_to
         The estimand that the margin is a share of; None for a margin that stands by itself.
+    width
+        Range of an outcome that is an answer (1) or a difference of two (2), 0 for other outcomes; None: found out.
     """
 
     size: float
     alpha: float = 0.025
     relative_to: AbstractEstimand | None = None
+    width: float | None = None
 
 
 def tabulate_equivalence(
@@ -63,8 +66,9 @@ def tabulate_equivalence(
             tables = [_two_groups(one, halves, settings, margin, groups, keys) for one in estimands]
         else:
             outcomes, clusters, weights = matrices(units, keys, groups)
+            width = width_of(units) if margin.width is None else margin.width
             design = {"clusters": clusters, "weights": weights, "settings": settings, "alpha": margin.alpha}
-            tables = [_rows(one, outcomes, design, margin, groups, keys) for one in estimands]
+            tables = [_rows(one, outcomes, design, (margin, width), groups, keys) for one in estimands]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -91,19 +95,22 @@ def _rows(
     estimand: AbstractEstimand,
     outcomes: Mapping[str, Array],
     design: Mapping[str, Any],
-    margin: Margin,
+    asked: tuple[Margin, float],
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
-    values = contrast(estimand.weights, outcomes)
+    values, (margin, width) = contrast(estimand.weights, outcomes), asked
     found: Equivalence
     if estimand.denominator is not None:
-        found = ratio_equivalence(values, contrast(estimand.denominator, outcomes), margin.size, **design)
+        below, answers = contrast(estimand.denominator, outcomes), weights_of_answers(estimand, width)
+        found = ratio_equivalence(values, below, margin.size, answers=answers if width else None, **design)
     elif margin.relative_to is not None:
         below = _resolved(contrast(margin.relative_to.weights, outcomes), outcomes)
         found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
     else:
-        found = mean_equivalence(_resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes), **design)
+        found = mean_equivalence(
+            _resolved(values, outcomes), margin.size, span=span_of(estimand, width) if width else None, **design
+        )
     means = _means(values, design["weights"])
     if estimand.denominator is not None:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -57,16 +57,19 @@ def tabulate(
     *,
     sites: Mapping[str, SiteInfo] | None = None,
     draws: Draws = "independent",
+    width: float | None = None,
 ) -> Tabulated:
     """Return the effects of a clean units frame as a table: one row an estimand and a group (site, arm, dose).
 
-    `draws` says whether each unit has draws of its own, which are averaged within it, or all units share them.
+    `draws` says whether each unit has draws of its own, which are averaged within it, or all units share them. `width`
+    is the range of an outcome that is an answer (1) or a difference of two (2), 0 for other outcomes; None: found out.
     """
     ablation = "arm" in units.columns
     keys = [name for name in KEYS if name in units.columns]
     groups = groups_of(units, keys)
     outcomes, clusters, weights = matrices(units, keys, groups)
     sweep = not ablation and (sites is not None or len(groups) > 1)
+    width = width_of(units) if width is None else width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
@@ -76,7 +79,9 @@ def tabulate(
                 for one in estimands
             ]
         else:
-            found = [_intervals(one, outcomes, clusters, weights, settings, bands=sweep) for one in estimands]
+            found = [
+                _intervals(one, outcomes, (clusters, weights), settings, bands=sweep, width=width) for one in estimands
+            ]
     tables = [
         _rows(one.key, intervals, groups, keys, sweep=sweep) for one, intervals in zip(estimands, found, strict=True)
     ]
@@ -125,36 +130,60 @@ def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
 def _intervals(
     estimand: AbstractEstimand,
     outcomes: Mapping[str, Array],
-    clusters: NDArray[Any],
-    weights: Array,
+    design: tuple[NDArray[Any], Array],
     settings: Inference,
     *,
     bands: bool,
+    width: float,
 ) -> Intervals:
-    values = contrast(estimand.weights, outcomes)
+    (clusters, weights), values = design, contrast(estimand.weights, outcomes)
     if estimand.denominator is not None:
         below = contrast(estimand.denominator, outcomes)
-        return ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
+        return ratio_intervals(
+            values, below, clusters=clusters, weights=weights, settings=settings,
+            answers=weights_of_answers(estimand, width) if width else None,
+        )  # fmt: skip
     return mean_intervals(
         _resolved(values, outcomes),
         clusters=clusters,
         weights=weights,
         settings=settings,
         bands=bands,
-        binary=right_or_wrong(outcomes),
+        span=span_of(estimand, width) if width else None,
     )
 
 
-def right_or_wrong(outcomes: Mapping[str, Array]) -> bool:
-    """Return whether the outcomes are answers: each is 0 or 1, and both occur.
+def width_of(units: pd.DataFrame) -> float:
+    """Return 1 if the outcomes of a clean frame of units are answers (each is 0 or 1, and both occur), else 0.
 
     Examples
     --------
-    >>> right_or_wrong({"y": np.array([0.0, 1.0]), "ym": np.array([0.0, 0.0])}), right_or_wrong({"y": np.zeros(3)})
-    (True, False)
+    >>> width_of(pd.DataFrame({"y": [0.0, 1.0], "ym": 0.0})), width_of(pd.DataFrame({"y": [0.0, 0.0]}))
+    (1.0, 0.0)
     """
-    found = np.unique(np.concatenate([one.ravel() for one in outcomes.values()]))
-    return bool(np.array_equal(found, [0.0, 1.0]))
+    columns = [units[name].to_numpy(dtype=float) for name in POTENTIAL_OUTCOMES if name in units]
+    wrong, right = zip(*(((one == 0.0), (one == 1.0)) for one in columns), strict=True)
+    either = all(bool((no | yes).all()) for no, yes in zip(wrong, right, strict=True))
+    return float(either and any(no.any() for no in wrong) and any(yes.any() for yes in right))
+
+
+def span_of(estimand: AbstractEstimand, width: float) -> float:
+    """Return the largest value of a contrast of outcomes whose range is `width`, such as answers (1).
+
+    Examples
+    --------
+    >>> from mediation.estimands import estimands_from
+    >>> [span_of(one, 1.0) for one in estimands_from(["y00", "y01", "y10", "y11"], ["te", "int_med"])]
+    [1.0, 2.0]
+    """
+    return 0.5 * width * sum(abs(weight) for weight in estimand.weights.values())
+
+
+def weights_of_answers(estimand: AbstractEstimand, width: float) -> tuple[list[float], list[float]]:
+    """Return the weights of the outcomes, times their range, in a ratio's numerator and denominator, in one order."""
+    below = estimand.denominator or {}
+    names = list(dict.fromkeys([*estimand.weights, *below]))
+    return [width * estimand.weights.get(name, 0.0) for name in names], [width * below.get(name, 0.0) for name in names]
 
 
 def _resolved(values: Array, outcomes: Mapping[str, Array]) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ._frame import KEYS
-from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices, right_or_wrong
+from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices, span_of, width_of
 
 
 @final
@@ -25,22 +25,22 @@ class UnitValues:
     ----------
     values
         By the key of the estimand, (n, groups).
+    spans
+        By the key of the estimand, the largest value that it can have when the outcomes are answers; NaN otherwise.
     groups
         What tells the groups apart: one row a group, with the columns `site, arm, dose` that the units have.
     clusters, weights
         Of each unit, (n,).
     resolution
         Differences up to this are below what single precision resolves in the largest outcome.
-    binary
-        Whether the outcomes are answers that are right (1) or wrong (0).
     """
 
     values: Mapping[str, Array]
+    spans: Mapping[str, float]
     groups: pd.DataFrame
     clusters: NDArray[Any]
     weights: Array
     resolution: float
-    binary: bool
 
 
 def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> UnitValues:
@@ -53,4 +53,6 @@ def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> U
     if "dose" in named:
         named["dose"] = named["dose"].astype(float)
     resolution = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
-    return UnitValues(values, named, clusters, weights, resolution, right_or_wrong(outcomes))
+    width = width_of(units)
+    spans = {one.key: span_of(one, width) if width else float("nan") for one in estimands}
+    return UnitValues(values, spans, named, clusters, weights, resolution)

@@ -39,11 +39,10 @@ class Part:
 
     def columns(self, some: slice | NDArray[np.bool_]) -> Part:
         """Return the part that holds `some` of the columns."""
-        block = self.block
-        fewer = Linearised(
-            block.scale[some], block.mean[some], block.residuals[some], block.spread[:, some], block.total
-        )
-        return Part(fewer, self.centre[some], self.std_error[some], self.null[some], self.design, self.settings)
+        return Part(
+            self.block.columns(some), self.centre[some], self.std_error[some], self.null[some], self.design,
+            self.settings,
+        )  # fmt: skip
 
 
 class Ends(NamedTuple):

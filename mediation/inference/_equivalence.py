@@ -15,10 +15,12 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from mediation._checks import shown
 from mediation._errors import DataError, DegenerateWarning, DesignError
 
+from ._flips import adjusted_means
 from ._groups import group_difference_intervals
 from ._intervals import Intervals, mean_intervals
 from ._means import bootstrap_means
@@ -28,6 +30,8 @@ from ._settings import Inference
 from ._variance import linearise
 
 _DEFAULT = Inference()
+_FLIPS = "bonett-price"
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @final
@@ -75,7 +79,7 @@ def mean_equivalence(
     clusters: Sequence[Any] | NDArray[Any] | None = None,
     weights: ArrayLike | None = None,
     settings: Inference = _DEFAULT,
-    binary: bool = False,
+    span: ArrayLike | None = None,
 ) -> Equivalence:
     """Return the tests of -margin < mean < margin for each column of `values`.
 
@@ -87,7 +91,7 @@ def mean_equivalence(
         A positive number, or one per column.
     alpha
         Level of each of the two tests; the interval that decides has level 1 - 2 alpha.
-    clusters, weights, binary
+    clusters, weights, span
         As in `mean_intervals`.
     settings
         Method, resamples and seed; its level is not used.
@@ -109,10 +113,10 @@ def mean_equivalence(
     array = checked_columns(values, "values")
     m = margins(margin, array.shape[1])
     level = at_level(settings, alpha)
-    below = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=m, binary=binary)
+    below = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=m, span=span)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # the same columns again
-        above = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=-m, binary=binary)
+        above = mean_intervals(array, clusters=clusters, weights=weights, settings=level, null=-m, span=span)
     p_value = np.maximum(_one_sided(below, "p_less"), _one_sided(above, "p_greater"))
     return _decided(m, below.conf_low, below.conf_high, p_value, alpha, method=below.method)
 
@@ -238,6 +242,7 @@ def ratio_equivalence(
     clusters: Sequence[Any] | NDArray[Any] | None = None,
     weights: ArrayLike | None = None,
     settings: Inference = _DEFAULT,
+    answers: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Equivalence:
     """Return the tests of -margin < mean(numerator) / mean(denominator) < margin, column by column.
 
@@ -249,6 +254,8 @@ def ratio_equivalence(
         A positive ratio, or one per column.
     alpha, clusters, weights, settings
         As in `mean_equivalence`.
+    answers
+        As in `ratio_intervals`.
 
     Returns
     -------
@@ -271,12 +278,24 @@ def ratio_equivalence(
     """
     top, below = _same_shape(numerator, denominator)
     m = margins(margin, top.shape[1])
-    found = ratio_intervals(top, below, clusters=clusters, weights=weights, settings=at_level(settings, alpha))
+    level = at_level(settings, alpha)
+    found = ratio_intervals(top, below, clusters=clusters, weights=weights, settings=level, answers=answers)
     design = sampling(len(top), clusters, weights)
     sign = np.where(linearise(below, design).estimate < 0, -1.0, 1.0)
-    level = at_level(settings, alpha)
-    upper, lower = (_p_less(columns, design, level) for columns in (top - m * sign * below, -top - m * sign * below))
-    told = np.minimum(2.0 * _p_less(-sign * below, design, level), 1.0)
+    flips = np.array([_FLIPS in method for method in found.method], dtype=bool)
+
+    def p_less(above: float, under: Array) -> Array:
+        """Return the p-values of "the mean of above x numerator + under x denominator is not below 0"."""
+        columns = above * top + under * below
+        p_value = _p_less(columns, design, level)
+        if answers is not None and flips.any():
+            weights = above * np.asarray(answers[0])[:, None] + under * np.asarray(answers[1])[:, None]
+            own = adjusted_means(linearise(columns, design), 0.5 * np.abs(weights).sum(axis=0))
+            p_value = np.where(flips, np.maximum(stats.norm.cdf(own.centre / own.std_error), _TINY), p_value)
+        return p_value
+
+    upper, lower = p_less(1.0, -m * sign), p_less(-1.0, -m * sign)
+    told = np.minimum(2.0 * p_less(0.0, -sign), 1.0)
     p_reference = _of_reference(told, linearise(below, design).estimate)
     none = np.isnan(found.conf_low)
     p_value = np.where(none, np.nan, np.maximum(np.maximum(upper, lower), p_reference))

@@ -16,6 +16,7 @@ from ._symmetric import sides
 from ._two_samples import Pseudo, Sample, close_to, samples_of, welch_df
 
 _STREAM = 0x67726F757073  # keeps the draws of the two groups apart from each other and from other draws
+_NUMBERS = ("estimate", "std_error", "low", "high", "p_less", "p_greater", "t0", "df")
 _ZERO_WIDTH = "the two ends of the percentile interval are the same number"
 
 
@@ -31,14 +32,15 @@ class GroupMeans:
     p_less: Array
     p_greater: Array
     t0: Array
+    df: Array
     reason: list[str]
     method: list[str]
 
 
 def blank(size: int) -> GroupMeans:
     """Return what is known of `size` columns before anything is."""
-    estimate, std_error, low, high, p_less, p_greater, t0 = np.full((7, size), np.nan)
-    return GroupMeans(estimate, std_error, low, high, p_less, p_greater, t0, [""] * size, ["degenerate"] * size)
+    numbers = dict(zip(_NUMBERS, np.full((len(_NUMBERS), size), np.nan), strict=True))
+    return GroupMeans(**numbers, reason=[""] * size, method=["degenerate"] * size)
 
 
 @final
@@ -52,6 +54,7 @@ class TwoGroups:
     null: Array
     pseudo: Pseudo
     replicated: bool
+    answers: bool
 
     @property
     def n_clusters(self) -> tuple[int, int]:
@@ -75,8 +78,9 @@ def fill_block(found: GroupMeans, part: NDArray[np.intp], asked: TwoGroups, of: 
     one, two, scale = of
     settings, t0 = asked.settings, found.t0[part]
     error = np.sqrt(one.variance + two.variance)
-    df = welch_df(one, two, asked.n_clusters)
+    df = welch_df(one, two)
     df = np.where(asked.pseudo.flips[part] | (settings.method == "normal"), np.inf, df)
+    found.df[part] = np.minimum(df, 1e6)  # large for flips, whose z stands for t
     usual: Array = np.asarray(stats.t.ppf((1 + settings.confidence_level) / 2, df))
     _, less, greater = sides(t0, df)
     upper, lower = usual, -usual
@@ -137,7 +141,7 @@ def _bootstrap_t(
     with np.errstate(invalid="ignore"):
         upper = np.where(plain, usual, np.where(floor, np.maximum(upper, usual), upper))
         lower = np.where(plain, -usual, np.where(floor, np.minimum(lower, -usual), lower))
-    negative = asked.pseudo.squares[part] > 1.5
+    negative = asked.pseudo.low[part] < 0
     names = [
         ("bonett-price (two groups)" if both else "agresti-caffo")
         if flip

@@ -12,12 +12,15 @@ from mediation._checks import one_of
 from mediation._errors import DataError
 
 from ._group_ends import GroupMeans, TwoGroups, blank, fill_block
-from ._intervals import Intervals, checked_settings
+from ._intervals import Intervals, checked_settings, spans_of
+from ._joint import joint
 from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
+from ._skewness import squared_skewness
 from ._studentized import TIE
 from ._symmetric import intervals, nulls, warn_columns
 from ._two_samples import Pseudo, alike, pseudo_units
+from ._variance import linearise
 
 _DEFAULT = Inference()
 _CELLS = 2**21  # numbers in a block of replicates: 16 MB
@@ -38,6 +41,7 @@ def group_difference_intervals(
     settings: Inference = _DEFAULT,
     bands: bool = False,
     null: ArrayLike = 0.0,
+    span: ArrayLike | None = None,
 ) -> Intervals:
     """Return mean(first) - mean(second), column by column, of two independent groups, with its two-sample interval.
 
@@ -59,6 +63,8 @@ def group_difference_intervals(
         Whether to add max-t simultaneous bands and step-down adjusted p-values over all K columns.
     null
         The value that p-values test, one number or (K,).
+    span
+        As in `mean_intervals`: the largest value of a contrast of answers. None: found by the values.
 
     Returns
     -------
@@ -103,11 +109,12 @@ def group_difference_intervals(
     if a.shape[1] != b.shape[1]:
         raise DataError(f"first has {a.shape[1]} columns and second {b.shape[1]}; give the same quantities for both.")
     designs = sampling(len(a), clusters_first, weights_first), sampling(len(b), clusters_second, weights_second)
-    pseudo = pseudo_units(a, b, designs)
+    known = None if span is None else spans_of(span, a.shape[1])
+    pseudo = pseudo_units(a, b, designs, known)
     if settings.method != "bootstrap-t":
-        pseudo = Pseudo(np.zeros_like(pseudo.flips), pseudo.total, pseudo.squares)
+        pseudo = Pseudo(np.full(a.shape[1], np.nan), np.full(a.shape[1], np.nan))
     replicated = bool(bands) or settings.method in {"bootstrap-t", "percentile"}
-    asked = TwoGroups((a, b), designs, settings, nulls(null, a.shape[1]), pseudo, replicated)
+    asked = TwoGroups((a, b), designs, settings, nulls(null, a.shape[1]), pseudo, replicated, span is not None)
     found = _survey(asked)
     columns = np.flatnonzero([not text for text in found.reason])
     banded = _fill(found, columns, asked, bands=bool(bands))
@@ -125,8 +132,11 @@ def _survey(asked: TwoGroups) -> GroupMeans:
         plain = [(values[:, part] * d.weights[:, None]).sum(axis=0) / d.weights.sum() for values, d in _groups(asked)]
         found.estimate[part] = plain[0] - plain[1]
         units, clusters = alike(one, two)
-        for column, same, alike_clusters in zip(part.tolist(), units.tolist(), clusters.tolist(), strict=True):
-            found.reason[column] = few or (_SAME_VALUE if same else _SAME_CLUSTERS if alike_clusters else "")
+        given = asked.pseudo.flips[part] & (asked.answers | ~units)
+        for column, same, alike_clusters, none in zip(
+            part.tolist(), units.tolist(), clusters.tolist(), (~given).tolist(), strict=True
+        ):
+            found.reason[column] = few or ((_SAME_VALUE if same else _SAME_CLUSTERS if alike_clusters else "") * none)
     return found
 
 
@@ -189,13 +199,26 @@ def _bands(
     low, high, adjusted = np.full((3, size), np.nan)
     if not len(order):
         return low, high, adjusted
-    critical = np.partition(maximum, n_resamples - asked.settings.joint_rank)[n_resamples - asked.settings.joint_rank]
+    position = n_resamples - asked.settings.joint_rank
+    resampled = float(np.partition(maximum, position)[position])
+    step_down = np.maximum.accumulate(((1 + exceed) / (n_resamples + 1))[::-1])[::-1]
+    squared, n_clusters = _skewness(asked, order)
+    critical, step_down = joint(
+        np.abs(found.t0[order]), (resampled, step_down), squared, n_clusters, found.df[order], asked.settings
+    )
     low[order] = np.fmin(centre - critical * error, found.low[order])
     high[order] = np.fmax(centre + critical * error, found.high[order])
-    step_down = np.maximum.accumulate(((1 + exceed) / (n_resamples + 1))[::-1])[::-1]
     both = np.minimum(1.0, 2.0 * np.minimum(found.p_less, found.p_greater))
     adjusted[order] = np.fmax(step_down, both[order])
     return low, high, adjusted
+
+
+def _skewness(asked: TwoGroups, columns: NDArray[np.intp]) -> tuple[Array, int]:
+    """Return the squared skewness of some columns, (k,), in the group of fewer clusters, and its number of clusters."""
+    group = int(np.argmin(asked.n_clusters))
+    plain = columns[~asked.pseudo.flips[columns]]
+    part = linearise(asked.values[group][:, plain], asked.designs[group])
+    return squared_skewness(part), asked.n_clusters[group]
 
 
 def _result(found: GroupMeans, banded: tuple[Array, ...] | None, asked: TwoGroups) -> Intervals:

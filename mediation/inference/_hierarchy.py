@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mediation._errors import DegenerateWarning, DesignError
 
 from ._bands import MaxT
-from ._flips import bonett_price, few_flips, pseudo_units
+from ._flips import adjusted_means, rare_flips, spans
 from ._intervals import Intervals, mean_intervals
 from ._resample import resample_counts
 from ._sampling import Array, Sampling, checked_columns, sampling
@@ -259,15 +259,21 @@ def _upper_quantile(rows: Array, share: float) -> Array:
     return np.asarray(np.partition(rows, position, axis=1)[:, position])
 
 
+def _flips(columns: Array, design: Sampling) -> Array:
+    """Return the span of each column of rare flips, NaN for others, (k,)."""
+    span = spans(columns, None)
+    return np.where(rare_flips(columns, span, design), span, np.nan)
+
+
 def _size(columns: Array, design: Sampling) -> Array:
-    """Return |t| of each column; of few flips, with Bonett and Price's centre and standard error."""
-    block, flips = linearise(columns, design), few_flips(columns, design)
+    """Return |t| of each column; of rare flips, with Bonett and Price's centre and standard error."""
+    block, span = linearise(columns, design), _flips(columns, design)
     centre, error = block.estimate, block.std_error
+    flips = ~np.isnan(span)
     if flips.any():
-        centre[flips], error[flips] = bonett_price(block.mean[flips], block.sum_squares[flips], design.n)
+        centre[flips], error[flips] = adjusted_means(block.columns(flips), span[flips])
     return np.asarray(np.abs(centre / error))
 
 
 def _studentizer(columns: Array, design: Sampling) -> Studentizer:
-    block, flips = linearise(columns, design), few_flips(columns, design)
-    return Studentizer(block, design, pseudo_units(flips, block.mean, design.n) if flips.any() else None)
+    return Studentizer(linearise(columns, design), _flips(columns, design))

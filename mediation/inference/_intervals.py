@@ -88,7 +88,7 @@ def mean_intervals(
     bands: bool = False,
     null: ArrayLike = 0.0,
     families: Sequence[Any] | NDArray[Any] | None = None,
-    binary: bool = False,
+    span: ArrayLike | None = None,
 ) -> Intervals:
     """Return the mean of each column of `values` with its bootstrap interval, p-value and, if asked, band.
 
@@ -112,10 +112,12 @@ def mean_intervals(
     families
         A label per column, (K,): bands and adjusted p-values hold jointly over the columns of each label. None: over
         all columns.
-    binary
-        Whether the values are differences of answers that are right (1) or wrong (0). Then a column whose units are all
-        alike (no answer changed) has Bonett and Price's interval; otherwise it has none, since nothing is known of a
-        spread that was not seen.
+    span
+        Where the values are contrasts of answers that are right (1) or wrong (0), or of their averages over draws: the
+        largest value that such a contrast can have, 1 for a difference of two answers and 2 for an interaction; one
+        number or (K,), NaN where a column is something else. Then a column whose units are all alike (no answer
+        changed) has an interval; otherwise it has none, since nothing is known of a spread that was not seen. None: a
+        column of -1, 0 and 1 only is taken for a difference of answers.
 
     Returns
     -------
@@ -136,19 +138,21 @@ def mean_intervals(
         Once, when columns have no interval: fewer than two units or clusters, or no spread. A spread of at most
         1e-12 max(1, abs(mean)) is rounding, and counts as none.
 
-    Notes
-    -----
-    ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard error of the
-    replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this out; where it
-    decided an end, `method` says "at least t"). Two kinds of columns are given another interval, and their `method`
-    says so: where an end would be a replicate without spread (very few units, or hardly any that differ),
-    ``"t (bootstrap-t unbounded)"`` is Student's t with J - 1 degrees of freedom; where an unweighted, unclustered
-    column of -1, 0 and 1 has fewer than ten units that differ from its commonest value, ``"bonett-price"``. The
-    other methods are described where they are: `percentile`, `basic`, `bca`, `expanded_percentile`, `normal` and `t`.
+    Notes ----- ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard
+    error of the replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this
+    out; where it decided an end, `method` says "at least t"). Its degrees of freedom are J - 1, and Bell and
+    McCaffrey's where clusters (or weighted units) count unequally, with the standard error corrected to match. Two
+    kinds of columns are given another interval, and their `method` says so: where an end would be a replicate without
+    spread (very few units, or hardly any that differ), ``"t (bootstrap-t unbounded)"`` is Student's t; where few
+    answers differ from the commonest one (fewer than ten units; of clusters fewer than ten and at most half),
+    ``"bonett-price"`` joins two pseudo-units (or pseudo-clusters) of the largest and smallest possible value. The other
+    methods are described where they are: `percentile`, `basic`, `bca`, `expanded_percentile`, `normal` and `t`.
 
-    Bands are mean +- c se with c the upper quantile of max ``|t*|`` over the columns, widened where necessary to hold
-    the pointwise interval; `p_adjusted` is step-down and so rejects all that the bands reject, and sometimes more, and
-    is never below `p_value`. In the maximum, a replicate without spread is studentised by the sample's standard error.
+    Bands are mean +- c se, widened where necessary to hold the pointwise interval. c is the smaller of the upper
+    quantile of max ``|t*|`` over the columns and of Bonferroni's, from the t distribution of values as skewed as the
+    columns are together: Student's where they are not. `p_adjusted` is step-down and so rejects all that the bands
+    reject, and sometimes more, and is never below `p_value`. In the maximum, a replicate without spread is studentised
+    by the sample's standard error.
 
     Examples
     --------
@@ -170,7 +174,7 @@ def mean_intervals(
         bands=bool(bands),
         null=_nulls(null, size),
         families=_codes(families, size),
-        binary=bool(binary),
+        span=None if span is None else spans_of(span, size),
     )
     warn(means.reason, stacklevel=2)
     return _mean_result(means, design, settings)
@@ -184,6 +188,20 @@ def _nulls(null: ArrayLike, size: int) -> Array:
     if given.shape not in {(), (size,)} or not np.isfinite(given).all():
         raise DesignError(
             f"null has shape {given.shape}; one finite number, or one for each of {size} columns is needed."
+        )
+    return np.broadcast_to(given, (size,)).copy()
+
+
+def spans_of(span: ArrayLike, size: int) -> Array:
+    """Return the span of each of `size` columns; DesignError if one is no positive number."""
+    try:
+        given = np.asarray(span, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DesignError(f"span = {span!r}: a number is needed, or one for each of the {size} columns.") from error
+    if given.shape not in {(), (size,)} or not (np.isnan(given) | ((given > 0) & np.isfinite(given))).all():
+        raise DesignError(
+            f"span = {span!r}: the largest value of a contrast of answers is a positive number, one or one for each of "
+            f"{size} columns (NaN for those of no answers)."
         )
     return np.broadcast_to(given, (size,)).copy()
 

@@ -14,12 +14,14 @@ from ._bands import MaxT
 from ._bca import bca_ends
 from ._degenerate import Reason, too_few
 from ._ends import Ends, Part, two_sided
-from ._flips import bonett_price, few_flips, pseudo_units
+from ._flips import adjusted_means, rare_flips, spans
+from ._joint import joint
 from ._percentile import basic_ends, expanded_ends, percentile_ends, shifts
 from ._plain import gaussian_ends, normal_ends, student_ends
 from ._resample import counts_of, row_blocks
 from ._sampling import Array, Sampling
 from ._settings import Inference
+from ._skewness import squared_skewness
 from ._studentized import TIE, Studentizer, bootstrap_t_ends
 from ._threads import each, n_threads
 from ._variance import linearise
@@ -51,17 +53,18 @@ class Means:
     """What is known of K columns, filled in as it is computed.
 
     `pivot` and `pivot_error` are the centre and scale of the studentised mean: the mean and its standard error, or
-    Bonett and Price's for columns of few flips. `kind` names the interval where it is not the method asked for, and
-    `mark` adds to its name.
+    Bonett and Price's for columns of rare flips, whose `span` is known (NaN for others). `skewness` is that of each
+    column, squared. `kind` names the interval where it is not the method asked for, and `mark` adds to its name.
     """
 
-    estimate: Array
-    std_error: Array
-    pivot: Array
-    pivot_error: Array
     null: Array
-    flips: Mask
     reason: NDArray[np.int8]
+    estimate: Array = field(init=False)
+    std_error: Array = field(init=False)
+    pivot: Array = field(init=False)
+    pivot_error: Array = field(init=False)
+    span: Array = field(init=False)
+    skewness: Array = field(init=False)
     low: Array = field(init=False)
     high: Array = field(init=False)
     p_less: Array = field(init=False)
@@ -73,8 +76,10 @@ class Means:
     p_adjusted: Array | None = None
 
     def __post_init__(self) -> None:
-        size = len(self.estimate)
-        self.low, self.high, self.p_less, self.p_greater = _nan(size), _nan(size), _nan(size), _nan(size)
+        size = len(self.null)
+        self.estimate, self.std_error, self.pivot, self.pivot_error = (_nan(size) for _ in range(4))
+        self.span, self.skewness = _nan(size), _nan(size)
+        self.low, self.high, self.p_less, self.p_greater = (_nan(size) for _ in range(4))
         self.kind, self.mark = np.zeros(size, dtype="<U12"), np.zeros(size, dtype="<U12")
 
     @property
@@ -96,28 +101,30 @@ def _blocks(n_columns: int, design: Sampling, n_resamples: int) -> Iterator[slic
 
 
 def _survey(
-    values: Array, design: Sampling, settings: Inference, null: Array, *, binary: bool, flips_apart: bool
+    values: Array, design: Sampling, settings: Inference, null: Array, *, span: Array | None, flips_apart: bool
 ) -> Means:
-    """Return estimates, standard errors and the columns that nothing more can be said of.
+    """Return estimates, standard errors and the degenerate columns.
 
-    With `binary`, columns of few flips are those of answers, and may be without any flip.
+    Columns of answers, which `span` tells, may be without any flip and still have an interval.
     """
     size = values.shape[1]
-    nothing, no_reason = np.zeros(size, dtype=bool), np.zeros(size, np.int8)
-    found = Means(_nan(size), _nan(size), _nan(size), _nan(size), null, nothing, no_reason)
+    found = Means(null, np.zeros(size, np.int8))
     for part in _blocks(size, design, settings.n_resamples):
         block = linearise(values[:, part], design)
         units, clusters = block.spread
         found.estimate[part] = found.pivot[part] = block.estimate
         found.std_error[part] = found.pivot_error[part] = block.std_error
         found.reason[part] = np.where(units, np.where(clusters, Reason.NONE, Reason.SAME_CLUSTERS), Reason.SAME_VALUE)
-        flips = few_flips(values[:, part], design) & (units | binary)
-        if settings.method == "bootstrap-t" and flips_apart and flips.any():
+        found.skewness[part] = squared_skewness(block)
+        if settings.method != "bootstrap-t" or not flips_apart:
+            continue
+        known = spans(values[:, part], None if span is None else span[part])
+        answers = False if span is None else ~np.isnan(known)
+        flips = rare_flips(values[:, part], known, design) & (units | answers)
+        if flips.any():
             columns = np.arange(part.start, part.stop)[flips]
-            found.pivot[columns], found.pivot_error[columns] = bonett_price(
-                block.mean[flips], block.sum_squares[flips], design.n
-            )
-            found.flips[columns] = True
+            found.span[columns] = known[flips]
+            found.pivot[columns], found.pivot_error[columns] = adjusted_means(block.columns(flips), known[flips])
             found.reason[columns] = Reason.NONE
     if too_few(design):
         found.reason[:] = too_few(design)
@@ -132,18 +139,16 @@ def bootstrap_means(
     bands: bool,
     null: Array | None = None,
     families: Index | None = None,
-    binary: bool = False,
+    span: Array | None = None,
     flips: bool = True,
 ) -> Means:
     """Return intervals of the means of `values` (n, K), and bands over the columns of each family if asked.
 
-    With `flips`, columns of few flips have Bonett and Price's. With bands, columns are taken family by family in the
+    With `flips`, columns of rare flips have Bonett and Price's. With bands, columns are taken family by family in the
     order of increasing |t0|, as the step-down maxima need.
     """
     size = values.shape[1]
-    found = _survey(
-        values, design, settings, np.zeros(size) if null is None else null, binary=binary, flips_apart=flips
-    )
+    found = _survey(values, design, settings, np.zeros(size) if null is None else null, span=span, flips_apart=flips)
     columns = np.flatnonzero(found.reason == Reason.NONE)
     if not bands:
         _fill_columns(found, columns, values, design, settings, None)
@@ -156,7 +161,7 @@ def bootstrap_means(
         members = members[np.argsort(observed, kind="stable")]
         maxima = MaxT(np.sort(observed), settings.n_resamples)
         _fill_columns(found, members, values, design, settings, maxima)
-        _fill_bands(found, members, maxima, settings)
+        _fill_bands(found, members, maxima, design, settings)
     return found
 
 
@@ -169,15 +174,15 @@ def _fill_columns(
         block = linearise(values[:, here], design)
         scaled = [each_one[here] / block.scale for each_one in (found.pivot, found.pivot_error, found.null)]
         part = Part(block, scaled[0], scaled[1], scaled[2], design, settings)
-        _fill_block(found, here, part, _replicates(part, found.flips[here], maxima, where))
+        _fill_block(found, here, part, _replicates(part, found.span[here], maxima, where))
 
 
-def _replicates(part: Part, flips: Mask, maxima: MaxT | None, where: slice) -> Array:
+def _replicates(part: Part, span: Array, maxima: MaxT | None, where: slice) -> Array:
     """Return all replicates (k, B) that the method needs, a row block a thread; none where it needs none."""
     design, settings, block = part.design, part.settings, part.block
     method = settings.method
-    studentizer = Studentizer(block, design, pseudo_units(flips, block.mean, design.n) if flips.any() else None)
-    kept = np.empty((len(flips), settings.n_resamples if method != "t" else 0))
+    studentizer, size = Studentizer(block, span), len(span)
+    kept = np.empty((size, settings.n_resamples if method != "t" else 0))
 
     def fill(rows: slice) -> NDArray[np.int64]:
         counts = counts_of(design.n_clusters, rows, settings.seed)
@@ -185,13 +190,13 @@ def _replicates(part: Part, flips: Mask, maxima: MaxT | None, where: slice) -> A
             kept[:, rows] = shifts(block, design, counts)
         if method != "bootstrap-t" and maxima is None:
             return np.zeros(0, dtype=np.int64)
-        out = kept[:, rows] if method == "bootstrap-t" else np.empty((len(flips), len(counts)))
+        out = kept[:, rows] if method == "bootstrap-t" else np.empty((size, len(counts)))
         bounded = studentizer.fill(counts, out=out)
         return np.zeros(0, dtype=np.int64) if maxima is None else maxima.update(where, rows, bounded)
 
     if method == "t" and maxima is None:
         return kept
-    work = len(flips) * settings.n_resamples
+    work = size * settings.n_resamples
     exceeding = each(
         fill,
         row_blocks(design.n_clusters, settings.n_resamples, at_once=_AT_ONCE),
@@ -231,8 +236,8 @@ def _fill_block(found: Means, here: Index, part: Part, kept: Array) -> None:
 
 
 def _fall_back(found: Means, here: Index, part: Part, ends: Ends) -> None:
-    """Give another interval to columns of few flips, and where bootstrap-t is unbounded."""
-    flips = found.flips[here]
+    """Give another interval to columns of rare flips, and where bootstrap-t is unbounded."""
+    flips = ~np.isnan(found.span[here])
     unbounded = ends.lacking & ~flips
     choices: tuple[tuple[str, Mask, Callable[[Part], Ends]], ...] = (
         ("bonett-price", flips, lambda some: gaussian_ends(some, some.std_error)),
@@ -244,17 +249,21 @@ def _fall_back(found: Means, here: Index, part: Part, ends: Ends) -> None:
             found.fill(here[mask], method(some), some.block.scale, kind=kind)
 
 
-def _fill_bands(found: Means, columns: Index, maxima: MaxT, settings: Inference) -> None:
+def _fill_bands(found: Means, columns: Index, maxima: MaxT, design: Sampling, settings: Inference) -> None:
     """Fill in the bands and adjusted p-values of `columns`, which are in the order of the maxima."""
     assert found.band_low is not None
     assert found.band_high is not None
     assert found.p_adjusted is not None
-    critical = maxima.critical_value(settings.joint_rank)
+    if not len(columns):
+        return
     centre, error, null = found.pivot[columns], found.pivot_error[columns], found.null[columns]
     t0 = (centre - null) / error
+    told = found.skewness[columns[np.isnan(found.span[columns])]]
+    resampled = maxima.critical_value(settings.joint_rank), maxima.p_adjusted()
+    critical, p_adjusted = joint(np.abs(t0), resampled, told, design.n_clusters, design.df, settings)
     tie = TIE * np.maximum(1.0, np.abs(t0))
     low = np.where(np.abs(t0 - critical) <= tie, null, centre - critical * error)
     high = np.where(np.abs(t0 + critical) <= tie, null, centre + critical * error)
     found.band_low[columns] = np.minimum(low, found.low[columns])
     found.band_high[columns] = np.maximum(high, found.high[columns])
-    found.p_adjusted[columns] = np.maximum(maxima.p_adjusted(), found.p_value[columns])
+    found.p_adjusted[columns] = np.maximum(p_adjusted, found.p_value[columns])

@@ -76,13 +76,13 @@ def expansion(n_clusters: int) -> float:
 def expanded_ends(shift: Array, part: Part) -> Ends:
     """Return expanded percentile intervals from replicates of mean* - mean, (k, B).
 
-    Tails hold Phi(-sqrt(J / (J - 1)) t) each, with t the quantile of Student's t with J - 1 degrees of freedom
+    Tails hold Phi(-sqrt(J / (J - 1)) t) each, with t the quantile of Student's t
     (Hesterberg 2015, section 5.3.2). With very few clusters no resample may lie in such a tail: no interval.
     """
     settings, n_clusters = part.settings, part.design.n_clusters
     wider = expansion(n_clusters)
-    tail = float(stats.norm.cdf(-wider * t_quantile(settings.confidence_level, n_clusters)))
+    tail = float(stats.norm.cdf(-wider * t_quantile(settings.confidence_level, part.design.df)))
     p_greater, p_less = shares(shift, part.null - part.block.mean)
     low, high = order_ends(shift, settings.rank_of(tail))
-    back = [stats.t.sf(-stats.norm.ppf(p) / wider, n_clusters - 1) for p in (p_less, p_greater)]
+    back = [stats.t.sf(-stats.norm.ppf(p) / wider, part.design.df) for p in (p_less, p_greater)]
     return ends_of(part, part.block.mean + low, part.block.mean + high, back[0], back[1])

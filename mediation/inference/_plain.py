@@ -22,10 +22,10 @@ def symmetric_ends(part: Part, std_error: Array, quantile: float, p_less: Array,
 
 
 def student_ends(part: Part) -> Ends:
-    """Return mean +- t se: Student's t with J - 1 degrees of freedom on the cluster-robust standard error."""
-    degrees = part.design.n_clusters - 1
+    """Return mean +- t se: Student's t with the design's degrees of freedom on the cluster-robust standard error."""
+    degrees = part.design.df
     t0 = (part.centre - part.null) / part.std_error
-    quantile = t_quantile(part.settings.confidence_level, part.design.n_clusters)
+    quantile = t_quantile(part.settings.confidence_level, degrees)
     return symmetric_ends(part, part.std_error, quantile, stats.t.cdf(t0, degrees), stats.t.sf(t0, degrees))
 
 

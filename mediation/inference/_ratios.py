@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mediation._errors import DataError
 
-from ._bootstrap_fieller import bootstrap_sets
+from ._bootstrap_fieller import bootstrap_sets, flip_sets
 from ._degenerate import Reason, told, too_few, warn
 from ._fieller import FiellerSet, Moments, fieller_set, set_method
+from ._flips import adjusted_means, normal_p_value, rare_flips
 from ._intervals import Intervals, checked_settings
 from ._means import bootstrap_means
 from ._sampling import Array, Sampling, checked_columns, sampling
@@ -26,13 +27,14 @@ _RATIO_BLOCK = 256
 
 
 class Ratio(NamedTuple):
-    """Ratios of k columns: estimate, delta-method standard error, p-value, set, and why there is none."""
+    """Ratios of k columns: estimate, delta-method standard error, p-value, set, why there is none, and rare flips."""
 
     estimate: Array
     std_error: Array
     p_value: Array
     found: FiellerSet
     reason: NDArray[np.int8]
+    flips: NDArray[np.bool_]
 
 
 def ratio_intervals(
@@ -42,6 +44,7 @@ def ratio_intervals(
     clusters: Sequence[Any] | NDArray[Any] | None = None,
     weights: ArrayLike | None = None,
     settings: Inference = _DEFAULT,
+    answers: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Intervals:
     """Return the ratio of the means of `numerator` and `denominator`, column by column, with Fieller's set.
 
@@ -56,6 +59,10 @@ def ratio_intervals(
     settings
         With the method ``"bootstrap-t"`` the set inverts the bootstrap-t test, as below. With any other it is Fieller's
         own, by Student's t: exact algebra, for which nothing is resampled.
+    answers
+        Where both are contrasts of right (1) and wrong (0) answers, or of their averages over draws: the weights of the
+        answers in the numerator and in the denominator, one each an outcome, in the same order. Then few flips have a
+        set as well.
 
     Returns
     -------
@@ -80,9 +87,13 @@ def ratio_intervals(
 
     Notes
     -----
-    A ratio r is in the set if the mean of A - r B is not told from 0 (Fieller 1954). For skewed units or few clusters
-    Student's test of that rejects too often on one side, so that by default the test is that of `bootstrap_t`, from the
-    same resamples for all r; its set holds Fieller's own.
+    A ratio r is in the set if the mean of A - r B is not distinguishable from 0 (Fieller 1954). For skewed units or few
+    clusters Student's test of that rejects too often on one side, so that by default the test is that of `bootstrap_t`,
+    from the same resamples for all r; its set holds Fieller's own, and is bounded exactly when the bootstrap-t interval
+    of the denominator leaves out 0.
+
+    Where few answers flip in the numerator or in the denominator (as `mean_intervals` says), the test is Bonett and
+    Price's: A - r B with pseudo-units at both ends of its range. `method` is then ``"fieller, bonett-price"``.
 
     `p_value` tests "the ratio is 0", that is "the mean of the numerator is 0", by the same test: at most
     1 - confidence_level exactly when the set leaves out 0. NaN where the numerator does not vary.
@@ -102,7 +113,8 @@ def ratio_intervals(
             f"numerator has shape {top.shape} and denominator {bottom.shape}; give both for the same units and columns."
         )
     design = sampling(len(top), clusters, weights)
-    blocks = [ratio_of_means(top[:, part], bottom[:, part], design, settings) for part in _slices(top.shape[1])]
+    known = None if answers is None else _answers(answers)
+    blocks = [ratio_of_means(top[:, part], bottom[:, part], design, settings, known) for part in _slices(top.shape[1])]
     reason = _joined([block.reason for block in blocks]).astype(np.int8)
     if too_few(design):
         reason[:] = too_few(design)
@@ -110,8 +122,22 @@ def ratio_intervals(
     found = _ratio_result(blocks, reason, design, settings)
     if settings.method != "bootstrap-t" or not (reason == Reason.NONE).any():
         return found
-    tested = bootstrap_means(top, design, settings, bands=False, flips=False).p_value
-    return replace(found, p_value=np.where(np.isnan(found.p_value), np.nan, tested))
+    flips = _joined([block.flips for block in blocks]).astype(bool)
+    tested = bootstrap_means(top[:, ~flips], design, settings, bands=False, flips=False).p_value
+    p_value = np.array(found.p_value)
+    p_value[~flips] = np.where(np.isnan(p_value[~flips]), np.nan, tested)
+    return replace(found, p_value=p_value)
+
+
+def _answers(answers: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+    """Return the weights of the answers in both contrasts."""
+    one, other = (np.asarray(weights, dtype=np.float64) for weights in answers)
+    if one.ndim != 1 or one.shape != other.shape:
+        raise DataError(
+            f"answers have shapes {one.shape} and {other.shape}; give one weight an outcome for the numerator, and as "
+            "many for the denominator, with 0 for an outcome that plays no part."
+        )
+    return one, other
 
 
 def _slices(n_columns: int) -> Iterator[slice]:
@@ -135,10 +161,16 @@ def _ratio_result(
     name = (
         f"{'cluster ' if design.clustered else ''}fieller{', bootstrap-t' if settings.method == 'bootstrap-t' else ''}"
     )
+    flips = _joined([block.flips for block in blocks]).astype(bool)
+    names = np.where(flips, f"{'cluster ' if design.clustered else ''}fieller, bonett-price", name)
     method = [
-        "degenerate" if empty else set_method(name, *ends, gap)
-        for empty, ends, gap in zip(
-            none.tolist(), zip(low, high, strict=True), zip(gap_low, gap_high, strict=True), strict=True
+        "degenerate" if empty else set_method(one, *ends, gap)
+        for empty, one, ends, gap in zip(
+            none.tolist(),
+            names.tolist(),
+            zip(low, high, strict=True),
+            zip(gap_low, gap_high, strict=True),
+            strict=True,
         )
     ]
     return Intervals(
@@ -154,53 +186,62 @@ def _ratio_result(
     )
 
 
-def _covariance(x: Linearised, y: Linearised, n_clusters: int) -> Array:
-    products = np.einsum("kj,kj->k", x.residuals, y.residuals)
-    return np.asarray(n_clusters / (n_clusters - 1) * products / x.total**2)
+def _covariance(x: Linearised, y: Linearised) -> Array:
+    return np.asarray(x.products(y.residuals) / x.total**2)
 
 
-def ratio_of_means(numerator: Array, denominator: Array, design: Sampling, settings: Inference) -> Ratio:
+def ratio_of_means(
+    numerator: Array, denominator: Array, design: Sampling, settings: Inference,
+    answers: tuple[Array, Array] | None = None,
+) -> Ratio:  # fmt: skip
     """Return ratios of the means of `numerator` and `denominator`, (n, k) each, with Fieller's sets.
 
     The p-value is that of the t test of mean(numerator) = 0, which rejects exactly when Fieller's set leaves out 0. It
-    is NaN where the numerator does not vary.
+    is NaN where the numerator does not vary. Rare flips of `answers` have Bonett and Price's test for both.
     """
     top, bottom = linearise(numerator, design), linearise(denominator, design)
-    rescale = top.scale / bottom.scale
-    no_ratio = np.abs(bottom.mean) <= SAME * np.maximum(1.0, 1.0 / bottom.scale)
+    rescale, size = top.scale / bottom.scale, len(top.mean)
+    no_ratio = np.abs(bottom.mean) <= SAME
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(no_ratio, np.nan, top.mean / bottom.mean)
     residuals = top.residuals - np.nan_to_num(ratio)[:, None] * bottom.residuals
-    size = np.maximum(1.0, np.maximum(1.0 / top.scale, np.abs(np.nan_to_num(ratio))))
-    same = np.abs(residuals).max(axis=1) <= SAME * size * float(design.cluster_weights.max())
-    reason = np.where(no_ratio, Reason.ZERO_DENOMINATOR, np.where(same, Reason.SAME_RATIO, Reason.NONE)).astype(np.int8)
-    n_clusters = design.n_clusters
-    if n_clusters < 2:
-        nothing = np.full(len(ratio), np.nan)
-        empty = FiellerSet(nothing, nothing, nothing, nothing, np.zeros(len(ratio), dtype=bool))
-        return Ratio(ratio * rescale, nothing, nothing, empty, reason)
-    left = Linearised(top.scale, top.mean, residuals, top.spread, top.total)
-    v_residual = _covariance(left, left, n_clusters)
+    largest = np.maximum(1.0, np.abs(np.nan_to_num(ratio)))
+    same = np.abs(residuals).max(axis=1) <= SAME * largest * float(design.cluster_weights.max())
+    flips, span = np.zeros(size, dtype=bool), [np.full(size, 0.5 * np.abs(one).sum()) for one in answers or ()]
+    if span and settings.method == "bootstrap-t" and design.n_clusters > 1:
+        flips = rare_flips(numerator, span[0], design) | rare_flips(denominator, span[1], design)
+    why = np.where(same & ~flips, Reason.SAME_RATIO, Reason.NONE)
+    reason = np.where(no_ratio, Reason.ZERO_DENOMINATOR, why).astype(np.int8)
+    if design.n_clusters < 2:
+        nothing = np.full(size, np.nan)
+        empty = FiellerSet(nothing, nothing, nothing, nothing, np.zeros(size, dtype=bool))
+        return Ratio(ratio * rescale, nothing, nothing, empty, reason, flips)
+    left = Linearised(top.scale, top.mean, residuals, top.spread, design)
+    v_residual = _covariance(left, left)
     moments = Moments(
-        top.mean,
-        bottom.mean,
-        _covariance(top, top, n_clusters),
-        _covariance(bottom, bottom, n_clusters),
-        _covariance(top, bottom, n_clusters),
+        top.mean, bottom.mean, _covariance(top, top), _covariance(bottom, bottom), _covariance(top, bottom)
     )
-    found = fieller_set(moments, v_residual, t_quantile(settings.confidence_level, n_clusters))
-    usable = np.flatnonzero(reason == Reason.NONE)
-    if settings.method == "bootstrap-t" and len(usable):
-        some = bootstrap_sets(_columns(top, usable), _columns(bottom, usable), design, settings)
-        for whole, part in zip(found, some, strict=True):
-            whole[usable] = part
+    found = fieller_set(moments, v_residual, t_quantile(settings.confidence_level, design.df))
+    usable = reason == Reason.NONE
+    plain, rare = np.flatnonzero(usable & ~flips), np.flatnonzero(usable & flips)
+    if settings.method == "bootstrap-t" and len(plain):
+        _put(found, plain, bootstrap_sets(top.columns(plain), bottom.columns(plain), settings))
     with np.errstate(divide="ignore", invalid="ignore"):
         std_error = np.sqrt(v_residual) / np.abs(moments.b) * rescale
         t = np.where(top.spread.all(axis=0), moments.a / np.sqrt(moments.v_aa), np.nan)
+    p_value = t_p_value(t, design.df)
+    if answers is not None and len(rare):
+        some = top.columns(rare), bottom.columns(rare)
+        _put(found, rare, flip_sets(*some, answers, settings.confidence_level))
+        own = adjusted_means(some[0], span[0][rare])
+        p_value[rare] = normal_p_value(own.centre / own.std_error)
+        std_error[rare] = np.where(std_error[rare] > 0, std_error[rare], np.nan)
     low, high, gap_low, gap_high, bounded = found
     scaled = FiellerSet(low * rescale, high * rescale, gap_low * rescale, gap_high * rescale, bounded)
-    return Ratio(ratio * rescale, std_error, t_p_value(t, n_clusters), scaled, reason)
+    return Ratio(ratio * rescale, std_error, p_value, scaled, reason, flips)
 
 
-def _columns(part: Linearised, some: NDArray[np.intp]) -> Linearised:
-    return Linearised(part.scale[some], part.mean[some], part.residuals[some], part.spread[:, some], part.total)
+def _put(found: FiellerSet, columns: NDArray[np.intp], some: FiellerSet) -> None:
+    """Write the sets of `columns` over those in `found`."""
+    for whole, part in zip(found, some, strict=True):
+        whole[columns] = part

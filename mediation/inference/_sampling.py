@@ -1,4 +1,12 @@
-"""What is resampled: units or whole clusters, how much each counts, and the checks of what was given."""
+"""What is resampled: units or whole clusters, how much each counts, and the checks of what was given.
+
+Clusters that count unequally need two corrections (Bell & McCaffrey 2002, Survey Methodology 28; Imbens & Kolesar 2016,
+Rev. Econ. Stat. 98). With m_j the weight of cluster j, h_j = m_j / sum m its share, and v_j = sum of w_i^2 over its
+units, which is the variance of its total if units are independent and alike, the residual total e_j of the weighted
+mean has variance v_j (1 - 2 h_j) + h_j^2 sum v. Each e_j^2 is divided by what that is short of v_j ("CR2"), and the sum
+of squares has Satterthwaite's degrees of freedom instead of J - 1. For clusters that count alike these are J / (J - 1)
+and J - 1.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +36,29 @@ class Sampling:
     starts
         Position in `order` at which each cluster starts, (J,).
     cluster_weights
-        Total weight of each cluster, (J,).
+        Total weight m_j of each cluster, (J,).
+    working
+        Sum of squared weights v_j of each cluster, (J,).
+    inflation
+        What each squared residual total is multiplied by, (J,); J / (J - 1) for clusters that count alike.
+    df
+        Degrees of freedom of the variance; J - 1 for clusters that count alike, NaN for one cluster.
     """
 
     weights: Array
     order: NDArray[np.intp]
     starts: NDArray[np.intp]
     cluster_weights: Array = field(init=False)
+    working: Array = field(init=False)
+    inflation: Array = field(init=False)
+    df: float = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cluster_weights", self.totals(np.ones((1, self.n)))[0])
+        object.__setattr__(self, "working", self.totals(self.weights[None])[0])
+        inflation, df = _bell_mccaffrey(self.cluster_weights, self.working)
+        object.__setattr__(self, "inflation", inflation)
+        object.__setattr__(self, "df", df)
 
     @property
     def n(self) -> int:
@@ -57,12 +78,18 @@ class Sampling:
     @property
     def balanced(self) -> bool:
         """Whether every cluster counts the same."""
-        return bool(self.cluster_weights.max() == self.cluster_weights.min())
+        m, a = self.cluster_weights, self.inflation
+        return bool(m.max() == m.min() and a.max() == a.min())
 
     @property
     def equal_weights(self) -> bool:
         """Whether every unit counts the same."""
         return bool((self.weights == 1.0).all())
+
+    @property
+    def effective(self) -> tuple[float, float]:
+        """Kish's effective numbers of units and of clusters, (sum w)^2 / sum w^2 of either's weights."""
+        return kish(self.weights), kish(self.cluster_weights)
 
     def totals(self, rows: Array) -> Array:
         """Return the weighted cluster sums (k, J) of `rows` (k, n)."""
@@ -71,6 +98,39 @@ class Sampling:
             return weighted
         summed: Array = np.add.reduceat(weighted[:, self.order], self.starts, axis=1)
         return summed
+
+
+def kish(weights: Array) -> float:
+    """Return Kish's effective number, (sum w)^2 / sum w^2.
+
+    Examples
+    --------
+    >>> kish(np.array([1.0, 1.0, 2.0])).__round__(3)
+    2.667
+    """
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def _bell_mccaffrey(m: Array, v: Array) -> tuple[Array, float]:
+    """Return what squared residual totals are multiplied by, (J,), and Satterthwaite's degrees of freedom.
+
+    With C_jk the covariance of e_j and e_k and a_j = v_j / C_jj, the variance is sum_j a_j e_j^2 / (sum m)^2 and
+
+        df = (sum_j v_j)^2 / sum_jk a_j a_k C_jk^2,   C_jk = [j = k] v_j - h_k v_j - h_j v_k + h_j h_k sum v
+    """
+    n_clusters = len(m)
+    if n_clusters < 2:
+        return np.ones(n_clusters), float("nan")
+    if m.max() == m.min() and v.max() == v.min():
+        return np.full(n_clusters, n_clusters / (n_clusters - 1)), n_clusters - 1.0
+    h, total = m / m.sum(), v.sum()
+    own = v * (1.0 - 2.0 * h) + h**2 * total
+    a = v / own
+    # C_jk without the diagonal's extra v_j is x_j h_k + h_j x_k with x = h total / 2 - v
+    x = 0.5 * h * total - v
+    xx, xh, hh = (a * x) @ x, (a * x) @ h, (a * h) @ h
+    squares = 2.0 * (xx * hh + xh**2) + (a**2 * (own**2 - np.square(own - v))).sum()
+    return a, float(total**2 / squares)
 
 
 def checked_columns(values: ArrayLike, what: str) -> Array:

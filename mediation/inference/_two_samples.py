@@ -4,9 +4,9 @@ Column by column, with the cluster-robust variance of either mean (`_variance`),
 V_1 + V_2, and a resample t* = (d* - d) / sqrt(V_1* + V_2*) (Efron & Tibshirani 1993, section 16.2; Davison & Hinkley
 1997, section 5.2.3).
 
-Answers that are right or wrong hardly vary when few are wrong. Then each sample is joined by two pseudo-units: 1 and 0
-for proportions (Agresti & Caffo 2000, Am. Stat. 54), 1 and -1 for differences in {-1, 0, 1} (Bonett & Price 2012, eq.
-6, for each sample).
+Answers that are right or wrong hardly vary when few are wrong. Then each sample is joined by two pseudo-units, or
+pseudo-clusters (`_flips`): 1 and 0 for proportions (Agresti & Caffo 2000, Am. Stat. 54), the two ends of their range
+for contrasts of answers (Bonett & Price 2012, eq. 6, for each sample).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ._flips import FEW
+from ._flips import Joined, adjusted, rare_flips, spans
 from ._resample import resample_counts
 from ._sampling import Array, Sampling
 from ._variance import SAME, Linearised, linearise
@@ -25,39 +25,37 @@ Mask = NDArray[np.bool_]
 
 
 class Pseudo(NamedTuple):
-    """Which columns are joined by two pseudo-units, and the sum and the sum of squares of those, (k,) each."""
+    """Values of the two pseudo-units of each column, (k,) each; NaN for columns that have none."""
 
-    flips: Mask
-    total: Array
-    squares: Array
+    low: Array
+    high: Array
+
+    @property
+    def flips(self) -> Mask:
+        """Which columns are joined by pseudo-units."""
+        return ~np.isnan(self.low)
 
     def columns(self, some: slice | NDArray[np.intp]) -> Pseudo:
         """Return those of `some` of the columns."""
-        return Pseudo(self.flips[some], self.total[some], self.squares[some])
+        return Pseudo(self.low[some], self.high[some])
 
 
-def pseudo_units(first: Array, second: Array, designs: tuple[Sampling, Sampling]) -> Pseudo:
-    """Return the pseudo-units of columns (n1, k) and (n2, k) that are right and wrong answers with few of one kind.
+def pseudo_units(first: Array, second: Array, designs: tuple[Sampling, Sampling], span: Array | None = None) -> Pseudo:
+    """Return the pseudo-units of columns (n1, k) and (n2, k) that are contrasts of answers with few flips in a sample.
 
     Examples
     --------
     >>> from mediation.inference._sampling import sampling
     >>> some = np.array([[0.0, 0.5, -1.0], [1.0, 0.0, 0.0]])
     >>> pseudo_units(some, some, (sampling(2, None, None), sampling(2, None, None)))
-    Pseudo(flips=array([ True, False,  True]), total=array([1., 0., 0.]), squares=array([1., 0., 2.]))
+    Pseudo(low=array([ 0., nan, -1.]), high=array([ 1., nan,  1.]))
     """
-    size = first.shape[1]
-    if any(design.clustered or not design.equal_weights for design in designs):
-        return Pseudo(np.zeros(size, dtype=bool), np.zeros(size), np.zeros(size))
-    counts = [np.stack([(values == one).sum(axis=0) for one in (-1.0, 0.0, 1.0)]) for values in (first, second)]
-    lengths = (len(first), len(second))
-    ternary = np.logical_and.reduce([c.sum(axis=0) == n for c, n in zip(counts, lengths, strict=True)])
-    few = np.logical_or.reduce([n - c.max(axis=0) < FEW for c, n in zip(counts, lengths, strict=True)])
-    flips = ternary & few
-    negative = (counts[0][0] + counts[1][0]) > 0
-    total = np.where(flips & ~negative, 1.0, 0.0)
-    squares = np.where(flips, np.where(negative, 2.0, 1.0), 0.0)
-    return Pseudo(flips, total, squares)
+    both = np.concatenate([first, second])
+    known = spans(both, span)
+    few = rare_flips(first, known, designs[0]) | rare_flips(second, known, designs[1])
+    proportion = (known == 1.0) & ((both == 0.0) | (both == 1.0)).all(axis=0) & (both == 1.0).any(axis=0)
+    low = np.where(few, np.where(proportion, 0.0, -known), np.nan)
+    return Pseudo(low, np.where(few, known, np.nan))
 
 
 @final
@@ -70,70 +68,52 @@ class Sample:
         Means and residual totals, in units of `part.scale`.
     scale
         The common scale, (k,).
-    design
-        The sampling design of the sample.
     pseudo
-        Which columns are joined by pseudo-units.
+        The pseudo-units of the columns that have some.
     """
 
-    __slots__ = ("_design", "_left", "_mean", "_pseudo", "_residuals", "centre", "variance", "varies")
+    __slots__ = ("_flips", "_joined", "_left", "_mean", "_part", "centre", "df", "variance", "varies")
 
-    def __init__(self, part: Linearised, scale: Array, design: Sampling, pseudo: Pseudo) -> None:
-        ratio = part.scale / scale
-        self._residuals, self._mean = part.residuals * ratio[:, None], part.mean * ratio
-        self._design, self._pseudo = design, pseudo
-        left = [self._residuals, np.square(self._residuals)]
+    def __init__(self, part: Linearised, scale: Array, pseudo: Pseudo) -> None:
+        ratio, design = part.scale / scale, part.design
+        part = Linearised(scale, part.mean * ratio, part.residuals * ratio[:, None], part.spread, design)
+        self._part, self.varies, self.df = part, part.spread, design.df
+        left = [part.residuals, np.square(part.residuals) * design.inflation]
         if not design.balanced:
-            left.append(self._residuals * design.cluster_weights)
+            left.append(part.residuals * (design.inflation * design.cluster_weights))
+        self.centre = part.mean.copy()
+        self.variance = part.sum_squares / part.total**2 if design.n_clusters > 1 else np.full(len(scale), np.nan)
+        self._flips = np.flatnonzero(pseudo.flips)
+        if len(self._flips):
+            mine = part.columns(self._flips)
+            ends = pseudo.low[self._flips] / mine.scale, pseudo.high[self._flips] / mine.scale
+            own = adjusted(mine, ends)
+            self.centre[self._flips], self.variance[self._flips] = own.centre, np.square(own.std_error)
+            self._joined = Joined(mine, ends)
+            left.append(self._joined.rows)
         self._left = np.concatenate(left)
-        self.varies = part.spread
-        self.centre, self.variance = self._adjusted(
-            self._mean,
-            np.zeros_like(self._mean),
-            self._spread(np.einsum("kj,kj->k", self._residuals, self._residuals)),
-            np.einsum("kj,kj->k", self._residuals, self._residuals),
-        )
-
-    def _spread(self, squares: Array) -> Array:
-        n_clusters = self._design.n_clusters
-        if n_clusters < 2:
-            return np.full(len(squares), np.nan)
-        return np.asarray(n_clusters / (n_clusters - 1) * squares / self._design.weights.sum() ** 2)
-
-    def _adjusted(self, mean: Array, total: Array, variance: Array, squares: Array) -> tuple[Array, Array]:
-        """Return centres and variances with the pseudo-units joined, where there are any.
-
-        `total` and `squares` are the sums of residuals about the sample's mean, and of their squares.
-        """
-        flips = self._pseudo.flips
-        if not flips.any():
-            return mean, variance
-        n, shape = self._design.n, (-1,) + (1,) * (mean.ndim - 1)
-        own, added, more = (a.reshape(shape) for a in (self._mean, self._pseudo.total, self._pseudo.squares))
-        centre = (n * mean + added) / (n + 2)
-        raw = squares + 2.0 * own * total + n * np.square(own)
-        joined = ((raw + more) / (n + 2) - np.square(centre)) / (n + 2)
-        mask = flips.reshape(shape)
-        return np.where(mask, centre, mean), np.where(mask, joined, variance)
 
     def replicates(self, n_resamples: int, seed: int) -> tuple[Array, Array]:
         """Return centre* - centre and variance*, (k, B) each."""
-        size, design = len(self._mean), self._design
+        size, design = len(self.centre), self._part.design
         shift, variance = np.empty((size, n_resamples)), np.empty((size, n_resamples))
-        n_clusters, m = design.n_clusters, design.cluster_weights
-        factor = n_clusters / (n_clusters - 1)
+        n_clusters, m, a = design.n_clusters, design.cluster_weights, design.inflation
         for rows, counts in resample_counts(n_clusters, n_resamples, seed):
             sums = self._left @ counts.T
             first, squares = sums[:size], sums[size : 2 * size]
             weight = counts @ m
             moved = first / weight
             if design.balanced:
-                own = squares - m[0] * moved * first
+                own = squares - np.square(first) / (n_clusters - 1)
             else:
-                own = squares + moved * (moved * (counts @ np.square(m)) - 2.0 * sums[2 * size :])
-            own = factor * np.maximum(own, 0.0) / np.square(weight)
-            centre, own = self._adjusted(self._mean[:, None] + moved, first, own, squares)
-            shift[:, rows], variance[:, rows] = centre - self.centre[:, None], own
+                cross = sums[2 * size : 3 * size]
+                own = squares + moved * (moved * (counts @ (a * np.square(m))) - 2.0 * cross)
+            shift[:, rows] = moved
+            variance[:, rows] = np.maximum(own, 0.0) / np.square(weight)
+            if len(self._flips):
+                joint = self._joined.of(counts, first[self._flips], sums[-2 * len(self._flips) :])
+                shift[self._flips, rows] = joint.centre - self.centre[self._flips, None]
+                variance[self._flips, rows] = np.square(joint.std_error)
         return shift, variance
 
 
@@ -143,7 +123,7 @@ def samples_of(
     """Return both samples of some columns and the scale (k,) that they share."""
     parts = [linearise(values, design) for values, design in zip((first, second), designs, strict=True)]
     scale = np.maximum(parts[0].scale, parts[1].scale)
-    one, two = (Sample(part, scale, design, pseudo) for part, design in zip(parts, designs, strict=True))
+    one, two = (Sample(part, scale, pseudo) for part in parts)
     return one, two, scale
 
 
@@ -153,10 +133,10 @@ def alike(first: Sample, second: Sample) -> tuple[Mask, Mask]:
     return np.logical_not(units), np.logical_not(clusters)
 
 
-def welch_df(first: Sample, second: Sample, n_clusters: tuple[int, int]) -> Array:
-    """Return Welch and Satterthwaite's degrees of freedom, (k,), from variances over n_clusters groups each."""
+def welch_df(first: Sample, second: Sample) -> Array:
+    """Return Welch and Satterthwaite's degrees of freedom, (k,), from those of either variance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        below = first.variance**2 / (n_clusters[0] - 1) + second.variance**2 / (n_clusters[1] - 1)
+        below = first.variance**2 / first.df + second.variance**2 / second.df
         return np.asarray((first.variance + second.variance) ** 2 / below)
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._sampling import Array, Sampling
 
-SAME = 1e-12  # values that differ by less than this, relative to max(1, |mean|), are the same value
+SAME = 1e-12  # values that differ by less than this, relative to the largest of their column, are the same value
 
 
 @final
@@ -19,10 +20,11 @@ class Linearised:
 
     With u_i = D_i - mean and e_j = sum of w_i u_i over cluster j, the variance of the weighted mean is
 
-        V = J / (J - 1) * sum_j e_j^2 / (sum_i w_i)^2
+        V = sum_j a_j e_j^2 / (sum_i w_i)^2
 
-    (Taylor linearisation of a ratio of sums; Cameron & Miller 2015, eq. 11 with the factor J / (J - 1); for singleton
-    clusters and equal weights it is s^2 / n).
+    (Taylor linearisation of a ratio of sums) with a_j from the design: J / (J - 1) for clusters that count alike
+    (Cameron & Miller 2015, eq. 11; for singleton clusters and equal weights V is s^2 / n), otherwise Bell and
+    McCaffrey's ("CR2", see `_sampling`).
 
     Parameters
     ----------
@@ -34,21 +36,30 @@ class Linearised:
         The e_j divided by `scale`, (k, J).
     spread
         Whether units differ, and clusters differ, (2, k) booleans.
-    total
-        Sum of the weights.
+    design
+        The sampling design.
     """
 
     scale: Array
     mean: Array
     residuals: Array
     spread: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-    total: float
+    design: Sampling
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.design.weights.sum())
 
     @property
     def sum_squares(self) -> Array:
-        """Sum over clusters of e_j^2, (k,), in scaled units."""
-        squares: Array = np.einsum("kj,kj->k", self.residuals, self.residuals)
-        return squares
+        """Sum over clusters of a_j e_j^2, (k,), in scaled units."""
+        return self.products(self.residuals)
+
+    def products(self, other: Array) -> Array:
+        """Return the sum over clusters of a_j e_j f_j, (k,), with f the residual totals of other columns, (k, J)."""
+        products: Array = np.einsum("kj,kj,j->k", self.residuals, other, self.design.inflation)
+        return products
 
     @property
     def estimate(self) -> Array:
@@ -58,11 +69,14 @@ class Linearised:
     @property
     def std_error(self) -> Array:
         """Square root of V, (k,); NaN with fewer than two clusters."""
-        n_clusters = self.residuals.shape[1]
-        if n_clusters < 2:
+        if self.design.n_clusters < 2:
             return np.full(len(self.mean), np.nan)
-        error: Array = np.sqrt(n_clusters / (n_clusters - 1) * self.sum_squares) / self.total * self.scale
+        error: Array = np.sqrt(self.sum_squares) / self.total * self.scale
         return error
+
+    def columns(self, some: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Linearised:
+        """Return some of the columns."""
+        return Linearised(self.scale[some], self.mean[some], self.residuals[some], self.spread[:, some], self.design)
 
 
 def powers_of_two(rows: Array) -> Array:
@@ -98,9 +112,8 @@ def linearise(columns: Array, design: Sampling) -> Linearised:
     mean = mean + correction
     left -= correction[:, None]
     residuals = design.totals(left)
-    size = np.maximum(1.0 / scale, np.abs(mean))
-    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME * size
+    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME
     clusters_differ = units_differ
     if design.clustered:
         clusters_differ = np.abs(residuals).max(axis=1) > SAME * float(design.cluster_weights.max())
-    return Linearised(scale, mean, residuals, np.stack([units_differ, clusters_differ]), total)
+    return Linearised(scale, mean, residuals, np.stack([units_differ, clusters_differ]), design)

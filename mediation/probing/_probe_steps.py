@@ -188,7 +188,7 @@ class _Run:
     def _difference(self, mine: Probe, other: Probe, units: Index) -> dict[str, float]:
         clusters = None if self.groups is None else [self.groups[unit] for unit in units]
         values = (mine.correct - other.correct)[:, None]
-        of_units = mean_intervals(values, clusters=clusters, settings=self.inference, binary=clusters is None)
+        of_units = mean_intervals(values, clusters=clusters, settings=self.inference, span=1.0)
         found = widened(of_units, self.options["n_splits"])
         return {
             "difference": float(values.mean()),

@@ -116,7 +116,9 @@ def _by_max_t(
     place = {_named(row): at for at, row in enumerate(columns[keys].itertuples(index=False, name=None))}
     rows = [place.get(_named(row)) for row in new[keys].itertuples(index=False, name=None)]
     here = np.array([at is not None for at in rows])
-    values = np.concatenate(list(found.values.values()), axis=1)[:, [at for at in rows if at is not None]]
+    chosen = [at for at in rows if at is not None]
+    values = np.concatenate(list(found.values.values()), axis=1)[:, chosen]
+    spans = np.repeat(list(found.spans.values()), len(found.groups))[chosen]
     told = mean_intervals(
         values,
         clusters=found.clusters,
@@ -124,7 +126,7 @@ def _by_max_t(
         settings=settings_of(provenance),
         bands=True,
         families=labels[here].tolist(),
-        binary=found.binary,
+        span=None if np.isnan(spans).all() else spans,
     )
     banded = ("band_low", "band_high", "p_adjusted") if "band_low" in new else ("p_adjusted",)
     for name in banded:
