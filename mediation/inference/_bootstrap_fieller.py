@@ -5,7 +5,7 @@ that is inverted is that of `bootstrap_t`: t* of A - r B from the same resamples
 the set holds Fieller's own, and is wider on the side on which it must be. At r = 0 and at B alone it is the very test
 of the rows of A and of B, so that the set is bounded exactly when the interval of B leaves out 0.
 
-With fewer than 15 clusters a resample may hold hardly any spread of A - r B, which makes critical values huge; there
+With fewer than 8 clusters a resample may hold hardly any spread of A - r B, which makes critical values huge; there
 they are not larger than the largest of A's and B's own.
 
 Where few answers flip, the test is Bonett and Price's (`_flips`) in every direction.
@@ -38,7 +38,7 @@ from ._variance import Linearised
 _GRID = 48  # directions that are tried
 _BLOCK = 16  # ratios whose replicates are held at once
 _SUMS = 7
-_FEW = 15  # with fewer clusters, critical values are at most those of A and of B
+_FEW = 8  # with fewer clusters, critical values are at most those of A and of B
 
 
 class _Weights(NamedTuple):

@@ -13,25 +13,41 @@ def cluster_sums(values, clusters, weights):
     return sums, sizes
 
 
-def mean_and_error(sums, sizes, picks):
-    """The mean of the picked clusters and its linearised standard error with the factor J / (J - 1)."""
+def bell_mccaffrey(clusters, weights):
+    """Factors of the squared residual totals, and degrees of freedom, by dense matrices over units.
+
+    The totals of the residuals are G D with G = L (I - 1 w' / sum w), L the weights of each cluster's units; for units
+    that are independent with one variance, their covariance is G G'.
+    """
+    w = np.asarray(weights, dtype=float)
+    labels = list(dict.fromkeys(clusters))
+    select = np.array([[wi if c == j else 0.0 for c, wi in zip(clusters, w, strict=True)] for j in labels])
+    covariance = (g := select @ (np.eye(len(w)) - np.outer(np.ones(len(w)), w) / w.sum())) @ g.T
+    factors = np.square(select).sum(axis=1) / np.diag(covariance)
+    weighed = np.diag(factors) @ covariance
+    return factors, np.trace(weighed) ** 2 / np.trace(weighed @ weighed)
+
+
+def mean_and_error(sums, sizes, picks, factors=None):
+    """The mean of the picked clusters and its linearised standard error, with the sample's factors or J / (J - 1)."""
     s, m = sums[picks], sizes[picks]
     n_clusters = len(picks)
+    a = np.full(n_clusters, n_clusters / (n_clusters - 1)) if factors is None else factors[picks]
     mean = s.sum() / m.sum()
-    squares = np.array([(a - mean * b) ** 2 for a, b in zip(s, m, strict=True)])
-    return mean, np.sqrt(n_clusters / (n_clusters - 1) * squares.sum()) / m.sum()
+    squares = np.array([f * (x - mean * b) ** 2 for f, x, b in zip(a, s, m, strict=True)])
+    return mean, np.sqrt(squares.sum()) / m.sum()
 
 
 def replicates(values, clusters, weights, counts, no_spread=1e-6):
     """Resampled means and studentised means of one column for the rows of a count matrix."""
     sums, sizes = cluster_sums(values, clusters, weights)
-    everyone = np.arange(len(sums))
-    mean, error = mean_and_error(sums, sizes, everyone)
+    everyone, (factors, _) = np.arange(len(sums)), bell_mccaffrey(clusters, weights)
+    mean, error = mean_and_error(sums, sizes, everyone, factors)
     floor = no_spread * (error * sizes.sum()) ** 2
     means, t, bounded = [], [], []
     for row in counts.astype(int):
         picks = np.repeat(everyone, row)
-        resampled, own = mean_and_error(sums, sizes, picks)
+        resampled, own = mean_and_error(sums, sizes, picks, factors)
         means.append(resampled)
         flat = (own * sizes[picks].sum()) ** 2 <= floor
         shift = resampled - mean

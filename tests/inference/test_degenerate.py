@@ -49,10 +49,12 @@ def test_spread_that_is_only_rounding_is_none(value):
     assert found.estimate[0] == pytest.approx(value)
 
 
-def test_differences_far_below_one_are_rounding():
-    found, _ = warned(mean_intervals, 1e-14 * NORMAL)
-    assert_nothing_but_estimates(found)
-    assert (found.estimate != 0).all()
+@pytest.mark.parametrize("factor", [1e-14, 1e-300, 1e200])
+def test_numbers_of_any_size_have_intervals(factor):
+    plain, found = mean_intervals(NORMAL), mean_intervals(factor * NORMAL)
+    for name in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(getattr(found, name) / factor, getattr(plain, name), rtol=1e-9)
+    np.testing.assert_allclose(found.p_value, plain.p_value, rtol=1e-9)
 
 
 def test_small_spread_that_is_not_rounding_is_spread():

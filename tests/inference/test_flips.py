@@ -6,7 +6,7 @@ from scipy import stats
 
 from mediation import DegenerateWarning
 from mediation.inference import Inference, mean_intervals
-from mediation.inference._flips import bonett_price, pseudo_units
+from mediation.inference._flips import bonett_price
 from mediation.inference._sampling import sampling
 from mediation.inference._studentized import Studentizer
 from mediation.inference._variance import linearise
@@ -53,12 +53,15 @@ def test_p_value_of_almost_all_flips_is_not_zero():
         (flips(6, 4, 40), None, None, "bootstrap-t (B=999)"),
         (flips(38, 0, 40), None, None, "bonett-price"),
         (flips(6, 3, 40) * 2, None, None, "bootstrap-t (B=999)"),
-        (flips(6, 3, 40), np.arange(40) % 20, None, "cluster bootstrap-t (B=999)"),
+        (flips(6, 3, 40), np.arange(40) % 20, None, "bonett-price"),
+        (flips(6, 6, 40), np.arange(40) // 4, None, "bonett-price"),  # 12 flips in 3 of 10 clusters
+        (flips(6, 6, 40), np.arange(40) % 10, None, "cluster bootstrap-t (B=999)"),  # 12 flips in all 10
         (flips(6, 3, 40), np.arange(40), np.ones(40), "bonett-price"),
-        (flips(6, 3, 40), None, np.linspace(1, 2, 40), "bootstrap-t (B=999)"),
+        (flips(6, 3, 40), None, np.linspace(1, 2, 40), "bonett-price"),
+        (flips(6, 4, 40), None, np.linspace(1, 2, 40), "bootstrap-t (B=999)"),
     ],
 )
-def test_only_few_unweighted_unclustered_flips_are_given_it(values, clusters, weights, method):
+def test_only_few_flips_are_given_it(values, clusters, weights, method):
     found = mean_intervals(values, clusters=clusters, weights=weights, settings=SETTINGS)
     assert found.method[0].replace(", at least t", "") == method
 
@@ -81,7 +84,7 @@ def test_replicates_are_bonett_and_prices_of_the_resample():
     chosen = sampling(5, None, None)
     part = linearise(column[:, None], chosen)
     found = np.empty((1, len(counts)))
-    Studentizer(part, chosen, pseudo_units(np.array([True]), part.mean, 5)).fill(counts, out=found)
+    Studentizer(part, np.ones(1)).fill(counts, out=found)
     centre, _ = bonett_price(part.mean, part.sum_squares, 5)
     for row, t in zip(counts, found[0], strict=True):
         resample = np.repeat(column, row.astype(int))
@@ -113,7 +116,7 @@ def test_bands_over_flips_are_finite_and_hold_the_intervals():
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
 def test_answers_of_which_none_changed_have_an_interval_and_other_numbers_have_none(value):
     values = np.full((48, 1), value)
-    found = mean_intervals(values, settings=SETTINGS, bands=True, binary=True)
+    found = mean_intervals(values, settings=SETTINGS, bands=True, span=1.0)
     p, q = ((value == 1) * 48 + 1) / 50, ((value == -1) * 48 + 1) / 50
     error = np.sqrt((p + q - (p - q) ** 2) / 50)
     assert found.method == ("bonett-price",)
@@ -123,5 +126,75 @@ def test_answers_of_which_none_changed_have_an_interval_and_other_numbers_have_n
     assert np.isnan(found.std_error[0])
     with pytest.warns(DegenerateWarning, match="same value"):
         assert np.isnan(mean_intervals(values, settings=SETTINGS).conf_low[0])
-    with pytest.warns(DegenerateWarning, match="same value"):  # clustered answers have no such interval
-        assert np.isnan(mean_intervals(values, clusters=np.arange(48) // 4, settings=SETTINGS, binary=True).conf_low[0])
+
+
+@pytest.mark.parametrize("span", [1.0, 2.0])
+@pytest.mark.parametrize(
+    ("clusters", "weights"),
+    [
+        (None, None),
+        (np.arange(30) // 3, None),
+        (None, np.linspace(1, 2, 30)),
+        (np.arange(30) ** 2 // 90, np.linspace(1, 2, 30)),
+    ],
+)
+def test_two_pseudo_clusters_of_typical_weight_are_joined(span, clusters, weights):
+    values = span * flips(3, 1, 30)[:, 0] * np.linspace(0.5, 1.0, 30)
+    labels, w = (
+        np.arange(30) if clusters is None else clusters,
+        np.ones(30) if weights is None else weights / weights.max(),
+    )
+    found = mean_intervals(values[:, None], clusters=clusters, weights=weights, settings=SETTINGS, span=span)
+    m = np.array([w[labels == label].sum() for label in np.unique(labels)])
+    typical = (m**2).sum() / m.sum()
+    # the same data with two clusters more, of that weight, one at either end: mean, and squares about it
+    everyone = np.append(m, [typical, typical])
+    total = np.append(
+        [(w * values)[labels == label].sum() for label in np.unique(labels)], [typical * span, -typical * span]
+    )
+    centre = total.sum() / everyone.sum()
+    error = np.sqrt(((total - centre * everyone) ** 2).sum()) / everyone.sum()
+    assert found.method == ("bonett-price",)
+    assert (found.conf_low[0], found.conf_high[0]) == pytest.approx(stats.norm.interval(0.95, centre, error))
+    assert found.estimate[0] == pytest.approx(np.average(values, weights=w))
+
+
+@pytest.mark.parametrize("span", [1.0, 2.0])
+def test_seeing_a_flip_makes_no_interval_narrower(span):
+    clusters, widths = np.arange(250) // 5, []
+    for many in range(6):
+        values = np.zeros((250, 1))
+        values[np.arange(many) * 45] = span
+        found = mean_intervals(values, clusters=clusters, settings=SETTINGS, span=span)
+        widths.append(found.conf_high[0] - found.conf_low[0])
+    assert (np.diff(widths) > 0).all()
+    assert widths[0] == pytest.approx(2 * 1.959964 * span * np.sqrt(2) / 52)  # as of 50 units: +- .0533 at span 1
+
+
+@pytest.mark.parametrize(("clusters", "weights"), [(None, np.linspace(1, 2, 12)), (np.arange(12) ** 2 // 20, None)])
+def test_replicates_of_unequal_clusters_are_those_of_a_loop(clusters, weights):
+    values = np.zeros(12)
+    values[[2, 7]] = 1.0, -1.0
+    chosen = sampling(12, clusters, weights)
+    part = linearise(values[:, None], chosen)
+    counts = np.random.default_rng(0).multinomial(chosen.n_clusters, np.ones(chosen.n_clusters) / chosen.n_clusters, 50)
+    found = np.empty((1, 50))
+    Studentizer(part, np.full(1, 2.0)).fill(counts.astype(float), out=found)
+    labels, w = np.arange(12) if clusters is None else clusters, chosen.weights
+    names = list(dict.fromkeys(labels.tolist()))
+    totals = np.array([(w * values)[labels == one].sum() for one in names])
+    m = np.array([w[labels == one].sum() for one in names])
+    typical = (m**2).sum() / m.sum()
+
+    def joined(row):
+        t, s = (
+            np.append(np.repeat(totals, row), [2 * typical, -2 * typical]),
+            np.append(np.repeat(m, row), [typical] * 2),
+        )
+        centre = t.sum() / s.sum()
+        return centre, np.sqrt(((t - centre * s) ** 2).sum()) / s.sum()
+
+    own, _ = joined(np.ones(len(m), dtype=int))
+    for row, t in zip(counts, found[0], strict=True):
+        centre, error = joined(row)
+        assert t == pytest.approx((centre - own) / error, rel=1e-9, abs=1e-12)

@@ -8,7 +8,7 @@ from mediation._errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import Inference, group_difference_intervals, ratio_difference_intervals
 from mediation.inference._group_ends import group_seeds
 from mediation.inference._resample import resample_counts
-from tests.inference.naive import cluster_sums, mean_and_error
+from tests.inference.naive import bell_mccaffrey, cluster_sums, mean_and_error
 
 B = 199
 
@@ -30,8 +30,9 @@ def slow_replicates(first, second, clusters=(None, None), weights=(None, None), 
         w = np.ones(len(values)) if w is None else w
         sums, sizes = cluster_sums(values, labels, w)
         everyone = np.arange(len(sums))
-        drawn = [mean_and_error(sums, sizes, np.repeat(everyone, row)) for row in counts_of(len(sums), own)]
-        sides.append((*mean_and_error(sums, sizes, everyone), np.array(drawn)))
+        factors, _ = bell_mccaffrey(labels, w)
+        drawn = [mean_and_error(sums, sizes, np.repeat(everyone, row), factors) for row in counts_of(len(sums), own)]
+        sides.append((*mean_and_error(sums, sizes, everyone, factors), np.array(drawn)))
     (m1, e1, one), (m2, e2, two) = sides
     difference, error = m1 - m2, np.hypot(e1, e2)
     moved = one[:, 0] - two[:, 0]
@@ -187,15 +188,31 @@ def test_few_flips_are_bonett_and_prices_in_either_group():
     assert found.conf_low[0] == pytest.approx(centre - stats.norm.ppf(0.975) * error, rel=1e-10)
 
 
-def test_many_wrong_answers_clusters_and_weights_keep_the_bootstrap():
+def test_many_wrong_answers_keep_the_bootstrap():
     rng = np.random.default_rng(0)
     many = rng.integers(0, 2, size=(60, 1)).astype(float)
     assert "bootstrap-t" in group_difference_intervals(many, many[:40], settings=Inference(n_resamples=B)).method[0]
-    few = np.r_[np.ones(2), np.zeros(28)][:, None]
-    named = group_difference_intervals(
-        few, few, clusters_first=np.arange(30) % 10, settings=Inference(n_resamples=B)
-    ).method[0]
-    assert "agresti" not in named
+
+
+def test_few_wrong_answers_in_clusters_have_a_pseudo_cluster_of_either_kind():
+    first, second = np.r_[np.ones(2), np.zeros(28)], np.r_[np.ones(9), np.zeros(31)]
+    found = group_difference_intervals(first[:, None], second[:, None], clusters_first=np.arange(30) // 3)
+    # first: 10 clusters of 3, and one of three 1s and one of three 0s more; second: 40 units and two more
+    sums = np.append(first.reshape(10, 3).sum(axis=1), [3.0, 0.0])
+    p, q = sums.sum() / 36, 10 / 42
+    error = np.sqrt(((sums - 3 * p) ** 2).sum() / 36**2 + q * (1 - q) / 42)
+    assert found.method == ("agresti-caffo",)
+    assert found.conf_low[0] == pytest.approx(p - q - stats.norm.ppf(0.975) * error, rel=1e-10)
+    assert found.conf_high[0] == pytest.approx(p - q + stats.norm.ppf(0.975) * error, rel=1e-10)
+
+
+@pytest.mark.parametrize("span", [1.0, 2.0])
+def test_groups_in_which_no_answer_changed_have_an_interval(span):
+    found = group_difference_intervals(np.zeros((20, 1)), np.zeros((30, 1)), span=span)
+    error = span * np.sqrt(2 / 22**2 + 2 / 32**2)
+    assert found.method == ("bonett-price (two groups)",)
+    assert found.conf_high[0] == pytest.approx(stats.norm.ppf(0.975) * error, rel=1e-10)
+    assert found.conf_low[0] == -found.conf_high[0]
 
 
 def test_bands_over_flips_and_amounts_together():

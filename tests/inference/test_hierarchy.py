@@ -8,6 +8,7 @@ import pytest
 import mediation as med
 from mediation.inference import Inference, hierarchical_max_t, mean_intervals
 from mediation.inference._resample import resample_counts
+from tests.inference.naive import bell_mccaffrey
 
 B = 499
 SETTINGS = Inference(n_resamples=B, seed=3)
@@ -18,12 +19,12 @@ def studentised(values, clusters, weights):
     labels = list(dict.fromkeys(clusters))
     member = np.array([[c == label for c in clusters] for label in labels]) * weights  # (J, n)
     totals, sizes = member @ values, member.sum(axis=1)
+    factors, _ = bell_mccaffrey(clusters, weights)
 
     def t_of(counts, centre):
         mean = counts @ totals / (counts @ sizes)
         error = totals - np.outer(sizes, mean)
-        j = len(labels)
-        variance = j / (j - 1) * (counts @ error**2) / (counts @ sizes) ** 2
+        variance = (counts @ (factors[:, None] * error**2)) / (counts @ sizes) ** 2
         return (mean - centre) / np.sqrt(variance), mean
 
     observed, mean = t_of(np.ones(len(labels)), 0.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy import stats
+from scipy import linalg, stats
 
 from mediation.inference import Inference, mean_intervals
 from mediation.inference._ends import Part
@@ -46,13 +46,15 @@ def test_estimate_and_standard_error_of_three_numbers():
 
 
 def test_cluster_standard_error_by_hand():
-    # Cluster sums about the mean 3 are (1 - 3) + (2 - 3) = -3, 3 and 0; V = 3 / 2 * 18 / 5^2.
+    # Cluster sums about the mean 3 are (1 - 3) + (2 - 3) = -3, 3 and 0; the shares of the units are .4, .2 and .4, and
+    # the sums vary by 1 - share of what they would about the true mean: V = (9 / .6 + 9 / .8) / 5^2.
     found = mean_intervals([[1.0], [2.0], [6.0], [2.0], [4.0]], clusters=[0, 0, 1, 2, 2])
     assert found.estimate[0] == 3.0
-    assert found.std_error[0] == pytest.approx(np.sqrt(1.5 * 18) / 5)
+    assert found.std_error[0] == pytest.approx(np.sqrt(9 / 0.6 + 9 / 0.8) / 5)
     assert (found.n, found.n_clusters) == (5, 3)
 
 
+@pytest.mark.parametrize("design", [DESIGNS["units"], DESIGNS["equal clusters"]], ids=["units", "equal clusters"])
 def test_standard_error_is_the_cluster_robust_one_of_least_squares(design):
     clusters, weights = design
     values = skewed(12, 3)
@@ -64,6 +66,30 @@ def test_standard_error_is_the_cluster_robust_one_of_least_squares(design):
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
         assert found.estimate[column] == pytest.approx(fit.params[0], rel=1e-12)
         assert found.std_error[column] == pytest.approx(fit.bse[0], rel=1e-12)
+
+
+def test_unequal_clusters_have_the_cr2_standard_error_of_least_squares_and_its_degrees_of_freedom():
+    # Bell and McCaffrey (2002), by their matrices: residuals of a cluster times (I - H_jj)^(-1/2), summed and squared.
+    clusters, values = np.unique(list("aabbbcddeeee"), return_inverse=True)[1], skewed(12, 1)[:, 0]
+    hat, total = np.full((12, 12), 1 / 12), 0.0
+    for j in range(5):
+        own = np.ix_(clusters == j, clusters == j)
+        root = np.linalg.inv(linalg.sqrtm(np.eye(int((clusters == j).sum())) - hat[own]))
+        total += float((root @ (values - values.mean())[clusters == j]).sum()) ** 2
+    found = mean_intervals(values[:, None], clusters=clusters, settings=Inference(method="t"))
+    assert found.std_error[0] == pytest.approx(np.sqrt(total) / 12, rel=1e-10)
+    df = naive.bell_mccaffrey(clusters, np.ones(12))[1]
+    assert found.conf_high[0] - found.estimate[0] == pytest.approx(stats.t.ppf(0.975, df) * found.std_error[0])
+    assert 3 < df < 4
+
+
+def test_factors_and_degrees_of_freedom_are_those_of_dense_matrices(design):
+    clusters, weights = design
+    labels, w = range(12) if clusters is None else clusters, np.ones(12) if weights is None else weights
+    factors, df = naive.bell_mccaffrey(labels, w)
+    chosen = sampling(12, clusters, weights)
+    np.testing.assert_allclose(chosen.inflation, factors, rtol=1e-12)
+    assert chosen.df == pytest.approx(df, rel=1e-12)
 
 
 @pytest.mark.parametrize("floor", [False, True], ids=["classical", "at least t"])
@@ -79,7 +105,7 @@ def test_bootstrap_t_is_the_textbook_loop(design, floor):
             values[:, column], labels, np.ones(12) if weights is None else weights, counts
         )
         low, high = naive.order_ends(np.sort(t), settings.tail_rank)
-        student = stats.t(len(set(labels)) - 1)
+        student = stats.t(naive.bell_mccaffrey(labels, np.ones(12) if weights is None else weights)[1])
         p_less, p_greater = (1 + (t <= mean / error).sum()) / 400, (1 + (t >= mean / error).sum()) / 400
         assert ("at least t" in found.method[column]) == (floor and max(low, -high) > -student.ppf(0.9))
         if floor:
@@ -164,7 +190,7 @@ def test_replicates_are_those_of_every_resample_counted_by_hand():
     mean, _, means, t, bounded = naive.replicates(values[:, 0], clusters, weights, counts)
     part = linearise(values, chosen)
     found = np.empty((1, len(counts)))
-    finite = Studentizer(part, chosen).fill(counts, out=found)
+    finite = Studentizer(part).fill(counts, out=found)
     np.testing.assert_allclose(found[0], t, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(finite[0], bounded, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(shifts(part, chosen, counts)[0] * part.scale[0] + mean, means, rtol=1e-10)
@@ -198,7 +224,7 @@ def test_distribution_function_of_studentised_replicates_converges():
     part = linearise(TINY[:4, None], chosen)
     drawn = np.empty((1, n_resamples))
     for rows, block in resample_counts(4, n_resamples, 5):
-        Studentizer(part, chosen).fill(block, out=drawn[:, rows])
+        Studentizer(part).fill(block, out=drawn[:, rows])
     finite = np.unique(exact[np.isfinite(exact)].round(6))
     points = (finite[1:] + finite[:-1]) / 2
     distance = [abs((drawn <= x).mean() - probability[exact <= x].sum()) for x in points]
