@@ -180,7 +180,7 @@ def mediate(  # noqa: PLR0913
     intervention = repr(donor if donor is not None else Interchange())
     provenance = provenance_of(finished, mediator, intervention, how)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
-    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings.confidence_level, how)}
+    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings, wanted, how)}
     found = summarise(units, wanted, settings, sites=info, provenance=provenance)
     return rechecked(found, finished, worlds, wanted, how)
 

@@ -26,7 +26,8 @@ from ..engine import (
 )
 from ..engine._check import tolerance
 from ..estimands import AbstractEstimand
-from ..inference import screening_report
+from ..estimands._abstract import contrast
+from ..inference import Inference, family_reach, screening_report
 from ..interventions import AbstractIntervention, Interchange, Swap
 from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, ThoughtSite
@@ -34,6 +35,7 @@ from ..units import Pairs
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
 _FEW = 2
+_LEVELS = 60  # at which adjusted p-values are known
 
 Worlds = Mapping[str, Mapping[str, World]]
 
@@ -53,7 +55,8 @@ class Screen:
         Number of the other sites, drawn at random, that are patched as well, to see what the screen missed.
     split
         Share of the units that screen, and are then left out of the report; whole clusters go together. None: all
-        units do both, and the bands are made to hold for all sites of the sweep instead.
+        units do both, and the bands hold for all sites of the sweep instead: by max-t over the scores of all sites,
+        unit by unit, which stand for the effects of those that are not run.
 
     Raises
     ------
@@ -225,9 +228,12 @@ def narrowed(study: Study, worlds: Sequence[World]) -> Study:
 
 
 def screening(
-    picked: Picked, finished: Finished, confidence_level: float, how: Execution | None = None
+    picked: Picked, finished: Finished, settings: Inference, wanted: Sequence[AbstractEstimand], how: Execution
 ) -> dict[str, Any]:
     """Return what a result keeps of its screen, as plain data.
+
+    `reach` holds, for every estimand whose outcomes the scores stand for, how many standard errors bands over all sites
+    reach at each of `LEVELS`.
 
     Raises
     ------
@@ -237,7 +243,7 @@ def screening(
     screen, names = picked.screen, picked.names
     patched = (*picked.chosen, *picked.sample)
     exact = {index: _exact(picked, finished, picked.everything[names[index]]) for index in patched}
-    half = how is not None and how.precision is not None  # then scores are of the model as it was loaded
+    half = how.precision is not None  # then scores are of the model as it was loaded
     if picked.report is None and not half:
         _check_plain(picked, finished)
     told = screening_report(
@@ -245,7 +251,7 @@ def screening(
         picked.strength[list(picked.sample)],
         np.array([exact[index] for index in picked.sample]),
         rest=len(names) - len(picked.chosen) - picked.null,
-        confidence_level=confidence_level,
+        confidence_level=settings.confidence_level,
         seed=finished.study.seed,
     )
 
@@ -267,11 +273,33 @@ def screening(
         "units": "the same" if picked.report is None else "others",
         "n_units": len(picked.screened),
         "reported_units": None if picked.report is None else list(picked.report),
-        "confidence_level": confidence_level,
+        "confidence_level": settings.confidence_level,
+        **({} if picked.report is not None else {"reach": _reach(picked, finished.study.pairs, settings, wanted)}),
         **told,
         "chosen": kept(picked.chosen),
         "sample": kept(picked.sample),
     }
+
+
+def _reach(
+    picked: Picked, pairs: Pairs, settings: Inference, wanted: Sequence[AbstractEstimand]
+) -> dict[str, list[list[float]]]:
+    """Return levels, and the reach of bands over all sites at each, of estimands that scores stand for."""
+    values, plain = picked.scores.values, picked.scores.plain
+    stand: dict[str, NDArray[np.float64]] = {}
+    for run, name in (("base", "y00"), ("source", "y11")):
+        if run in plain:
+            stand[name] = np.repeat(plain[run][:, None], len(picked.names), axis=1)
+    stand |= {"y01": stand["y00"] + values["y01"].T} if "y01" in values else {}
+    stand |= {"y10": stand["y11"] - values["y10"].T} if "y10" in values else {}
+    levels = sorted({*np.geomspace(1 / (settings.n_resamples + 1), 0.9, _LEVELS), settings.alpha}, reverse=True)
+    found = {}
+    for one in wanted:
+        if one.denominator is None and one.needs <= stand.keys() and one.needs & values.keys():
+            effects = contrast(one.weights, stand)
+            reach = family_reach(effects, levels, clusters=pairs.cluster, weights=pairs.weight, settings=settings)
+            found[one.key] = [levels, reach]
+    return found
 
 
 def _check_size(

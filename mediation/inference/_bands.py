@@ -57,7 +57,8 @@ class MaxT:
         self._exceed[columns] += np.sum(exceeding, axis=0)
 
     def critical_value(self, rank: int) -> float:
-        """Return c, the `rank`-th largest maximum: mean +- c se are the bands."""
+        """Return c, the `rank`-th largest maximum (the largest for ranks below 1): mean +- c se are the bands."""
+        rank = max(rank, 1)
         position = len(self._maximum) - rank
         return float(np.partition(self._maximum, position)[position])
 

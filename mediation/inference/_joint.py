@@ -58,6 +58,29 @@ def joint(
     return Joint(by_student, holm(observed, tail, df))
 
 
+def critical_at(level: float, resampled: float, squared: Array, size: int, design: tuple[int, float]) -> float:
+    """Return how far bands over `size` columns reach at joint level 1 - `level`.
+
+    Parameters
+    ----------
+    level
+        Chance that some band leaves out its value.
+    resampled
+        The critical value of max-t at that level.
+    squared
+        Squared sample skewness of the columns, (k,).
+    size
+        Number of columns.
+    design
+        Number of clusters, and degrees of freedom of the variance.
+    """
+    n, df = design
+    student = float(student_critical(level / size, df))
+    if resampled > student:
+        student = float(student_critical(tail_of(squared, n).level(level / size), df))
+    return min(resampled, student)
+
+
 def student_critical(level: float, df: float | Array) -> Array:
     """Return the value that |t| exceeds with probability `level`.
 

@@ -55,6 +55,7 @@ class Means:
     `pivot` and `pivot_error` are the centre and scale of the studentised mean: the mean and its standard error, or
     Bonett and Price's for columns of rare flips, whose `span` is known (NaN for others). `skewness` is that of each
     column, squared. `kind` names the interval where it is not the method asked for, and `mark` adds to its name.
+    `families` holds the maxima and the skewness that each family's bands were made of.
     """
 
     null: Array
@@ -71,6 +72,7 @@ class Means:
     p_greater: Array = field(init=False)
     kind: NDArray[np.str_] = field(init=False)
     mark: NDArray[np.str_] = field(init=False)
+    families: list[tuple[MaxT, Array]] = field(default_factory=list)
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
@@ -259,6 +261,7 @@ def _fill_bands(found: Means, columns: Index, maxima: MaxT, design: Sampling, se
     centre, error, null = found.pivot[columns], found.pivot_error[columns], found.null[columns]
     t0 = (centre - null) / error
     told = found.skewness[columns[np.isnan(found.span[columns])]]
+    found.families.append((maxima, told))
     resampled = maxima.critical_value(settings.joint_rank), maxima.p_adjusted()
     critical, p_adjusted = joint(np.abs(t0), resampled, told, design.n_clusters, design.df, settings)
     tie = TIE * np.maximum(1.0, np.abs(t0))

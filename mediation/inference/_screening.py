@@ -1,18 +1,58 @@
-"""What a screen may have missed, judged by a random sample of what it left out."""
+"""Screens: how far the bands of the chosen sites must reach, and what was missed among the others.
+
+Sites are chosen by scores of the very units that report them, so their bands must hold for all N sites of the sweep.
+How far max|t| of all N reaches depends on the skewness of their effects and on how they depend on each other. The
+effects of the sites that were not run are not known; their scores are, unit by unit, and stand for them here.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ._sampling import Array
+from ._degenerate import Reason
+from ._joint import critical_at
+from ._means import bootstrap_means
+from ._sampling import Array, checked_columns, sampling
+from ._settings import Inference
 
 _RESAMPLES = 1999
 _LEAST = 5  # sites in a sample below which a rank correlation has no interval
+
+
+def family_reach(
+    values: Array, levels: Sequence[float], *, clusters: Any = None, weights: Any = None, settings: Inference
+) -> list[float]:
+    """Return how many standard errors bands over all columns of `values` (n, N) reach, for each joint level.
+
+    Parameters
+    ----------
+    values
+        Effects, or what stands for them, of all sites. Columns without spread do not count.
+    levels
+        Chances that some band leaves out its value, decreasing.
+    clusters, weights, settings
+        As in `mean_intervals`; the method is bootstrap-t whatever it says.
+
+    Returns
+    -------
+    list of float
+        Infinite where there is no interval at all.
+    """
+    array = checked_columns(values, "values")
+    design, how = sampling(len(array), clusters, weights), replace(settings, method="bootstrap-t")
+    found = bootstrap_means(array, design, how, bands=True, flips=False)
+    if not found.families:
+        return [float("inf")] * len(levels)
+    (maxima, squared), freedom = found.families[0], (design.n_clusters, design.df)
+    size = int(np.count_nonzero(found.reason == Reason.NONE))
+    return [critical_at(level, maxima.critical_value(how.rank_of(level)), squared, size, freedom) for level in levels]
 
 
 def screening_report(

@@ -191,9 +191,12 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
 
 def _screened_note(method: str, tests: int) -> str:
     """Return the footnote of a sweep whose sites were chosen by the units that report them."""
-    bands = f"Bonferroni with Student's t over {tests:,} sites, or max-t over the patched ones where that is wider"
+    bands = (
+        f"max-t over the scores of all {tests:,} sites, Bonferroni's t for as many, or max-t over the patched sites, "
+        "whichever is widest"
+    )
     if method == "max-t":
-        return f"Bands and p (adj.): {bands}, so that the choice of sites by these units does no harm."
+        return f"Bands and p (adj.): {bands}; so they account for choosing the sites by these same units."
     name = "Benjamini-Hochberg" if method == "bh" else "Holm"
     return f"p (adj.): {name} over {tests:,} sites, those that were not patched counted as p = 1; bands: {bands}."
 

@@ -2,7 +2,9 @@
 
 The K reported sites were chosen because their scores are large in the units at hand, and units with large scores tend
 to have large effects. Bands for K sites that were named in advance would then exclude 0 too often. Those made here hold
-for all N sites of the sweep at once, and so for any K of them, however they were chosen.
+for all N sites of the sweep at once, and so for any K of them, however they were chosen. For skewed effects Student's t
+is wrong far out in its tails, where N sites put the end of a band, and K sites do not show how far; the scores of all
+sites do.
 """
 
 from __future__ import annotations
@@ -37,25 +39,39 @@ def screened_tests(provenance: Mapping[str, Any]) -> int:
 def for_all_sites(table: pd.DataFrame, provenance: Mapping[str, Any]) -> pd.DataFrame:
     """Return the table with bands and adjusted p-values that hold for all sites of a screened sweep.
 
-    Each band becomes the wider, at each end, of what it was and of estimate +- t se, with t the upper alpha / (2 N)
-    quantile of Student's t with J - 1 degrees of freedom (Bonferroni for N sites and J clusters); each `p_adjusted`
-    becomes the larger of what it was and N times the p-value of that t, at most 1. Sites that cannot matter do not
-    count in N. Nothing changes where other units screened, and for the total effect.
+    Each band becomes the widest, at each end, of what it was (max-t over the reported sites), of max-t over the scores
+    of all N sites, unit by unit, and of Bonferroni's for N sites with Student's t. Each `p_adjusted` becomes the
+    largest of the three as well. Sites that cannot matter do not count in N. Nothing changes where other units
+    screened, and for the total effect.
     """
     tests = screened_tests(provenance)
     if not tests:
         return table
-    new = table.copy()
+    new, reach = table.copy(), section(section(provenance, "screen"), "reach")
+    alpha = settings_of(provenance).alpha
     rows = new["band_low"].notna() & ~new["estimand"].isin(UNCHOSEN)
-    estimate, error = (new.loc[rows, name].to_numpy(dtype=float) for name in ("estimate", "std_error"))
-    freedom = new.loc[rows, "n_clusters"].to_numpy(dtype=float) - 1
-    reach = stats.t.isf(settings_of(provenance).alpha / (2 * tests), freedom) * error
-    new.loc[rows, "band_low"] = np.fmin(new.loc[rows, "band_low"], estimate - reach)
-    new.loc[rows, "band_high"] = np.fmax(new.loc[rows, "band_high"], estimate + reach)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_values = np.minimum(1.0, 2 * tests * stats.t.sf(np.abs(estimate) / error, freedom))
-    new.loc[rows, "p_adjusted"] = np.fmax(new.loc[rows, "p_adjusted"], p_values)
+    for key, index in new[rows].groupby("estimand", sort=False).groups.items():
+        part = new.loc[index]
+        freedom = part["n_clusters"].to_numpy(dtype=float) - 1
+        estimate, error = (part[name].to_numpy(dtype=float) for name in ("estimate", "std_error"))
+        critical = stats.t.isf(alpha / (2 * tests), freedom)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.abs(estimate) / error
+        p_values = np.minimum(1.0, 2 * tests * stats.t.sf(size, freedom))
+        if key in reach:
+            levels, far = (np.asarray(one, dtype=float) for one in reach[key])
+            critical = np.maximum(critical, far[np.argmin(np.abs(levels - alpha))])
+            p_values = np.fmax(p_values, _at_least(size, levels, far))
+        new.loc[index, "band_low"] = np.fmin(part["band_low"], estimate - critical * error)
+        new.loc[index, "band_high"] = np.fmax(part["band_high"], estimate + critical * error)
+        new.loc[index, "p_adjusted"] = np.fmax(part["p_adjusted"], p_values)
     return new
+
+
+def _at_least(size: np.ndarray[Any, Any], levels: np.ndarray[Any, Any], far: np.ndarray[Any, Any]) -> Any:
+    """Return the smallest of the levels (decreasing) at which bands reach no further than each |t|; 1 below all."""
+    reached = size[:, None] >= far[None, :]
+    return np.where(reached, levels, 1.0).min(axis=1)
 
 
 def need_all_sites(provenance: Mapping[str, Any], what: str) -> None:
