@@ -16,7 +16,7 @@ from ._kinds import EQUIVALENCE, Kind
 from ._meanings import meaning_of
 from ._provenance import section
 from ._sets import set_of
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 EQUIVALENT, DIFFERENT, BOTH = "equivalent", "different", "both: real but negligible"
 UNDECIDED, NO_INTERVAL = "undecided", "no interval"
@@ -64,7 +64,8 @@ def equivalence_of(
     wanted = _wanted(table, units, estimands, reference)
     if kind == "comparison":
         _check_comparison(wanted, reference)
-    found = tabulate_equivalence(units, wanted, settings_of(provenance), Margin(margin, alpha, reference))
+    asked_margin = Margin(margin, alpha, reference)
+    found = tabulate_equivalence(units, wanted, settings_of(provenance), asked_margin, precision_of(provenance))
     rows = _joined(table[table["estimand"].isin([one.key for one in wanted])], found)
     level = settings_of(provenance).confidence_level
     rows["verdict"] = [_verdict(row, level) for row in rows.to_dict("records")]

@@ -21,7 +21,7 @@ from ._kinds import Kind
 from ._plan import Plan, Target
 from ._planned import Power
 from ._row import row_named
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 _KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 _POINTS = 40
@@ -163,7 +163,7 @@ def _plan(
             f"power: estimand {key!r} is a ratio, whose interval does not shrink by a formula. Plan for its numerator, "
             "such as 'tnie', and for 'te'."
         )
-    found = unit_values(units, [one])
+    found = unit_values(units, [one], precision_of(pilot.provenance))
     groups = found.groups
     same = np.ones(len(groups), dtype=bool)
     for name in groups.columns:
