@@ -134,7 +134,7 @@ def mean_intervals(
     -----
     DegenerateWarning
         Once, when columns have no interval: fewer than two units or clusters, or no spread. A spread of at most
-        1e-12 max(1, abs(mean)) is rounding, and counts as none.
+        1e-12 of the largest value is rounding, and counts as none.
 
     Notes
     -----

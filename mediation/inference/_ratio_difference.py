@@ -156,7 +156,7 @@ def _column(arrays: Sequence[Array], designs: tuple[Sampling, Sampling], setting
     if reason:
         return _Row(estimate if np.isfinite(estimate) else float("nan"), reason=reason)
     variance, df = _variance([one.influence for one in totals], paired)
-    if not np.sqrt(variance) > SAME * max(1.0, abs(estimate)):
+    if not np.sqrt(variance) > SAME * max(abs(one.ratio) for one in totals):
         return _Row(estimate, reason=_SAME)
     error = float(np.sqrt(variance))
     t0 = np.array([estimate / error])
@@ -185,7 +185,7 @@ def _reason(totals: Sequence[_Totals], designs: tuple[Sampling, Sampling]) -> st
         mean, m = one.below.sum(), design.cluster_weights / design.weights.sum()
         left = one.below - mean * m
         error = np.sqrt(len(left) / (len(left) - 1) * np.square(left).sum())
-        if abs(mean) < CLEAR * error or abs(mean) <= SAME:
+        if abs(mean) < CLEAR * error or abs(mean) <= SAME * np.abs(one.below).sum():
             away = f"{abs(mean) / error:.1f}" if error > 0 else "0"
             return f"the denominator of the {name} is {away} standard errors from 0, and {CLEAR:g} are needed"
     return ""

@@ -167,11 +167,11 @@ def ratio_of_means(numerator: Array, denominator: Array, design: Sampling, setti
     """
     top, bottom = linearise(numerator, design), linearise(denominator, design)
     rescale = top.scale / bottom.scale
-    no_ratio = np.abs(bottom.mean) <= SAME * np.maximum(1.0, 1.0 / bottom.scale)
+    no_ratio = np.abs(bottom.mean) <= SAME
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(no_ratio, np.nan, top.mean / bottom.mean)
     residuals = top.residuals - np.nan_to_num(ratio)[:, None] * bottom.residuals
-    size = np.maximum(1.0, np.maximum(1.0 / top.scale, np.abs(np.nan_to_num(ratio))))
+    size = np.maximum(1.0, np.abs(np.nan_to_num(ratio)))
     same = np.abs(residuals).max(axis=1) <= SAME * size * float(design.cluster_weights.max())
     reason = np.where(no_ratio, Reason.ZERO_DENOMINATOR, np.where(same, Reason.SAME_RATIO, Reason.NONE)).astype(np.int8)
     n_clusters = design.n_clusters

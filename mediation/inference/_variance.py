@@ -9,7 +9,7 @@ import numpy as np
 
 from ._sampling import Array, Sampling
 
-SAME = 1e-12  # values that differ by less than this, relative to max(1, |mean|), are the same value
+SAME = 1e-12  # values that differ by less than this, relative to the largest of the column, are the same value
 
 
 @final
@@ -98,8 +98,7 @@ def linearise(columns: Array, design: Sampling) -> Linearised:
     mean = mean + correction
     left -= correction[:, None]
     residuals = design.totals(left)
-    size = np.maximum(1.0 / scale, np.abs(mean))
-    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME * size
+    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME  # of the largest, which is 1 to 2 in scaled units
     clusters_differ = units_differ
     if design.clustered:
         clusters_differ = np.abs(residuals).max(axis=1) > SAME * float(design.cluster_weights.max())
