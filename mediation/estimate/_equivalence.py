@@ -57,7 +57,8 @@ def tabulate_equivalence(
     """Return the tests of `estimands` against `margin`: one row an estimand and a group (site, arm, dose).
 
     Besides the columns of the tidy table there are `inside` (whether the claim is made), `weak` (whether what the
-    margin is a share of cannot be told from 0) and `zero` (whether the value is exactly 0 in every unit).
+    margin is a share of cannot be told from 0), `zero` (whether the value is exactly 0 in every unit) and `size` (of the
+    largest outcome that enters; 1 for a ratio).
     """
     keys = [name for name in KEYS if name in units.columns]
     groups = in_order(groups_of(units, keys))
@@ -90,7 +91,9 @@ def _two_groups(
         clusters=(clusters, other_clusters), weights=(weights, other_weights), settings=settings,
     )  # fmt: skip
     zero = (np.abs(one).max(axis=0) == 0.0) & (np.abs(two).max(axis=0) == 0.0)
-    return _framed(estimand.key, _means(one, weights) - _means(two, other_weights), found, zero, groups, keys)
+    size = np.maximum(_size(estimand, first), _size(estimand, second))
+    means = _means(one, weights) - _means(two, other_weights)
+    return _framed(estimand.key, means, found, (zero, size), groups, keys)
 
 
 def _rows(
@@ -115,14 +118,20 @@ def _rows(
         found = relative_equivalence(values, below, margin.size, **design)
     else:
         found = mean_equivalence(values, margin.size, binary=right_or_wrong(outcomes), **design)
-    return _framed(estimand.key, means, found, np.abs(values).max(axis=0) == 0.0, groups, keys)
+    size = _size(estimand, outcomes) if estimand.denominator is None else np.ones(values.shape[1])
+    return _framed(estimand.key, means, found, (np.abs(values).max(axis=0) == 0.0, size), groups, keys)
+
+
+def _size(estimand: AbstractEstimand, outcomes: Mapping[str, Array]) -> Array:
+    """Return the largest outcome that enters an estimand, without sign, (K,)."""
+    return np.asarray(np.max([np.abs(outcomes[name]).max(axis=0) for name in estimand.weights], axis=0))
 
 
 def _framed(
     key: str,
     means: Array,
     found: Equivalence,
-    zero: NDArray[np.bool_],
+    about: tuple[NDArray[np.bool_], Array],
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
@@ -135,7 +144,8 @@ def _framed(
         "p_equivalence": found.p_value,
         "inside": found.inside,
         "weak": found.weak,
-        "zero": zero,
+        "zero": about[0],
+        "size": about[1],
     }
     named = {name: [group[i] for group in groups] for i, name in enumerate(keys)}
     if "dose" in named:

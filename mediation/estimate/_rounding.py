@@ -35,7 +35,7 @@ def coarsest(precisions: Iterable[Precision]) -> Precision:
 def limits(weights: Linear, outcomes: Mapping[str, Array], precision: Precision) -> Array:
     """Return how far each contrast may be from exact by rounding of the outcomes that enter it, in their shape.
 
-    It is 8 eps max over outcomes of ``|weight * outcome|``, unit by unit and group by group: what other units, sites and
+    It is 8 eps times the largest ``|weight * outcome|``, unit by unit and group by group: what other units, sites and
     arms are like has no part in it.
 
     Examples

@@ -26,7 +26,7 @@ from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._studentized import NO_SPREAD, TIE
 from ._symmetric import intervals, sides, warn_columns
-from ._variance import SAME
+from ._variance import SAME, powers_of_two
 
 _DEFAULT = Inference()
 CLEAR = 3.0  # standard errors that a denominator must be away from 0
@@ -148,7 +148,8 @@ def _column(arrays: Sequence[Array], designs: tuple[Sampling, Sampling], setting
     """Return one row: four columns of units, (n,) each, to the difference of two ratios."""
     totals = []
     for (above, below), design in zip((arrays[:2], arrays[2:]), designs, strict=True):
-        cluster_totals = design.totals(np.stack([above, below])) / design.weights.sum()
+        rows = np.stack([above, below])
+        cluster_totals = design.totals(rows / powers_of_two(rows).max()) / design.weights.sum()
         totals.append(_Totals(cluster_totals[0], cluster_totals[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = totals[0].ratio - totals[1].ratio

@@ -35,7 +35,7 @@ _ADDED = (
     "second_low",
     "second_high",
 )
-_SAME = 1e-6  # estimates of table and units that differ by more, relative to their size, are of other data
+_SAME = 1e-6  # estimates of table and units that differ by more, relative to the outcomes, are of other data
 _LISTED = 6
 
 Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
@@ -186,7 +186,7 @@ def _joined(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
             "units that the table was made of."
         )
     gap = (joined["estimate"] - joined["estimate_of_units"]).abs()
-    odd = gap > _SAME * np.maximum(1.0, joined["estimate"].abs())
+    odd = gap > _SAME * np.maximum(joined["size"], joined["estimate"].abs())
     if odd.any():
         row = joined[odd].iloc[0]
         raise DataError(
@@ -195,7 +195,7 @@ def _joined(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
         )
     for name in ("inside", "weak", "zero"):
         joined[name] = joined[name].astype(bool)
-    return joined.drop(columns="estimate_of_units")
+    return joined.drop(columns=["estimate_of_units", "size"])
 
 
 def _verdict(row: Mapping[Hashable, Any], level: float) -> str:

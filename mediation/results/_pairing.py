@@ -34,7 +34,7 @@ def are_paired(
     """
     differ = disagreement(*units, labels)
     shared = _shared(*units)
-    account = {"decided": "by the units" if asked is None else "asked", "differ": differ}
+    account: dict[str, Any] = {"decided": "by the units" if asked is None else "asked", "differ": differ}
     if asked and differ:
         raise DataError(f"compare: paired units are needed, and {differ}. {_instead(shared)}")
     given = [section(one, "pairs").get("ids") == "given" for one in provenance]
@@ -113,7 +113,7 @@ def _instead(shared: Sequence[Any]) -> str:
         return "Run both on the same units, or give paired=False for two independent groups of units."
     return (
         f"Give both the same units, say the {len(shared)} that both have, with the same clusters and weights. "
-        "paired=False would take them as independent, and what is in both is not."
+        "paired=False takes them as independent, which holds only if equal ids are of different units."
     )
 
 
@@ -127,9 +127,8 @@ def _check_apart(
     """Refuse to take as independent what has ids in common, or ids that cannot be told from each other."""
     if shared:
         raise DataError(
-            f"compare: {len(shared)} units are in both results, such as {shared[0]!r}, and {differ}. So they are neither "
-            f"the same units nor two independent groups. {_instead(shared)} If equal ids are of different units, give "
-            "each an id of its own."
+            f"compare: {len(shared)} units are in both results, such as {shared[0]!r}, and {differ}. So they are "
+            f"neither the same units nor two independent groups. {_instead(shared)}"
         )
     first, second = ({str(unit): unit for unit in frame["unit"].tolist()} for frame in units)
     alike = [text for text in first if text in second]
