@@ -179,9 +179,10 @@ def test_a_constant_ratio_has_no_interval():
 def test_a_numerator_of_rounding_errors_has_no_interval():
     rng = np.random.default_rng(0)
     with pytest.warns(DegenerateWarning, match="the ratio is the same"):
-        found = student(1e-15 * rng.normal(size=(20, 1)), rng.normal(1.0, 1.0, (20, 1)))
+        bottom = rng.normal(1.0, 1.0, (20, 1))
+        found = student(0.5 * bottom + 1e-15 * rng.normal(size=(20, 1)), bottom)
     assert found.method == ("degenerate",)
-    assert abs(found.estimate[0]) < 1e-14
+    assert found.estimate[0] == pytest.approx(0.5, abs=1e-14)
 
 
 def test_a_denominator_of_mean_zero_has_no_ratio():
@@ -192,10 +193,21 @@ def test_a_denominator_of_mean_zero_has_no_ratio():
 
 
 def test_a_denominator_of_rounding_errors_has_no_ratio():
-    bottom = 1e-15 * np.random.default_rng(0).normal(1.0, 1.0, (20, 1))
+    bottom = np.tile([[1.0], [-1.0]], (10, 1)) + 1e-15 * np.random.default_rng(0).normal(1.0, 1.0, (20, 1))
     with pytest.warns(DegenerateWarning, match="mean of the denominator is 0"):
         found = student(np.arange(20.0)[:, None], bottom)
     assert np.isnan(found.estimate[0])
+
+
+@pytest.mark.parametrize("settings", [Inference(method="t"), Inference(n_resamples=999)])
+def test_tiny_numbers_have_the_ratio_of_large_ones(settings):
+    rng = np.random.default_rng(0)
+    bottom = rng.normal(2.0, 1.0, (20, 1))
+    top = 0.4 * bottom + rng.normal(0.0, 0.1, (20, 1))
+    found = ratio_intervals(top, bottom, settings=settings)
+    tiny = ratio_intervals(np.ldexp(top, -900), np.ldexp(bottom, -900), settings=settings)
+    for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(tiny, name))
 
 
 def test_a_numerator_without_spread_has_a_set_but_no_test():
