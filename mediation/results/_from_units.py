@@ -83,7 +83,8 @@ def effects(
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
         ``donor`` (the unit whose mediator a draw put in: then each unit counts as receiver and as donor).
-        Other columns are ignored.
+        Units keep the ids of ``unit``, text, numbers or tuples of them; without that column a row's number is its
+        id. The order of rows changes nothing. Other columns are ignored.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
     method
@@ -96,7 +97,9 @@ def effects(
     rng
         Seed or generator; the same gives the same numbers.
     provenance
-        Plain data to keep beside the numbers.
+        Plain data to keep beside the numbers. ``{"model": {"dtype": "float32"}}`` says that a network in single
+        precision computed the outcomes, so that differences of that rounding count as none; columns of float32 say it
+        too, and so do the units of a result.
     draws
         ``"independent"``: each unit has draws of its own, averaged within it. ``"shared"``: draw r is the same
         realisation for every unit, as when one seed serves all; intervals are then over units and draws at once, and a
@@ -109,7 +112,7 @@ def effects(
     Raises
     ------
     DataError
-        If a column is missing, holds NaN, or units differ between sites.
+        If a column is missing, misspelt, holds NaN or no numbers (time stamps, say), or units differ between sites.
     DesignError
         If an estimand is unknown or its potential outcomes are missing.
 

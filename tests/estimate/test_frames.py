@@ -24,7 +24,9 @@ NO_NUMBERS = {
     "time stamps with a zone": STAMPS.tz_localize("UTC"),
     "numpy time stamps": pd.Series(list(STAMPS.to_numpy()), dtype=object),
     "dates": [stamp.date() for stamp in STAMPS],
-    "python's time stamps": pd.Series([datetime.datetime(2026, 1, day + 1) for day in range(N)], dtype=object),
+    "python's time stamps": pd.Series(
+        [datetime.datetime(2026, 1, day + 1, tzinfo=datetime.timezone.utc) for day in range(N)], dtype=object
+    ),
     "durations": STAMPS - STAMPS[0],
     "durations as objects": pd.Series([datetime.timedelta(day) for day in range(N)], dtype=object),
     "periods": STAMPS.to_period("D"),
@@ -81,7 +83,7 @@ def test_a_name_that_is_nearly_that_of_a_column_is_refused(name, meant):
 
 
 def test_outcomes_that_are_all_misspelt_are_named():
-    with pytest.raises(med.DataError, match="column 'Y00', which would be ignored. Did you mean 'y00'"):
+    with pytest.raises(med.DataError, match=r"column 'Y00', which would be ignored\. Did you mean 'y00'"):
         med.effects(pd.DataFrame({"Y00": [0.0, 1.0], "Y11": [1.0, 3.0]}), rng=0)
 
 

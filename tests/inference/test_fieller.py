@@ -178,8 +178,8 @@ def test_a_constant_ratio_has_no_interval():
 
 def test_a_numerator_of_rounding_errors_has_no_interval():
     rng = np.random.default_rng(0)
+    bottom = rng.normal(1.0, 1.0, (20, 1))
     with pytest.warns(DegenerateWarning, match="the ratio is the same"):
-        bottom = rng.normal(1.0, 1.0, (20, 1))
         found = student(0.5 * bottom + 1e-15 * rng.normal(size=(20, 1)), bottom)
     assert found.method == ("degenerate",)
     assert found.estimate[0] == pytest.approx(0.5, abs=1e-14)
