@@ -25,7 +25,7 @@ NO_NUMBERS = {
     "numpy time stamps": pd.Series(list(STAMPS.to_numpy()), dtype=object),
     "dates": [stamp.date() for stamp in STAMPS],
     "python's time stamps": pd.Series(
-        [datetime.datetime(2026, 1, day + 1, tzinfo=datetime.timezone.utc) for day in range(N)], dtype=object
+        [datetime.datetime(2026, 1, day + 1, tzinfo=datetime.UTC) for day in range(N)], dtype=object
     ),
     "durations": STAMPS - STAMPS[0],
     "durations as objects": pd.Series([datetime.timedelta(day) for day in range(N)], dtype=object),
