@@ -15,7 +15,10 @@ from ..engine import Execution, Finished, Progress, World, expand_world, progres
 from ..engine._choose import backend_for
 from ..engine._store import folder_from
 from ..engine._study import Study
+from ..estimate import Precision
+from ..inference import Inference
 from ..interventions import Donor
+from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
 
@@ -69,6 +72,17 @@ def check_question(pairs: object, outcome: object, n_draws: int) -> None:
             "decorated with @med.outcome."
         )
     positive_int(n_draws, what="n_draws")
+
+
+def precision_in(model: Model) -> Precision:
+    """Return in which precision outcomes of a model are computed."""
+    return "float64" if str(model.dtype) == "torch.float64" else "float32"
+
+
+def inference_account(settings: Inference, model: Model) -> dict[str, Any]:
+    """Return what provenance says of the inference."""
+    told = {name: getattr(settings, name) for name in ("method", "confidence_level", "n_resamples", "seed")}
+    return {**told, "precision": precision_in(model)}
 
 
 def units_frame(

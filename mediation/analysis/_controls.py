@@ -22,7 +22,7 @@ from ..provenance import provenance_of
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs, encode
-from ._asked import check_question, execution_for
+from ._asked import check_question, execution_for, inference_account, precision_in
 from ._control_runs import (
     Index,
     Part,
@@ -149,9 +149,9 @@ def controls(  # noqa: PLR0913
     names = tuple(name for name in names if name not in left_out)
     parts = _parts(question, names, donors, fresh)
     units, done = run_parts(question, parts, how, progress)
-    table = tabulate_controls(units, wanted, settings)
+    table = tabulate_controls(units, wanted, settings, precision_in(loaded))
     provenance = provenance_of(done[0], mediator, repr(Interchange()), how)
-    provenance |= {"kind": "controls", "inference": _inference(settings)}
+    provenance |= {"kind": "controls", "inference": inference_account(settings, loaded)}
     provenance["controls"] = _account(question, names, parts, done, left_out)
     return Effects(table, units, provenance)
 
@@ -298,15 +298,6 @@ def _parts(
     if fresh is not None:
         parts.append(model_part(question, fresh, _MODEL))
     return tuple(parts)
-
-
-def _inference(settings: Inference) -> dict[str, Any]:
-    return {
-        "method": settings.method,
-        "confidence_level": settings.confidence_level,
-        "n_resamples": settings.n_resamples,
-        "seed": settings.seed,
-    }
 
 
 def _account(

@@ -21,7 +21,7 @@ from ..provenance import provenance_of
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, execution_for, units_frame
+from ._asked import check_question, execution_for, inference_account, precision_in, units_frame
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -133,10 +133,14 @@ def interactions(  # noqa: PLR0913
     study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, encoding=encoding)
     finished = run_study(study, how, progress)
     units = units_frame(finished, {name: {} for name in worlds}, worlds)
-    table = tabulate_interactions(units, game, settings)
+    table = tabulate_interactions(units, game, settings, precision_in(loaded))
     provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how)
     provenance["pairs"]["n_clusters"] = int(table["n_clusters"].iloc[0])
-    provenance |= {"kind": "interactions", "inference": _inference(settings), "interactions": _account(game)}
+    provenance |= {
+        "kind": "interactions",
+        "inference": inference_account(settings, loaded),
+        "interactions": _account(game),
+    }
     return Effects(table, units, provenance)
 
 
@@ -226,15 +230,6 @@ def _worlds(game: Game, sites: list[SiteSet]) -> dict[str, dict[str, World]]:
         entries = tuple((site, Interchange()) for player in coalition for site in sites[player])
         found[game.name_of(coalition)] = {plain: World(run), patched: World(run, Assignment(entries))}
     return found
-
-
-def _inference(settings: Inference) -> dict[str, Any]:
-    return {
-        "method": settings.method,
-        "confidence_level": settings.confidence_level,
-        "n_resamples": settings.n_resamples,
-        "seed": settings.seed,
-    }
 
 
 def _account(game: Game) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..results import Effects
 from ..results._cautions import warn_of_weak_totals
 from ..sites import Joint, Site
 from ..units import Pairs
-from ._asked import execution_for
+from ._asked import execution_for, inference_account, precision_in
 from ._choices import Choices, arms_of, corruptions_of, outcomes_of
 from ._spec_runs import plan_of, run_plan
 
@@ -142,7 +142,7 @@ def specification(  # noqa: PLR0913
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))
     cells = plan_of(loaded, choices, mediator, wanted, seed=settings.seed, n_draws=n_draws)
     units, finished = run_plan(cells, how, progress)
-    table = tabulate_specifications(units, wanted, settings)
+    table = tabulate_specifications(units, wanted, settings, precision_in(loaded))
     warn_of_weak_totals(table, settings.confidence_level)
     return Effects(table, units, _account(choices, finished, mediator, how, settings))
 
@@ -167,11 +167,6 @@ def _account(
             "corruptions": {name: repr(one) for name, one in choices.corruptions.items()},
             "arms": [[name, dose, repr(arm)] for (name, dose), arm in choices.arms.items()],
         },
-        "inference": {
-            "method": settings.method,
-            "confidence_level": settings.confidence_level,
-            "n_resamples": settings.n_resamples,
-            "seed": settings.seed,
-        },
+        "inference": inference_account(settings, finished[0].study.model),
         "pairs": {**known["pairs"], "n_clusters": len(choices.pairs if clusters is None else set(clusters))},
     }

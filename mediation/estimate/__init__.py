@@ -12,12 +12,14 @@ from ._controls import (
 from ._equivalence import Margin as Margin, tabulate_equivalence as tabulate_equivalence
 from ._frame import POTENTIAL_OUTCOMES as POTENTIAL_OUTCOMES, units_from as units_from
 from ._hierarchy import tabulate_hierarchy as tabulate_hierarchy
+from ._ids import plain_ids as plain_ids, sort_key as sort_key
 from ._interactions import (
     DIRECTIONS as DIRECTIONS,
     Direction as Direction,
     Game as Game,
     tabulate_interactions as tabulate_interactions,
 )
+from ._rounding import PRECISIONS as PRECISIONS, Precision as Precision, coarsest as coarsest
 from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._sides import Match as Match, Side as Side, side_of as side_of
 from ._specification import (

@@ -15,9 +15,11 @@ from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
 from ._frame import POTENTIAL_OUTCOMES
+from ._ids import sort_key
+from ._rounding import Precision
 from ._sides import Match, Side
 from ._subtract import subtract
-from ._tabulate import Array, SiteInfo, _resolved, _rows, tabulate, warn_degenerate
+from ._tabulate import Array, SiteInfo, _rows, resolved_contrast, tabulate, warn_degenerate
 
 _NAMES = ("site", "arm", "dose")
 
@@ -31,6 +33,7 @@ def tabulate_comparison(
     *,
     paired: bool,
     sites: Mapping[str, SiteInfo] | None,
+    precision: Precision = "float64",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table of first minus second, and the units that it was made of.
 
@@ -43,14 +46,14 @@ def tabulate_comparison(
     bands = sites is not None
     parts: dict[str, pd.DataFrame] = {}
     if paired:
-        units, draws = subtract(first, second, match)
+        units, draws = subtract(first, second, match, precision)
         if means:
-            table = tabulate(units, means, settings, sites=sites, draws=draws).table
+            table = tabulate(units, means, settings, sites=sites, draws=draws, precision=precision).table
             parts = {str(key): rows for key, rows in table.groupby("estimand", sort=False)}
     else:
         units = pd.concat([first.units.assign(group=0), second.units.assign(group=1)], ignore_index=True)
     asked = ratios if paired else [*means, *ratios]
-    parts |= _made_here(asked, outcomes, match, settings, paired=paired, bands=bands)
+    parts |= _made_here(asked, outcomes, match, (settings, precision), paired=paired, bands=bands)
     rows = pd.concat([parts[one.key] for one in estimands], ignore_index=True)
     for name, values in (("first", outcomes[0]), ("second", outcomes[1])):
         rows[name] = np.concatenate([_estimates(one, values[0], values[2]) for one in estimands])
@@ -61,7 +64,7 @@ def _made_here(
     estimands: Sequence[AbstractEstimand],
     outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
     match: Match,
-    settings: Inference,
+    how: tuple[Inference, Precision],
     *,
     paired: bool,
     bands: bool,
@@ -69,42 +72,49 @@ def _made_here(
     """Return the rows of estimands that need both results at once: ratios, and means of two groups."""
     if not estimands:
         return {}
-    groups = list(match.names.itertuples(index=False, name=None))
+    named = list(match.names.itertuples(index=False, name=None))
+    order = sorted(range(len(named)), key=lambda at: sort_key(named[at]))
+    rows = np.argsort(order).tolist()
+    ordered = [
+        ({name: array[:, order] for name, array in values.items()}, clusters, weights)
+        for values, clusters, weights in outcomes
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
-        found = [_intervals(one, outcomes, settings, paired=paired, bands=bands) for one in estimands]
+        found = [_intervals(one, ordered, how, paired=paired, bands=bands) for one in estimands]
     parts = {
-        one.key: _rows(one.key, intervals, groups, _NAMES, sweep=bands)
+        one.key: _rows(one.key, intervals, [named[at] for at in order], _NAMES, sweep=bands).iloc[rows]
         for one, intervals in zip(estimands, found, strict=True)
     }
-    _warn(estimands, found, pd.concat(parts.values(), ignore_index=True))
+    reasons = [intervals.reason[row] for intervals in found for row in rows]
+    _warn(reasons, pd.concat(parts.values(), ignore_index=True))
     return parts
 
 
 def _intervals(
     estimand: AbstractEstimand,
     outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
-    settings: Inference,
+    how: tuple[Inference, Precision],
     *,
     paired: bool,
     bands: bool,
 ) -> Intervals:
+    settings, precision = how
     (first, clusters, weights), (second, other_clusters, other_weights) = outcomes
-    one, two = (contrast(estimand.weights, values) for values in (first, second))
+    one, two = (resolved_contrast(estimand.weights, values, precision) for values in (first, second))
     if estimand.denominator is None:
         return group_difference_intervals(
-            _resolved(one, first), _resolved(two, second), clusters_first=clusters, clusters_second=other_clusters,
+            one, two, clusters_first=clusters, clusters_second=other_clusters,
             weights_first=weights, weights_second=other_weights, settings=settings, bands=bands,
         )  # fmt: skip
-    below = [contrast(estimand.denominator, values) for values in (first, second)]
+    below = [resolved_contrast(estimand.denominator, values, precision) for values in (first, second)]
     return ratio_difference_intervals(
         (one, below[0]), (two, below[1]), paired=paired, clusters=(clusters, other_clusters),
         weights=(weights, other_weights), settings=settings,
     )  # fmt: skip
 
 
-def _warn(estimands: Sequence[AbstractEstimand], found: Sequence[Intervals], table: pd.DataFrame) -> None:
-    reasons = [reason for intervals in found for reason in intervals.reason]
+def _warn(reasons: Sequence[str], table: pd.DataFrame) -> None:
     weak = [reason.startswith("the denominator of the") for reason in reasons]
     warn_degenerate(table, ["" if little else reason for reason, little in zip(reasons, weak, strict=True)])
     if any(weak):

@@ -16,7 +16,8 @@ from ..estimands._abstract import contrast
 from ..inference import Inference, mean_intervals
 from ._frame import POTENTIAL_OUTCOMES
 from ._roles import both_roles
-from ._tabulate import Array, _resolved, warn_degenerate
+from ._rounding import Precision, limits, resolved
+from ._tabulate import Array, warn_degenerate
 
 REAL = "none"
 CONTROLS = (
@@ -44,7 +45,12 @@ class _Block(NamedTuple):
     weights: Array
 
 
-def tabulate_controls(units: pd.DataFrame, estimands: Sequence[AbstractEstimand], settings: Inference) -> pd.DataFrame:
+def tabulate_controls(
+    units: pd.DataFrame,
+    estimands: Sequence[AbstractEstimand],
+    settings: Inference,
+    precision: Precision = "float32",
+) -> pd.DataFrame:
     """Return the table of kind 'controls' of a units frame.
 
     Parameters
@@ -56,6 +62,8 @@ def tabulate_controls(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]
         Means, such as pnie and tnie.
     settings
         Of the intervals.
+    precision
+        In which the outcomes were computed.
 
     Returns
     -------
@@ -80,11 +88,13 @@ def tabulate_controls(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]
     for name in names:
         block = blocks[name]
         effects = [_per_unit(block, one) for one in estimands]
-        rows[name] = _lines(effects, block, estimands, sites, settings)
+        unsure = _limits(block, estimands, precision)
+        rows[name] = _lines(effects, unsure, block, estimands, sites, settings)
         if name in RANDOM:
-            real = [_per_unit(_same_units(blocks[REAL], block.who), one) for one in estimands]
-            differences = [one - other for one, other in zip(real, effects, strict=True)]
-            rows[BEYOND + name] = _lines(differences, block, estimands, sites, settings)
+            own = _same_units(blocks[REAL], block.who)
+            differences = [_per_unit(own, one) - other for one, other in zip(estimands, effects, strict=True)]
+            unsure = unsure + _limits(own, estimands, precision)
+            rows[BEYOND + name] = _lines(differences, unsure, block, estimands, sites, settings)
     order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
     table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
     table["n_draws"] = table["control"].map({name: _draws(blocks, name) for name in order})
@@ -141,11 +151,17 @@ def _per_unit(block: _Block, estimand: AbstractEstimand) -> Array:
     return both_roles(values, rows.astype(np.int64), block.weights)
 
 
+def _limits(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:
+    """Return how far the numbers of `_per_unit` may be from exact, the estimands one after the other, (n, k)."""
+    sizes = {name: np.abs(values).max(axis=1) for name, values in block.outcomes.items()}
+    return np.concatenate([limits(one.weights, sizes, precision) for one in estimands], axis=1)
+
+
 def _lines(
-    effects: Sequence[Array], block: _Block, estimands: Sequence[AbstractEstimand], sites: Sequence[str],
+    effects: Sequence[Array], unsure: Array, block: _Block, estimands: Sequence[AbstractEstimand], sites: Sequence[str],
     settings: Inference,
 ) -> pd.DataFrame:  # fmt: skip
-    values = _resolved(np.concatenate(effects, axis=1), block.outcomes)
+    values = resolved(np.concatenate(effects, axis=1), unsure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, with the names of rows
         found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
 from ..inference import (
     Equivalence,
     Inference,
@@ -23,7 +22,9 @@ from ..inference import (
     relative_equivalence,
 )
 from ._frame import KEYS
-from ._tabulate import Array, _resolved, groups_of, matrices, span_of, weights_of_answers, width_of
+from ._ids import in_order
+from ._rounding import Precision
+from ._tabulate import Array, groups_of, matrices, resolved_contrast, span_of, weights_of_answers, width_of
 
 
 @final
@@ -50,79 +51,93 @@ class Margin:
 
 
 def tabulate_equivalence(
-    units: pd.DataFrame, estimands: Sequence[AbstractEstimand], settings: Inference, margin: Margin
+    units: pd.DataFrame,
+    estimands: Sequence[AbstractEstimand],
+    settings: Inference,
+    margin: Margin,
+    precision: Precision = "float64",
 ) -> pd.DataFrame:
     """Return the tests of `estimands` against `margin`: one row an estimand and a group (site, arm, dose).
 
     Besides the columns of the tidy table there are `inside` (whether the claim is made), `weak` (whether what the
-    margin is a share of cannot be told from 0) and `zero` (whether the value is exactly 0 in every unit).
+    margin is a share of cannot be told from 0), `zero` (whether the value is exactly 0 in every unit) and `size` (of
+    the largest outcome that enters; 1 for a ratio).
     """
     keys = [name for name in KEYS if name in units.columns]
-    groups = groups_of(units, keys)
+    groups = in_order(groups_of(units, keys))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # told by the caller, with the names of the rows
         if "group" in units.columns:
             halves = [matrices(units[units["group"] == code], keys, groups) for code in (0, 1)]
-            tables = [_two_groups(one, halves, settings, margin, groups, keys) for one in estimands]
+            tables = [_two_groups(one, halves, (settings, precision), margin, groups, keys) for one in estimands]
         else:
             outcomes, clusters, weights = matrices(units, keys, groups)
             width = width_of(units) if margin.width is None else margin.width
             design = {"clusters": clusters, "weights": weights, "settings": settings, "alpha": margin.alpha}
-            tables = [_rows(one, outcomes, design, (margin, width), groups, keys) for one in estimands]
+            tables = [_rows(one, outcomes, (design, precision, width), margin, groups, keys) for one in estimands]
     return pd.concat(tables, ignore_index=True)
 
 
 def _two_groups(
     estimand: AbstractEstimand,
     halves: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
-    settings: Inference,
+    how: tuple[Inference, Precision],
     margin: Margin,
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
     """Return the rows of a difference of two independent groups of units."""
     (first, clusters, weights), (second, other_clusters, other_weights) = halves
-    one, two = (contrast(estimand.weights, outcomes) for outcomes in (first, second))
+    settings, precision = how
+    one, two = (resolved_contrast(estimand.weights, outcomes, precision) for outcomes in (first, second))
     found = group_equivalence(
-        _resolved(one, first), _resolved(two, second), margin.size, alpha=margin.alpha,
+        one, two, margin.size, alpha=margin.alpha,
         clusters=(clusters, other_clusters), weights=(weights, other_weights), settings=settings,
     )  # fmt: skip
     zero = (np.abs(one).max(axis=0) == 0.0) & (np.abs(two).max(axis=0) == 0.0)
-    return _framed(estimand.key, _means(one, weights) - _means(two, other_weights), found, zero, groups, keys)
+    size = np.maximum(_size(estimand, first), _size(estimand, second))
+    means = _means(one, weights) - _means(two, other_weights)
+    return _framed(estimand.key, means, found, (zero, size), groups, keys)
 
 
 def _rows(
     estimand: AbstractEstimand,
     outcomes: Mapping[str, Array],
-    design: Mapping[str, Any],
-    asked: tuple[Margin, float],
+    how: tuple[Mapping[str, Any], Precision, float],
+    margin: Margin,
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
-    values, (margin, width) = contrast(estimand.weights, outcomes), asked
+    design, precision, width = how
+    values = resolved_contrast(estimand.weights, outcomes, precision)
+    means = _means(values, design["weights"])
     found: Equivalence
     if estimand.denominator is not None:
-        below, answers = contrast(estimand.denominator, outcomes), weights_of_answers(estimand, width)
-        found = ratio_equivalence(values, below, margin.size, answers=answers if width else None, **design)
-    elif margin.relative_to is not None:
-        below = _resolved(contrast(margin.relative_to.weights, outcomes), outcomes)
-        found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
-    else:
-        found = mean_equivalence(
-            _resolved(values, outcomes), margin.size, span=span_of(estimand, width) if width else None, **design
-        )
-    means = _means(values, design["weights"])
-    if estimand.denominator is not None:
+        below = resolved_contrast(estimand.denominator, outcomes, precision)
+        answers = weights_of_answers(estimand, width) if width else None
+        found = ratio_equivalence(values, below, margin.size, answers=answers, **design)
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = means / _means(contrast(estimand.denominator, outcomes), design["weights"])
-    return _framed(estimand.key, means, found, np.abs(values).max(axis=0) == 0.0, groups, keys)
+            means = means / _means(below, design["weights"])
+    elif margin.relative_to is not None:
+        below = resolved_contrast(margin.relative_to.weights, outcomes, precision)
+        found = relative_equivalence(values, below, margin.size, **design)
+    else:
+        span = span_of(estimand, width) if width else None
+        found = mean_equivalence(values, margin.size, span=span, **design)
+    size = _size(estimand, outcomes) if estimand.denominator is None else np.ones(values.shape[1])
+    return _framed(estimand.key, means, found, (np.abs(values).max(axis=0) == 0.0, size), groups, keys)
+
+
+def _size(estimand: AbstractEstimand, outcomes: Mapping[str, Array]) -> Array:
+    """Return the largest outcome that enters an estimand, without sign, (K,)."""
+    return np.asarray(np.max([np.abs(outcomes[name]).max(axis=0) for name in estimand.weights], axis=0))
 
 
 def _framed(
     key: str,
     means: Array,
     found: Equivalence,
-    zero: NDArray[np.bool_],
+    about: tuple[NDArray[np.bool_], Array],
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
@@ -135,7 +150,8 @@ def _framed(
         "p_equivalence": found.p_value,
         "inside": found.inside,
         "weak": found.weak,
-        "zero": zero,
+        "zero": about[0],
+        "size": about[1],
     }
     named = {name: [group[i] for group in groups] for i, name in enumerate(keys)}
     if "dose" in named:

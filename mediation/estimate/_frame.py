@@ -10,14 +10,18 @@ import pandas as pd
 
 from .._checks import called, listed, shown
 from .._errors import DataError
+from ._columns import check_spelling, numbers_of
+from ._ids import by_unit, plain_ids
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
 KEYS = ("site", "arm", "dose")
-_OTHERS = ("unit", "cluster", "weight", "draw")
+_OTHERS = ("unit", "cluster", "weight", "draw", "donor")
 
 
 def units_from(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a user's frame with the columns of the units frame.
+    """Return a user's frame with the columns of the units frame: sites in the user's order, units sorted by their ids.
+
+    Units keep their ids; without a column `unit` they are the numbers of the rows.
 
     Raises
     ------
@@ -27,19 +31,18 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     """
     given = _used(frame)
     units = pd.DataFrame({"site": given["site"].astype(str) if "site" in given else ""}, index=given.index)
-    codes, who = pd.factorize(given["unit"]) if "unit" in given else (np.arange(len(given)), given.index)
-    units["unit"] = codes
-    units["cluster"] = given["cluster"] if "cluster" in given else units["unit"]
-    units["weight"] = _numbers(given, "weight") if "weight" in given else 1.0
-    units["draw"] = _numbers(given, "draw") if "draw" in given else 0
-    if "donor" in frame:  # whose mediator it was; -1 where it is no unit of the frame
-        units["donor"] = pd.Index(who).get_indexer(pd.Index(frame["donor"]))
+    units["unit"] = plain_ids(given["unit"], "unit") if "unit" in given else np.arange(len(given))
+    units["cluster"] = plain_ids(given["cluster"], "cluster") if "cluster" in given else units["unit"]
+    units["weight"] = numbers_of(given, "weight") if "weight" in given else 1.0
+    units["draw"] = numbers_of(given, "draw") if "draw" in given else 0
+    if "donor" in given:  # the unit whose mediator it was, by its id; -1 or nothing where there is none
+        units["donor"] = plain_ids(given["donor"], "donor")
     if "arm" in given or {"y", "ym"} <= set(given.columns):
         units["arm"] = given["arm"].astype(str) if "arm" in given else ""
-        units["dose"] = _numbers(given, "dose", may_miss=True) if "dose" in given else np.nan
+        units["dose"] = numbers_of(given, "dose", may_miss=True) if "dose" in given else np.nan
     for name in POTENTIAL_OUTCOMES:
         if name in given:
-            units[name] = _numbers(given, name)
+            units[name] = numbers_of(given, name)
     if "weight" in given and not (units["weight"] > 0).all():
         row = int(np.argmax(~(units["weight"] > 0)))
         raise DataError(
@@ -49,7 +52,7 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     _check_repeats(units, given)
     _check_constant(units, given)
     _check_complete(units, given)
-    return units
+    return by_unit(units, [name for name in KEYS if name in units])
 
 
 def _used(frame: pd.DataFrame) -> pd.DataFrame:
@@ -61,6 +64,7 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
     if len(frame) == 0:
         raise DataError("effects: the frame has no rows; one row a unit is needed.")
     names = [name for name in (*KEYS, *_OTHERS, *POTENTIAL_OUTCOMES) if name in frame.columns]
+    check_spelling(frame, [*KEYS, *_OTHERS, *POTENTIAL_OUTCOMES])
     if not set(names) & set(POTENTIAL_OUTCOMES):
         raise DataError(
             f"effects: no potential outcome is among the columns {listed(map(str, frame.columns))}. Name them "
@@ -72,7 +76,7 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"effects: the frame has several columns {twice[0]!r}; keep one.")
     for name in names:
         missing = frame[name].isna().to_numpy()
-        if name not in (*POTENTIAL_OUTCOMES, "dose") and missing.any():
+        if name not in (*POTENTIAL_OUTCOMES, "dose", "donor") and missing.any():
             raise DataError(
                 f"effects: {name} of row {int(np.argmax(missing))} is missing ({int(missing.sum())} of {len(frame)} "
                 "are). Fill it in, or drop those rows."
@@ -91,28 +95,6 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
             "from those of another. Add the column."
         )
     return frame[names].reset_index(drop=True)
-
-
-def _numbers(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.Series[Any]:
-    column = given[name]
-    real = column.mask(column.map(lambda value: isinstance(value, complex)))
-    numbers = pd.to_numeric(real, errors="coerce").astype(float)
-    words = numbers.isna() & column.notna() & ~column.map(_is_nan)
-    if words.any():
-        row = int(np.argmax(words))
-        raise DataError(f"effects: {name} of row {row} is {shown(column.iloc[row])}; a number is needed.")
-    bad = np.isinf(numbers) if may_miss else ~np.isfinite(numbers)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(
-            f"effects: {name} of row {row} is {numbers.iloc[row]:g}; finite numbers are needed, and "
-            f"{int(bad.sum())} of {len(bad)} are not. Drop those units everywhere, or correct their outcomes."
-        )
-    return numbers
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and value != value
 
 
 def _check_repeats(units: pd.DataFrame, given: pd.DataFrame) -> None:
@@ -150,7 +132,7 @@ def _check_complete(units: pd.DataFrame, given: pd.DataFrame) -> None:
     if not keys:
         return
     group = units.groupby([name for name in KEYS if name in units], sort=False, dropna=False).ngroup().to_numpy()
-    unit = units["unit"].to_numpy()
+    unit = pd.factorize(units["unit"])[0]
     present = np.zeros((unit.max() + 1, group.max() + 1), dtype=bool)
     present[unit, group] = True
     if present.all():

@@ -11,20 +11,26 @@ import pandas as pd
 from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import HierarchicalTests, Inference, Intervals, hierarchical_max_t
+from ._rounding import Precision
 from ._unit_values import unit_values
 
 _TOLD = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 
 
 def tabulate_hierarchy(
-    units: pd.DataFrame, estimand: AbstractEstimand, settings: Inference, layers: Mapping[str, int], alpha: float
+    units: pd.DataFrame,
+    estimand: AbstractEstimand,
+    settings: Inference,
+    layers: Mapping[str, int],
+    alpha: float,
+    precision: Precision = "float64",
 ) -> pd.DataFrame:
     """Return the tests of layers and of the sites in `layers` (by name): each layer's row, then those of its sites.
 
     The estimate of a layer is the mean of its sites' effects. Columns are those of the tidy table with `layer, level,
     p_adjusted, rejected`; sites without an interval are 'not tested'.
     """
-    found = unit_values(units, [estimand])
+    found = unit_values(units, [estimand], precision)
     inside = found.groups["site"].isin(layers).to_numpy()
     sites = found.groups["site"][inside].tolist()
     of = [layers[site] for site in sites]
@@ -37,7 +43,9 @@ def tabulate_hierarchy(
             weights=found.weights,
             settings=settings,
         )
-    rows = pd.concat([_layer_rows(tests, alpha), _site_rows(tests, sites, of, alpha)], ignore_index=True)
+    places = {site: place for place, site in enumerate(layers)}
+    by_site = _site_rows(tests, sites, of, alpha).sort_values("site", key=lambda names: names.map(places))
+    rows = pd.concat([_layer_rows(tests, alpha), by_site], ignore_index=True)
     rows = rows.sort_values("layer", kind="stable", ignore_index=True)
     return rows.assign(estimand=estimand.key, n=tests.columns.n, n_clusters=tests.columns.n_clusters)
 

@@ -24,13 +24,14 @@ from ..estimands._coalitions import (
     order_contributions,
 )
 from ..inference import Inference, Intervals, crossed_intervals, mean_intervals
+from ._rounding import Precision, resolved
 from ._tabulate import matrices, warn_degenerate
 
 Direction = Literal["denoising", "noising"]
 DIRECTIONS: tuple[Direction, ...] = ("denoising", "noising")
 
 _WORTH = {"denoising": ("y01", "y00"), "noising": ("y11", "y10")}
-_ROUNDING = 2 * float(np.finfo(np.float32).eps)  # of one outcome, relative to the largest
+_ROUNDINGS = 2  # of one outcome, in units of the precision of the largest of the unit's
 _ORDER = ("joint", "non_additivity", "alone", "shapley", "leave_one_out", "pair_interaction", "shapley_interaction")
 _OF_A_SITE = ("alone", "shapley", "leave_one_out")
 
@@ -74,7 +75,9 @@ class Game:
         return " & ".join(self.players[player] for player in coalition)
 
 
-def tabulate_interactions(units: pd.DataFrame, game: Game, settings: Inference) -> pd.DataFrame:
+def tabulate_interactions(
+    units: pd.DataFrame, game: Game, settings: Inference, precision: Precision = "float32"
+) -> pd.DataFrame:
     """Return the table of kind 'interactions' of a units frame with one row a coalition and unit.
 
     Warns
@@ -94,10 +97,11 @@ def tabulate_interactions(units: pd.DataFrame, game: Game, settings: Inference) 
     names = [(game.name_of(coalition),) for coalition in coalitions]
     outcomes, clusters, weights = matrices(units, ["site"], names)
     more, less = (outcomes[name] for name in _WORTH[game.direction])
-    worths, largest = more - less, max(float(np.abs(more).max()), float(np.abs(less).max()))
+    worths, sizes = more - less, np.maximum(np.abs(more), np.abs(less))
     asked = contrasts(len(game.players), exact=game.orders is None, pairwise=game.pairwise)
-    limits = np.array([_ROUNDING * largest * _terms(one) for one in asked])
-    values = _resolved(apply_contrasts(asked, worths, coalitions), limits)
+    rounding = _ROUNDINGS * float(np.finfo(precision).eps)
+    limits = rounding * np.stack([_terms(one) * _largest(one, sizes, coalitions) for one in asked], axis=1)
+    values = resolved(apply_contrasts(asked, worths, coalitions), limits)
     families = [one.key for one in asked]
     design: dict[str, Any] = {"clusters": clusters, "weights": weights, "settings": settings}
     with warnings.catch_warnings():
@@ -109,7 +113,7 @@ def tabulate_interactions(units: pd.DataFrame, game: Game, settings: Inference) 
                 line["p_adjusted"] = line["p_value"]
         if game.orders is not None:
             added = order_contributions(game.orders, worths, coalitions)
-            sampled = _lines(crossed_intervals(_settled(added, 4 * _ROUNDING * largest), **design))
+            sampled = _lines(crossed_intervals(_settled(added, 4 * rounding * sizes.max(axis=1)), **design))
             adjusted = _holm([line["p_value"] for line in sampled])
             for player, (line, p) in enumerate(zip(sampled, adjusted, strict=True)):
                 rows.append(("shapley", (player,), len(game.orders), {**line, "p_adjusted": p}))
@@ -124,17 +128,15 @@ def _terms(one: CoalitionContrast) -> float:
     return sum(map(abs, one.weights.values())) + abs(sum(one.weights.values()))
 
 
-def _resolved(values: Array, limits: Array) -> Array:
-    """Return contrasts (n, rows) in which a spread below what single precision resolves is none, and such a mean 0."""
-    mean = values.mean(axis=0)
-    constant = np.ptp(values, axis=0) <= limits
-    return np.where(constant, np.where(np.abs(mean) <= limits, 0.0, mean), values)
+def _largest(one: CoalitionContrast, sizes: Array, coalitions: Sequence[Coalition]) -> Array:
+    """Return the largest outcome of each unit, (n,), in the coalitions of a contrast."""
+    inside = [column for column, coalition in enumerate(coalitions) if one.weights.get(coalition)]
+    return np.asarray(sizes[:, inside].max(axis=1))
 
 
-def _settled(added: Array, limit: float) -> Array:
-    """Return what players add, (n, draws, k), resolved as `_resolved` does over units and draws."""
-    n, draws, k = added.shape
-    return _resolved(added.reshape(-1, k), np.full(k, limit)).reshape(n, draws, k)
+def _settled(added: Array, limit: Array) -> Array:
+    """Return what players add, (n, draws, k), without what is but rounding; `limit` is that of each unit, (n,)."""
+    return resolved(added, limit[:, None, None], axis=(0, 1))
 
 
 def _lines(found: Intervals) -> list[dict[str, Any]]:

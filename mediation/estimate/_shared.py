@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from .._checks import listed
 from .._errors import DataError, SharedDrawsWarning, warn
-from ..estimands import AbstractEstimand
+from ..estimands import AbstractEstimand, Linear
 from ..estimands._abstract import contrast
 from ..inference import (
     Inference,
@@ -24,6 +24,7 @@ from ..inference import (
     mean_intervals,
     ratio_intervals,
 )
+from ._rounding import Precision, is_one, limits, resolved
 
 Array = NDArray[np.float64]
 Draws = Literal["independent", "shared"]
@@ -57,7 +58,7 @@ def cubes(units: pd.DataFrame, code: NDArray[np.intp], names: Sequence[str]) -> 
     DataError
         If units differ in their draws within a group.
     """
-    row = pd.Index(units["unit"].unique()).get_indexer(units["unit"])
+    row = pd.factorize(units["unit"])[0]
     draw = units["draw"].to_numpy()
     by_draws: dict[tuple[Any, ...], list[int]] = {}
     for group in range(int(code.max()) + 1):
@@ -82,9 +83,9 @@ def _draws_of(units: pd.DataFrame, row: NDArray[np.intp], draw: NDArray[Any], in
     present[row[inside], np.searchsorted(draws, draw[inside])] = True
     if not present.all():
         unit, lacking = np.argwhere(~present)[0]
-        who = units["unit"].unique()[unit]
+        who = units["unit"].unique().tolist()[unit]
         raise DataError(
-            f"draws = 'shared', and unit {who} has no draw {draws[lacking]:g} while another has (of draws "
+            f"draws = 'shared', and unit {who!r} has no draw {draws[lacking]:g} while another has (of draws "
             f"{listed([f'{one:g}' for one in draws])}); shared draws are the same for every unit. Add the rows, drop "
             "the draw everywhere, or say draws='independent' if each unit has draws of its own."
         )
@@ -97,13 +98,13 @@ def shared_intervals(
     design: tuple[NDArray[Any], Array],
     settings: Inference,
     *,
-    resolution: float,
+    precision: Precision,
     bands: bool,
 ) -> Intervals:
     """Return the intervals of an estimand for all groups, (K,), with two-way variances over units and draws.
 
-    A contrast that is the same in every draw (up to `resolution`, relative to the largest outcome) has nothing to do
-    with the draws: it has the interval of a mean over units. Bands are Bonferroni's, adjusted p-values Holm's.
+    A contrast that is the same in every draw (up to rounding of the outcomes) has nothing to do with the draws: it has
+    the interval of a mean over units. Bands are Bonferroni's, adjusted p-values Holm's.
     """
     size = sum(len(part.columns) for part in parts)
     joint = replace(
@@ -111,12 +112,11 @@ def shared_intervals(
     )
     pieces, wide = [], []
     for part in parts:
-        limit = resolution * max(float(np.abs(one).max()) for one in part.outcomes.values())
-        values = contrast(estimand.weights, part.outcomes)
-        below = None if estimand.denominator is None else contrast(estimand.denominator, part.outcomes)
-        fixed = _fixed(values, limit) if below is None else _fixed(values, limit) & _fixed(below, limit)
-        if below is None:
-            values = np.where(np.ptp(values, axis=(0, 1)) <= limit, values.mean(axis=(0, 1)), values)
+        values, fixed = _settled(estimand.weights, part.outcomes, precision)
+        below = None
+        if estimand.denominator is not None:
+            below, also = _settled(estimand.denominator, part.outcomes, precision)
+            fixed &= also
         for some, crossed in ((np.flatnonzero(fixed), False), (np.flatnonzero(~fixed), True)):
             if not len(some):
                 continue
@@ -133,10 +133,11 @@ def _enough(settings: Inference, size: int) -> int:
     return max(settings.n_resamples, math.ceil(4 * size / settings.alpha))
 
 
-def _fixed(values: Array, limit: float) -> NDArray[np.bool_]:
-    """Return which columns (n, R, k) are the same in each of several draws."""
-    same = (np.ptp(values, axis=1) <= limit).all(axis=0)
-    return np.asarray(same & (values.shape[1] > 1))
+def _settled(weights: Linear, outcomes: Mapping[str, Array], precision: Precision) -> tuple[Array, NDArray[np.bool_]]:
+    """Return a contrast (n, R, k), without what is but rounding, and which columns are the same in several draws."""
+    values, limit = contrast(weights, outcomes), limits(weights, outcomes, precision)
+    same = is_one(values, limit, axis=1).all(axis=0)
+    return resolved(values, limit, axis=(0, 1)), np.asarray(same & (values.shape[1] > 1))
 
 
 def _of(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ._frame import KEYS
+from ._ids import by_unit
 from ._shared import Draws
 from ._tabulate import Array, groups_of, matrices
 
@@ -55,4 +56,4 @@ class Side:
 
 def side_of(units: pd.DataFrame, draws: Draws) -> Side:
     """Return a result's units, sorted by unit (and draw), so that two of them stand row by row."""
-    return Side(units.sort_values(["unit", "draw"], kind="stable").reset_index(drop=True), draws)
+    return Side(by_unit(units, [name for name in KEYS if name in units.columns]), draws)

@@ -14,6 +14,7 @@ from .._errors import DegenerateWarning, warn
 from ..estimands import AblationEffect, AbstractEstimand, Linear, ProportionMediated, TotalEffect
 from ..inference import Inference
 from ._frame import POTENTIAL_OUTCOMES
+from ._rounding import Precision
 from ._tabulate import tabulate
 
 CHOICES = ("metric", "corruption", "arm", "dose")
@@ -59,7 +60,7 @@ def with_shares(wanted: Sequence[AbstractEstimand]) -> tuple[AbstractEstimand, .
 
 
 def tabulate_specifications(
-    units: pd.DataFrame, wanted: Sequence[AbstractEstimand], settings: Inference
+    units: pd.DataFrame, wanted: Sequence[AbstractEstimand], settings: Inference, precision: Precision = "float64"
 ) -> pd.DataFrame:
     """Return the table of kind 'specification': each group of `CHOICES` as it would be tabulated alone.
 
@@ -72,6 +73,8 @@ def tabulate_specifications(
         Natural effects, from `with_shares`.
     settings
         Of the intervals; the same for each group.
+    precision
+        In which the outcomes were computed.
 
     Warns
     -----
@@ -85,7 +88,7 @@ def tabulate_specifications(
         for columns, estimands in _questions(part, str(named["arm"]), wanted):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                found = tabulate(part[columns], estimands, settings).table
+                found = tabulate(part[columns], estimands, settings, precision=precision).table
             reasons += [str(one.message) for one in caught if one.category is DegenerateWarning]
             draws = int(part["draw"].nunique())
             tables.append(found.assign(**named, n_draws=draws))

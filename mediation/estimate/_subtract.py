@@ -10,13 +10,16 @@ import pandas as pd
 
 from .._errors import DesignError
 from ._frame import POTENTIAL_OUTCOMES
+from ._rounding import MAGNITUDE, Precision, limits
 from ._shared import Draws, cubes
 from ._sides import Match, Side
-from ._tabulate import _RESOLUTION, Array, codes_of, groups_of
+from ._tabulate import Array, codes_of, groups_of
 
 
-def subtract(first: Side, second: Side, match: Match) -> tuple[pd.DataFrame, Draws]:
+def subtract(first: Side, second: Side, match: Match, precision: Precision) -> tuple[pd.DataFrame, Draws]:
     """Return the units frame of first minus second, and whether its draws are shared.
+
+    Its column `magnitude` holds the largest outcome of either, from which the rounding of a difference is judged.
 
     Draws are averaged within the unit first. Draws that all units share are kept apart: draw r of the difference is
     draw r of the one minus draw r of the other, or minus the average of the other if its draws are not shared.
@@ -32,7 +35,7 @@ def subtract(first: Side, second: Side, match: Match) -> tuple[pd.DataFrame, Dra
     who = first.units.drop_duplicates("unit")
     frames = []
     for place, name in enumerate(match.names.to_dict("records")):
-        values = _difference(one[place], two[place])
+        values = _difference(one[place], two[place], precision)
         n, n_draws = next(iter(values.values())).shape
         columns: dict[str, Any] = {"site": name["site"], "unit": np.repeat(who["unit"].to_numpy(), n_draws)}
         columns["cluster"] = np.repeat(who["cluster"].to_numpy(), n_draws)
@@ -60,8 +63,8 @@ def _by_draw(side: Side, groups: Sequence[tuple[Any, ...]], names: Sequence[str]
     return [{name: outcomes[name][:, place, None] for name in names} for place in range(len(groups))]
 
 
-def _difference(one: Mapping[str, Array], two: Mapping[str, Array]) -> dict[str, Array]:
-    """Return one minus two, in which what single precision cannot resolve is 0."""
+def _difference(one: Mapping[str, Array], two: Mapping[str, Array], precision: Precision) -> dict[str, Array]:
+    """Return one minus two, in which what is but rounding is 0, and the magnitude of what was subtracted."""
     n_draws = {next(iter(values.values())).shape[1] for values in (one, two)} - {1}
     if len(n_draws) > 1:
         raise DesignError(
@@ -69,6 +72,10 @@ def _difference(one: Mapping[str, Array], two: Mapping[str, Array]) -> dict[str,
             "draw by draw they can be subtracted only if both have as many. Run both with the same number of draws, or "
             "with draws of each unit's own, as med.mediate and med.ablate do."
         )
-    limit = _RESOLUTION * max(float(np.abs(array).max()) for values in (one, two) for array in values.values())
-    found = {name: one[name] - two[name] for name in one}
-    return {name: np.where(np.abs(array) <= limit, 0.0, array) for name, array in found.items()}
+    found: dict[str, Array] = {}
+    for name in one:
+        pair = dict(zip("ab", np.broadcast_arrays(one[name], two[name]), strict=True))
+        apart = pair["a"] - pair["b"]
+        found[name] = np.where(np.abs(apart) <= limits({"a": 1.0, "b": -1.0}, pair, precision), 0.0, apart)
+    sizes = np.broadcast_arrays(*(np.abs(array) for values in (one, two) for array in values.values()))
+    return {**found, MAGNITUDE: np.maximum.reduce(sizes)}

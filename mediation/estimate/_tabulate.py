@@ -11,20 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning, warn
-from ..estimands import AbstractEstimand
+from ..estimands import AbstractEstimand, Linear
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
+from ._ids import in_order, places
 from ._roles import both_roles
+from ._rounding import MAGNITUDE, Precision, limits, resolved
 from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
 _OF_DONORS = ("g00", "g01", "g10", "g11", "y0m", "y1m", "ym")  # outcomes that may have another unit's mediator
-
-
-# How far outcomes of a network in single precision are from exact, relative to the largest of them.
-_RESOLUTION = 8 * float(np.finfo(np.float32).eps)
 
 
 class SiteInfo(NamedTuple):
@@ -57,36 +55,43 @@ def tabulate(
     *,
     sites: Mapping[str, SiteInfo] | None = None,
     draws: Draws = "independent",
+    precision: Precision = "float64",
     width: float | None = None,
 ) -> Tabulated:
     """Return the effects of a clean units frame as a table: one row an estimand and a group (site, arm, dose).
 
-    `draws` says whether each unit has draws of its own, which are averaged within it, or all units share them. `width`
-    is the range of an outcome that is an answer (1) or a difference of two (2), 0 for other outcomes; None: found out.
+    `draws` says whether each unit has draws of its own, which are averaged within it, or all units share them;
+    `precision`, in which the outcomes were computed. `width` is the range of an outcome that is an answer (1) or a
+    difference of two (2), 0 for other outcomes; None: found out. Groups are computed in an order of their own, and the
+    rows stand in that of the frame.
     """
     ablation = "arm" in units.columns
     keys = [name for name in KEYS if name in units.columns]
     groups = groups_of(units, keys)
-    outcomes, clusters, weights = matrices(units, keys, groups)
+    ordered = in_order(groups)
+    rows = places(groups, ordered)
+    outcomes, clusters, weights = matrices(units, keys, ordered)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
-            parts = cubes(units, codes_of(units, keys, groups), list(outcomes))
+            parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
             found = [
-                shared_intervals(one, parts, (clusters, weights), settings, resolution=_RESOLUTION, bands=sweep)
+                shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep)
                 for one in estimands
             ]
         else:
             found = [
-                _intervals(one, outcomes, (clusters, weights), settings, bands=sweep, width=width) for one in estimands
+                _intervals(one, outcomes, (clusters, weights), settings, precision=precision, bands=sweep, width=width)
+                for one in estimands
             ]
     tables = [
-        _rows(one.key, intervals, groups, keys, sweep=sweep) for one, intervals in zip(estimands, found, strict=True)
+        _rows(one.key, intervals, ordered, keys, sweep=sweep).iloc[rows]
+        for one, intervals in zip(estimands, found, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True)
-    warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
+    warn_degenerate(table, [intervals.reason[row] for intervals in found for row in rows])
     if draws == "shared":
         warn_shared(units)
     if sweep:
@@ -133,18 +138,20 @@ def _intervals(
     design: tuple[NDArray[Any], Array],
     settings: Inference,
     *,
+    precision: Precision,
     bands: bool,
     width: float,
 ) -> Intervals:
-    (clusters, weights), values = design, contrast(estimand.weights, outcomes)
+    clusters, weights = design
+    values = resolved_contrast(estimand.weights, outcomes, precision)
     if estimand.denominator is not None:
-        below = contrast(estimand.denominator, outcomes)
+        below = resolved_contrast(estimand.denominator, outcomes, precision)
         return ratio_intervals(
             values, below, clusters=clusters, weights=weights, settings=settings,
             answers=weights_of_answers(estimand, width) if width else None,
         )  # fmt: skip
     return mean_intervals(
-        _resolved(values, outcomes),
+        values,
         clusters=clusters,
         weights=weights,
         settings=settings,
@@ -186,16 +193,9 @@ def weights_of_answers(estimand: AbstractEstimand, width: float) -> tuple[list[f
     return [width * estimand.weights.get(name, 0.0) for name in names], [width * below.get(name, 0.0) for name in names]
 
 
-def _resolved(values: Array, outcomes: Mapping[str, Array]) -> Array:
-    """Return contrasts in which a spread that single precision cannot resolve is none.
-
-    An interaction that is the same in all units, say, differs between them by rounding only; its interval would be
-    as narrow as the rounding. The limit is relative to the largest outcome, since that is what was rounded.
-    """
-    limit = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
-    constant = np.ptp(values, axis=0) <= limit
-    mean = values.mean(axis=0)
-    return np.where(constant, np.where(np.abs(mean) <= limit, 0.0, mean), values)
+def resolved_contrast(weights: Linear, outcomes: Mapping[str, Array], precision: Precision) -> Array:
+    """Return the contrast of each unit and group, (n, K), in which a spread that is but rounding is none."""
+    return resolved(contrast(weights, outcomes), limits(weights, outcomes, precision))
 
 
 def _rows(
@@ -253,10 +253,9 @@ def matrices(
     units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
 ) -> tuple[dict[str, Array], NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
-    present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
+    present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
     codes = codes_of(units, keys, groups)
-    who = pd.Index(units["unit"].unique())
-    row = who.get_indexer(units["unit"])
+    row, who = pd.factorize(units["unit"])
     count = np.zeros((len(who), len(groups)))
     np.add.at(count, (row, codes), 1.0)
     outcomes = {}

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ._frame import KEYS
-from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices, span_of, width_of
+from ._ids import in_order
+from ._rounding import Precision, limits, resolved
+from ._tabulate import Array, groups_of, matrices, span_of, width_of
 
 
 @final
@@ -28,11 +29,11 @@ class UnitValues:
     spans
         By the key of the estimand, the largest value that it can have when the outcomes are answers; NaN otherwise.
     groups
-        What tells the groups apart: one row a group, with the columns `site, arm, dose` that the units have.
+        What tells the groups apart: one row a group, with the columns `site, arm, dose` that the units have, sorted.
     clusters, weights
         Of each unit, (n,).
     resolution
-        Differences up to this are below what single precision resolves in the largest outcome.
+        By the key of the estimand, (n, groups): contrasts up to this may be rounding of the outcomes.
     """
 
     values: Mapping[str, Array]
@@ -40,19 +41,21 @@ class UnitValues:
     groups: pd.DataFrame
     clusters: NDArray[Any]
     weights: Array
-    resolution: float
+    resolution: Mapping[str, Array]
 
 
-def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> UnitValues:
+def unit_values(
+    units: pd.DataFrame, estimands: Sequence[AbstractEstimand], precision: Precision = "float64"
+) -> UnitValues:
     """Return the contrasts of `estimands`, none of them a ratio, for each unit of a clean frame of units."""
     keys = [name for name in KEYS if name in units.columns]
-    groups = groups_of(units, keys)
+    groups = in_order(groups_of(units, keys))
     outcomes, clusters, weights = matrices(units, keys, groups)
-    values = {one.key: _resolved(contrast(one.weights, outcomes), outcomes) for one in estimands}
+    resolution = {one.key: limits(one.weights, outcomes, precision) for one in estimands}
+    values = {one.key: resolved(contrast(one.weights, outcomes), resolution[one.key]) for one in estimands}
     named = pd.DataFrame(groups, columns=keys)
     if "dose" in named:
         named["dose"] = named["dose"].astype(float)
-    resolution = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
     width = width_of(units)
     spans = {one.key: span_of(one, width) if width else float("nan") for one in estimands}
     return UnitValues(values, spans, named, clusters, weights, resolution)

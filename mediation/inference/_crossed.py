@@ -182,7 +182,6 @@ def _crossed_block(values: Array, design: Sampling) -> Crossed:
         (np.abs(over_units) / (n_draws * design.cluster_weights)).max(axis=1),
         np.abs(over_draws).max(axis=1) / float(design.weights.sum()),
     )
-    size = np.maximum(1.0 / part.scale, np.abs(part.mean))
     return Crossed(
         estimate=part.estimate,
         scale=part.scale,
@@ -190,7 +189,7 @@ def _crossed_block(values: Array, design: Sampling) -> Crossed:
         draws=covariance(over_draws, over_draws, part.total),
         cells=covariance(flat, flat, part.total),
         differ=part.spread[0],
-        means_differ=furthest > SAME * size,
+        means_differ=furthest > SAME,
     )
 
 

@@ -96,7 +96,7 @@ def _ratio(top: Array, bottom: Array, design: Sampling, confidence_level: float)
     above, above_cells = cell_totals(top, design)
     below, below_cells = cell_totals(bottom, design)
     rescale = above.scale / below.scale
-    zero = np.abs(below.mean) <= SAME * np.maximum(1.0, 1.0 / below.scale)
+    zero = np.abs(below.mean) <= SAME
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(zero, np.nan, above.mean / below.mean)
     left = above_cells - np.nan_to_num(ratio)[:, None, None] * below_cells
@@ -107,7 +107,7 @@ def _ratio(top: Array, bottom: Array, design: Sampling, confidence_level: float)
 
     few = too_few_levels(design, n_draws)
     v_left = two_way(left, left)
-    near = SAME * np.maximum(1.0, np.maximum(1.0 / above.scale, np.abs(np.nan_to_num(ratio))))
+    near = SAME * np.maximum(1.0, np.abs(np.nan_to_num(ratio)))
     reason = tuple(
         few or (_ZERO if none else "" if varies else _SAME_RATIO)
         for none, varies in zip(zero.tolist(), (np.sqrt(np.nan_to_num(v_left)) > near).tolist(), strict=True)

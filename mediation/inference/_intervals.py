@@ -136,7 +136,7 @@ def mean_intervals(
     -----
     DegenerateWarning
         Once, when columns have no interval: fewer than two units or clusters, or no spread. A spread of at most
-        1e-12 max(1, abs(mean)) is rounding, and counts as none.
+        1e-12 of the largest value is rounding, and counts as none.
 
     Notes ----- ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard
     error of the replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this

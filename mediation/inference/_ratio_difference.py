@@ -26,7 +26,7 @@ from ._sampling import Array, Sampling, checked_columns, sampling
 from ._settings import Inference
 from ._studentized import NO_SPREAD, TIE
 from ._symmetric import intervals, sides, warn_columns
-from ._variance import SAME
+from ._variance import SAME, powers_of_two
 
 _DEFAULT = Inference()
 CLEAR = 3.0  # standard errors that a denominator must be away from 0
@@ -148,7 +148,8 @@ def _column(arrays: Sequence[Array], designs: tuple[Sampling, Sampling], setting
     """Return one row: four columns of units, (n,) each, to the difference of two ratios."""
     totals = []
     for (above, below), design in zip((arrays[:2], arrays[2:]), designs, strict=True):
-        cluster_totals = design.totals(np.stack([above, below])) / design.weights.sum()
+        rows = np.stack([above, below])
+        cluster_totals = design.totals(rows / powers_of_two(rows).max()) / design.weights.sum()
         totals.append(_Totals(cluster_totals[0], cluster_totals[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = totals[0].ratio - totals[1].ratio
@@ -156,7 +157,7 @@ def _column(arrays: Sequence[Array], designs: tuple[Sampling, Sampling], setting
     if reason:
         return _Row(estimate if np.isfinite(estimate) else float("nan"), reason=reason)
     variance, df = _variance([one.influence for one in totals], paired)
-    if not np.sqrt(variance) > SAME * max(1.0, abs(estimate)):
+    if not np.sqrt(variance) > SAME * max(abs(one.ratio) for one in totals):
         return _Row(estimate, reason=_SAME)
     error = float(np.sqrt(variance))
     t0 = np.array([estimate / error])
@@ -185,7 +186,7 @@ def _reason(totals: Sequence[_Totals], designs: tuple[Sampling, Sampling]) -> st
         mean, m = one.below.sum(), design.cluster_weights / design.weights.sum()
         left = one.below - mean * m
         error = np.sqrt(len(left) / (len(left) - 1) * np.square(left).sum())
-        if abs(mean) < CLEAR * error or abs(mean) <= SAME:
+        if abs(mean) < CLEAR * error or abs(mean) <= SAME * np.abs(one.below).sum():
             away = f"{abs(mean) / error:.1f}" if error > 0 else "0"
             return f"the denominator of the {name} is {away} standard errors from 0, and {CLEAR:g} are needed"
     return ""

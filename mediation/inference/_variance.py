@@ -112,7 +112,7 @@ def linearise(columns: Array, design: Sampling) -> Linearised:
     mean = mean + correction
     left -= correction[:, None]
     residuals = design.totals(left)
-    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME
+    units_differ = rows.max(axis=1) - rows.min(axis=1) > SAME  # of the largest, which is 1 to 2 in scaled units
     clusters_differ = units_differ
     if design.clustered:
         clusters_differ = np.abs(residuals).max(axis=1) > SAME * float(design.cluster_weights.max())

@@ -77,7 +77,7 @@ def _sum(rows: Mapping[str, Row]) -> tuple[str, tuple[str, ...]]:
     for total, parts in _SUMS:
         if {total, *parts} <= set(rows):
             added, whole = sum(rows[key].estimate for key in parts), rows[total].estimate
-            if not abs(added - whole) <= _SLACK * max(1e-12, *(abs(rows[key].estimate) for key in parts)):
+            if not abs(added - whole) <= _SLACK * max(abs(rows[key].estimate) for key in parts):
                 raise DataError(
                     f"{' + '.join(parts)} = {added:g}, but {total} = {whole:g}. "
                     "The parts of one run add up; take all rows from the same run."

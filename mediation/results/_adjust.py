@@ -19,7 +19,7 @@ from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import section
 from ._screened import UNCHOSEN, for_all_sites, screened_tests
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 AdjustMethod = Literal["bh", "holm", "max-t"]
 Family = Literal["estimand", "all"]
@@ -110,28 +110,30 @@ def _by_max_t(
     wanted = estimands_from(
         [name for name in POTENTIAL_OUTCOMES if name in units], dict.fromkeys(new["estimand"].tolist())
     )
-    found = unit_values(units, [one for one in wanted if one.denominator is None])
+    means = [one for one in wanted if one.denominator is None]
+    found = unit_values(units, means, precision_of(provenance))
     keys = ["estimand", *found.groups.columns]
     columns = pd.concat([found.groups.assign(estimand=key) for key in found.values], ignore_index=True)
     place = {_named(row): at for at, row in enumerate(columns[keys].itertuples(index=False, name=None))}
     rows = [place.get(_named(row)) for row in new[keys].itertuples(index=False, name=None)]
-    here = np.array([at is not None for at in rows])
-    chosen = [at for at in rows if at is not None]
+    there = sorted((at, row) for row, at in enumerate(rows) if at is not None)  # whatever order the table has
+    chosen = [at for at, _ in there]
     values = np.concatenate(list(found.values.values()), axis=1)[:, chosen]
     spans = np.repeat(list(found.spans.values()), len(found.groups))[chosen]
+    lines = new.index[[row for _, row in there]]
     told = mean_intervals(
         values,
         clusters=found.clusters,
         weights=found.weights,
         settings=settings_of(provenance),
         bands=True,
-        families=labels[here].tolist(),
+        families=labels[lines].tolist(),
         span=None if np.isnan(spans).all() else spans,
     )
     banded = ("band_low", "band_high", "p_adjusted") if "band_low" in new else ("p_adjusted",)
     for name in banded:
         new[name] = np.nan
-        new.loc[here, name] = getattr(told, name)
+        new.loc[lines, name] = getattr(told, name)
 
 
 def _named(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from .._checks import called, listed, shown
-from .._errors import DataError, DesignError
+from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
-from ..estimate import Side, SiteInfo, outcome_names, seed_from, side_of, tabulate_comparison
+from ..estimate import Side, SiteInfo, coarsest, outcome_names, seed_from, side_of, tabulate_comparison
 from ..inference import Inference, Method
 from ._kinds import Kind
 from ._match import matched
+from ._pairing import are_paired
 from ._provenance import section
-from ._settings import settings_of
+from ._settings import precision_of, settings_of
 
 Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
 
@@ -37,7 +38,7 @@ class Result:
 
     @property
     def side(self) -> Side:
-        """Units sorted by number."""
+        """Units sorted by their ids."""
         shared: Literal["independent", "shared"] = "independent"
         if section(self.provenance, "inference").get("draws") == "shared":
             shared = "shared"
@@ -72,67 +73,27 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     match = matched(first.table, second.table, labels, ablation=_ablation(first, second, labels))
     estimands = _estimands(first, second, asked.estimands)
     sides = first.side, second.side
-    differ = disagreement(sides[0].units, sides[1].units, labels)
-    if asked.paired is None and not differ:
-        _check_inputs(first, second, labels)
-    paired = not differ if asked.paired is None else asked.paired
-    if paired and differ:
-        raise DataError(
-            f"compare: paired units are needed, and {differ}. Run both on the same units, or give paired=False for two "
-            "independent groups of units."
-        )
+    whose = (first.provenance, second.provenance)
+    paired, decided = are_paired((sides[0].units, sides[1].units), whose, labels, asked.paired)
+    precision = coarsest(precision_of(one) for one in whose)
     settings = _settings(first.provenance, asked)
     _check_shared(sides, estimands, paired=paired)
     sites = _sites(first.table, match.names) if "sweep" in (first.kind, second.kind) else None
-    table, units = tabulate_comparison(*sides, match, estimands, settings, paired=paired, sites=sites)
+    table, units = tabulate_comparison(
+        *sides, match, estimands, settings, paired=paired, sites=sites, precision=precision
+    )
     for name, result, groups in (("first", first, match.first), ("second", second, match.second)):
         ends = _own_intervals(result, [one.key for one in estimands], groups, settings.confidence_level)
         table[[f"{name}_low", f"{name}_high"]] = ends
     about = {
         "paired": paired,
-        "decided": "asked" if asked.paired is not None else "by the units",
-        "differ": differ,
+        **decided,
         "labels": list(labels),
         "of": "sweep" if sites is not None else first.kind,
         "n": [int(side.units["unit"].nunique()) for side in sides],
         "n_clusters": [int(side.units["cluster"].nunique()) for side in sides],
     }
     return table, units, _provenance(first, second, about, settings, sides)
-
-
-def disagreement(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, str]) -> str:
-    """Return in what the units of two results differ, in words; nothing when they are the same units.
-
-    The same units have the same numbers, clusters and weights in both.
-
-    Examples
-    --------
-    >>> one = pd.DataFrame({"unit": [0, 1], "cluster": ["a", "b"], "weight": 1.0})
-    >>> disagreement(one, one, ("x", "y"))
-    ''
-    >>> disagreement(one, one.assign(cluster=["a", "a"]), ("x", "y"))
-    "the cluster of unit 1 is 'b' in 'x' and 'a' in 'y'"
-    """
-    one, two = (units.drop_duplicates("unit").set_index("unit").sort_index() for units in (first, second))
-    for here, there, label, other in ((one, two, *labels), (two, one, *labels[::-1])):
-        alone = here.index.difference(there.index)
-        if len(alone):
-            more = f" ({len(alone)} such unit{'s' if len(alone) > 1 else ''}; {len(one)} and {len(two)} in all)"
-            return f"unit {alone[0]} is in {label!r} and not in {other!r}{more}"
-    for name in ("cluster", "weight"):
-        left, right = one[name], two[name]
-        same = left.map(_plain) == right.map(_plain)
-        if name == "weight":
-            same = pd.Series(np.isclose(left.to_numpy(float), right.to_numpy(float), rtol=1e-9, atol=0), one.index)
-        if not same.all():
-            unit = same.index[int(np.argmin(same.to_numpy()))]
-            values = [_plain(column[unit]) for column in (left, right)]
-            return f"the {name} of unit {unit} is {values[0]!r} in {labels[0]!r} and {values[1]!r} in {labels[1]!r}"
-    return ""
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _labels(labels: object) -> tuple[str, str]:
@@ -183,17 +144,6 @@ def _settings(provenance: Mapping[str, Any], asked: Asking) -> Inference:
     if asked.rng is not None:
         chosen["seed"] = seed_from(asked.rng)
     return replace(settings_of(provenance), **chosen)
-
-
-def _check_inputs(first: Result, second: Result, labels: tuple[str, str]) -> None:
-    """Refuse to take units of one number for one unit when what they were run on is known to differ."""
-    one, two = (section(result.provenance, "pairs").get("inputs") for result in (first, second))
-    if one and two and one != two:
-        raise DesignError(
-            f"compare: {labels[0]!r} and {labels[1]!r} have as many units, numbered alike, and were run on different "
-            "inputs. Give paired=True if unit i is the same in both (such as two corruptions of one prompt), or "
-            "paired=False for two independent groups of units."
-        )
 
 
 def _check_shared(sides: tuple[Side, Side], estimands: Sequence[AbstractEstimand], *, paired: bool) -> None:
@@ -253,6 +203,7 @@ def _provenance(
     inference: dict[str, Any] = {
         name: getattr(settings, name) for name in ("method", "confidence_level", "n_resamples", "seed")
     }
+    inference["precision"] = coarsest([precision_of(one), precision_of(two)])
     if "shared" in [side.draws for side in sides]:
         inference["draws"] = "shared"
     return {

@@ -88,7 +88,7 @@ def comparison_who(provenance: Mapping[str, Any]) -> str:
     name = section(provenance, "pairs").get("cluster")
     if known.get("paired"):
         units = f"n = {n[0]:,} units{_in_clusters(n[0], clusters[0], name)}, the same in both results"
-        why = "" if known.get("decided") == "asked" else " (unit numbers, clusters and weights agree)"
+        why = "" if known.get("decided") == "asked" else " (ids of units, clusters and weights agree)"
         return f"Paired: {units}{why}; outcomes are subtracted unit by unit."
     parts = " and ".join(
         f"n = {size:,} ({label}{_in_clusters(size, groups, name).replace(' in', ',', 1)})"
@@ -97,6 +97,8 @@ def comparison_who(provenance: Mapping[str, Any]) -> str:
     said = f"Two independent groups of units: {parts}; each is resampled by itself."
     if known.get("decided") != "asked":
         return f"{said} Not paired, because {known.get('differ')}."
+    if known.get("shared_units"):
+        said += f" {known['shared_units']:,} ids are in both: if these are the same units, the interval is not theirs."
     return said
 
 

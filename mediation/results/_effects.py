@@ -26,6 +26,7 @@ from ._repr import in_one_line
 from ._row import row_named
 from ._schema import kind_of, validate, validate_units
 from ._sets import IntervalSet, set_of
+from ._settings import precision_of
 from ._summary import Summary
 from ._tests import TestMethod, rows_of_tests
 
@@ -98,8 +99,14 @@ class Effects:
 
     @property
     def units(self) -> pd.DataFrame:
-        """Copy of the unit-level potential outcomes, from which any interval can be redone."""
-        return self._units.copy()
+        """Copy of the unit-level potential outcomes, from which any interval can be redone.
+
+        Units have the ids of your frame, or the numbers of the pairs. `attrs["precision"]` says in which precision
+        outcomes were computed, so that `med.effects(result.units)` knows what is but rounding.
+        """
+        units = self._units.copy()
+        units.attrs["precision"] = precision_of(self._provenance)
+        return units
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -290,8 +297,8 @@ class Effects:
         other
             Another model, mediator or outcome. Sweeps need the same sites, ablations the same arms and doses.
         paired
-            Whether both are of the same units, by number, cluster and weight; False: two independent groups; None: what
-            the units say.
+            Whether both are of the same units, by their ids, clusters and weights, in whatever order their rows stand;
+            False: two independent groups; None: what the ids say: the same units, or none in common.
         labels
             What the two are called in summaries and figures.
         estimands
@@ -307,7 +314,8 @@ class Effects:
         Raises
         ------
         DesignError, DataError
-            If sites, arms or estimands do not match, or paired units differ: the first that does is named.
+            If sites, arms or estimands do not match; if paired units differ, or some of the units that you gave ids
+            are in both results and others are not: a few of them are named.
         """
         asked = Asking(paired, labels, estimands, method, confidence_level, n_resamples, rng)
         return Effects(*compared(result_of(self), result_of(other), asked))

@@ -16,7 +16,7 @@ from ._kinds import EQUIVALENCE, Kind
 from ._meanings import meaning_of
 from ._provenance import section
 from ._sets import set_of
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 EQUIVALENT, DIFFERENT, BOTH = "equivalent", "different", "both: real but negligible"
 UNDECIDED, NO_INTERVAL = "undecided", "no interval"
@@ -35,7 +35,7 @@ _ADDED = (
     "second_low",
     "second_high",
 )
-_SAME = 1e-6  # estimates of table and units that differ by more, relative to their size, are of other data
+_SAME = 1e-6  # estimates of table and units that differ by more, relative to the outcomes, are of other data
 _LISTED = 6
 
 Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
@@ -64,7 +64,8 @@ def equivalence_of(
     wanted = _wanted(table, units, estimands, reference)
     if kind == "comparison":
         _check_comparison(wanted, reference)
-    found = tabulate_equivalence(units, wanted, settings_of(provenance), Margin(margin, alpha, reference))
+    asked_margin = Margin(margin, alpha, reference)
+    found = tabulate_equivalence(units, wanted, settings_of(provenance), asked_margin, precision_of(provenance))
     rows = _joined(table[table["estimand"].isin([one.key for one in wanted])], found)
     level = settings_of(provenance).confidence_level
     rows["verdict"] = [_verdict(row, level) for row in rows.to_dict("records")]
@@ -185,7 +186,7 @@ def _joined(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
             "units that the table was made of."
         )
     gap = (joined["estimate"] - joined["estimate_of_units"]).abs()
-    odd = gap > _SAME * np.maximum(1.0, joined["estimate"].abs())
+    odd = gap > _SAME * np.maximum(joined["size"], joined["estimate"].abs())
     if odd.any():
         row = joined[odd].iloc[0]
         raise DataError(
@@ -194,7 +195,7 @@ def _joined(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
         )
     for name in ("inside", "weak", "zero"):
         joined[name] = joined[name].astype(bool)
-    return joined.drop(columns="estimate_of_units")
+    return joined.drop(columns=["estimate_of_units", "size"])
 
 
 def _verdict(row: Mapping[Hashable, Any], level: float) -> str:

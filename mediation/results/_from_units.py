@@ -11,12 +11,23 @@ import pandas as pd
 from .._checks import called, one_of
 from .._errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
-from ..estimate import DRAWS, POTENTIAL_OUTCOMES, Draws, SiteInfo, seed_from, tabulate, units_from
+from ..estimate import (
+    DRAWS,
+    POTENTIAL_OUTCOMES,
+    Draws,
+    Precision,
+    SiteInfo,
+    coarsest,
+    seed_from,
+    tabulate,
+    units_from,
+)
 from ..inference import Inference, Method
 from ._cautions import warn_of_weak_totals
 from ._effects import Effects
 from ._provenance import section
 from ._screened import for_all_sites
+from ._settings import precision_of
 
 
 def summarise(
@@ -27,15 +38,21 @@ def summarise(
     sites: Mapping[str, SiteInfo] | None = None,
     provenance: Mapping[str, Any],
     draws: Draws = "independent",
+    precision: Precision | None = None,
 ) -> Effects:
-    """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose)."""
-    found = tabulate(units, estimands, settings, sites=sites, draws=draws)
+    """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose).
+
+    `precision` is that in which outcomes were computed; None for what `provenance` says.
+    """
+    known_precision = precision_of(provenance) if precision is None else precision
+    found = tabulate(units, estimands, settings, sites=sites, draws=draws, precision=known_precision)
     warn_of_weak_totals(found.table, settings.confidence_level)
     inference = {
         "method": settings.method,
         "confidence_level": settings.confidence_level,
         "n_resamples": settings.n_resamples,
         "seed": settings.seed,
+        "precision": known_precision,
         **({"draws": draws} if draws == "shared" else {}),
     }
     n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
@@ -66,7 +83,8 @@ def effects(
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
         ``donor`` (the unit whose mediator a draw put in: then each unit counts as receiver and as donor).
-        Other columns are ignored.
+        Units keep the ids of ``unit``, text, numbers or tuples of them; without that column a row's number is its
+        id. The order of rows changes nothing. Other columns are ignored.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
     method
@@ -79,7 +97,9 @@ def effects(
     rng
         Seed or generator; the same gives the same numbers.
     provenance
-        Plain data to keep beside the numbers.
+        Plain data to keep beside the numbers. ``{"model": {"dtype": "float32"}}`` says that a network in single
+        precision computed the outcomes, so that differences of that rounding count as none; columns of float32 say it
+        too, and so do the units of a result.
     draws
         ``"independent"``: each unit has draws of its own, averaged within it. ``"shared"``: draw r is the same
         realisation for every unit, as when one seed serves all; intervals are then over units and draws at once, and a
@@ -92,7 +112,7 @@ def effects(
     Raises
     ------
     DataError
-        If a column is missing, holds NaN, or units differ between sites.
+        If a column is missing, misspelt, holds NaN or no numbers (time stamps, say), or units differ between sites.
     DesignError
         If an estimand is unknown or its potential outcomes are missing.
 
@@ -107,7 +127,19 @@ def effects(
         raise DataError(f"provenance is {called(provenance)}; a dict of plain data is needed, or None.")
     one_of(draws, DRAWS, what="draws")
     units = units_from(frame)
+    precision = coarsest([_precision_of_columns(frame), precision_of(provenance or {})])
+    known = dict(provenance or {})
+    if "unit" in frame:
+        known["pairs"] = {"ids": "given", **section(known, "pairs")}
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
     wanted = estimands_from(present, estimands)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
-    return summarise(units, wanted, settings, provenance=provenance or {}, draws=draws)
+    return summarise(units, wanted, settings, provenance=known, draws=draws, precision=precision)
+
+
+def _precision_of_columns(frame: pd.DataFrame) -> Precision:
+    """Return the precision of a user's outcomes: that of their columns, or of the result whose units they are."""
+    if frame.attrs.get("precision") == "float32":
+        return "float32"
+    dtypes = [str(frame[name].dtype).lower() for name in POTENTIAL_OUTCOMES if name in frame]
+    return "float32" if any(name in dtype for dtype in dtypes for name in ("float32", "float16")) else "float64"

@@ -13,7 +13,7 @@ from ..estimands import estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, tabulate_hierarchy
 from ._kinds import Kind
 from ._screened import need_all_sites
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 _OF_A_SITE = ("site", "position", "unit")
 
@@ -60,7 +60,7 @@ def hierarchy_of(
             f"hierarchy is made from the units, and site {min(unknown)!r} has no units in this result. Use a result as "
             "med.mediate or med.effects returned it."
         )
-    found = tabulate_hierarchy(units, one, settings, of, level)
+    found = tabulate_hierarchy(units, one, settings, of, level, precision_of(provenance))
     where = rows[list(_OF_A_SITE)].set_index("site")
     for name in _OF_A_SITE[1:]:
         found[name] = found["site"].map(where[name]).where(found["level"] == "site")

@@ -114,9 +114,8 @@ HIERARCHY = (
     _P_ADJUSTED,
     Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
 )
-UNITS = (
+UNITS = (  # besides `unit` and `cluster`, which are as the user gave them
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
-    Column("unit", "int64", "Number of the unit (base and source input)."),
     Column("weight", "float64", "Weight of the unit."),
     Column("draw", "int64", "Number of the draw within the unit; 0 when deterministic."),
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Literal
 
 import numpy as np
 
-from .._checks import called, in_unit_interval, one_of, positive_int, shown
+from .._checks import called, in_unit_interval, listed, one_of, positive_int, shown
 from .._errors import DataError, DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, seed_from, unit_values
@@ -18,12 +18,14 @@ from ..inference._power import MOST_CLUSTERS
 from ..inference._simulated_power import Simulated, simulated_power
 from ._effects import Effects
 from ._kinds import Kind
+from ._meanings import meaning_of
 from ._plan import Plan, Target
 from ._planned import Power
 from ._row import row_named
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 _KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
+_USUAL = "pnie"
 _POINTS = 40
 _POINTS_OF_FLIPS = 20  # each is worked out from all pairs of counts
 _SHARE = 0.8  # of the upper confidence limit of the standard deviation
@@ -34,7 +36,7 @@ _RESAMPLES = 999  # of the test in a simulated sample
 def power(  # noqa: PLR0913
     pilot: Effects,
     *,
-    estimand: str | AbstractEstimand = "pnie",
+    estimand: str | AbstractEstimand | None = None,
     site: str | None = None,
     arm: str | None = None,
     effect: float | None = None,
@@ -53,7 +55,8 @@ def power(  # noqa: PLR0913
     pilot
         Result of `mediate`, `ablate` or `effects`. Its units say how much units (clusters) differ.
     estimand
-        Key of a mean, such as 'pnie' or 'ablation', or the estimand itself.
+        Key of a mean, such as 'pnie' or 'ablation', or the estimand itself; None: the only one of the pilot that is no
+        ratio, or else 'pnie'.
     site, arm
         The row of a sweep or an ablation.
     effect
@@ -136,7 +139,7 @@ def power(  # noqa: PLR0913
 
 def _plan(
     pilot: Effects,
-    estimand: str | AbstractEstimand,
+    estimand: str | AbstractEstimand | None,
     site: str | None,
     arm: str | None,
     sd: Literal["estimate", "upper"],
@@ -154,6 +157,7 @@ def _plan(
     one_of(sd, ("estimate", "upper"), what="power: sd")
     need_own_draws(pilot.provenance, "power")
     units, table = pilot.units, pilot.tidy()
+    estimand = _the_only_one(list(dict.fromkeys(table["estimand"].tolist()))) if estimand is None else estimand
     key = estimand.key if isinstance(estimand, AbstractEstimand) else estimand
     named = {name: value for name, value in (("site", site), ("arm", arm)) if value is not None}
     row = row_named(table, pilot.kind, key, named)
@@ -163,7 +167,7 @@ def _plan(
             f"power: estimand {key!r} is a ratio, whose interval does not shrink by a formula. Plan for its numerator, "
             "such as 'tnie', and for 'te'."
         )
-    found = unit_values(units, [one])
+    found = unit_values(units, [one], precision_of(pilot.provenance))
     groups = found.groups
     same = np.ones(len(groups), dtype=bool)
     for name in groups.columns:
@@ -184,6 +188,18 @@ def _plan(
             "outcome that varies, such as a logit difference."
         )
     return plan if sd == "estimate" else replace(plan, pilot=plan.pilot.widened(_SHARE), sd="upper", share=_SHARE)
+
+
+def _the_only_one(present: Sequence[str]) -> str:
+    """Return the estimand of a pilot that none was named of: the only one in units of the outcome, or else 'pnie'."""
+    means = [key for key in present if not meaning_of(key).is_ratio]
+    if _USUAL in means:
+        return _USUAL
+    if len(means) == 1 or not means:
+        return (means or present)[0]
+    raise DesignError(
+        f"power: the pilot has {listed(means)}; say for which of them to plan, such as estimand={means[0]!r}."
+    )
 
 
 def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, int | None]) -> list[int]:

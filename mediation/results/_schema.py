@@ -66,8 +66,8 @@ def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 def validate_units(units: pd.DataFrame) -> pd.DataFrame:
     """Return a copy of the unit-level frame with known columns in their dtypes.
 
-    Required are `site`, `unit`, `cluster`, `weight` and `draw`; potential outcomes (`y00`, `y01`, ...) and other
-    columns are kept as they are. Object columns that hold one plain type become that type.
+    Required are `site`, `unit` (the id of the unit), `cluster`, `weight` and `draw`; potential outcomes (`y00`, `y01`,
+    ...) and other columns are kept as they are. Object columns that hold one plain type become that type.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def validate_units(units: pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(units, pd.DataFrame):
         raise DataError(f"The units must be a pandas DataFrame, found {type(units).__name__}.")
-    names = [column.name for column in UNITS[:2]] + ["cluster"] + [column.name for column in UNITS[2:]]
+    names = ["site", "unit", "cluster", "weight", "draw"]
     missing = [name for name in names if name not in units.columns]
     if missing:
         raise DataError(
@@ -86,6 +86,12 @@ def validate_units(units: pd.DataFrame) -> pd.DataFrame:
     if odd or units.columns.has_duplicates:
         raise DataError(f"Columns of the units frame must have distinct text names, found {listed(units.columns)}.")
     clean = units.reset_index(drop=True).infer_objects()
+    if clean["unit"].isna().any():
+        raise DataError(
+            f"Column 'unit' has a missing value (row {int(clean['unit'].isna().argmax())}); ids are needed."
+        )
+    if pd.api.types.is_numeric_dtype(clean["unit"]) and bool((clean["unit"] % 1 == 0).all()):
+        clean["unit"] = clean["unit"].astype("int64")
     for column in UNITS:
         clean[column.name] = _cast(clean[column.name], column)
     return clean.copy()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._errors import DesignError
+from ..estimate import PRECISIONS, Precision
 from ..inference import Inference
 from ._provenance import section
 
@@ -24,6 +25,25 @@ def settings_of(provenance: Mapping[str, Any]) -> Inference:
     if "seed" not in given and isinstance(seed, int) and seed >= 0:
         given["seed"] = seed
     return Inference(**given)
+
+
+def precision_of(provenance: Mapping[str, Any]) -> Precision:
+    """Return in which precision the outcomes of a result were computed.
+
+    Without a word of it in `provenance["inference"]`, a model of float64 computes in float64 and any other in float32;
+    outcomes that came without a model are those of a user's frame, in float64.
+
+    Examples
+    --------
+    >>> precision_of({"model": {"dtype": "bfloat16"}}), precision_of({"model": {"dtype": "float64"}}), precision_of({})
+    ('float32', 'float64', 'float64')
+    """
+    stated = section(provenance, "inference").get("precision")
+    for precision in PRECISIONS:
+        if stated == precision:
+            return precision
+    model = section(provenance, "model")
+    return "float32" if model and model.get("dtype") != "float64" else "float64"
 
 
 def need_own_draws(provenance: Mapping[str, Any], what: str) -> None:

@@ -15,7 +15,7 @@ from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, UnitValues, unit_values
 from ..inference import Alternative, TestResult, mcnemar, sign_flip
 from ._kinds import Kind
-from ._settings import need_own_draws, settings_of
+from ._settings import need_own_draws, precision_of, settings_of
 
 TestMethod = Literal["sign-flip", "mcnemar"]
 
@@ -44,7 +44,7 @@ def rows_of_tests(
         )
     need_own_draws(provenance, f"test(method={method!r})")
     wanted = _wanted(table, units, estimand, method)
-    found = unit_values(units, wanted)
+    found = unit_values(units, wanted, precision_of(provenance))
     tables: list[pd.DataFrame] = []
     reasons: list[str] = []
     with warnings.catch_warnings():
@@ -55,7 +55,7 @@ def rows_of_tests(
                 told = _mcnemar(one.key, values, found, alternative)
             else:
                 told = sign_flip(
-                    np.where(np.abs(values) <= found.resolution, 0.0, values),
+                    np.where(np.abs(values) <= found.resolution[one.key], 0.0, values),
                     clusters=found.clusters,
                     weights=found.weights,
                     n_flips=n_flips,

@@ -192,12 +192,22 @@ def test_a_denominator_of_mean_zero_has_no_ratio():
     assert np.isnan([found.estimate[0], found.conf_low[0], found.p_value[0]]).all()
 
 
-def test_a_denominator_whose_mean_is_rounding_has_no_ratio():
-    bottom = np.random.default_rng(0).normal(size=(20, 1))
-    bottom -= bottom.mean() - 1e-15
+def test_a_denominator_of_rounding_errors_has_no_ratio():
+    bottom = np.tile([[1.0], [-1.0]], (10, 1)) + 1e-15 * np.random.default_rng(0).normal(1.0, 1.0, (20, 1))
     with pytest.warns(DegenerateWarning, match="mean of the denominator is 0"):
         found = student(np.arange(20.0)[:, None], bottom)
     assert np.isnan(found.estimate[0])
+
+
+@pytest.mark.parametrize("settings", [Inference(method="t"), Inference(n_resamples=999)])
+def test_tiny_numbers_have_the_ratio_of_large_ones(settings):
+    rng = np.random.default_rng(0)
+    bottom = rng.normal(2.0, 1.0, (20, 1))
+    top = 0.4 * bottom + rng.normal(0.0, 0.1, (20, 1))
+    found = ratio_intervals(top, bottom, settings=settings)
+    tiny = ratio_intervals(np.ldexp(top, -900), np.ldexp(bottom, -900), settings=settings)
+    for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(tiny, name))
 
 
 def test_a_numerator_without_spread_has_a_set_but_no_test():

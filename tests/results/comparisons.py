@@ -70,7 +70,8 @@ def make_comparison(of: str = "effects") -> Effects:
         one, two = (result(arms(seed=seed)) for seed in (5, 6))
         return one.compare(two, labels=labels)
     if of == "groups":
-        one, two = two_models()[0], result(potential_outcomes(n=40, n_clusters=10, seed=8, sites=("mlp[3]",)))
+        other = potential_outcomes(n=40, n_clusters=10, seed=8, sites=("mlp[3]",))
+        one, two = two_models()[0], result(other.assign(unit=other["unit"] + 100))
         return one.compare(two, labels=labels, estimands=["te", "pnie", "pm"])
     one, two = two_models()
     return one.compare(two, labels=labels)

@@ -231,7 +231,7 @@ def test_differences_below_single_precision_are_none():
     """Else 30 differences of 1e-9 of one sign would be significant."""
     frame = pd.DataFrame({"y00": np.linspace(1, 2, 12), "y01": np.linspace(1, 2, 12) + 1e-9})
     with pytest.warns(med.DegenerateWarning):
-        effects = med.effects(frame, rng=0, n_resamples=199)
+        effects = med.effects(frame, rng=0, n_resamples=199, provenance={"model": {"dtype": "float32"}})
     with pytest.warns(med.DegenerateWarning, match="every unit is 0"):
         assert np.isnan(effects.test()["p_value"].iloc[0])
 

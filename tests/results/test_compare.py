@@ -156,7 +156,7 @@ def test_welch_is_scipys():
         result(potential_outcomes(n=30, n_clusters=30, seed=1)),
         result(potential_outcomes(n=45, n_clusters=45, seed=2)),
     )
-    found = row(one.compare(two, method="t"), "te")
+    found = row(one.compare(two, method="t", paired=False), "te")
     told = stats.ttest_ind(*(r.units["y11"] - r.units["y00"] for r in (one, two)), equal_var=False)
     assert found["p_value"] == pytest.approx(told.pvalue, rel=1e-9)
     assert found["method"] == "welch t"
@@ -173,17 +173,28 @@ def test_welch_is_scipys():
         (lambda f: f.assign(weight=2.0 + (f["unit"] == 0)), "the weight of unit 0 is 1.0 in 'first' and 3.0 in"),
     ],
 )
-def test_units_that_differ_make_two_groups_and_an_error_where_pairs_are_asked_for(change, said):
+def test_units_in_part_the_same_are_refused_unless_two_groups_are_asked_for(change, said):
     frame = potential_outcomes(seed=2)
     one, changed = result(potential_outcomes(seed=1)), change(frame)
     units = changed.assign(draw=0).rename(columns=str)
     other = Effects(result(frame).tidy(), units, result(frame).provenance)
-    found = one.compare(other)
+    for paired in (None, True):
+        with pytest.raises(DataError, match="takes them as independent, which holds only if") as error:
+            one.compare(other, paired=paired)
+        assert said in str(error.value)
+    found = one.compare(other, paired=False)
     assert found.provenance["comparison"]["paired"] is False
-    assert "Not paired, because " + said.split(" (")[0] in " ".join(str(found.summary()).split())
-    with pytest.raises(DataError) as error:
-        one.compare(other, paired=True)
-    assert said in str(error.value)
+    assert "ids are in both: if these are the same units, the interval is not theirs" in " ".join(
+        str(found.summary()).split()
+    )
+
+
+def test_numbers_of_rows_are_no_ids_so_frames_without_ids_are_two_groups_where_they_differ():
+    one, two = (result(potential_outcomes(n=n, seed=n).drop(columns=["unit", "site"])) for n in (20, 25))
+    found = one.compare(two)
+    assert found.provenance["comparison"]["paired"] is False
+    text = " ".join(str(found.summary()).split())
+    assert "Not paired, because units 20, 21, 22, ... (2 more) are in 'second' and not in 'first'" in text
 
 
 # ----------------------------------------------------------------------------------------------- matching
@@ -322,7 +333,7 @@ def test_shared_draws_are_refused_where_they_cannot_be_paired():
     with pytest.raises(DesignError, match="share the draws of both results, 3 and 5 of them"):
         one.compare(two)
     with pytest.raises(DesignError, match="two independent groups have no interval"):
-        one.compare(result(shared(2, n=10), draws="shared"))
+        one.compare(result(shared(2, n=10), draws="shared"), paired=False)
 
 
 # --------------------------------------------------------------------------- effects(draws="shared") itself
@@ -452,12 +463,12 @@ def test_the_summary_says_who_was_compared_and_how():
     text = " ".join(str(make_comparison().summary()).split())
     assert text.startswith("Comparison: small minus large (mlp[3])")
     assert "Paired: n = 60 units in 12 clusters (template), the same in both results" in text
-    assert "(unit numbers, clusters and weights agree)" in text
+    assert "(ids of units, clusters and weights agree)" in text
     assert "cluster bootstrap-t, B = 999 resamples, seed 0" in text
     assert "Models: SmolLM2-135M (small), SmolLM2-360M (large)." in text
     groups = " ".join(str(make_comparison("groups").summary()).split())
     assert "Two independent groups of units: n = 60 (small, 12 clusters) and n = 40 (large, 10 clusters)" in groups
-    assert "Not paired, because unit 40 is in 'small' and not in 'large'" in groups
+    assert "Not paired, because units 0, 1, 2, ... (57 more) are in 'small' and not in 'large'" in groups
 
 
 def test_the_summary_of_a_sweep_counts_bands_and_names_the_estimand():
