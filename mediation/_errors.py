@@ -57,6 +57,10 @@ class WeakTotalEffectWarning(MediationWarning):
     """A total effect that cannot be told from 0, of which a share says little."""
 
 
+class DominantUnitWarning(MediationWarning):
+    """An interval whose width depends on one unit almost alone, so that it covers less often than it promises."""
+
+
 class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 

@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
 from ..inference import Inference, mean_intervals
-from ._jackknife import FISHER, PLAIN, Scale, Spread, blocks_of, corrected, jackknife
+from ._jackknife import Pseudo, Spread, blocks_of, corrected, jackknife, jackknife_error
 from ._similarity import rank_of, unbiased_gram
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 _LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
 _ROUNDING = 1e-12
+_CLOSEST = 1e-9  # to the highest rank, relative
+_DOMINANT = 0.7  # share of one block in the jackknife variance
 
 
 class Found(NamedTuple):
-    """One number: of which measure, at which step (and which other), from how many units and groups."""
+    """One number: of which measure, at which step (and which other), from how many units and groups.
+
+    `caveat` says why its interval covers less than it promises; empty otherwise.
+    """
 
     measure: str
     step: int
@@ -30,6 +35,7 @@ class Found(NamedTuple):
     spread: Spread
     n: int
     n_groups: int
+    caveat: str = ""
 
 
 @final
@@ -79,16 +85,21 @@ class Steps:
         others = [(keep, totals[keep].sum(axis=0) / max(1, counts[keep].sum())) for keep in kept]
         return totals.sum(axis=0) / counts.sum(), others
 
-    def spread(self, estimate: float, without: Array, scale: Scale, units: Index) -> Spread:
+    def spread(self, estimate: float, without: Array, units: Index) -> Spread:
         """Return the interval of a number of `units` from those without one block each."""
-        whole = len(np.unique(self.groups[units])) == len(without)
-        what = ("groups" if self.grouped else "units") if whole else "blocks of units"
-        level = self.settings.confidence_level
-        return jackknife(estimate, without, confidence_level=level, scale=scale, what=what)
+        level, what = self.settings.confidence_level, self.left_out(len(without), units)
+        return jackknife(estimate, without, confidence_level=level, what=what)
 
-    def found(self, measure: str, step: int, other: int | None, spread: Spread, units: Index) -> Found:
+    def left_out(self, blocks: int, units: Index) -> str:
+        """Return what the jackknife leaves out, in words."""
+        whole = len(np.unique(self.groups[units])) == blocks
+        return ("groups" if self.grouped else "units") if whole else "blocks of units"
+
+    def found(
+        self, measure: str, step: int, other: int | None, spread: Spread, units: Index, caveat: str = ""
+    ) -> Found:
         """Return a number with where it is from."""
-        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])))
+        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])), caveat)
 
 
 def inter_cosine(steps: Steps) -> Iterator[Found]:
@@ -101,7 +112,7 @@ def inter_cosine(steps: Steps) -> Iterator[Found]:
         spread = Spread(float("nan"))
         if codes.size and codes.max() + 1 >= _LEAST["cosine"]:
             estimate, without = _pairs(rows, codes)
-            spread = steps.spread(estimate, without, FISHER, units)
+            spread = steps.spread(estimate, without, units)
         yield steps.found("inter cosine", step, None, spread, units)
 
 
@@ -122,7 +133,7 @@ def inter_centred(steps: Steps) -> Iterator[Found]:
                 kept = [(keep[units], other) for keep, other in others]
                 without = np.array([_mean(_directions(mine[k] - c, mine[k]), codes[k]) for k, c in kept])
                 estimate = corrected(estimate, without)
-            spread = steps.spread(estimate, without, FISHER, units)
+            spread = steps.spread(estimate, without, units)
         yield steps.found("inter centred cosine", step, None, spread, units)
 
 
@@ -131,13 +142,44 @@ def ranks(steps: Steps) -> Iterator[Found]:
     for step in range(steps.values.shape[1]):
         units = steps.at(step)
         x, block = steps.values[units, step], steps.blocks(units)
-        spread = Spread(float("nan"))
+        spread, caveat = Spread(float("nan")), ""
         if block.size and block.max() + 1 >= _LEAST["effective rank"] and _varies(x):
-            x = x - x.mean(axis=0)
-            gram = x @ x.T if len(x) <= x.shape[1] else None
-            numbers = [_rank(x, gram, block != left_out) for left_out in range(block.max() + 1)]
-            spread = steps.spread(_rank(x, gram, np.ones(len(x), bool)), np.array(numbers), PLAIN, units)
-        yield steps.found("effective rank", step, None, spread, units)
+            spread, caveat = _rank_spread(steps, x - x.mean(axis=0), block, units)
+        yield steps.found("effective rank", step, None, spread, units, caveat)
+
+
+def _rank_spread(steps: Steps, x: Array, block: Index, units: Index) -> tuple[Spread, str]:
+    """Return the effective rank of centred states with its interval, and its caveat.
+
+    The interval is made on the scale -log(most - rank), with `most` the highest rank that so many units can have: near
+    it the rank is skewed, and its spread shrinks with the distance.
+    """
+    gram = x @ x.T if len(x) <= x.shape[1] else None
+    kept = [block != left_out for left_out in range(block.max() + 1)]
+    rank, without = _rank(x, gram, np.ones(len(x), bool)), np.array([_rank(x, gram, keep) for keep in kept])
+    sizes = np.array([len(x), *(keep.sum() for keep in kept)])
+    most = np.minimum(sizes - 1, x.shape[1]).astype(np.float64)
+    moved = -np.log(np.maximum(most - np.array([rank, *without]), _CLOSEST * most))
+    if not np.isfinite(moved).all() or np.ptp(moved[1:]) <= _ROUNDING:
+        return Spread(rank), ""
+    pseudo = Pseudo(moved[:1], moved[1:, None])
+    low, high, method = pseudo.intervals(moved[:1], steps.settings, widened=True)
+    if not np.isfinite(low[0]):
+        return Spread(rank), ""
+    ends = (max(1.0, float(most[0] - np.exp(-low[0]))), float(most[0] - np.exp(-high[0])))
+    error = float(jackknife_error(without))
+    how = f"{method[0]}, jackknife ({len(kept)} {steps.left_out(len(kept), units)})"
+    return Spread(rank, error, *ends, how), _dominated(pseudo.shares[:, 0], x, block, units)
+
+
+def _dominated(shares: Array, x: Array, block: Index, units: Index) -> str:
+    """Return which unit decides the width of an interval alone, with its share; empty if none does."""
+    first = int(np.argmax(shares))
+    if shares[first] <= _DOMINANT:
+        return ""
+    mine = np.flatnonzero(block == first)
+    unit = units[mine[np.argmax(np.sum(x[mine] ** 2, axis=1))]]
+    return f"unit {unit} makes up {shares[first]:.0%} of the jackknife variance"
 
 
 def alignment(steps: Steps) -> Iterator[Found]:
@@ -150,7 +192,7 @@ def alignment(steps: Steps) -> Iterator[Found]:
             if block.size and block.max() + 1 >= _LEAST["cka"] and _varies(x) and _varies(y):
                 one, two = ((z - z.mean(axis=0)) @ (z - z.mean(axis=0)).T for z in (x, y))
                 numbers = [_cka(one, two, block != left_out) for left_out in range(block.max() + 1)]
-                spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), FISHER, units)
+                spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), units)
             yield steps.found("cka", step, other, spread, units)
 
 
@@ -176,13 +218,45 @@ def intra_centred(steps: Steps) -> Iterator[Found]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # no unit has both steps
             without.append(np.nanmean(_columns(_within(steps.values[keep], other)), axis=0))
-    for key, column, numbers in zip(keys, columns.T, np.array(without).T, strict=True):
-        units = np.flatnonzero(np.isfinite(column))
-        spread = Spread(float("nan"))
-        if len(np.unique(steps.groups[units])) >= _LEAST["cosine"]:
-            numbers = numbers[np.isfinite(numbers)]
-            spread = steps.spread(corrected(float(column[units].mean()), numbers), numbers, FISHER, units)
-        yield steps.found(*key, spread, units)
+    spreads = _moving_means(steps, columns, np.array(without))
+    for key, column, spread in zip(keys, columns.T, spreads, strict=True):
+        yield steps.found(*key, spread, np.flatnonzero(np.isfinite(column)))
+
+
+def _moving_means(steps: Steps, columns: Array, without: Array) -> list[Spread]:
+    """Return means over units whose centre moves with them, corrected for bias, from those without each block.
+
+    Intervals are those of the bootstrap-t of pseudo-values on Fisher's scale; columns of the same blocks go together.
+    """
+    spreads = [Spread(float("nan"))] * columns.shape[1]
+    enough = [len(np.unique(steps.groups[np.isfinite(column)])) >= _LEAST["cosine"] for column in columns.T]
+    there = np.isfinite(without)
+    for mask in np.unique(there[:, enough], axis=1).T:
+        mine = np.flatnonzero((there == mask[:, None]).all(axis=0) & enough)
+        numbers = without[np.ix_(mask, mine)]
+        raw = np.nanmean(columns[:, mine], axis=0)
+        estimates = np.array([corrected(one, other) for one, other in zip(raw, numbers.T, strict=True)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            centre, whole, moved = (np.arctanh(part) for part in (estimates, raw, numbers))
+        fine = np.isfinite(centre) & np.isfinite(whole) & np.isfinite(moved).all(axis=0)
+        fine &= np.ptp(numbers, axis=0) > _ROUNDING
+        for column, estimate in zip(mine, estimates, strict=True):
+            spreads[column] = Spread(float(estimate))
+        if len(numbers) < _LEAST["cosine"] or not fine.any():
+            continue
+        low, high, method = Pseudo(whole[fine], moved[:, fine]).intervals(centre[fine], steps.settings, widened=False)
+        errors, ends = jackknife_error(numbers[:, fine]), np.tanh([low, high])
+        units = np.flatnonzero(np.isfinite(columns[:, mine]).any(axis=1))
+        what = f"jackknife ({len(numbers)} {steps.left_out(len(numbers), units)})"
+        for place, column in enumerate(mine[fine]):
+            if np.isfinite(ends[:, place]).all():
+                spreads[column] = Spread(
+                    spreads[column].estimate,
+                    float(errors[place]),
+                    *map(float, ends[:, place]),
+                    f"{method[place]}, {what}",
+                )
+    return spreads
 
 
 def _keys(name: str, count: int) -> list[tuple[str, int, int | None]]:
