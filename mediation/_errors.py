@@ -58,7 +58,7 @@ class WeakTotalEffectWarning(MediationWarning):
 
 
 class DominantUnitWarning(MediationWarning):
-    """An interval whose width depends on one unit almost alone, so that it covers less often than it promises."""
+    """One unit outweighs all others together, so that an interval may cover less often than its level says."""
 
 
 class SharedDrawsWarning(MediationWarning):

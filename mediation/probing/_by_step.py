@@ -161,7 +161,7 @@ def similarity(
     DegenerateWarning
         If numbers have no interval: too few units or groups, or no spread.
     DominantUnitWarning
-        If one unit (or group) makes up over 70% of the jackknife variance of an effective rank.
+        If one unit holds over half of the squared distances to the mean that an effective rank is made of.
 
     Notes
     -----
@@ -302,11 +302,11 @@ def _warn_of_dominant_units(rows: list[Found], name: str) -> None:
     dominated = [row for row in rows if row.caveat]
     if dominated:
         first = dominated[0]
+        more = f" (and at {len(dominated) - 1} more)" if len(dominated) > 1 else ""
         warnings.warn(
-            f"similarity: {first.measure} of {name!r} at step {first.step}: {first.caveat}"
-            f"{f' ({len(dominated)} steps are like it)' if len(dominated) > 1 else ''}. The states have heavy tails, "
-            "and the interval may miss the expected rank more often than its level says. Look at that unit, or scale "
-            "each state to length 1 first.",
+            f"similarity: {first.measure} of {name!r} at step {first.step}{more}: {first.caveat}. With tails so heavy, "
+            "the interval may miss the expected rank more often than its level says. Look at that unit, or scale each "
+            "state to length 1.",
             DominantUnitWarning,
             stacklevel=3,
         )

@@ -33,9 +33,9 @@ class Spread:
 def jackknife(estimate: float, without: Array, *, confidence_level: float, what: str) -> Spread:
     """Return the interval of a cosine from those that leave out one block each.
 
-    se^2 = (J - 1) / J sum_j (e_(j) - mean)^2, on Fisher's z scale, with the t quantile of J - 1 degrees of freedom (Arvesen
-    1969, Ann. Math. Statist. 40, for U-statistics; Efron and Stein 1981, Ann. Statist. 9: the variance is not too small
-    on average). Ends are taken back from that scale.
+    se^2 = (J - 1) / J sum_j (e_(j) - mean)^2, on Fisher's z scale, with the t quantile of J - 1 degrees of freedom
+    (Arvesen 1969, Ann. Math. Statist. 40, for U-statistics; Efron and Stein 1981, Ann. Statist. 9: the variance is not
+    too small on average). Ends are taken back from that scale.
 
     Parameters
     ----------
@@ -85,13 +85,6 @@ class Pseudo:
         blocks = len(self.without)
         return blocks * self.whole - (blocks - 1) * self.without
 
-    @property
-    def shares(self) -> Array:
-        """Return the share of each block in the jackknife variance, ``(J, K)``; NaN without any."""
-        squares = (self.values - self.values.mean(axis=0)) ** 2
-        with np.errstate(invalid="ignore"):
-            return squares / squares.sum(axis=0)
-
     def widening(self, confidence_level: float) -> Array:
         """Return by what factor an interval is widened because its variance is itself uncertain, ``(K,)``.
 
@@ -100,10 +93,11 @@ class Pseudo:
         J, and much too small where tails are heavy; half is what simulations ask for.
         """
         blocks = len(self.without)
-        df = 1 / np.maximum(blocks * np.sum(self.shares**2, axis=0) - 1, 1e-9) * blocks
         tail = (1 + confidence_level) / 2
-        wanted = stats.t.ppf(tail, np.clip(df, _LEAST_DF, blocks - 1)) / stats.t.ppf(tail, blocks - 1)
-        return np.maximum(wanted, 1.0)
+        kurtosis = np.asarray(stats.kurtosis(self.values, axis=0, fisher=False))
+        df = blocks / np.maximum(kurtosis - 1, 1e-9)
+        wanted: Array = stats.t.ppf(tail, np.clip(df, _LEAST_DF, blocks - 1)) / stats.t.ppf(tail, blocks - 1)
+        return wanted
 
     def intervals(self, centre: Array, settings: Inference, *, widened: bool) -> tuple[Array, Array, tuple[str, ...]]:
         """Return both ends about `centre`, ``(K,)``, and how they were made; NaN and "degenerate" without spread."""

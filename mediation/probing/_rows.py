@@ -20,7 +20,7 @@ Index = NDArray[np.intp]
 _LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
 _ROUNDING = 1e-12
 _CLOSEST = 1e-9  # to the highest rank, relative
-_DOMINANT = 0.7  # share of one block in the jackknife variance
+_DOMINANT = 0.5  # share of one unit in the squared distances to the mean
 
 
 class Found(NamedTuple):
@@ -169,17 +169,15 @@ def _rank_spread(steps: Steps, x: Array, block: Index, units: Index) -> tuple[Sp
     ends = (max(1.0, float(most[0] - np.exp(-low[0]))), float(most[0] - np.exp(-high[0])))
     error = float(jackknife_error(without))
     how = f"{method[0]}, jackknife ({len(kept)} {steps.left_out(len(kept), units)})"
-    return Spread(rank, error, *ends, how), _dominated(pseudo.shares[:, 0], x, block, units)
+    return Spread(rank, error, *ends, how), _dominated(x, units)
 
 
-def _dominated(shares: Array, x: Array, block: Index, units: Index) -> str:
-    """Return which unit decides the width of an interval alone, with its share; empty if none does."""
-    first = int(np.argmax(shares))
-    if shares[first] <= _DOMINANT:
-        return ""
-    mine = np.flatnonzero(block == first)
-    unit = units[mine[np.argmax(np.sum(x[mine] ** 2, axis=1))]]
-    return f"unit {unit} makes up {shares[first]:.0%} of the jackknife variance"
+def _dominated(x: Array, units: Index) -> str:
+    """Return which unit holds most of the spread of centred states, with its share; empty if none does."""
+    squares = np.sum(x * x, axis=1)
+    first = int(np.argmax(squares))
+    share = squares[first] / squares.sum()
+    return f"unit {units[first]} holds {share:.0%} of the squared distances to the mean" if share > _DOMINANT else ""
 
 
 def alignment(steps: Steps) -> Iterator[Found]:
@@ -250,12 +248,13 @@ def _moving_means(steps: Steps, columns: Array, without: Array) -> list[Spread]:
         what = f"jackknife ({len(numbers)} {steps.left_out(len(numbers), units)})"
         for place, column in enumerate(mine[fine]):
             if np.isfinite(ends[:, place]).all():
-                spreads[column] = Spread(
+                numbers_of = (
                     spreads[column].estimate,
                     float(errors[place]),
-                    *map(float, ends[:, place]),
-                    f"{method[place]}, {what}",
+                    float(ends[0, place]),
+                    float(ends[1, place]),
                 )
+                spreads[column] = Spread(*numbers_of, f"{method[place]}, {what}")
     return spreads
 
 
