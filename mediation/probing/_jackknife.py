@@ -96,8 +96,8 @@ class Pseudo:
         tail = (1 + confidence_level) / 2
         kurtosis = np.asarray(stats.kurtosis(self.values, axis=0, fisher=False))
         df = blocks / np.maximum(kurtosis - 1, 1e-9)
-        wanted: Array = stats.t.ppf(tail, np.clip(df, _LEAST_DF, blocks - 1)) / stats.t.ppf(tail, blocks - 1)
-        return wanted
+        wanted: Array = np.asarray(stats.t.ppf(tail, np.clip(df, _LEAST_DF, blocks - 1)))
+        return wanted / float(stats.t.ppf(tail, blocks - 1))
 
     def intervals(self, centre: Array, settings: Inference, *, widened: bool) -> tuple[Array, Array, tuple[str, ...]]:
         """Return both ends about `centre`, ``(K,)``, and how they were made; NaN and "degenerate" without spread."""

@@ -166,7 +166,8 @@ def _rank_spread(steps: Steps, x: Array, block: Index, units: Index) -> tuple[Sp
     low, high, method = pseudo.intervals(moved[:1], steps.settings, widened=True)
     if not np.isfinite(low[0]):
         return Spread(rank), ""
-    ends = (max(1.0, float(most[0] - np.exp(-low[0]))), float(most[0] - np.exp(-high[0])))
+    lowest = -np.log(most[0] - 1)  # of rank 1
+    ends = (float(most[0] - np.exp(-max(low[0], lowest))), float(most[0] - np.exp(-high[0])))
     error = float(jackknife_error(without))
     how = f"{method[0]}, jackknife ({len(kept)} {steps.left_out(len(kept), units)})"
     return Spread(rank, error, *ends, how), _dominated(x, units)

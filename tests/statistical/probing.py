@@ -1,4 +1,4 @@
-"""Simulated states: coverage of the intervals of the effective rank and of the centred cosine of two steps of a unit."""
+"""Simulated states: coverage of intervals of the effective rank and of the centred cosine of two steps of a unit."""
 
 from __future__ import annotations
 
