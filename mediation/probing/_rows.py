@@ -137,40 +137,60 @@ def inter_centred(steps: Steps) -> Iterator[Found]:
         yield steps.found("inter centred cosine", step, None, spread, units)
 
 
-def ranks(steps: Steps) -> Iterator[Found]:
-    """Effective rank of the units' states, at each step."""
-    for step in range(steps.values.shape[1]):
-        units = steps.at(step)
-        x, block = steps.values[units, step], steps.blocks(units)
-        spread, caveat = Spread(float("nan")), ""
-        if block.size and block.max() + 1 >= _LEAST["effective rank"] and _varies(x):
-            spread, caveat = _rank_spread(steps, x - x.mean(axis=0), block, units)
-        yield steps.found("effective rank", step, None, spread, units, caveat)
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranks:
+    """Effective rank of the states at a step, from all units and without each block.
 
-
-def _rank_spread(steps: Steps, x: Array, block: Index, units: Index) -> tuple[Spread, str]:
-    """Return the effective rank of centred states with its interval, and its caveat.
-
-    The interval is made on the scale -log(most - rank), with `most` the highest rank that so many units can have: near
+    `moved` has both on the scale -log(most - rank), where `most` is the highest rank that so many units can have: near
     it the rank is skewed, and its spread shrinks with the distance.
     """
+
+    rank: float
+    without: Array
+    most: float
+    moved: Array
+    caveat: str
+
+    def spread(self, ends: tuple[float, float], method: str) -> Spread:
+        """Return the interval whose ends are given on the scale."""
+        low = max(ends[0], -np.log(self.most - 1))  # of rank 1
+        low, high = (float(self.most - np.exp(-end)) for end in (low, ends[1]))
+        return Spread(self.rank, float(jackknife_error(self.without)), low, high, method)
+
+
+def ranks(steps: Steps) -> Iterator[Found]:
+    """Effective rank of the units' states, at each step; steps with as many blocks are resampled together."""
+    at = [steps.at(step) for step in range(steps.values.shape[1])]
+    each = [_ranks(steps, step, units) for step, units in enumerate(at)]
+    spreads = [Spread(float("nan") if one is None else one.rank) for one in each]
+    varied = {step: one for step, one in enumerate(each) if one is not None and np.ptp(one.moved[1:]) > _ROUNDING}
+    for size in {len(one.without) for one in varied.values()}:
+        mine = [step for step, one in varied.items() if len(one.without) == size]
+        pseudo = np.column_stack([varied[step].moved for step in mine])
+        low, high, method = Pseudo(pseudo[0], pseudo[1:]).intervals(pseudo[0], steps.settings, widened=True)
+        for place, step in enumerate(mine):
+            if np.isfinite(low[place]):
+                how = f"{method[place]}, jackknife ({size} {steps.left_out(size, at[step])})"
+                spreads[step] = varied[step].spread((float(low[place]), float(high[place])), how)
+    for step, (units, one, spread) in enumerate(zip(at, each, spreads, strict=True)):
+        yield steps.found("effective rank", step, None, spread, units, "" if one is None else one.caveat)
+
+
+def _ranks(steps: Steps, step: int, units: Index) -> _Ranks | None:
+    """Return the ranks at a step; None for too few units, or no spread."""
+    x, block = steps.values[units, step], steps.blocks(units)
+    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not _varies(x):
+        return None
+    x = x - x.mean(axis=0)
     gram = x @ x.T if len(x) <= x.shape[1] else None
-    kept = [block != left_out for left_out in range(block.max() + 1)]
-    rank, without = _rank(x, gram, np.ones(len(x), bool)), np.array([_rank(x, gram, keep) for keep in kept])
-    sizes = np.array([len(x), *(keep.sum() for keep in kept)])
-    most = np.minimum(sizes - 1, x.shape[1]).astype(np.float64)
-    moved = -np.log(np.maximum(most - np.array([rank, *without]), _CLOSEST * most))
-    if not np.isfinite(moved).all() or np.ptp(moved[1:]) <= _ROUNDING:
-        return Spread(rank), ""
-    pseudo = Pseudo(moved[:1], moved[1:, None])
-    low, high, method = pseudo.intervals(moved[:1], steps.settings, widened=True)
-    if not np.isfinite(low[0]):
-        return Spread(rank), ""
-    lowest = -np.log(most[0] - 1)  # of rank 1
-    ends = (float(most[0] - np.exp(-max(low[0], lowest))), float(most[0] - np.exp(-high[0])))
-    error = float(jackknife_error(without))
-    how = f"{method[0]}, jackknife ({len(kept)} {steps.left_out(len(kept), units)})"
-    return Spread(rank, error, *ends, how), _dominated(x, units)
+    kept = [np.ones(len(x), bool), *(block != left_out for left_out in range(block.max() + 1))]
+    found = np.array([_rank(x, gram, keep) for keep in kept])
+    most = np.minimum([keep.sum() - 1 for keep in kept], x.shape[1]).astype(np.float64)
+    if not np.isfinite(found).all():
+        return _Ranks(float(found[0]), found[1:], float(most[0]), np.zeros(len(found)), "")
+    moved = -np.log(np.maximum(most - found, _CLOSEST * np.maximum(most, 1)))
+    return _Ranks(float(found[0]), found[1:], float(most[0]), moved, _dominated(x, units))
 
 
 def _dominated(x: Array, units: Index) -> str:
