@@ -243,39 +243,33 @@ def intra_centred(steps: Steps) -> Iterator[Found]:
 
 
 def _moving_means(steps: Steps, columns: Array, without: Array) -> list[Spread]:
-    """Return means over units whose centre moves with them, corrected for bias, from those without each block.
+    """Return means over units whose centre moves with them, from those without each block.
 
-    Intervals are those of the bootstrap-t of pseudo-values on Fisher's scale; columns of the same blocks go together.
+    Estimates are corrected for bias by the jackknife, on Fisher's scale, which keeps them inside (-1, 1): means of
+    pseudo-values, whose bootstrap-t gives the intervals. Columns of the same blocks go together.
     """
     spreads = [Spread(float("nan"))] * columns.shape[1]
     enough = [len(np.unique(steps.groups[np.isfinite(column)])) >= _LEAST["cosine"] for column in columns.T]
     there = np.isfinite(without)
     for mask in np.unique(there[:, enough], axis=1).T:
         mine = np.flatnonzero((there == mask[:, None]).all(axis=0) & enough)
-        numbers = without[np.ix_(mask, mine)]
-        raw = np.nanmean(columns[:, mine], axis=0)
-        estimates = np.array([corrected(one, other) for one, other in zip(raw, numbers.T, strict=True)])
+        numbers, raw = without[np.ix_(mask, mine)], np.nanmean(columns[:, mine], axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            centre, whole, moved = (np.arctanh(part) for part in (estimates, raw, numbers))
-        fine = np.isfinite(centre) & np.isfinite(whole) & np.isfinite(moved).all(axis=0)
-        fine &= np.ptp(numbers, axis=0) > _ROUNDING
-        for column, estimate in zip(mine, estimates, strict=True):
-            spreads[column] = Spread(float(estimate))
+            whole, moved = np.arctanh(raw), np.arctanh(numbers)
+        fine = np.isfinite(whole) & np.isfinite(moved).all(axis=0) & (np.ptp(numbers, axis=0) > _ROUNDING)
+        for column, cosine in zip(mine, raw, strict=True):
+            spreads[column] = Spread(float(cosine))
         if len(numbers) < _LEAST["cosine"] or not fine.any():
             continue
-        low, high, method = Pseudo(whole[fine], moved[:, fine]).intervals(centre[fine], steps.settings, widened=False)
-        errors, ends = jackknife_error(numbers[:, fine]), np.tanh([low, high])
+        pseudo = Pseudo(whole[fine], moved[:, fine])
+        centre = pseudo.values.mean(axis=0)
+        low, high, method = pseudo.intervals(centre, steps.settings, widened=False)
+        rows = np.column_stack([np.tanh(centre), jackknife_error(numbers[:, fine]), np.tanh(low), np.tanh(high)])
         units = np.flatnonzero(np.isfinite(columns[:, mine]).any(axis=1))
         what = f"jackknife ({len(numbers)} {steps.left_out(len(numbers), units)})"
-        for place, column in enumerate(mine[fine]):
-            if np.isfinite(ends[:, place]).all():
-                numbers_of = (
-                    spreads[column].estimate,
-                    float(errors[place]),
-                    float(ends[0, place]),
-                    float(ends[1, place]),
-                )
-                spreads[column] = Spread(*numbers_of, f"{method[place]}, {what}")
+        for column, (estimate, error, *ends), how in zip(mine[fine], rows.tolist(), method, strict=True):
+            fits = np.isfinite(ends).all()
+            spreads[column] = Spread(estimate, error, ends[0], ends[1], f"{how}, {what}") if fits else Spread(estimate)
     return spreads
 
 

@@ -171,10 +171,10 @@ def test_centred_cosines_within_units_move_with_their_centre(grouped):
 
     row = _row(found, "intra centred cosine", 0, 1)
     size = len(set(groups))
-    without = np.mean([centred(groups != one) for one in range(size)])
-    estimate = size * centred(np.ones(12, bool)) - (size - 1) * without
-    ends = _pseudo(centred, groups, lambda value, keep: np.arctanh(value), centre=np.arctanh(estimate))
-    assert _said(row) == pytest.approx((estimate, *np.tanh(ends)))
+    without = np.mean([np.arctanh(centred(groups != one)) for one in range(size)])
+    middle = size * np.arctanh(centred(np.ones(12, bool))) - (size - 1) * without
+    ends = _pseudo(centred, groups, lambda value, keep: np.arctanh(value), centre=middle)
+    assert _said(row) == pytest.approx(tuple(np.tanh([middle, *ends])))
     assert row["method"].endswith(f"jackknife ({size} {'groups' if grouped else 'units'})")
 
 
@@ -194,10 +194,18 @@ def test_centred_cosines_of_steps_that_some_units_lack():
         return np.mean([cosine_similarity(unit - centre)[0, 2] for unit in x[keep & (lengths > 2)]])
 
     row = _row(found, "intra centred cosine", 0, 2)
-    without = np.mean([centred(np.arange(10) != one) for one in range(10)])
-    estimate = 10 * centred(np.ones(10, bool)) - 9 * without
-    ends = _pseudo(centred, np.arange(10), lambda value, keep: np.arctanh(value), centre=np.arctanh(estimate))
-    assert _said(row) == pytest.approx((estimate, *np.tanh(ends)))
+    without = np.mean([np.arctanh(centred(np.arange(10) != one)) for one in range(10)])
+    middle = 10 * np.arctanh(centred(np.ones(10, bool))) - 9 * without
+    ends = _pseudo(centred, np.arange(10), lambda value, keep: np.arctanh(value), centre=middle)
+    assert _said(row) == pytest.approx(tuple(np.tanh([middle, *ends])))
+
+
+def test_centred_cosines_near_1_stay_below_it_and_have_an_interval():
+    """Correcting the cosine itself for bias can lead beyond 1."""
+    own = np.random.default_rng(10).standard_t(1, size=(15, 1, 4))
+    x = 10 * own + np.random.default_rng(11).normal(size=(15, 2, 4))
+    row = _row(similarity(x, measures="intra centred cosine", n_resamples=499), "intra centred cosine", 0, 1)
+    assert 0 < row["conf_low"] < row["estimate"] < row["conf_high"] < 1
 
 
 def test_a_centre_of_other_states():

@@ -15,6 +15,7 @@ from mediation.probing import effective_rank, similarity
 
 Floats = NDArray[np.float64]
 
+OWN = {"own part 1": 1.0, "own part 4": 4.0}  # standard deviation of what the steps of a unit share, beside their noise
 SPECTRA: dict[str, Floats] = {
     "8 equal": np.ones(8),
     "16, falling by 0.6": 0.6 ** np.arange(16),
@@ -77,12 +78,11 @@ def states(rng: np.random.Generator, n: int, tails: str, spectrum: str, per: int
     return np.sqrt(0.5) * (shared + draw(rng, n, len(scale))) * scale
 
 
-def two_steps(rng: np.random.Generator, n: int, tails: str, spectrum: str, per: int = 1) -> Floats:
-    """States at two steps, (n, 2, d): a unit's own part, its noise, and what is common to a step."""
-    size = len(SPECTRA[spectrum])
-    common = np.random.default_rng(5).normal(size=(2, size)) * SPECTRA[spectrum]
-    own = states(rng, n, tails, spectrum, per)[:, None]
-    return own + states(rng, 2 * n, tails, spectrum).reshape(n, 2, size) + common
+def two_steps(rng: np.random.Generator, n: int, tails: str, own: float, per: int = 1) -> Floats:
+    """States at two steps, (n, 2, 8): a unit's own part, its noise, and what is common to a step."""
+    common = np.random.default_rng(5).normal(size=(2, 8))
+    shared = own * states(rng, n, tails, "8 equal", per)[:, None]
+    return shared + states(rng, 2 * n, tails, "8 equal").reshape(n, 2, 8) + common
 
 
 def expected_rank(n: int, tails: str, spectrum: str, per: int = 1, *, samples: int = 3000) -> float:
@@ -91,26 +91,28 @@ def expected_rank(n: int, tails: str, spectrum: str, per: int = 1, *, samples: i
     return float(np.mean([effective_rank(states(rng, n, tails, spectrum, per)) for _ in range(samples)]))
 
 
-def expected_cosine(tails: str, spectrum: str, per: int = 1, *, n: int = 60_000) -> float:
+def expected_cosine(tails: str, own: float, per: int = 1, *, n: int = 60_000) -> float:
     """Return the mean cosine of the two steps of a unit, less the population's mean, from a huge sample."""
-    x = two_steps(np.random.default_rng(99), n, tails, spectrum, per)
+    x = two_steps(np.random.default_rng(99), n, tails, own, per)
     x = x - x.mean(axis=(0, 1))
     unit = x / np.linalg.norm(x, axis=2, keepdims=True)
     return float((unit[:, 0] * unit[:, 1]).sum(axis=1).mean())
 
 
 def coverage(
-    measure: str, n: int, tails: str, spectrum: str, per: int = 1, *, times: int, n_resamples: int = 999, seed: int = 0
+    measure: str, n: int, tails: str, kind: str, per: int = 1, *, times: int, n_resamples: int = 999, seed: int = 0
 ) -> Covered:
-    """Simulate `times` samples of n units and return how often the interval of `measure` holds its truth."""
+    """Simulate `times` samples of n units and return how often the interval of `measure` holds its truth.
+
+    `kind` is one of SPECTRA for the effective rank, and one of OWN for the cosine.
+    """
     ranks = measure == "effective rank"
-    draw = states if ranks else two_steps
-    truth = expected_rank(n, tails, spectrum, per) if ranks else expected_cosine(tails, spectrum, per)
+    truth = expected_rank(n, tails, kind, per) if ranks else expected_cosine(tails, OWN[kind], per)
     rng, groups = np.random.default_rng(seed), None if per == 1 else np.arange(n) // per
     quantile = stats.t.ppf(0.975, n // per - 1)
     ends, plain, warned = np.empty((times, 2)), np.empty((times, 2)), 0
     for one in range(times):
-        x = draw(rng, n, tails, spectrum, per)
+        x = states(rng, n, tails, kind, per) if ranks else two_steps(rng, n, tails, OWN[kind], per)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             found = similarity(x, groups=groups, measures=measure, n_resamples=n_resamples)
@@ -122,9 +124,10 @@ def coverage(
         reach = quantile * row["std_error"] / scale
         plain[one] = (centre - reach, centre + reach) if ranks else np.tanh([centre - reach, centre + reach])
     below, above = np.mean(ends[:, 1] < truth), np.mean(ends[:, 0] > truth)
+    share = np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1]))  # a sample without an interval is a miss
     student = np.mean((plain[:, 0] <= truth) & (truth <= plain[:, 1]))
-    widths = np.median(ends[:, 1] - ends[:, 0]), np.median(plain[:, 1] - plain[:, 0])
+    widths = np.nanmedian(ends[:, 1] - ends[:, 0]), np.nanmedian(plain[:, 1] - plain[:, 0])
     return Covered(
-        float(1 - below - above), float(below), float(above), float(widths[0]), float(student), float(widths[1]),
+        float(share), float(below), float(above), float(widths[0]), float(student), float(widths[1]),
         warned / times,
     )  # fmt: skip

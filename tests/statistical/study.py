@@ -201,11 +201,11 @@ def equivalence_table(size: Size, run: Callable[..., list[Any]]) -> str:
 
 def probing_cell(args: tuple[str, int, str, str, int, Size]) -> list[str]:
     """One row of a table of similarity of states."""
-    measure, n, tails, spectrum, per, size = args
-    found = probing.coverage(measure, n, tails, spectrum, per, times=size.studies)
+    measure, n, tails, kind, per, size = args
+    found = probing.coverage(measure, n, tails, kind, per, times=size.studies)
     where = f"n = {n}" if per == 1 else f"n = {n}, clusters of {per}"
     misses = f"{_share(found.share)} ({found.below:.3f} / {found.above:.3f})"
-    row = [tails, spectrum, where, misses, f"{found.width:.2f}", _share(found.plain), f"{found.plain_width:.2f}"]
+    row = [tails, kind, where, misses, f"{found.width:.2f}", _share(found.plain), f"{found.plain_width:.2f}"]
     return [*row, f"{found.warned:.2f}"] if measure == "effective rank" else row
 
 
@@ -213,12 +213,12 @@ def probing_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Effective rank, then centred cosines within units."""
     sizes = [(20, 1), (40, 1), (100, 1), (40, 2)]
     texts = []
-    for measure, spectra, plain in (
+    for measure, kinds, plain in (
         ("effective rank", list(probing.SPECTRA), "jackknife t"),
-        ("intra centred cosine", ["8 equal", "30, 1 / k"], "jackknife t on Fisher's z"),
+        ("intra centred cosine", list(probing.OWN), "jackknife t on Fisher's z"),
     ):
-        cells = [(measure, n, t, s, per, size) for s in spectra for t in probing.TAILS for n, per in sizes]
-        head = ["tails", "spectrum", "", "default", "width", plain, "width"]
+        cells = [(measure, n, t, s, per, size) for s in kinds for t in probing.TAILS for n, per in sizes]
+        head = ["tails", "states", "", "default", "width", plain, "width"]
         rows = run(probing_cell, cells)
         texts.append(f"{measure}\n\n{_table([*head, 'warned'] if len(rows[0]) > len(head) else head, rows)}")
     return "\n\n".join(texts)

@@ -28,5 +28,5 @@ def test_intervals_of_the_rank_hold_its_mean(tails):
 @pytest.mark.parametrize("per", [1, 2])
 @pytest.mark.parametrize("tails", ["exponential", "multivariate t_3"])
 def test_intervals_of_centred_cosines_hold_the_populations(tails, per):
-    found = coverage("intra centred cosine", 20, tails, "8 equal", per, times=TIMES)
+    found = coverage("intra centred cosine", 20, tails, "own part 4", per, times=TIMES)
     assert found.share > LOWEST
