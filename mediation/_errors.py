@@ -57,6 +57,10 @@ class WeakTotalEffectWarning(MediationWarning):
     """A total effect that cannot be told from 0, of which a share says little."""
 
 
+class DominantUnitWarning(MediationWarning):
+    """One unit outweighs all others together, so that an interval may cover less often than its level says."""
+
+
 class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 

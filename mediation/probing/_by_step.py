@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import called, one_of
-from .._errors import DataError, DegenerateWarning, DesignError
+from .._errors import DataError, DegenerateWarning, DesignError, DominantUnitWarning
 from .._seed import seed_from
 from ..inference import Inference
 from ._rows import MEASURES, Found, Steps
@@ -160,6 +160,8 @@ def similarity(
     -----
     DegenerateWarning
         If numbers have no interval: too few units or groups, or no spread.
+    DominantUnitWarning
+        If one unit holds over half of the squared distances to the mean that an effective rank is made of.
 
     Notes
     -----
@@ -167,13 +169,17 @@ def similarity(
     delete-one jackknife over units (or groups), on Fisher's z scale, with the t quantile. In simulations with 15 to 40
     units, 95% intervals cover the population's mean cosine in 93% to 97%; in 90% where states without any common
     direction spread over two dimensions only, and less where what matters is rare enough to be missing from the sample.
-    Centred cosines with a centre of their own are corrected (by the jackknife) for the bias that it brings, and covered
-    in 91% to 98%. Those of CKA, on the same scale, cover in 92% to 99%. The effective rank depends on the number of
-    units, so its interval is about the value expected of another sample of the same size (91% to 100%); values of
-    samples of different sizes cannot be compared. With more than 100 units, these two, and centred cosines with a
-    centre of their own, leave out 100 blocks of units in turn. Means within units have the bootstrap's intervals
-    (`mean_intervals`), or the jackknife's where the centre is the states' own and moves with the units. All are
-    pointwise.
+    Those of CKA, on the same scale, cover in 92% to 99%. Centred cosines with a centre of their own are corrected (by
+    the jackknife) for the bias that it brings. Means within units have the bootstrap's intervals (`mean_intervals`);
+    where the centre is the states' own and moves with the units, it is the bootstrap-t of jackknife pseudo-values, on
+    Fisher's z scale.
+
+    The effective rank depends on the number of units, so its interval is about the value expected of another sample of
+    the same size; values of samples of different sizes cannot be compared. With k = min(n - 1, hidden), the highest
+    rank possible, the interval is the bootstrap-t of jackknife pseudo-values of -log(k - rank), widened where their
+    kurtosis says that the variance itself is uncertain. docs/probing.md has its coverage, which is too low for states
+    whose lengths have heavy tails. All intervals are pointwise. With more than 100 units, the effective rank, CKA and
+    centred cosines with a centre of their own leave out 100 blocks of units in turn.
 
     Examples
     --------
@@ -209,6 +215,7 @@ def similarity(
     table = pd.DataFrame([_row(said, row) for row in rows], columns=_COLUMNS)
     table["other"] = table["other"].astype("Int64")
     _warn(table, said)
+    _warn_of_dominant_units(rows, said)
     n_groups = len(given) if codes is None else int(codes.max()) + 1
     return Similarity(said, len(given), n_groups, given.shape[1], confidence_level, table)
 
@@ -287,5 +294,19 @@ def _warn(table: pd.DataFrame, name: str) -> None:
             f"similarity: {len(without)} of {len(table)} numbers of {name!r} have no interval (NaN), first "
             f"{first['measure']} at step {first['step']}: too few units or groups there, or no spread.",
             DegenerateWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_dominant_units(rows: list[Found], name: str) -> None:
+    dominated = [row for row in rows if row.caveat]
+    if dominated:
+        first = dominated[0]
+        more = f" (and at {len(dominated) - 1} more)" if len(dominated) > 1 else ""
+        warnings.warn(
+            f"similarity: {first.measure} of {name!r} at step {first.step}{more}: {first.caveat}. With tails so heavy, "
+            "the interval may miss the expected rank more often than its level says. Look at that unit, or scale each "
+            "state to length 1.",
+            DominantUnitWarning,
             stacklevel=3,
         )

@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
 from ..inference import Inference, mean_intervals
-from ._jackknife import FISHER, PLAIN, Scale, Spread, blocks_of, corrected, jackknife
+from ._jackknife import Pseudo, Spread, blocks_of, corrected, jackknife, jackknife_error
 from ._similarity import rank_of, unbiased_gram
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 _LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
 _ROUNDING = 1e-12
+_CLOSEST = 1e-9  # to the highest rank, relative
+_DOMINANT = 0.5  # share of one unit in the squared distances to the mean
 
 
 class Found(NamedTuple):
-    """One number: of which measure, at which step (and which other), from how many units and groups."""
+    """One number: of which measure, at which step (and which other), from how many units and groups.
+
+    `caveat` says why its interval covers less than it promises; empty otherwise.
+    """
 
     measure: str
     step: int
@@ -30,6 +35,7 @@ class Found(NamedTuple):
     spread: Spread
     n: int
     n_groups: int
+    caveat: str = ""
 
 
 @final
@@ -79,16 +85,21 @@ class Steps:
         others = [(keep, totals[keep].sum(axis=0) / max(1, counts[keep].sum())) for keep in kept]
         return totals.sum(axis=0) / counts.sum(), others
 
-    def spread(self, estimate: float, without: Array, scale: Scale, units: Index) -> Spread:
+    def spread(self, estimate: float, without: Array, units: Index) -> Spread:
         """Return the interval of a number of `units` from those without one block each."""
-        whole = len(np.unique(self.groups[units])) == len(without)
-        what = ("groups" if self.grouped else "units") if whole else "blocks of units"
-        level = self.settings.confidence_level
-        return jackknife(estimate, without, confidence_level=level, scale=scale, what=what)
+        level, what = self.settings.confidence_level, self.left_out(len(without), units)
+        return jackknife(estimate, without, confidence_level=level, what=what)
 
-    def found(self, measure: str, step: int, other: int | None, spread: Spread, units: Index) -> Found:
+    def left_out(self, blocks: int, units: Index) -> str:
+        """Return what the jackknife leaves out, in words."""
+        whole = len(np.unique(self.groups[units])) == blocks
+        return ("groups" if self.grouped else "units") if whole else "blocks of units"
+
+    def found(
+        self, measure: str, step: int, other: int | None, spread: Spread, units: Index, caveat: str = ""
+    ) -> Found:
         """Return a number with where it is from."""
-        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])))
+        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])), caveat)
 
 
 def inter_cosine(steps: Steps) -> Iterator[Found]:
@@ -101,7 +112,7 @@ def inter_cosine(steps: Steps) -> Iterator[Found]:
         spread = Spread(float("nan"))
         if codes.size and codes.max() + 1 >= _LEAST["cosine"]:
             estimate, without = _pairs(rows, codes)
-            spread = steps.spread(estimate, without, FISHER, units)
+            spread = steps.spread(estimate, without, units)
         yield steps.found("inter cosine", step, None, spread, units)
 
 
@@ -122,22 +133,72 @@ def inter_centred(steps: Steps) -> Iterator[Found]:
                 kept = [(keep[units], other) for keep, other in others]
                 without = np.array([_mean(_directions(mine[k] - c, mine[k]), codes[k]) for k, c in kept])
                 estimate = corrected(estimate, without)
-            spread = steps.spread(estimate, without, FISHER, units)
+            spread = steps.spread(estimate, without, units)
         yield steps.found("inter centred cosine", step, None, spread, units)
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranks:
+    """Effective rank of the states at a step, from all units and without each block.
+
+    `moved` has both on the scale -log(most - rank), where `most` is the highest rank that so many units can have: near
+    it the rank is skewed, and its spread shrinks with the distance.
+    """
+
+    rank: float
+    without: Array
+    most: float
+    moved: Array
+    caveat: str
+
+    def spread(self, ends: tuple[float, float], method: str) -> Spread:
+        """Return the interval whose ends are given on the scale."""
+        low = max(ends[0], -np.log(self.most - 1))  # of rank 1
+        low, high = (float(self.most - np.exp(-end)) for end in (low, ends[1]))
+        return Spread(self.rank, float(jackknife_error(self.without)), low, high, method)
+
+
 def ranks(steps: Steps) -> Iterator[Found]:
-    """Effective rank of the units' states, at each step."""
-    for step in range(steps.values.shape[1]):
-        units = steps.at(step)
-        x, block = steps.values[units, step], steps.blocks(units)
-        spread = Spread(float("nan"))
-        if block.size and block.max() + 1 >= _LEAST["effective rank"] and _varies(x):
-            x = x - x.mean(axis=0)
-            gram = x @ x.T if len(x) <= x.shape[1] else None
-            numbers = [_rank(x, gram, block != left_out) for left_out in range(block.max() + 1)]
-            spread = steps.spread(_rank(x, gram, np.ones(len(x), bool)), np.array(numbers), PLAIN, units)
-        yield steps.found("effective rank", step, None, spread, units)
+    """Effective rank of the units' states, at each step; steps with as many blocks are resampled together."""
+    at = [steps.at(step) for step in range(steps.values.shape[1])]
+    each = [_ranks(steps, step, units) for step, units in enumerate(at)]
+    spreads = [Spread(float("nan") if one is None else one.rank) for one in each]
+    varied = {step: one for step, one in enumerate(each) if one is not None and np.ptp(one.moved[1:]) > _ROUNDING}
+    for size in {len(one.without) for one in varied.values()}:
+        mine = [step for step, one in varied.items() if len(one.without) == size]
+        pseudo = np.column_stack([varied[step].moved for step in mine])
+        low, high, method = Pseudo(pseudo[0], pseudo[1:]).intervals(pseudo[0], steps.settings, widened=True)
+        for place, step in enumerate(mine):
+            if np.isfinite(low[place]):
+                how = f"{method[place]}, jackknife ({size} {steps.left_out(size, at[step])})"
+                spreads[step] = varied[step].spread((float(low[place]), float(high[place])), how)
+    for step, (units, one, spread) in enumerate(zip(at, each, spreads, strict=True)):
+        yield steps.found("effective rank", step, None, spread, units, "" if one is None else one.caveat)
+
+
+def _ranks(steps: Steps, step: int, units: Index) -> _Ranks | None:
+    """Return the ranks at a step; None for too few units, or no spread."""
+    x, block = steps.values[units, step], steps.blocks(units)
+    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not _varies(x):
+        return None
+    x = x - x.mean(axis=0)
+    gram = x @ x.T if len(x) <= x.shape[1] else None
+    kept = [np.ones(len(x), bool), *(block != left_out for left_out in range(block.max() + 1))]
+    found = np.array([_rank(x, gram, keep) for keep in kept])
+    most = np.minimum([keep.sum() - 1 for keep in kept], x.shape[1]).astype(np.float64)
+    if not np.isfinite(found).all():
+        return _Ranks(float(found[0]), found[1:], float(most[0]), np.zeros(len(found)), "")
+    moved = -np.log(np.maximum(most - found, _CLOSEST * np.maximum(most, 1)))
+    return _Ranks(float(found[0]), found[1:], float(most[0]), moved, _dominated(x, units))
+
+
+def _dominated(x: Array, units: Index) -> str:
+    """Return which unit holds most of the spread of centred states, with its share; empty if none does."""
+    squares = np.sum(x * x, axis=1)
+    first = int(np.argmax(squares))
+    share = squares[first] / squares.sum()
+    return f"unit {units[first]} holds {share:.0%} of the squared distances to the mean" if share > _DOMINANT else ""
 
 
 def alignment(steps: Steps) -> Iterator[Found]:
@@ -150,7 +211,7 @@ def alignment(steps: Steps) -> Iterator[Found]:
             if block.size and block.max() + 1 >= _LEAST["cka"] and _varies(x) and _varies(y):
                 one, two = ((z - z.mean(axis=0)) @ (z - z.mean(axis=0)).T for z in (x, y))
                 numbers = [_cka(one, two, block != left_out) for left_out in range(block.max() + 1)]
-                spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), FISHER, units)
+                spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), units)
             yield steps.found("cka", step, other, spread, units)
 
 
@@ -176,13 +237,40 @@ def intra_centred(steps: Steps) -> Iterator[Found]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # no unit has both steps
             without.append(np.nanmean(_columns(_within(steps.values[keep], other)), axis=0))
-    for key, column, numbers in zip(keys, columns.T, np.array(without).T, strict=True):
-        units = np.flatnonzero(np.isfinite(column))
-        spread = Spread(float("nan"))
-        if len(np.unique(steps.groups[units])) >= _LEAST["cosine"]:
-            numbers = numbers[np.isfinite(numbers)]
-            spread = steps.spread(corrected(float(column[units].mean()), numbers), numbers, FISHER, units)
-        yield steps.found(*key, spread, units)
+    spreads = _moving_means(steps, columns, np.array(without))
+    for key, column, spread in zip(keys, columns.T, spreads, strict=True):
+        yield steps.found(*key, spread, np.flatnonzero(np.isfinite(column)))
+
+
+def _moving_means(steps: Steps, columns: Array, without: Array) -> list[Spread]:
+    """Return means over units whose centre moves with them, from those without each block.
+
+    Estimates are corrected for bias by the jackknife, on Fisher's scale, which keeps them inside (-1, 1): means of
+    pseudo-values, whose bootstrap-t gives the intervals. Columns of the same blocks go together.
+    """
+    spreads = [Spread(float("nan"))] * columns.shape[1]
+    enough = [len(np.unique(steps.groups[np.isfinite(column)])) >= _LEAST["cosine"] for column in columns.T]
+    there = np.isfinite(without)
+    for mask in np.unique(there[:, enough], axis=1).T:
+        mine = np.flatnonzero((there == mask[:, None]).all(axis=0) & enough)
+        numbers, raw = without[np.ix_(mask, mine)], np.nanmean(columns[:, mine], axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            whole, moved = np.arctanh(raw), np.arctanh(numbers)
+        fine = np.isfinite(whole) & np.isfinite(moved).all(axis=0) & (np.ptp(numbers, axis=0) > _ROUNDING)
+        for column, cosine in zip(mine, raw, strict=True):
+            spreads[column] = Spread(float(cosine))
+        if len(numbers) < _LEAST["cosine"] or not fine.any():
+            continue
+        pseudo = Pseudo(whole[fine], moved[:, fine])
+        centre = pseudo.values.mean(axis=0)
+        low, high, method = pseudo.intervals(centre, steps.settings, widened=False)
+        rows = np.column_stack([np.tanh(centre), jackknife_error(numbers[:, fine]), np.tanh(low), np.tanh(high)])
+        units = np.flatnonzero(np.isfinite(columns[:, mine]).any(axis=1))
+        what = f"jackknife ({len(numbers)} {steps.left_out(len(numbers), units)})"
+        for column, (estimate, error, *ends), how in zip(mine[fine], rows.tolist(), method, strict=True):
+            fits = np.isfinite(ends).all()
+            spreads[column] = Spread(estimate, error, ends[0], ends[1], f"{how}, {what}") if fits else Spread(estimate)
+    return spreads
 
 
 def _keys(name: str, count: int) -> list[tuple[str, int, int | None]]:

@@ -50,6 +50,24 @@ def _leave_out(statistic, groups: np.ndarray, *, there, back, corrected: bool = 
     return estimate, back(there(estimate) - reach), back(there(estimate) + reach)
 
 
+def _pseudo(statistic, groups: np.ndarray, scale, *, centre=None, widened: bool = False) -> tuple[float, float]:
+    """Ends, on the scale, of the bootstrap-t of pseudo-values, which an explicit loop makes."""
+    every = np.ones(len(groups), bool)
+    size, whole = len(np.unique(groups)), scale(statistic(every), every)
+    pseudo = []
+    for one in np.unique(groups):
+        keep = groups != one
+        pseudo.append(size * whole - (size - 1) * scale(statistic(keep), keep))
+    found = mean_intervals(np.array(pseudo)[:, None], settings=Inference(n_resamples=499))
+    factor = 1.0
+    if widened:
+        df = min(size - 1, max(1.5, size / (stats.kurtosis(pseudo, fisher=False) - 1)))
+        factor = stats.t.ppf(0.975, df) / stats.t.ppf(0.975, size - 1)
+    middle = whole if centre is None else centre
+    mean = np.mean(pseudo)
+    return middle - factor * (mean - found.conf_low[0]), middle + factor * (found.conf_high[0] - mean)
+
+
 # ------------------------------------------------------------------------------------------------ estimates
 
 
@@ -75,22 +93,56 @@ def test_cosines_between_units_are_those_of_scikit_learn_with_the_jackknifes_int
         assert _said(row) == pytest.approx(ends)
 
 
-def test_rank_and_alignment_are_those_of_the_functions_with_the_jackknifes_interval():
-    for hidden in (5, 40):  # fewer features than units, and more
-        x, every = _states(1, hidden=hidden), np.arange(12)
-        found = similarity(x, measures=["effective rank", "cka"])
-        row = _row(found, "effective rank", 1)
-        ends = _leave_out(lambda keep, x=x: effective_rank(x[keep, 1]), every, there=np.array, back=float)
+@pytest.mark.parametrize("hidden", [5, 40])  # fewer features than units, and more
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_rank_is_that_of_the_function_with_the_interval_of_pseudo_values(hidden, grouped):
+    x = _states(1, n=15, hidden=hidden)
+    groups = np.repeat(np.arange(8), 2)[:15] if grouped else np.arange(15)
+    found = similarity(x, groups=groups if grouped else None, measures="effective rank", n_resamples=499)
+    row = _row(found, "effective rank", 1)
+
+    def rank(keep: np.ndarray) -> float:
+        return effective_rank(x[keep, 1])
+
+    low, high = _pseudo(
+        rank, groups, lambda value, keep: -np.log(min(keep.sum() - 1, hidden) - value), widened=True
+    )  # fmt: skip
+    most = min(14, hidden)
+    assert _said(row) == pytest.approx((rank(np.ones(15, bool)), max(1, most - np.exp(-low)), most - np.exp(-high)))
+    size = len(set(groups))
+    without = np.array([rank(groups != one) for one in range(size)])
+    assert row["std_error"] == pytest.approx(np.sqrt((size - 1) * without.var()))
+    assert row["method"].endswith(f"jackknife ({size} {'groups' if grouped else 'units'})")
+    assert 1 <= row["conf_low"] < row["estimate"] < row["conf_high"] < most
+
+
+def test_a_rank_that_is_always_the_highest_has_no_interval():
+    x = np.stack([np.eye(9), 3 * np.eye(9) + 1], axis=1)  # whoever is left out, all singular values are equal
+    with pytest.warns(med.DegenerateWarning, match="2 of 2 numbers"):
+        found = similarity(x, measures="effective rank")
+    assert found.rows("effective rank")["estimate"].tolist() == pytest.approx([8, 8])
+
+
+def test_a_unit_that_outweighs_all_others_is_named():
+    x = _states(8, n=30)
+    x[17, 1] *= 60
+    x[17, 2] *= 80
+    with pytest.warns(med.DominantUnitWarning, match=r"of 'z' at step 1 \(and at 1 more\): unit 17 holds 9\d%"):
+        similarity(x, measures="effective rank", name="z", n_resamples=99)
+
+
+def test_alignment_is_that_of_the_function_with_the_jackknifes_interval():
+    x, every = _states(1), np.arange(12)
+    found = similarity(x, measures="cka")
+    for step, other in ((1, 0), (2, 0), (2, 1)):
+        row = _row(found, "cka", step, other)
+        one, two = x[:, other], x[:, step]
+        ends = _leave_out(
+            lambda keep, one=one, two=two: linear_cka(one[keep], two[keep], debiased=True),
+            every, there=np.arctanh, back=np.tanh,
+        )  # fmt: skip
         assert _said(row) == pytest.approx(ends)
-        for step, other in ((1, 0), (2, 0), (2, 1)):
-            row = _row(found, "cka", step, other)
-            one, two = x[:, other], x[:, step]
-            ends = _leave_out(
-                lambda keep, one=one, two=two: linear_cka(one[keep], two[keep], debiased=True),
-                every, there=np.arctanh, back=np.tanh,
-            )  # fmt: skip
-            assert _said(row) == pytest.approx(ends)
-        assert len(found.rows("cka")) == 3
+    assert len(found.rows("cka")) == 3
 
 
 def test_cosines_within_units_are_means_over_units():
@@ -108,16 +160,52 @@ def test_cosines_within_units_are_means_over_units():
     np.testing.assert_allclose(found.matrix(), each.mean(axis=0))
 
 
-def test_centred_cosines_within_units_move_with_their_centre():
+@pytest.mark.parametrize("grouped", [False, True])
+def test_centred_cosines_within_units_move_with_their_centre(grouped):
     x = _states(3)
-    found = similarity(x, measures="intra centred cosine")
+    groups = np.arange(12) // 2 if grouped else np.arange(12)
+    found = similarity(x, groups=groups if grouped else None, measures="intra centred cosine", n_resamples=499)
 
     def centred(keep: np.ndarray) -> float:
         return np.mean([cosine_similarity(unit)[0, 1] for unit in x[keep] - x[keep].mean(axis=(0, 1))])
 
     row = _row(found, "intra centred cosine", 0, 1)
-    ends = _leave_out(centred, np.arange(12), there=np.arctanh, back=np.tanh, corrected=True)
-    assert _said(row) == pytest.approx(ends)
+    size = len(set(groups))
+    without = np.mean([np.arctanh(centred(groups != one)) for one in range(size)])
+    middle = size * np.arctanh(centred(np.ones(12, bool))) - (size - 1) * without
+    ends = _pseudo(centred, groups, lambda value, keep: np.arctanh(value), centre=middle)
+    assert _said(row) == pytest.approx(tuple(np.tanh([middle, *ends])))
+    assert row["method"].endswith(f"jackknife ({size} {'groups' if grouped else 'units'})")
+
+
+def test_centred_cosines_of_steps_that_some_units_lack():
+    """Columns of different units are not mixed up, and those of too few units have no interval."""
+    x = _states(9, n=10, steps=4)
+    lengths = np.array([3] * 7 + [4] * 2 + [1])
+    with pytest.warns(med.DegenerateWarning, match="no interval"):
+        found = similarity(States(x, lengths), measures="intra centred cosine", n_resamples=499)
+    few = _row(found, "intra centred cosine", 0, 3)
+    assert few["n"] == 2
+    assert np.isnan(few["conf_low"])
+    there = np.arange(4) < lengths[:, None]
+
+    def centred(keep: np.ndarray) -> float:
+        centre = x[keep][there[keep]].mean(axis=0)
+        return np.mean([cosine_similarity(unit - centre)[0, 2] for unit in x[keep & (lengths > 2)]])
+
+    row = _row(found, "intra centred cosine", 0, 2)
+    without = np.mean([np.arctanh(centred(np.arange(10) != one)) for one in range(10)])
+    middle = 10 * np.arctanh(centred(np.ones(10, bool))) - 9 * without
+    ends = _pseudo(centred, np.arange(10), lambda value, keep: np.arctanh(value), centre=middle)
+    assert _said(row) == pytest.approx(tuple(np.tanh([middle, *ends])))
+
+
+def test_centred_cosines_near_1_stay_below_it_and_have_an_interval():
+    """Correcting the cosine itself for bias can lead beyond 1."""
+    own = np.random.default_rng(10).standard_t(1, size=(15, 1, 4))
+    x = 10 * own + np.random.default_rng(11).normal(size=(15, 2, 4))
+    row = _row(similarity(x, measures="intra centred cosine", n_resamples=499), "intra centred cosine", 0, 1)
+    assert 0 < row["conf_low"] < row["estimate"] < row["conf_high"] < 1
 
 
 def test_a_centre_of_other_states():
@@ -178,7 +266,7 @@ def test_many_units_are_left_out_in_blocks():
     found = similarity(x, measures=["inter cosine", "effective rank"])
     assert _row(found, "inter cosine", 0)["method"] == "jackknife t (230 units)"
     row = _row(found, "effective rank", 0)
-    assert row["method"] == "jackknife t (100 blocks of units)"
+    assert row["method"].endswith("jackknife (100 blocks of units)")
     draws = [effective_rank(_states(seed, n=230, steps=2)[:, 0]) for seed in range(200)]
     assert 0.5 < row["std_error"] / np.std(draws) < 2
 

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 
 import mediation.inference._means as means  # noqa: E402
 from mediation import DegenerateWarning  # noqa: E402
-from tests.statistical import coverage, designs, equivalence, families, hierarchy  # noqa: E402
+from tests.statistical import coverage, designs, equivalence, families, hierarchy, probing  # noqa: E402
 
 means.n_threads = lambda: 1
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inference" / "coverage.md"
@@ -199,6 +199,31 @@ def equivalence_table(size: Size, run: Callable[..., list[Any]]) -> str:
     return _table(["effect on the margin", "n", "alpha = .025 (default)", "alpha = .05"], rows)
 
 
+def probing_cell(args: tuple[str, int, str, str, int, Size]) -> list[str]:
+    """One row of a table of similarity of states."""
+    measure, n, tails, kind, per, size = args
+    found = probing.coverage(measure, n, tails, kind, per, times=size.studies)
+    where = f"n = {n}" if per == 1 else f"n = {n}, clusters of {per}"
+    misses = f"{_share(found.share)} ({found.below:.3f} / {found.above:.3f})"
+    row = [tails, kind, where, misses, f"{found.width:.2f}", _share(found.plain), f"{found.plain_width:.2f}"]
+    return [*row, f"{found.warned:.2f}"] if measure == "effective rank" else row
+
+
+def probing_table(size: Size, run: Callable[..., list[Any]]) -> str:
+    """Effective rank, then centred cosines within units."""
+    sizes = [(20, 1), (40, 1), (100, 1), (40, 2)]
+    texts = []
+    for measure, kinds, plain in (
+        ("effective rank", list(probing.SPECTRA), "jackknife t"),
+        ("intra centred cosine", list(probing.OWN), "jackknife t on Fisher's z"),
+    ):
+        cells = [(measure, n, t, s, per, size) for s in kinds for t in probing.TAILS for n, per in sizes]
+        head = ["tails", "states", "", "default", "width", plain, "width"]
+        rows = run(probing_cell, cells)
+        texts.append(f"{measure}\n\n{_table([*head, 'warned'] if len(rows[0]) > len(head) else head, rows)}")
+    return "\n\n".join(texts)
+
+
 SECTIONS: dict[str, Callable[[Size, Callable[..., list[Any]]], str]] = {
     "means": means_table,
     "clusters": cluster_table,
@@ -208,6 +233,7 @@ SECTIONS: dict[str, Callable[[Size, Callable[..., list[Any]]], str]] = {
     "draws": draws_table,
     "groups": groups_table,
     "equivalence": equivalence_table,
+    "probing": probing_table,
 }
 
 
