@@ -61,6 +61,10 @@ class DominantUnitWarning(MediationWarning):
     """One unit outweighs all others together, so that an interval may cover less often than its level says."""
 
 
+class FewEffectiveWarning(MediationWarning):
+    """Units or clusters that count so unequally that fewer than five are effective; intervals are wide."""
+
+
 class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 

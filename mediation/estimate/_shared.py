@@ -165,19 +165,29 @@ def _gathered(
             arrays[name][here] = getattr(found, name)
         for column, how, why in zip(here.tolist(), found.method, found.reason, strict=True):
             method[column], reason[column] = how, why
-    bands: dict[str, Array] = {}
+    low, high, adjusted = np.full((3, size), np.nan)
     if wide:
-        low, high, adjusted = np.full((3, size), np.nan)
         for here, found in wide:
             low[here] = np.fmin(found.conf_low, arrays["conf_low"][here])
             high[here] = np.fmax(found.conf_high, arrays["conf_high"][here])
         tested = ~np.isnan(arrays["p_value"])
         if tested.any():
             adjusted[tested] = multipletests(arrays["p_value"][tested], method="holm")[1]
-        bands = {"band_low": low, "band_high": high, "p_adjusted": adjusted}
     first = pieces[0][1]
+    bands = (low, high, adjusted) if wide else (None, None, None)
     return Intervals(
-        **arrays, **bands, method=tuple(method), n=first.n, n_clusters=first.n_clusters, reason=tuple(reason)
+        estimate=arrays["estimate"],
+        std_error=arrays["std_error"],
+        conf_low=arrays["conf_low"],
+        conf_high=arrays["conf_high"],
+        p_value=arrays["p_value"],
+        method=tuple(method),
+        n=first.n,
+        n_clusters=first.n_clusters,
+        reason=tuple(reason),
+        band_low=bands[0],
+        band_high=bands[1],
+        p_adjusted=bands[2],
     )
 
 

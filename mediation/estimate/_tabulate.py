@@ -42,10 +42,13 @@ class Tabulated(NamedTuple):
         One row an estimand and a group (site, arm, dose).
     kind
         Kind of the table: 'effects', 'sweep' or 'ablation'.
+    bands
+        What the bands of each estimand come from.
     """
 
     table: pd.DataFrame
     kind: Literal["effects", "sweep", "ablation"]
+    bands: dict[str, str]
 
 
 def tabulate(
@@ -98,7 +101,8 @@ def tabulate(
         table = _with_sites(table, sites)
     if ablation:
         table["n_draws"] = [_draws(units, keys, group) for _ in estimands for group in groups]
-    return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects")
+    bands = {one.key: told.band_method for one, told in zip(estimands, found, strict=True) if told.band_method}
+    return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects", bands)
 
 
 def groups_of(units: pd.DataFrame, keys: Sequence[str]) -> list[tuple[Any, ...]]:

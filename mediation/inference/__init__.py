@@ -27,6 +27,7 @@ from ._permutation import Alternative as Alternative, sign_flip as sign_flip
 from ._proportions import bonett_price_interval as bonett_price_interval, mcnemar as mcnemar, wilson as wilson
 from ._ratio_difference import ratio_difference_intervals as ratio_difference_intervals
 from ._ratios import ratio_intervals as ratio_intervals
+from ._sampling import kish as kish
 from ._screening import family_reach as family_reach, screening_report as screening_report
 from ._settings import Inference as Inference, Method as Method
 from ._test_result import TestResult as TestResult

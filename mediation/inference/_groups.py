@@ -203,7 +203,7 @@ def _bands(
     resampled = float(np.partition(maximum, position)[position])
     step_down = np.maximum.accumulate(((1 + exceed) / (n_resamples + 1))[::-1])[::-1]
     squared, n_clusters = _skewness(asked, order)
-    critical, step_down = joint(
+    critical, step_down, _ = joint(
         np.abs(found.t0[order]), (resampled, step_down), squared, n_clusters, found.df[order], asked.settings
     )
     low[order] = np.fmin(centre - critical * error, found.low[order])

@@ -43,6 +43,8 @@ class Intervals:
         Why there is no interval, K strings, empty where there is one.
     band_low, band_high, p_adjusted
         Simultaneous bands and step-down p-values, (K,), or None when they were not asked for.
+    band_method
+        What they come from: ``"max-t"``, ``"Bonferroni t"`` or ``"Bonferroni t, skewed"``; several by families.
     p_less, p_greater
         For means, one-sided p-values against "the mean is below (above) the null value", (K,); None for ratios.
     """
@@ -59,6 +61,7 @@ class Intervals:
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
+    band_method: str = ""
     p_less: Array | None = None
     p_greater: Array | None = None
 
@@ -243,6 +246,7 @@ def _mean_result(means: Means, design: Sampling, settings: Inference) -> Interva
         band_low=means.band_low,
         band_high=means.band_high,
         p_adjusted=means.p_adjusted,
+        band_method="; ".join(dict.fromkeys(by for _, _, by in means.families)),
         p_less=means.p_less,
         p_greater=means.p_greater,
     )

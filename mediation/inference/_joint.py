@@ -19,14 +19,17 @@ from scipy import stats
 
 from ._sampling import Array
 from ._settings import Inference
-from ._skewness import Tail, tail_of
+from ._skewness import STUDENT, Tail, tail_of
+
+MAX_T, STUDENTS, SKEWED = "max-t", "Bonferroni t", "Bonferroni t, skewed"
 
 
 class Joint(NamedTuple):
-    """The critical value of a family's bands, and adjusted p-values in the order of the columns, (K,)."""
+    """The critical value of a family's bands, adjusted p-values in the order of the columns, (K,), and who decided."""
 
     critical: float | Array
     p_adjusted: Array
+    by: str
 
 
 def joint(
@@ -50,12 +53,12 @@ def joint(
     by_resamples, step_down = resampled
     size = len(observed)
     if (by_resamples <= student_critical(settings.alpha / size, df)).all():
-        return Joint(by_resamples, step_down)
+        return Joint(by_resamples, step_down, MAX_T)
     tail = tail_of(squared, n)
     by_student = student_critical(tail.level(settings.alpha / size), df)
     if (by_resamples <= by_student).all():
-        return Joint(by_resamples, step_down)
-    return Joint(by_student, holm(observed, tail, df))
+        return Joint(by_resamples, step_down, MAX_T)
+    return Joint(by_student, holm(observed, tail, df), STUDENTS if tail is STUDENT else SKEWED)
 
 
 def critical_at(level: float, resampled: float, squared: Array, size: int, design: tuple[int, float]) -> float:

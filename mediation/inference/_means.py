@@ -72,7 +72,7 @@ class Means:
     p_greater: Array = field(init=False)
     kind: NDArray[np.str_] = field(init=False)
     mark: NDArray[np.str_] = field(init=False)
-    families: list[tuple[MaxT, Array]] = field(default_factory=list)
+    families: list[tuple[MaxT, Array, str]] = field(default_factory=list)
     band_low: Array | None = None
     band_high: Array | None = None
     p_adjusted: Array | None = None
@@ -261,10 +261,10 @@ def _fill_bands(found: Means, columns: Index, maxima: MaxT, design: Sampling, se
     centre, error, null = found.pivot[columns], found.pivot_error[columns], found.null[columns]
     t0 = (centre - null) / error
     told = found.skewness[columns[np.isnan(found.span[columns])]]
-    found.families.append((maxima, told))
     resampled = maxima.critical_value(settings.joint_rank), maxima.p_adjusted()
-    critical, p_adjusted = joint(np.abs(t0), resampled, told, design.n_clusters, design.df, settings)
+    critical, p_adjusted, by = joint(np.abs(t0), resampled, told, design.n_clusters, design.df, settings)
     tie = TIE * np.maximum(1.0, np.abs(t0))
+    found.families.append((maxima, told, by))
     low = np.where(np.abs(t0 - critical) <= tie, null, centre - critical * error)
     high = np.where(np.abs(t0 + critical) <= tie, null, centre + critical * error)
     found.band_low[columns] = np.minimum(low, found.low[columns])

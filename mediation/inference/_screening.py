@@ -50,7 +50,7 @@ def family_reach(
     found = bootstrap_means(array, design, how, bands=True, flips=False)
     if not found.families:
         return [float("inf")] * len(levels)
-    (maxima, squared), freedom = found.families[0], (design.n_clusters, design.df)
+    (maxima, squared, _), freedom = found.families[0], (design.n_clusters, design.df)
     size = int(np.count_nonzero(found.reason == Reason.NONE))
     return [critical_at(level, maxima.critical_value(how.rank_of(level)), squared, size, freedom) for level in levels]
 

@@ -21,6 +21,8 @@ from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects, meaning_of
 from ..results._notes import role
+from ..results._reach import reach_note
+from ..results._settings import settings_of
 from ..results._summary import shorten
 from ._ask import outcome_of, rows_of, table_of
 from ._grid import Grid, grid_of
@@ -103,7 +105,8 @@ def heatmap(
     bar = ax.get_figure(root=True).colorbar(image, ax=ax, pad=0.02, extend=_extend(grid, limit))  # type: ignore[union-attr]
     what = f"{meaning.symbol}: share of" if meaning.is_ratio else f"{meaning.symbol}: effect on"
     bar.set_label(axis_label(what, "the total effect" if meaning.is_ratio else outcome_of(known), extent(ax)[1]))
-    title(ax, _title(estimand, known, grid), pad=key_above(ax, key), room=1.35)
+    limits = reach_note(rows_of(table, estimand), settings_of(known).alpha)
+    title(ax, "\n".join(filter(None, (_title(estimand, known, grid), limits))), pad=key_above(ax, key), room=1.35)
     return ax
 
 

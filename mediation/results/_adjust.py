@@ -34,6 +34,11 @@ _ROWS = {
     "controls": "rows",
     "specification": "specifications",
 }
+_BANDS = {  # what bands come from: how the bands and the adjusted p-values are called
+    "max-t": ("max-t", "step-down max-t"),
+    "Bonferroni t": ("Bonferroni's with Student's t", "Holm with Student's t"),
+    "Bonferroni t, skewed": ("Bonferroni's with the t of skewed values", "Holm with the t of skewed values"),
+}
 _WHY_NOT = {
     "effects": "its rows are several questions about one site. A sweep has one row a site",
     "equivalence": "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead",
@@ -58,15 +63,17 @@ def adjusted(
     labels = table["estimand"] if family == "estimand" else pd.Series("", index=table.index)
     new = table.copy()
     if method == "max-t":
-        _by_max_t(new, kind, units, provenance, labels)
+        by = _by_max_t(new, kind, units, provenance, labels)
         new = for_all_sites(new, provenance)
     else:
+        by = ""  # as before
         first = _first_of_its_test(table)
         _warn_of_few(table.loc[first.unique()], labels, provenance, method)
         new["p_adjusted"] = _by_p_values(table, labels, first, method, screened_tests(provenance))
     stated = section(provenance, "adjustment")
     bands = family if method == "max-t" else stated.get("bands", "estimand")
-    return new, {**provenance, "adjustment": {"method": method, "family": family, "bands": bands}}
+    adjustment = {"method": method, "family": family, "bands": bands, **({"by": by} if by else {})}
+    return new, {**provenance, "adjustment": adjustment}
 
 
 def _by_p_values(table: pd.DataFrame, labels: pd.Series, first: pd.Series, method: str, least: int) -> pd.Series:
@@ -99,8 +106,8 @@ def _first_of_its_test(table: pd.DataFrame) -> pd.Series:
 
 def _by_max_t(
     new: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any], labels: pd.Series
-) -> None:
-    """Fill in p-values and bands from one weight matrix for all rows; ratios have none."""
+) -> str:
+    """Fill in p-values and bands from one weight matrix for all rows, ratios have none; return what decided them."""
     if kind not in _RESAMPLED:
         raise DesignError(
             f"adjust('max-t') resamples the units of a sweep or of ablations, and this result is of kind {kind!r}. Use "
@@ -134,6 +141,7 @@ def _by_max_t(
     for name in banded:
         new[name] = np.nan
         new.loc[lines, name] = getattr(told, name)
+    return told.band_method.split("; ")[0]
 
 
 def _named(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -174,10 +182,12 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
         return ""
     shared = section(provenance, "inference").get("draws") == "shared"  # then the first bands are Bonferroni's
     method, family = stated.get("method", "holm" if shared else "max-t"), stated.get("family", "estimand")
+    origin = _BANDS[stated.get("by") or _origin(table, provenance)]
+    bands = "Bonferroni" if shared else origin[0]
     how = {
         "bh": "Benjamini-Hochberg (false discovery rate)",
         "holm": "Holm (family-wise error)",
-        "max-t": "step-down max-t (family-wise error)",
+        "max-t": f"{origin[1]} (family-wise error)",
     }[method]
     tests = table.loc[_first_of_its_test(table).unique()]
     counts = tests["p_adjusted"].notna().groupby(tests["estimand"], sort=False).sum()
@@ -186,9 +196,16 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
     if without:
         said += "; rows without a p-value are not counted"
     if "band_low" in table and method != "max-t":
-        bands = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
-        said += f"; bands are {'Bonferroni' if shared else 'max-t'} over {bands}"
+        over = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
+        said += f"; bands are {bands} over {over}"
     return f"{said}."
+
+
+def _origin(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    """Return what the bands of the table's first estimand but TE come from."""
+    known = section(section(provenance, "inference"), "bands")
+    found = [known[key] for key in dict.fromkeys(table["estimand"]) if key in known and key != "te"]
+    return str(found[0]) if found else "max-t"
 
 
 def _screened_note(method: str, tests: int) -> str:

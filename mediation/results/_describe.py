@@ -26,6 +26,8 @@ from ._meanings import meaning_of
 from ._notes import notes
 from ._numbers import print_p, print_row
 from ._provenance import section, text_at
+from ._reach import reach_note
+from ._settings import settings_of
 from ._summary import Field, Summary
 
 
@@ -189,7 +191,8 @@ def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, mo
     title = f"{meaning.symbol}, {meaning.label}, by site" if meaning.symbol != meaning.label else f"{estimand} by site"
     count = _count(every, len(rows), meaning.symbol, banded=banded)
     differ = differ_note(table, estimand)
-    said = filter(None, (count, adjustment_note(table, "sweep", provenance) if banded else "", differ))
+    adjusted = adjustment_note(table, "sweep", provenance) if banded else ""
+    said = filter(None, (count, adjusted, reach_note(every, settings_of(provenance).alpha), differ))
     return Summary(title, tuple(fields), (*said, *notes(rows, "sweep", provenance)))
 
 

@@ -23,6 +23,7 @@ from ..estimate import (
     units_from,
 )
 from ..inference import Inference, Method
+from ._balance import balance_of, warn_of_few
 from ._cautions import warn_of_weak_totals
 from ._effects import Effects
 from ._provenance import section
@@ -54,10 +55,12 @@ def summarise(
         "seed": settings.seed,
         "precision": known_precision,
         **({"draws": draws} if draws == "shared" else {}),
+        **({"bands": found.bands} if found.bands else {}),
     }
     n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
-    pairs = {"n": n, "n_clusters": n_clusters, **section(provenance, "pairs")}
+    pairs = {"n": n, "n_clusters": n_clusters, **balance_of(units), **section(provenance, "pairs")}
     known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
+    warn_of_few(known)
     return Effects(for_all_sites(found.table, known), units, known)
 
 

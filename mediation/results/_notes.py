@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ._balance import balance_note
 from ._cautions import cautions
 from ._describe_comparison import comparison_who
 from ._describe_controls import control_draws
@@ -24,6 +25,7 @@ def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tup
     """Return the footnotes of `table`, each one sentence or two."""
     found = [
         comparison_who(provenance) or _who(table, provenance),
+        balance_note(provenance),
         _draws(table, kind, provenance),
         *screen_notes(provenance),
         _intervals(table, provenance),
