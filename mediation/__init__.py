@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         OutcomeError as OutcomeError,
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
+        UnknownDonorsWarning as UnknownDonorsWarning,
         SiteError as SiteError,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
@@ -153,6 +154,7 @@ _NAMES = {
         "DegenerateWarning",
         "DesignError",
         "SharedDrawsWarning",
+        "UnknownDonorsWarning",
         "WeakTotalEffectWarning",
         "FewResamplesWarning",
         "FlaggedUnitsWarning",

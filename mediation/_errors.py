@@ -61,6 +61,10 @@ class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 
 
+class UnknownDonorsWarning(MediationWarning):
+    """Random donors that are not named, so that intervals cannot count that a donor serves several units."""
+
+
 class FlaggedUnitsWarning(MediationWarning):
     """Units that are left out because their thoughts cannot be compared: never opened, never closed, not alike."""
 

@@ -15,6 +15,7 @@ from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
 from ._frame import POTENTIAL_OUTCOMES
+from ._outcomes import Outcomes, per_unit, ratio_per_unit
 from ._sides import Match, Side
 from ._subtract import subtract
 from ._tabulate import Array, SiteInfo, _resolved, _rows, tabulate, warn_degenerate
@@ -59,7 +60,7 @@ def tabulate_comparison(
 
 def _made_here(
     estimands: Sequence[AbstractEstimand],
-    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    outcomes: Sequence[tuple[Outcomes, NDArray[Any], Array]],
     match: Match,
     settings: Inference,
     *,
@@ -83,22 +84,22 @@ def _made_here(
 
 def _intervals(
     estimand: AbstractEstimand,
-    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    outcomes: Sequence[tuple[Outcomes, NDArray[Any], Array]],
     settings: Inference,
     *,
     paired: bool,
     bands: bool,
 ) -> Intervals:
     (first, clusters, weights), (second, other_clusters, other_weights) = outcomes
-    one, two = (contrast(estimand.weights, values) for values in (first, second))
     if estimand.denominator is None:
+        one, two = (per_unit(estimand.weights, values) for values in (first, second))
         return group_difference_intervals(
             _resolved(one, first), _resolved(two, second), clusters_first=clusters, clusters_second=other_clusters,
             weights_first=weights, weights_second=other_weights, settings=settings, bands=bands,
         )  # fmt: skip
-    below = [contrast(estimand.denominator, values) for values in (first, second)]
+    both = [ratio_per_unit(estimand.weights, estimand.denominator, values) for values in (first, second)]
     return ratio_difference_intervals(
-        (one, below[0]), (two, below[1]), paired=paired, clusters=(clusters, other_clusters),
+        both[0], both[1], paired=paired, clusters=(clusters, other_clusters),
         weights=(weights, other_weights), settings=settings,
     )  # fmt: skip
 

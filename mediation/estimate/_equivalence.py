@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
 from ..inference import (
     Equivalence,
     Inference,
@@ -23,6 +22,7 @@ from ..inference import (
     relative_equivalence,
 )
 from ._frame import KEYS
+from ._outcomes import Outcomes, per_unit, ratio_per_unit
 from ._tabulate import Array, _resolved, groups_of, matrices, right_or_wrong
 
 
@@ -70,7 +70,7 @@ def tabulate_equivalence(
 
 def _two_groups(
     estimand: AbstractEstimand,
-    halves: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    halves: Sequence[tuple[Outcomes, NDArray[Any], Array]],
     settings: Inference,
     margin: Margin,
     groups: Sequence[tuple[Any, ...]],
@@ -78,7 +78,7 @@ def _two_groups(
 ) -> pd.DataFrame:
     """Return the rows of a difference of two independent groups of units."""
     (first, clusters, weights), (second, other_clusters, other_weights) = halves
-    one, two = (contrast(estimand.weights, outcomes) for outcomes in (first, second))
+    one, two = (per_unit(estimand.weights, outcomes) for outcomes in (first, second))
     found = group_equivalence(
         _resolved(one, first), _resolved(two, second), margin.size, alpha=margin.alpha,
         clusters=(clusters, other_clusters), weights=(weights, other_weights), settings=settings,
@@ -89,25 +89,28 @@ def _two_groups(
 
 def _rows(
     estimand: AbstractEstimand,
-    outcomes: Mapping[str, Array],
+    outcomes: Outcomes,
     design: Mapping[str, Any],
     margin: Margin,
     groups: Sequence[tuple[Any, ...]],
     keys: Sequence[str],
 ) -> pd.DataFrame:
-    values = contrast(estimand.weights, outcomes)
+    values = per_unit(estimand.weights, outcomes)
+    below = None
     found: Equivalence
     if estimand.denominator is not None:
-        found = ratio_equivalence(values, contrast(estimand.denominator, outcomes), margin.size, **design)
+        values, below = ratio_per_unit(estimand.weights, estimand.denominator, outcomes)
+        found = ratio_equivalence(values, below, margin.size, **design)
     elif margin.relative_to is not None:
-        below = _resolved(contrast(margin.relative_to.weights, outcomes), outcomes)
+        values, whole = ratio_per_unit(estimand.weights, margin.relative_to.weights, outcomes)
+        below = _resolved(whole, outcomes)
         found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
     else:
-        found = mean_equivalence(_resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes), **design)
+        found = mean_equivalence(_resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes) and not outcomes.donors, **design)
     means = _means(values, design["weights"])
-    if estimand.denominator is not None:
+    if estimand.denominator is not None and below is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = means / _means(contrast(estimand.denominator, outcomes), design["weights"])
+            means = means / _means(below, design["weights"])
     return _framed(estimand.key, means, found, np.abs(values).max(axis=0) == 0.0, groups, keys)
 
 

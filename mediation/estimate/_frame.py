@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._checks import called, listed, shown
 from .._errors import DataError
+from ._donor_ids import donor_codes
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
 KEYS = ("site", "arm", "dose")
@@ -32,8 +33,8 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     units["cluster"] = given["cluster"] if "cluster" in given else units["unit"]
     units["weight"] = _numbers(given, "weight") if "weight" in given else 1.0
     units["draw"] = _numbers(given, "draw") if "draw" in given else 0
-    if "donor" in frame:  # whose mediator it was; -1 where it is no unit of the frame
-        units["donor"] = pd.Index(who).get_indexer(pd.Index(frame["donor"]))
+    if "donor" in frame:  # whose mediator it was; -1 where it came from outside the frame
+        units["donor"] = donor_codes(frame["donor"], who)
     if "arm" in given or {"y", "ym"} <= set(given.columns):
         units["arm"] = given["arm"].astype(str) if "arm" in given else ""
         units["dose"] = _numbers(given, "dose", may_miss=True) if "dose" in given else np.nan

@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning, warn
+from .._errors import DegenerateWarning, UnknownDonorsWarning, warn
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
-from ._roles import both_roles
+from ._outcomes import OF_DONORS, Outcomes, check_shared_donors, donor_rows, per_unit, ratio_per_unit
 from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
-_OF_DONORS = ("g00", "g01", "g10", "g11", "y0m", "y1m", "ym")  # outcomes that may have another unit's mediator
 
 
 # How far outcomes of a network in single precision are from exact, relative to the largest of them.
@@ -70,6 +68,8 @@ def tabulate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
+            if "donor" in units:
+                check_shared_donors(units, keys)
             parts = cubes(units, codes_of(units, keys, groups), list(outcomes))
             found = [
                 shared_intervals(one, parts, (clusters, weights), settings, resolution=_RESOLUTION, bands=sweep)
@@ -84,6 +84,8 @@ def tabulate(
     warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
     if draws == "shared":
         warn_shared(units)
+    elif "donor" not in units:
+        warn_unknown_donors(estimands)
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
@@ -113,6 +115,18 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     )
 
 
+def warn_unknown_donors(estimands: Sequence[AbstractEstimand]) -> None:
+    """Warn if estimands are of random donors, and nothing says which unit gave in which row."""
+    found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
+    if found:
+        warn(
+            f"{', '.join(found)}: whose mediator each row has is not known, so these intervals count units as "
+            "receivers only. Where the donors are units of the frame they are too narrow. Name the donor of each row in "
+            "a column 'donor' (the donor's id in the column 'unit'; empty where the mediator came from outside).",
+            UnknownDonorsWarning,
+        )
+
+
 def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
     """Return how a warning calls a row: its estimand or arm, and the site where there are several."""
     where = f" at {row['site']}" if row["site"] and table["site"].nunique() > 1 else ""
@@ -124,24 +138,23 @@ def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
 
 def _intervals(
     estimand: AbstractEstimand,
-    outcomes: Mapping[str, Array],
+    outcomes: Outcomes,
     clusters: NDArray[Any],
     weights: Array,
     settings: Inference,
     *,
     bands: bool,
 ) -> Intervals:
-    values = contrast(estimand.weights, outcomes)
     if estimand.denominator is not None:
-        below = contrast(estimand.denominator, outcomes)
+        values, below = ratio_per_unit(estimand.weights, estimand.denominator, outcomes)
         return ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
     return mean_intervals(
-        _resolved(values, outcomes),
+        _resolved(per_unit(estimand.weights, outcomes), outcomes),
         clusters=clusters,
         weights=weights,
         settings=settings,
         bands=bands,
-        binary=right_or_wrong(outcomes),
+        binary=right_or_wrong(outcomes) and not outcomes.donors,
     )
 
 
@@ -222,7 +235,7 @@ def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[An
 
 def matrices(
     units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
-) -> tuple[dict[str, Array], NDArray[Any], Array]:
+) -> tuple[Outcomes, NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
     codes = codes_of(units, keys, groups)
@@ -237,35 +250,10 @@ def matrices(
         outcomes[name] = total / count
     first = units.drop_duplicates("unit")
     weights = first["weight"].to_numpy(dtype=float)
-    if "donor" in units:
-        _count_donors(units, codes, row, weights, outcomes)
-    return outcomes, first["cluster"].to_numpy(), weights
-
-
-def _count_donors(
-    units: pd.DataFrame, codes: NDArray[np.intp], row: NDArray[np.intp], weights: Array, outcomes: dict[str, Array]
-) -> None:
-    """Let each unit count as donor too, in groups and outcomes whose mediator is that of another unit, in place."""
-    draw = pd.factorize(units["draw"])[0]
-    donors = row_of_donor(units)
-    for code in np.unique(codes[donors >= 0]):
-        here = codes == code
-        who, when = row[here], draw[here]
-        shape = (len(weights), int(when.max()) + 1)
-        if int(here.sum()) != shape[0] * shape[1]:
-            continue  # not every unit in every draw: means of units alone
-        gave = np.full(shape, -1, dtype=np.int64)
-        gave[who, when] = donors[here]
-        for name in (name for name in _OF_DONORS if name in outcomes):
-            values = np.empty(shape)
-            values[who, when] = units.loc[here, name].to_numpy(dtype=float)
-            outcomes[name][:, code] = both_roles(values[:, :, None], gave, weights)[:, 0]
-
-
-def row_of_donor(units: pd.DataFrame) -> NDArray[np.int64]:
-    """Return for each row the number of the unit that gave, in the order of the units; -1 where none did."""
-    found: NDArray[np.int64] = pd.Index(units["unit"].unique()).get_indexer(pd.Index(units["donor"])).astype(np.int64)
-    return found
+    clusters = first["cluster"].to_numpy()
+    of_donors = "donor" in units and not OF_DONORS.isdisjoint(present)
+    donors = donor_rows(units, codes, present, (clusters, weights)) if of_donors else []
+    return Outcomes(outcomes, donors), clusters, weights
 
 
 def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:

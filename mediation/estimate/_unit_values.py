@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
 from ._frame import KEYS
+from ._outcomes import per_unit
 from ._tabulate import _RESOLUTION, Array, _resolved, groups_of, matrices, right_or_wrong
 
 
@@ -48,9 +48,9 @@ def unit_values(units: pd.DataFrame, estimands: Sequence[AbstractEstimand]) -> U
     keys = [name for name in KEYS if name in units.columns]
     groups = groups_of(units, keys)
     outcomes, clusters, weights = matrices(units, keys, groups)
-    values = {one.key: _resolved(contrast(one.weights, outcomes), outcomes) for one in estimands}
+    values = {one.key: _resolved(per_unit(one.weights, outcomes), outcomes) for one in estimands}
     named = pd.DataFrame(groups, columns=keys)
     if "dose" in named:
         named["dose"] = named["dose"].astype(float)
     resolution = _RESOLUTION * max(float(np.abs(one).max()) for one in outcomes.values())
-    return UnitValues(values, named, clusters, weights, resolution, right_or_wrong(outcomes))
+    return UnitValues(values, named, clusters, weights, resolution, right_or_wrong(outcomes) and not outcomes.donors)
