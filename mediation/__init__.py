@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         OutcomeError as OutcomeError,
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
-        UnknownDonorsWarning as UnknownDonorsWarning,
         SiteError as SiteError,
+        UnknownDonorsWarning as UnknownDonorsWarning,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
     from .analysis import (

@@ -14,8 +14,8 @@ from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, mean_intervals
-from ._frame import POTENTIAL_OUTCOMES
 from ._donor_variance import DonorDesign, donor_values
+from ._frame import POTENTIAL_OUTCOMES
 from ._tabulate import Array, _resolved, warn_degenerate
 
 REAL = "none"
@@ -135,7 +135,7 @@ def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
 
 
 def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
-    """Return one number a unit and site, (n, sites), whose weighted mean is the effect, or `beyond` minus the effect."""
+    """Return one number a unit and site, (n, sites), with the mean of the effect, or of `beyond` minus it."""
     values = contrast(estimand.weights, block.outcomes)
     if beyond is not None:
         values = contrast(estimand.weights, beyond.outcomes).mean(axis=1, keepdims=True) - values

@@ -57,6 +57,6 @@ def _unknown(row: int, value: object, units: Sequence[Any]) -> str:
     hint = f" {same!r} is a {type(same).__name__}, and the donor a {type(value).__name__}." if same is not None else ""
     return (
         f"effects: donor of row {row} is {shown(value)}, and no unit has that id; units are called "
-        f"{listed(some, most=_SHOWN)}.{hint} Use the ids of the column 'unit', or leave the donor empty (NaN) where the "
-        "mediator came from outside the frame."
+        f"{listed(some, most=_SHOWN)}.{hint} Use the ids of the column 'unit', or leave the donor empty (NaN) where "
+        "the mediator came from outside the frame."
     )

@@ -37,6 +37,7 @@ class DonorDesign:
         codes = np.arange(n) if clusters is None else clusters
         self.n_clusters = int(codes.max()) + 1
         gave = (donor >= 0) & (donor != receiver)
+        self.has_donors = bool(gave.any())
         crossed = gave & (codes[donor] != codes[receiver])
         rows = np.arange(size)
         self._receives = _sums(receiver, rows, (n, size))
@@ -112,8 +113,10 @@ def donor_values(values: Array, design: DonorDesign) -> Array:
     >>> float(found.mean()), donor_values(np.full((4, 1), 3.0), design).ravel()
     (3.0, array([3., 3., 3., 3.]))
     """
+    if not design.has_donors or design.n_clusters < 2:
+        return design.mean(values)
     parts = _Parts(values, design)
-    return parts.scaled(parts.factor()) if design.n_clusters > 1 else parts.means
+    return parts.scaled(parts.factor())
 
 
 def donor_ratio_values(above: Array, below: Array, design: DonorDesign) -> tuple[Array, Array]:
@@ -122,9 +125,9 @@ def donor_ratio_values(above: Array, below: Array, design: DonorDesign) -> tuple
     A ratio is tested through above - ratio * below, so one factor is used for both: the largest that a combination of
     the two needs, over 16 directions.
     """
+    if not design.has_donors or design.n_clusters < 2:
+        return design.mean(above), design.mean(below)
     one, two = _Parts(above, design), _Parts(below, design)
-    if design.n_clusters < 2:
-        return one.means, two.means
     sizes = [np.sqrt(np.maximum(part.receivers, np.finfo(float).tiny)) for part in (one, two)]
     factors = []
     for angle in np.pi * np.arange(_ANGLES) / _ANGLES:
@@ -161,7 +164,8 @@ class _Parts:
     def factor(self) -> Array:
         """Return what the shape is multiplied by, (k,)."""
         spread = self.design.clustered(self.shape)
-        return np.sqrt(np.divide(self.variance, spread, out=np.zeros_like(spread), where=spread > 0))
+        ratio: Array = np.divide(self.variance, spread, out=np.zeros_like(spread), where=spread > 0)
+        return np.sqrt(ratio)
 
     def scaled(self, factor: Array) -> Array:
         found: Array = self.estimate + factor * self.shape / self.design.weights[:, None]

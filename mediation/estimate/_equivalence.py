@@ -106,7 +106,9 @@ def _rows(
         below = _resolved(whole, outcomes)
         found = relative_equivalence(_resolved(values, outcomes), below, margin.size, **design)
     else:
-        found = mean_equivalence(_resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes) and not outcomes.donors, **design)
+        found = mean_equivalence(
+            _resolved(values, outcomes), margin.size, binary=right_or_wrong(outcomes) and not outcomes.donors, **design
+        )
     means = _means(values, design["weights"])
     if estimand.denominator is not None and below is not None:
         with np.errstate(divide="ignore", invalid="ignore"):

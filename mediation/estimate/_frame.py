@@ -34,7 +34,7 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     units["weight"] = _numbers(given, "weight") if "weight" in given else 1.0
     units["draw"] = _numbers(given, "draw") if "draw" in given else 0
     if "donor" in frame:  # whose mediator it was; -1 where it came from outside the frame
-        units["donor"] = donor_codes(frame["donor"], who)
+        units["donor"] = donor_codes(frame["donor"], who.tolist())
     if "arm" in given or {"y", "ym"} <= set(given.columns):
         units["arm"] = given["arm"].astype(str) if "arm" in given else ""
         units["dose"] = _numbers(given, "dose", may_miss=True) if "dose" in given else np.nan

@@ -72,8 +72,8 @@ def ratio_per_unit(weights: Linear, denominator: Linear, outcomes: Outcomes) -> 
     above, below = contrast(weights, outcomes), contrast(denominator, outcomes)
     if OF_DONORS & (set(weights) | set(denominator)):
         for part in outcomes.donors:
-            rows = (contrast(one, part.rows) for one in (weights, denominator))
-            above[:, part.columns], below[:, part.columns] = donor_ratio_values(*rows, part.design)
+            pair = donor_ratio_values(contrast(weights, part.rows), contrast(denominator, part.rows), part.design)
+            above[:, part.columns], below[:, part.columns] = pair
     return above, below
 
 

@@ -120,9 +120,9 @@ def warn_unknown_donors(estimands: Sequence[AbstractEstimand]) -> None:
     found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
     if found:
         warn(
-            f"{', '.join(found)}: whose mediator each row has is not known, so these intervals count units as "
-            "receivers only. Where the donors are units of the frame they are too narrow. Name the donor of each row in "
-            "a column 'donor' (the donor's id in the column 'unit'; empty where the mediator came from outside).",
+            f"{', '.join(found)}: the frame does not say whose mediator each row has, so these intervals count units "
+            "as receivers only. Where the donors are units of the frame, they are too narrow. Name the donor of each "
+            "row in a column 'donor' (its id in the column 'unit'; empty where the mediator came from outside).",
             UnknownDonorsWarning,
         )
 
