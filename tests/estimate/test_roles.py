@@ -131,13 +131,11 @@ def test_the_estimate_never_depends_on_who_gave(weighted, clusters):
     receiver = np.sort(np.concatenate([np.arange(12), rng.integers(0, 12, 20)]))  # some draws are missing
     values = rng.normal(size=(32, 2))
     means = np.stack([values[receiver == i].mean(axis=0) for i in range(12)])
-    expected = np.average(means, axis=0, weights=weights)
+    mean = np.average(means, axis=0, weights=weights)
     for chance in (0.0, 0.5, 1.0):
         donor = np.where(rng.random(32) < chance, rng.integers(0, 12, 32), -1)
         found = donor_values(values, DonorDesign(receiver, donor, weights, clusters))
-        np.testing.assert_allclose(
-            np.average(found, axis=0, weights=weights), np.average(means, axis=0, weights=weights)
-        )
+        np.testing.assert_allclose(np.average(found, axis=0, weights=weights), mean)
 
 
 def test_without_donors_it_is_the_mean_of_each_receiver():
@@ -254,8 +252,9 @@ def test_the_units_frame_gives_the_same_numbers_again(swapped):
 
 def test_donors_of_several_kinds_are_not_passed_over_in_silence():
     pairs = med.Pairs(base=torch.randn(8, 2), source=torch.randn(8, 2))
-    with pytest.warns(med.UnknownDonorsWarning, match="2 kinds of donors at once \\(derangement, random\\)"):
+    with pytest.warns(med.UnknownDonorsWarning) as told:
         med.mediate(
             med.load(Sum()), pairs, med.Site("mediator"), total, donor=med.Swap(), ablation=med.Swap("random"),
             rng=0, n_resamples=199, progress=False,
         )  # fmt: skip
+    assert "2 kinds of donors at once (derangement, random)" in str(told[0].message)
