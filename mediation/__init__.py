@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DataError as DataError,
         DegenerateWarning as DegenerateWarning,
         DesignError as DesignError,
+        DonorsWarning as DonorsWarning,
         FewResamplesWarning as FewResamplesWarning,
         FlaggedUnitsWarning as FlaggedUnitsWarning,
         InteractionWarning as InteractionWarning,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
-        UnknownDonorsWarning as UnknownDonorsWarning,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
     from .analysis import (
@@ -153,8 +153,8 @@ _NAMES = {
         "DataError",
         "DegenerateWarning",
         "DesignError",
+        "DonorsWarning",
         "SharedDrawsWarning",
-        "UnknownDonorsWarning",
         "WeakTotalEffectWarning",
         "FewResamplesWarning",
         "FlaggedUnitsWarning",

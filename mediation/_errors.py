@@ -61,8 +61,8 @@ class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 
 
-class UnknownDonorsWarning(MediationWarning):
-    """Random donors that are not named, so that intervals cannot count that a donor serves several units."""
+class DonorsWarning(MediationWarning):
+    """Donors that intervals cannot count: not named, of several kinds at once, or one donor for all units."""
 
 
 class FlaggedUnitsWarning(MediationWarning):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._checks import called, one_of, positive_int, shown, suggestion
-from .._errors import DataError, DesignError, UnknownDonorsWarning, warn
+from .._errors import DataError, DesignError, DonorsWarning, warn
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
 from ..engine._choose import backend_for
 from ..engine._store import folder_from
@@ -111,7 +111,7 @@ def one_donor(needs: Iterable[Donor]) -> Donor | None:
 
     Warns
     -----
-    UnknownDonorsWarning
+    DonorsWarning
         If donors are of several kinds: a row has one donor, so that None is returned.
     """
     others = {(need.unit, need.column, need.index): need for need in needs if need.unit != "own"}
@@ -121,6 +121,6 @@ def one_donor(needs: Iterable[Donor]) -> Donor | None:
             f"Mediators come from {len(others)} kinds of donors at once ({kinds}), and a row names one donor. "
             "Intervals count units as receivers only, and are too narrow where donors differ. Use the same Swap at all "
             "sites of an arm, or ask about each kind in a call of its own.",
-            UnknownDonorsWarning,
+            DonorsWarning,
         )
     return next(iter(others.values())) if len(others) == 1 else None

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -47,6 +47,7 @@ class DonorDesign:
         one, two = np.sort([codes[receiver[crossed]], codes[donor[crossed]]], axis=0)
         pairs, pair = np.unique(one * self.n_clusters + two, return_inverse=True)
         self._pairs = _sums(pair.ravel(), rows[crossed], (len(pairs), size))
+        self._crossed = crossed
 
     def mean(self, values: Array) -> Array:
         """Return the mean of each receiver over its rows, (n, k), from values (N, k)."""
@@ -73,6 +74,26 @@ class DonorDesign:
         """Share of all pairs of rows that have a cluster in common, weighted; 1 where every pair has."""
         return float(self.dyadic(self.share[:, None])[0] / self.weights.sum() ** 2)
 
+    @cached_property
+    def squares(self) -> tuple[float, float]:
+        """Sums of squares of what each unit (or cluster) gives, and of what each row has of it, (A, B).
+
+        A spread s^2 of donors adds A s^2 to the variance, of which B s^2 is seen in the spread of receivers.
+        """
+        by_donor = np.asarray(self._clusters @ self._gives_others @ self.share)
+        return float((by_donor**2).sum()), float((self.share[self._crossed] ** 2).sum())
+
+    @cached_property
+    def wider(self) -> float:
+        """How much larger a variance over donors must be where few give much: (t' / t)^2, at least 1.
+
+        t' and t are 97.5% quantiles of Student's t with D - 1 and G - 1 degrees of freedom, G the number of units (or
+        clusters) and D the effective number of donors, (sum_j a_j)^2 / sum_j a_j^2, with a_j what unit j gives.
+        """
+        effective = float(self.share[self._crossed].sum()) ** 2 / max(self.squares[0], np.finfo(float).tiny)
+        quantile, usual = stats.t.ppf(0.975, [max(effective - 1, 1.0), self.n_clusters - 1])
+        return max(float(quantile / usual) ** 2, 1.0)
+
     def given(self, parts: Array, *, all_of_them: bool = False) -> Array:
         """Return the sums over the rows in which each unit gave, (n, k), to units of other clusters or to all."""
         return np.asarray((self._gives if all_of_them else self._gives_others) @ parts)
@@ -86,16 +107,19 @@ def donor_values(values: Array, design: DonorDesign) -> Array:
 
         V = sum over pairs of rows (a, b) that have a unit (or cluster) in common of e_a e_b / (1 - q) / (sum_i w_i)^2
 
-    (dyadic-robust: Fafchamps & Gubert 2007, eq. 2.6; Aronow, Samii & Assenova 2015, eq. 5). q is the share of pairs
-    that have a unit in common; residuals are off by the error of the mean, which takes that share of V away. It needs
-    no second draw. V is kept between a lower and an upper limit, which matter where units are few or where being a
-    strong donor goes with being a weak receiver:
+    (dyadic-robust: Fafchamps & Gubert 2007; Aronow, Samii & Assenova 2015; Cameron & Miller 2014). Residuals are off by
+    the error of the mean; q, the share of pairs that have a unit in common, corrects for that. One draw is enough. With
+    few units, or donors that give very unequally, V is an estimate of few degrees of freedom:
 
-    - at least the variance of receivers' means (MacKinnon, Nielsen & Webb 2021), or that of the receiver's and the
-      donor's part of a U-statistic (Hoeffding 1948) where each unit has two draws or more and it is the smaller one;
-    - at most (s_r + s_d)^2, s_r the standard error over receivers alone and s_d that over donors alone.
+    - What donors add to it is multiplied by a squared ratio of quantiles, from their effective number; see
+      `DonorDesign.wider`.
+    - V is at least the variance of receivers' means (MacKinnon, Nielsen & Webb 2021). Where each unit has two draws or
+      more, the variance of the linearised U-statistic (Hoeffding 1948) is the limit if it is the smaller one.
+    - Before it is made wider, V is at most (s_r + s_d)^2, s_r and s_d standard errors over receivers and over donors.
 
-    Units have the shape of the two parts, scaled so that their cluster-robust variance is V.
+    A unit's number is its part as receiver plus its part as donor, each as far as it is not noise, times one factor that
+    gives the numbers the (cluster-robust) variance V. So resampling units has the right spread, and nearly the right
+    skewness.
 
     Parameters
     ----------
@@ -145,31 +169,48 @@ class _Parts:
         self.design, self.means = design, design.mean(values)
         self.estimate = (weights * self.means).sum(axis=0) / weights.sum()
         left = share * (values - self.estimate)
-        of_receivers = weights * (self.means - self.estimate)
-        self.receivers = self.least = design.clustered(of_receivers)
-        shape = design.centred(of_receivers + design.given(left))
+        self.of_receivers = weights * (self.means - self.estimate)
+        self.of_donors = design.centred(design.given(left, all_of_them=True))
+        self.receivers = self.least = design.clustered(self.of_receivers)
         if design.draws.min() > 1:
             draws = design.draws[design.receiver, None]
             apart = share * (values - self.means[design.receiver]) * draws / (draws - 1)
-            shape = design.centred(of_receivers + design.given(apart, all_of_them=True))
-            self.least = np.minimum(self.receivers, design.clustered(shape))
-        of_donors = design.clustered(design.centred(design.given(left, all_of_them=True)))
-        most = (np.sqrt(self.receivers) + np.sqrt(of_donors)) ** 2
-        left_over = 1 - design.common
-        dyadic = design.dyadic(left) / left_over if left_over > 1e-9 else most
-        self.variance = np.maximum(np.minimum(dyadic, most), self.least)
-        flat = design.clustered(shape) <= 1e-9 * self.variance  # two units that give to each other, say
-        self.shape = np.where(flat, of_receivers, shape)
+            both = design.centred(self.of_receivers + design.given(apart, all_of_them=True))
+            self.least = np.minimum(self.receivers, design.clustered(both))
+        found = (np.sqrt(self.receivers) + np.sqrt(design.clustered(self.of_donors))) ** 2
+        if design.common < 1 - 1e-9:
+            found = np.minimum(design.dyadic(left) / (1 - design.common), found)
+        spread = (share * (values - self.estimate) ** 2).sum(axis=0) / weights.sum()
+        self._scale(found, spread)
+
+    def _scale(self, found: Array, spread: Array) -> None:
+        """Set the variance from what was found of it, and the shape; `spread` is the variance of a row."""
+        by_donor, seen = self.design.squares
+        extra = by_donor - seen if by_donor > seen * (1 + 1e-9) else 0.0
+        added = np.maximum(found - self.receivers, 0.0)
+        of_donors = np.minimum(_ratio(added * by_donor, np.full_like(added, extra)), found)
+        self.variance = np.maximum(found + (self.design.wider - 1) * of_donors, self.least)
+        part = np.minimum(_ratio(added, spread * extra), 1.0)  # of the spread of a row, the donors'
+        of_one = 1 - np.minimum(_ratio(part * seen * spread, self.receivers), 1.0)
+        of_other = _ratio(part * by_donor, part * by_donor + (1 - part) * seen)
+        shape = self.design.centred(of_one * self.of_receivers + of_other * self.of_donors)
+        flat = self.design.clustered(shape) <= 1e-9 * self.variance  # two units that give to each other, say
+        self.shape = np.where(flat, self.of_receivers, shape)
 
     def factor(self) -> Array:
         """Return what the shape is multiplied by, (k,)."""
         spread = self.design.clustered(self.shape)
-        ratio: Array = np.divide(self.variance, spread, out=np.zeros_like(spread), where=spread > 0)
-        return np.sqrt(ratio)
+        return np.sqrt(_ratio(self.variance, spread))
 
     def scaled(self, factor: Array) -> Array:
         found: Array = self.estimate + factor * self.shape / self.design.weights[:, None]
         return found
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """Return above / below, 0 where below is 0."""
+    found: Array = np.divide(above, below, out=np.zeros_like(below), where=below > 0)
+    return found
 
 
 def _sums(codes: NDArray[np.intp] | Index, columns: NDArray[np.intp], shape: tuple[int, int]) -> sparse.csr_array:

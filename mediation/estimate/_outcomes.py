@@ -39,11 +39,16 @@ class DonorRows:
 
 
 class Outcomes(dict[str, Array]):
-    """Each potential outcome as ``(units, groups)``, draws averaged; `donors` has the draws of groups with donors."""
+    """Each potential outcome as ``(units, groups)``, draws averaged, and the draws of groups with donors.
 
-    def __init__(self, means: Mapping[str, Array], donors: Sequence[DonorRows] = ()) -> None:
+    Where one unit gave in all rows of a group, `one_donor` is set and the group is about that unit's mediator.
+    """
+
+    def __init__(
+        self, means: Mapping[str, Array], donors: Sequence[DonorRows] = (), *, one_donor: bool = False
+    ) -> None:
         super().__init__(means)
-        self.donors = tuple(donors)
+        self.donors, self.one_donor = tuple(donors), one_donor
 
     def at(self, places: Sequence[int]) -> Outcomes:
         """Return the groups at `places`, in that order."""
@@ -82,8 +87,8 @@ def donor_rows(
     codes: NDArray[np.intp],
     names: Sequence[str],
     design: tuple[NDArray[np.object_], Array],
-) -> list[DonorRows]:
-    """Return the draws of the groups that have donors; `codes` numbers the groups of the rows of a clean frame.
+) -> tuple[list[DonorRows], bool]:
+    """Return the draws of the groups that have donors, and whether a group has one donor only; `codes` numbers the groups of the rows of a clean frame.
 
     `design` has the cluster and the weight of each unit, in the order in which units come in the frame.
     """
@@ -93,8 +98,12 @@ def donor_rows(
     order = np.lexsort((pd.factorize(units["draw"], sort=True)[0], receiver, codes))
     places = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
     alike: dict[tuple[bytes, bytes], list[NDArray[np.intp]]] = {}
+    one_donor = False
     for place in places:
-        if (donor[place] >= 0).any():
+        known = donor[place][donor[place] >= 0]
+        if len(known) > 1 and (known == known[0]).all():
+            one_donor = True
+        elif len(known):
             alike.setdefault((receiver[place].tobytes(), donor[place].tobytes()), []).append(place)
     found = []
     for some in alike.values():
@@ -102,7 +111,7 @@ def donor_rows(
         rows = {name: units[name].to_numpy(dtype=float)[at] for name in names}
         of = DonorDesign(receiver[some[0]], donor[some[0]], weights, clusters)
         found.append(DonorRows(codes[at[0]], rows, of))
-    return found
+    return found, one_donor
 
 
 def row_of_unit(units: pd.DataFrame) -> Index:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning, UnknownDonorsWarning, warn
+from .._errors import DegenerateWarning, DonorsWarning, warn
 from ..estimands import AbstractEstimand
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
@@ -84,8 +84,8 @@ def tabulate(
     warn_degenerate(table, [reason for intervals in found for reason in intervals.reason])
     if draws == "shared":
         warn_shared(units)
-    elif "donor" not in units:
-        warn_unknown_donors(estimands)
+    else:
+        warn_donors(estimands, known="donor" in units, one_donor=outcomes.one_donor)
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
@@ -115,15 +115,21 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     )
 
 
-def warn_unknown_donors(estimands: Sequence[AbstractEstimand]) -> None:
-    """Warn if estimands are of random donors, and nothing says which unit gave in which row."""
+def warn_donors(estimands: Sequence[AbstractEstimand], *, known: bool, one_donor: bool) -> None:
+    """Warn if intervals cannot count donors: nothing says which unit gave in which row, or it was always the same."""
     found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
-    if found:
+    if one_donor:
+        warn(
+            "All mediators come from one unit, so these intervals are about that unit's mediator in other units, not "
+            "about mediators of units of its kind. For those, let many units give: med.Swap() or med.Swap('random').",
+            DonorsWarning,
+        )
+    if found and not known:
         warn(
             f"{', '.join(found)}: the frame does not say whose mediator each row has, so these intervals count units "
             "as receivers only. Where the donors are units of the frame, they are too narrow. Name the donor of each "
             "row in a column 'donor' (its id in the column 'unit'; empty where the mediator came from outside).",
-            UnknownDonorsWarning,
+            DonorsWarning,
         )
 
 
@@ -252,8 +258,8 @@ def matrices(
     weights = first["weight"].to_numpy(dtype=float)
     clusters = first["cluster"].to_numpy()
     of_donors = "donor" in units and not OF_DONORS.isdisjoint(present)
-    donors = donor_rows(units, codes, present, (clusters, weights)) if of_donors else []
-    return Outcomes(outcomes, donors), clusters, weights
+    donors, one_donor = donor_rows(units, codes, present, (clusters, weights)) if of_donors else ([], False)
+    return Outcomes(outcomes, donors, one_donor=one_donor), clusters, weights
 
 
 def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -91,7 +91,7 @@ def test_sites_may_have_donors_of_their_own():
 def test_unnamed_random_donors_are_told_and_named_or_outside_ones_are_not():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"unit": range(8), "g00": 0.0, "g10": rng.normal(size=8)})
-    with pytest.warns(med.UnknownDonorsWarning, match="Name the donor of each row in a column 'donor'"):
+    with pytest.warns(med.DonorsWarning, match="Name the donor of each row in a column 'donor'"):
         unnamed = row_of(frame)
     outside = row_of(frame.assign(donor=np.nan))
     assert unnamed["std_error"] == outside["std_error"]
@@ -110,7 +110,8 @@ def test_shared_draws_with_several_donors_are_refused():
 def test_compared_results_count_the_donors_of_both():
     one, two = (med.effects(frame_of(seed=seed), **FAST) for seed in (5, 6))
     noise = np.random.default_rng(0).normal(size=16)
-    same = med.effects(frame_of(seed=5).eval("y = 0.5 * y + @noise"), **FAST)
+    halved = frame_of(seed=5)
+    same = med.effects(halved.assign(y=0.5 * halved["y"] + noise), **FAST)
     for other in (two, same):
         found = one.compare(other, paired=True, **FAST).tidy().iloc[0]
         means = [result.tidy().iloc[0]["estimate"] for result in (one, other)]
@@ -120,6 +121,13 @@ def test_compared_results_count_the_donors_of_both():
     found = one.compare(two, paired=True, **FAST).tidy().iloc[0]
     assert found["std_error"] > 0.5 * gap.std() / np.sqrt(8)
     # The same donors in both: as if the outcomes of each draw had been subtracted before.
-    subtracted = frame_of(seed=5).eval("y = 0.5 * y - @noise")
+    subtracted = halved.assign(y=0.5 * halved["y"] - noise)
     found, expected = one.compare(same, paired=True, **FAST).tidy().iloc[0], row_of(subtracted)
     assert found["std_error"] == pytest.approx(expected["std_error"], rel=1e-9)
+
+
+def test_one_donor_for_all_is_about_that_donor_and_says_so():
+    frame = frame_of(1).assign(donor=3)
+    with pytest.warns(med.DonorsWarning, match="come from one unit, so these intervals are about that unit's mediator"):
+        found = row_of(frame)
+    assert found["std_error"] == row_of(frame.drop(columns="donor"))["std_error"]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 import mediation as med
 from mediation.engine._draws import cycle
@@ -103,13 +104,28 @@ def test_over_every_sample_of_a_small_population_the_variance_is_exact():
 
 def test_the_numbers_of_units_have_the_dyadic_variance():
     rng = np.random.default_rng(2)
-    donors = with_replacement(40, 1, rng)
-    values = (0.3 * rng.normal(size=40) + rng.normal(size=40)[donors[:, 0]])[:, None]
+    donors, gives = cycles(40, 1, rng), rng.normal(size=40)
+    values = (0.8 * gives + rng.normal(size=40) + gives[donors[:, 0]])[:, None]
     design = design_of(donors)
     left = values - values.mean()
     expected = design.dyadic(left)[0] / (1 - design.common) / 40**2
-    assert expected > values.var(ddof=1) / 40  # strong donors
+    assert expected > values.var(ddof=1) / 40  # strong donors are strong receivers
     assert variance_of(donor_values(values, design))[0] == pytest.approx(expected)
+
+
+def test_few_donors_are_counted_by_their_effective_number():
+    rng = np.random.default_rng(8)
+    donors = rng.integers(0, 4, size=(40, 1))
+    values = rng.normal(size=4)[donors] + 0.1 * rng.normal(size=(40, 1))
+    design = design_of(donors)
+    crossed = donors[:, 0] != np.arange(40)
+    gave = np.bincount(donors[crossed, 0])
+    effective = gave.sum() ** 2 / (gave**2).sum()
+    assert design.wider == pytest.approx((stats.t.ppf(0.975, effective - 1) / stats.t.ppf(0.975, 39)) ** 2)
+    # Of the variance of the mean, all is the donors'.
+    left = values - values.mean()
+    dyadic = design.dyadic(left)[0] / (1 - design.common) / 40**2
+    assert variance_of(donor_values(values, design))[0] == pytest.approx(dyadic * design.wider, rel=0.05)
 
 
 def test_with_every_donor_once_the_variance_is_that_of_receivers_plus_donors():
@@ -252,7 +268,7 @@ def test_the_units_frame_gives_the_same_numbers_again(swapped):
 
 def test_donors_of_several_kinds_are_not_passed_over_in_silence():
     pairs = med.Pairs(base=torch.randn(8, 2), source=torch.randn(8, 2))
-    with pytest.warns(med.UnknownDonorsWarning) as told:
+    with pytest.warns(med.DonorsWarning) as told:
         med.mediate(
             med.load(Sum()), pairs, med.Site("mediator"), total, donor=med.Swap(), ablation=med.Swap("random"),
             rng=0, n_resamples=199, progress=False,
