@@ -91,8 +91,8 @@ class DonorDesign:
         clusters) and D the effective number of donors, (sum_j a_j)^2 / sum_j a_j^2, with a_j what unit j gives.
         """
         effective = float(self.share[self._crossed].sum()) ** 2 / max(self.squares[0], np.finfo(float).tiny)
-        quantile, usual = stats.t.ppf(0.975, [max(effective - 1, 1.0), self.n_clusters - 1])
-        return max(float(quantile / usual) ** 2, 1.0)
+        quantiles = np.asarray(stats.t.ppf(0.975, np.array([max(effective - 1, 1.0), self.n_clusters - 1])))
+        return max(float(quantiles[0] / quantiles[1]) ** 2, 1.0)
 
     def given(self, parts: Array, *, all_of_them: bool = False) -> Array:
         """Return the sums over the rows in which each unit gave, (n, k), to units of other clusters or to all."""
@@ -117,9 +117,9 @@ def donor_values(values: Array, design: DonorDesign) -> Array:
       more, the variance of the linearised U-statistic (Hoeffding 1948) is the limit if it is the smaller one.
     - Before it is made wider, V is at most (s_r + s_d)^2, s_r and s_d standard errors over receivers and over donors.
 
-    A unit's number is its part as receiver plus its part as donor, each as far as it is not noise, times one factor that
-    gives the numbers the (cluster-robust) variance V. So resampling units has the right spread, and nearly the right
-    skewness.
+    A unit's number is its part as receiver plus its part as donor, each as far as it is not noise, times one factor
+    that gives the numbers the (cluster-robust) variance V. So resampling units has the right spread, and nearly the
+    right skewness.
 
     Parameters
     ----------
@@ -130,12 +130,14 @@ def donor_values(values: Array, design: DonorDesign) -> Array:
 
     Examples
     --------
-    Each of four units gives once. Units that are strong donors make the mean less certain than its spread shows:
+    Outcomes are those of the donors, and ten units of twenty give twice each. The mean stays; its variance is about
+    twice that of twenty values of their own:
 
-    >>> design = DonorDesign(np.arange(4), np.array([1, 2, 3, 0]), np.ones(4))
-    >>> found = donor_values(np.array([[3.0], [1.0], [2.0], [6.0]]), design)
-    >>> float(found.mean()), donor_values(np.full((4, 1), 3.0), design).ravel()
-    (3.0, array([3., 3., 3., 3.]))
+    >>> donor = (np.arange(20) // 2 + 10) % 20
+    >>> values = np.sqrt(np.arange(20.0))[donor, None]
+    >>> found = donor_values(values, DonorDesign(np.arange(20), donor, np.ones(20)))
+    >>> bool(np.isclose(found.mean(), values.mean())), bool(found.var() > 1.5 * values.var())
+    (True, True)
     """
     if not design.has_donors or design.n_clusters < 2:
         return design.mean(values)
@@ -152,11 +154,12 @@ def donor_ratio_values(above: Array, below: Array, design: DonorDesign) -> tuple
     if not design.has_donors or design.n_clusters < 2:
         return design.mean(above), design.mean(below)
     one, two = _Parts(above, design), _Parts(below, design)
-    sizes = [np.sqrt(np.maximum(part.receivers, np.finfo(float).tiny)) for part in (one, two)]
+    sizes = [np.sqrt(np.where(part.receivers > 0, part.receivers, 1.0)) for part in (one, two)]
     factors = []
     for angle in np.pi * np.arange(_ANGLES) / _ANGLES:
-        mixed = np.cos(angle) * above / sizes[0] + np.sin(angle) * below / sizes[1]
-        factors.append(_Parts(mixed, design).factor())
+        cos, sin = np.cos(angle) / sizes[0], np.sin(angle) / sizes[1]
+        needed = _Parts(cos * above + sin * below, design).variance
+        factors.append(np.sqrt(_ratio(needed, design.clustered(cos * one.shape + sin * two.shape))))
     largest = np.max(factors, axis=0)
     return one.scaled(largest), two.scaled(largest)
 

@@ -88,9 +88,10 @@ def donor_rows(
     names: Sequence[str],
     design: tuple[NDArray[np.object_], Array],
 ) -> tuple[list[DonorRows], bool]:
-    """Return the draws of the groups that have donors, and whether a group has one donor only; `codes` numbers the groups of the rows of a clean frame.
+    """Return the draws of the groups that have donors, and whether some group has one donor only.
 
-    `design` has the cluster and the weight of each unit, in the order in which units come in the frame.
+    `codes` numbers the groups of the rows of a clean frame, and `design` has the cluster and the weight of each unit, in
+    the order in which units come in the frame.
     """
     clusters, weights = pd.factorize(design[0])[0], design[1]
     receiver, donor = row_of_unit(units), row_of_donor(units)
