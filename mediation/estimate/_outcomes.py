@@ -90,7 +90,7 @@ def donor_rows(
 ) -> tuple[list[DonorRows], bool]:
     """Return the draws of the groups that have donors, and whether some group has one donor only.
 
-    `codes` numbers the groups of the rows of a clean frame, and `design` has the cluster and the weight of each unit, in
+    `codes` numbers the groups of the rows of a clean frame; `design` has the cluster and the weight of each unit, in
     the order in which units come in the frame.
     """
     clusters, weights = pd.factorize(design[0])[0], design[1]

@@ -65,7 +65,8 @@ def effects(
         base and 1 the source), ``y0m, y1m`` (the mediator ablated), ``g00 .. g11`` (a random donor's
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
-        ``donor`` (the unit whose mediator a draw put in: then each unit counts as receiver and as donor).
+        ``donor`` (the id of the unit whose mediator the row has, empty or -1 where it came from outside the frame: the
+        variance then counts that rows share units).
         Other columns are ignored.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
@@ -92,7 +93,7 @@ def effects(
     Raises
     ------
     DataError
-        If a column is missing, holds NaN, or units differ between sites.
+        If a column is missing, holds NaN, units differ between sites, or a donor is no unit of the frame.
     DesignError
         If an estimand is unknown or its potential outcomes are missing.
 
