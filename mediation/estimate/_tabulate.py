@@ -118,10 +118,10 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
 def warn_donors(estimands: Sequence[AbstractEstimand], *, known: bool, one_donor: bool) -> None:
     """Warn if intervals cannot count donors: nothing says which unit gave in which row, or it was always the same."""
     found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
-    if one_donor:
+    if found and one_donor:
         warn(
-            "All mediators come from one unit, so these intervals are about that unit's mediator in other units, not "
-            "about mediators of units of its kind. For those, let many units give: med.Swap() or med.Swap('random').",
+            f"{', '.join(found)}: all mediators come from one unit, so these intervals are about that unit's mediator in "
+            "other units, not about mediators drawn from units. For those, let many units give: med.Swap().",
             DonorsWarning,
         )
     if found and not known:

@@ -126,8 +126,10 @@ def test_compared_results_count_the_donors_of_both():
     assert found["std_error"] == pytest.approx(expected["std_error"], rel=1e-9)
 
 
-def test_one_donor_for_all_is_about_that_donor_and_says_so():
-    frame = frame_of(1).assign(donor=3)
+def test_one_donor_for_all_is_about_that_donor_and_random_donors_say_so():
+    frame = frame_of(1).assign(donor=3)  # one mediator for all units: an arm of its own
+    alone = row_of(frame.drop(columns="donor"))["std_error"]
+    assert row_of(frame)["std_error"] == alone
+    drawn = frame.rename(columns={"y": "g10", "ym": "g00"})
     with pytest.warns(med.DonorsWarning, match="come from one unit, so these intervals are about that unit's mediator"):
-        found = row_of(frame)
-    assert found["std_error"] == row_of(frame.drop(columns="donor"))["std_error"]
+        assert row_of(drawn)["std_error"] == pytest.approx(alone)
