@@ -120,8 +120,8 @@ def warn_donors(estimands: Sequence[AbstractEstimand], *, known: bool, one_donor
     found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
     if found and one_donor:
         warn(
-            f"{', '.join(found)}: all mediators come from one unit, so these intervals are about that unit's mediator in "
-            "other units, not about mediators drawn from units. For those, let many units give: med.Swap().",
+            f"{', '.join(found)}: all mediators come from one unit, so these intervals are about that unit's mediator "
+            "in other units, not about mediators drawn from units. For those, let many units give: med.Swap().",
             DonorsWarning,
         )
     if found and not known:
