@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ Index = NDArray[np.int64]
 _ANGLES = 16  # combinations of numerator and denominator at which the variance of a ratio is checked
 
 
+@final
 class DonorDesign:
     """Which unit received and which gave, row by row.
 
@@ -164,6 +166,7 @@ def donor_ratio_values(above: Array, below: Array, design: DonorDesign) -> tuple
     return one.scaled(largest), two.scaled(largest)
 
 
+@final
 class _Parts:
     """Receivers' and donors' parts of values (N, k), and their variances times the squared sum of weights."""
 

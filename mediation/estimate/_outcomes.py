@@ -38,6 +38,7 @@ class DonorRows:
     design: DonorDesign
 
 
+@final
 class Outcomes(dict[str, Array]):
     """Each potential outcome as ``(units, groups)``, draws averaged, and the draws of groups with donors.
 
