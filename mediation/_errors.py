@@ -69,6 +69,10 @@ class SharedDrawsWarning(MediationWarning):
     """Random draws that all units share, so that more units do not make the draws fewer."""
 
 
+class DonorsWarning(MediationWarning):
+    """Donors that intervals cannot count: not named, of several kinds at once, or one donor for all units."""
+
+
 class FlaggedUnitsWarning(MediationWarning):
     """Units that are left out because their thoughts cannot be compared: never opened, never closed, not alike."""
 

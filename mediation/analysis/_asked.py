@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from .._checks import called, one_of, positive_int, shown, suggestion
-from .._errors import DataError, DesignError
+from .._errors import DataError, DesignError, DonorsWarning, warn
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
 from ..engine._choose import backend_for
 from ..engine._store import folder_from
-from ..engine._study import Study
 from ..estimate import Precision
 from ..inference import Inference
 from ..interventions import Donor
@@ -103,7 +102,7 @@ def units_frame(
         columns["cluster"] = np.repeat(clusters, draws)
         columns["weight"] = np.repeat(weights, draws)
         columns["draw"] = np.tile(np.arange(draws), n)
-        donors = _random_donors(study, expanded.values())
+        donors = _random_donors(expanded.values())
         if donors is not None:
             columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
         for name, world in expanded.items():
@@ -115,9 +114,27 @@ def units_frame(
     return units
 
 
-def _random_donors(study: Study, worlds: Iterable[World]) -> Donor | None:
-    """Return what says which other unit was drawn as donor; None where none was, or several kinds of donors were."""
+def _random_donors(worlds: Iterable[World]) -> Donor | None:
+    """Return what says which other unit was the donor; None where none was."""
     placed = [entry for world in worlds if world.assignment for entry in world.assignment.placed()]
-    needs = [need for _, what in placed for need in what.needs() if isinstance(need, Donor)]
-    drawn = {(need.unit, need.column): need for need in needs if need.unit in ("derangement", "random", "matched")}
-    return next(iter(drawn.values())) if len(drawn) == 1 else None
+    return one_donor(need for _, what in placed for need in what.needs() if isinstance(need, Donor))
+
+
+def one_donor(needs: Iterable[Donor]) -> Donor | None:
+    """Return the donor of another unit among `needs`; None where there is none.
+
+    Warns
+    -----
+    DonorsWarning
+        If donors are of several kinds: a row has one donor, so that None is returned.
+    """
+    others = {(need.unit, need.column, need.index): need for need in needs if need.unit != "own"}
+    if len(others) > 1:
+        kinds = ", ".join(sorted({one[0] for one in others}))
+        warn(
+            f"Mediators come from {len(others)} kinds of donors at once ({kinds}), and a row names one donor. "
+            "Intervals count units as receivers only, and are too narrow where donors differ. Use the same Swap at all "
+            "sites of an arm, or ask about each kind in a call of its own.",
+            DonorsWarning,
+        )
+    return next(iter(others.values())) if len(others) == 1 else None

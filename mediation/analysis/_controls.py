@@ -110,7 +110,7 @@ def controls(  # noqa: PLR0913
     Notes
     -----
     Donors are drawn in cycles among units of equal numbers of tokens at all sites, so that in each draw every unit
-    gives once and gets once; they are common to all sites. Intervals count a unit in both roles: `tabulate_controls`
+    gives once and gets once; they are common to all sites. Intervals count that rows share a unit: `donor_values`
     has the formula. Those of the re-initialised model hold for the weights that were drawn.
 
     Examples

@@ -13,6 +13,7 @@ from .._errors import DataError, FlaggedUnitsWarning, warn
 from ..engine import World
 from ..interventions import AbstractIntervention, Donor
 from ..rollouts import Ran
+from ._asked import one_donor
 from ._thought_runs import ThoughtStudy
 
 Array = NDArray[np.float64]
@@ -43,24 +44,23 @@ def frame_of(
     donor = _donor(named)
     if donor is not None:
         who = np.array([[ran.thoughts.donor(donor, unit, draw) for draw in range(draws)] for unit in kept])
-        columns["donor"] = who.reshape(-1)
+        columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
     for name, world in named.items():
         columns[name] = values[order.index(world)][list(kept)][:, :draws].reshape(-1)
     return pd.DataFrame(columns)
 
 
 def _donor(named: Mapping[str, World]) -> Donor | None:
-    """Return what says which other unit was drawn as donor, if it is one kind of donor."""
-    needs = {
-        (need.unit, need.column): need
+    """Return what says which other unit was the donor, if it is one kind of donor."""
+    return one_donor(
+        need
         for world in named.values()
         if world.assignment is not None
         for _, what in world.assignment.entries
         if isinstance(what, AbstractIntervention)
         for need in what.needs()
-        if isinstance(need, Donor) and need.unit in ("derangement", "random", "matched")
-    }
-    return next(iter(needs.values())) if len(needs) == 1 else None
+        if isinstance(need, Donor)
+    )
 
 
 def odd_units(study: ThoughtStudy, ran: Ran, values: Array) -> dict[int, str]:

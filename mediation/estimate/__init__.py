@@ -1,7 +1,11 @@
 """Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
 from .._seed import seed_from as seed_from
-from ._comparison import outcome_names as outcome_names, tabulate_comparison as tabulate_comparison
+from ._comparison import (
+    outcome_names as outcome_names,
+    tabulate_comparison as tabulate_comparison,
+    width_of_both as width_of_both,
+)
 from ._controls import (
     BEYOND as BEYOND,
     CONTROLS as CONTROLS,

@@ -16,10 +16,21 @@ from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
 from ._frame import POTENTIAL_OUTCOMES
 from ._ids import sort_key
+from ._outcomes import Outcomes
 from ._rounding import Precision
 from ._sides import Match, Side
 from ._subtract import subtract
-from ._tabulate import Array, SiteInfo, _rows, resolved_contrast, tabulate, warn_degenerate
+from ._tabulate import (
+    Array,
+    SiteInfo,
+    _rows,
+    resolved_contrast,
+    resolved_ratio,
+    span_of,
+    tabulate,
+    warn_degenerate,
+    width_of,
+)
 
 _NAMES = ("site", "arm", "dose")
 
@@ -43,28 +54,35 @@ def tabulate_comparison(
     outcomes = [side.outcomes(groups) for side, groups in ((first, match.first), (second, match.second))]
     means = [one for one in estimands if one.denominator is None]
     ratios = [one for one in estimands if one.denominator is not None]
-    bands = sites is not None
+    bands, width = sites is not None, width_of_both(first, second)
     parts: dict[str, pd.DataFrame] = {}
     if paired:
         units, draws = subtract(first, second, match, precision)
         if means:
-            table = tabulate(units, means, settings, sites=sites, draws=draws, precision=precision).table
+            table = tabulate(
+                units, means, settings, sites=sites, draws=draws, precision=precision, width=2.0 * width
+            ).table
             parts = {str(key): rows for key, rows in table.groupby("estimand", sort=False)}
     else:
         units = pd.concat([first.units.assign(group=0), second.units.assign(group=1)], ignore_index=True)
     asked = ratios if paired else [*means, *ratios]
-    parts |= _made_here(asked, outcomes, match, (settings, precision), paired=paired, bands=bands)
+    parts |= _made_here(asked, outcomes, match, (settings, precision, width), paired=paired, bands=bands)
     rows = pd.concat([parts[one.key] for one in estimands], ignore_index=True)
     for name, values in (("first", outcomes[0]), ("second", outcomes[1])):
         rows[name] = np.concatenate([_estimates(one, values[0], values[2]) for one in estimands])
     return _completed(rows, match, sites, len(estimands)), units
 
 
+def width_of_both(first: Side, second: Side) -> float:
+    """Return 1 if the outcomes of both results are answers, right (1) or wrong (0), else 0."""
+    return width_of(pd.concat([first.units, second.units], ignore_index=True))
+
+
 def _made_here(
     estimands: Sequence[AbstractEstimand],
-    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    outcomes: Sequence[tuple[Outcomes, NDArray[Any], Array]],
     match: Match,
-    how: tuple[Inference, Precision],
+    how: tuple[Inference, Precision, float],
     *,
     paired: bool,
     bands: bool,
@@ -75,10 +93,7 @@ def _made_here(
     named = list(match.names.itertuples(index=False, name=None))
     order = sorted(range(len(named)), key=lambda at: sort_key(named[at]))
     rows = np.argsort(order).tolist()
-    ordered = [
-        ({name: array[:, order] for name, array in values.items()}, clusters, weights)
-        for values, clusters, weights in outcomes
-    ]
+    ordered = [(values.at(order), clusters, weights) for values, clusters, weights in outcomes]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         found = [_intervals(one, ordered, how, paired=paired, bands=bands) for one in estimands]
@@ -93,23 +108,24 @@ def _made_here(
 
 def _intervals(
     estimand: AbstractEstimand,
-    outcomes: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
-    how: tuple[Inference, Precision],
+    outcomes: Sequence[tuple[Outcomes, NDArray[Any], Array]],
+    how: tuple[Inference, Precision, float],
     *,
     paired: bool,
     bands: bool,
 ) -> Intervals:
-    settings, precision = how
+    settings, precision, width = how
     (first, clusters, weights), (second, other_clusters, other_weights) = outcomes
-    one, two = (resolved_contrast(estimand.weights, values, precision) for values in (first, second))
     if estimand.denominator is None:
+        one, two = (resolved_contrast(estimand.weights, values, precision) for values in (first, second))
         return group_difference_intervals(
             one, two, clusters_first=clusters, clusters_second=other_clusters,
             weights_first=weights, weights_second=other_weights, settings=settings, bands=bands,
+            span=span_of(estimand, width) if width else None,
         )  # fmt: skip
-    below = [resolved_contrast(estimand.denominator, values, precision) for values in (first, second)]
+    both = [resolved_ratio(estimand.weights, estimand.denominator, values, precision) for values in (first, second)]
     return ratio_difference_intervals(
-        (one, below[0]), (two, below[1]), paired=paired, clusters=(clusters, other_clusters),
+        both[0], both[1], paired=paired, clusters=(clusters, other_clusters),
         weights=(weights, other_weights), settings=settings,
     )  # fmt: skip
 

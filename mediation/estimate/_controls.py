@@ -14,8 +14,8 @@ from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, mean_intervals
+from ._donor_variance import DonorDesign, donor_values
 from ._frame import POTENTIAL_OUTCOMES
-from ._roles import both_roles
 from ._rounding import Precision, limits, resolved
 from ._tabulate import Array, warn_degenerate
 
@@ -78,8 +78,8 @@ def tabulate_controls(
 
     Notes
     -----
-    Draws are averaged within the unit that *received*. Where others *gave*, each unit counts in both roles; see
-    `both_roles`.
+    Draws are averaged within the unit that *received*. Where others *gave*, the variance counts that a unit gives to
+    several; see `donor_values`.
     """
     sites = list(dict.fromkeys(units["site"]))
     blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
@@ -91,9 +91,9 @@ def tabulate_controls(
         unsure = _limits(block, estimands, precision)
         rows[name] = _lines(effects, unsure, block, estimands, sites, settings)
         if name in RANDOM:
-            own = _same_units(blocks[REAL], block.who)
-            differences = [_per_unit(own, one) - other for one, other in zip(estimands, effects, strict=True)]
-            unsure = unsure + _limits(own, estimands, precision)
+            real = _same_units(blocks[REAL], block.who)
+            differences = [_per_unit(block, one, beyond=real) for one in estimands]
+            unsure = unsure + _limits(real, estimands, precision)
             rows[BEYOND + name] = _lines(differences, unsure, block, estimands, sites, settings)
     order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
     table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
@@ -144,11 +144,18 @@ def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
     return _Block(outcomes, who, block.donors[keep], block.clusters[keep], block.weights[keep])
 
 
-def _per_unit(block: _Block, estimand: AbstractEstimand) -> Array:
-    """Return one number a unit and site, (n, sites), whose weighted mean is the effect."""
+def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
+    """Return one number a unit and site, (n, sites), with the mean of the effect, or of `beyond` minus it."""
     values = contrast(estimand.weights, block.outcomes)
-    rows = pd.Index(block.who).get_indexer(pd.Index(block.donors.ravel())).reshape(block.donors.shape)
-    return both_roles(values, rows.astype(np.int64), block.weights)
+    if beyond is not None:
+        values = contrast(estimand.weights, beyond.outcomes).mean(axis=1, keepdims=True) - values
+    donor = pd.Index(block.who).get_indexer(pd.Index(block.donors.ravel())).astype(np.int64)
+    if (donor < 0).all():
+        return np.asarray(values.mean(axis=1))
+    n, draws, sites = values.shape
+    clusters = pd.factorize(block.clusters)[0]
+    design = DonorDesign(np.repeat(np.arange(n), draws), donor, block.weights, clusters)
+    return donor_values(values.reshape(n * draws, sites), design)
 
 
 def _limits(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:

@@ -23,8 +23,18 @@ from ..inference import (
 )
 from ._frame import KEYS
 from ._ids import in_order
+from ._outcomes import Outcomes
 from ._rounding import Precision
-from ._tabulate import Array, groups_of, matrices, resolved_contrast, span_of, weights_of_answers, width_of
+from ._tabulate import (
+    Array,
+    groups_of,
+    matrices,
+    resolved_contrast,
+    resolved_ratio,
+    span_of,
+    weights_of_answers,
+    width_of,
+)
 
 
 @final
@@ -80,7 +90,7 @@ def tabulate_equivalence(
 
 def _two_groups(
     estimand: AbstractEstimand,
-    halves: Sequence[tuple[dict[str, Array], NDArray[Any], Array]],
+    halves: Sequence[tuple[Outcomes, NDArray[Any], Array]],
     how: tuple[Inference, Precision],
     margin: Margin,
     groups: Sequence[tuple[Any, ...]],
@@ -93,6 +103,7 @@ def _two_groups(
     found = group_equivalence(
         one, two, margin.size, alpha=margin.alpha,
         clusters=(clusters, other_clusters), weights=(weights, other_weights), settings=settings,
+        span=span_of(estimand, margin.width / 2) if margin.width else None,
     )  # fmt: skip
     zero = (np.abs(one).max(axis=0) == 0.0) & (np.abs(two).max(axis=0) == 0.0)
     size = np.maximum(_size(estimand, first), _size(estimand, second))
@@ -102,7 +113,7 @@ def _two_groups(
 
 def _rows(
     estimand: AbstractEstimand,
-    outcomes: Mapping[str, Array],
+    outcomes: Outcomes,
     how: tuple[Mapping[str, Any], Precision, float],
     margin: Margin,
     groups: Sequence[tuple[Any, ...]],
@@ -113,13 +124,13 @@ def _rows(
     means = _means(values, design["weights"])
     found: Equivalence
     if estimand.denominator is not None:
-        below = resolved_contrast(estimand.denominator, outcomes, precision)
+        values, below = resolved_ratio(estimand.weights, estimand.denominator, outcomes, precision)
         answers = weights_of_answers(estimand, width) if width else None
         found = ratio_equivalence(values, below, margin.size, answers=answers, **design)
         with np.errstate(divide="ignore", invalid="ignore"):
             means = means / _means(below, design["weights"])
     elif margin.relative_to is not None:
-        below = resolved_contrast(margin.relative_to.weights, outcomes, precision)
+        values, below = resolved_ratio(estimand.weights, margin.relative_to.weights, outcomes, precision)
         found = relative_equivalence(values, below, margin.size, **design)
     else:
         span = span_of(estimand, width) if width else None

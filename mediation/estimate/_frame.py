@@ -11,6 +11,7 @@ import pandas as pd
 from .._checks import called, listed, shown
 from .._errors import DataError
 from ._columns import check_spelling, numbers_of
+from ._donor_ids import donors_of
 from ._ids import by_unit, plain_ids
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
@@ -35,8 +36,8 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     units["cluster"] = plain_ids(given["cluster"], "cluster") if "cluster" in given else units["unit"]
     units["weight"] = numbers_of(given, "weight") if "weight" in given else 1.0
     units["draw"] = numbers_of(given, "draw") if "draw" in given else 0
-    if "donor" in given:  # the unit whose mediator it was, by its id; -1 or nothing where there is none
-        units["donor"] = plain_ids(given["donor"], "donor")
+    if "donor" in given:  # the unit whose mediator it was, by its id; nothing where it came from outside the frame
+        units["donor"] = donors_of(given["donor"], units["unit"])
     if "arm" in given or {"y", "ym"} <= set(given.columns):
         units["arm"] = given["arm"].astype(str) if "arm" in given else ""
         units["dose"] = numbers_of(given, "dose", may_miss=True) if "dose" in given else np.nan

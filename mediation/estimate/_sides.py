@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._frame import KEYS
 from ._ids import by_unit
+from ._outcomes import Outcomes
 from ._shared import Draws
 from ._tabulate import Array, groups_of, matrices
 
@@ -46,12 +47,11 @@ class Side:
         """Columns that tell groups apart."""
         return [name for name in KEYS if name in self.units.columns]
 
-    def outcomes(self, groups: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Array], NDArray[Any], Array]:
+    def outcomes(self, groups: Sequence[tuple[Any, ...]]) -> tuple[Outcomes, NDArray[Any], Array]:
         """Return each potential outcome (units, groups), draws averaged, with clusters and weights."""
         every = groups_of(self.units, self.keys)
         values, clusters, weights = matrices(self.units, self.keys, every)
-        places = [every.index(group) for group in groups]
-        return {name: array[:, places] for name, array in values.items()}, clusters, weights
+        return values.at([every.index(group) for group in groups]), clusters, weights
 
 
 def side_of(units: pd.DataFrame, draws: Draws) -> Side:

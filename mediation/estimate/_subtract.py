@@ -13,6 +13,7 @@ from ._frame import POTENTIAL_OUTCOMES
 from ._rounding import MAGNITUDE, Precision, limits
 from ._shared import Draws, cubes
 from ._sides import Match, Side
+from ._subtract_draws import Rows, rows_of, subtract_rows
 from ._tabulate import Array, codes_of, groups_of
 
 
@@ -22,7 +23,8 @@ def subtract(first: Side, second: Side, match: Match, precision: Precision) -> t
     Its column `magnitude` holds the largest outcome of either, from which the rounding of a difference is judged.
 
     Draws are averaged within the unit first. Draws that all units share are kept apart: draw r of the difference is
-    draw r of the one minus draw r of the other, or minus the average of the other if its draws are not shared.
+    draw r of the one minus draw r of the other, or minus the average of the other if its draws are not shared. Draws of
+    random donors are kept too, since the variance depends on who gave; see `subtract_rows`.
 
     Raises
     ------
@@ -31,21 +33,37 @@ def subtract(first: Side, second: Side, match: Match, precision: Precision) -> t
     """
     shared = "shared" in (first.draws, second.draws)
     names = [name for name in POTENTIAL_OUTCOMES if name in first.units and name in second.units]
-    one, two = (_by_draw(side, groups, names) for side, groups in ((first, match.first), (second, match.second)))
+    sides = ((first, match.first), (second, match.second))
+    one, two = (_by_draw(side, groups, names) for side, groups in sides)
+    draws = [rows_of(side, groups, names) for side, groups in sides]
     who = first.units.drop_duplicates("unit")
     frames = []
     for place, name in enumerate(match.names.to_dict("records")):
-        values = _difference(one[place], two[place], precision)
-        n, n_draws = next(iter(values.values())).shape
-        columns: dict[str, Any] = {"site": name["site"], "unit": np.repeat(who["unit"].to_numpy(), n_draws)}
-        columns["cluster"] = np.repeat(who["cluster"].to_numpy(), n_draws)
-        columns["weight"] = np.repeat(who["weight"].to_numpy(dtype=float), n_draws)
-        columns["draw"] = np.tile(np.arange(n_draws), n)
+        of_one, of_two = (some[place] for some in draws)
+        of_donors = not shared and (of_one.has_donors or of_two.has_donors)
+        if of_donors:
+            left = subtract_rows(of_one, of_two, who["weight"].to_numpy(dtype=float))
+        else:
+            left = _by_unit(_difference(one[place], two[place], precision))
+        frame = who[["unit", "cluster", "weight"]].iloc[left.receiver].reset_index(drop=True)
+        frame.insert(0, "site", name["site"])
+        frame["draw"] = frame.groupby("unit", sort=False).cumcount()
+        if of_donors:
+            frame["donor"] = [who["unit"].iloc[unit] if unit >= 0 else -1 for unit in left.donor]
         if "arm" in first.units:
-            columns |= {"arm": name["arm"], "dose": name["dose"]}
-        columns |= {outcome: array.reshape(-1) for outcome, array in values.items()}
-        frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True), "shared" if shared else "independent"
+            frame["arm"], frame["dose"] = name["arm"], name["dose"]
+        frames.append(frame.assign(**left.outcomes))
+    units = pd.concat(frames, ignore_index=True)
+    if "donor" in units:
+        units["donor"] = units["donor"].where(units["donor"].notna(), -1).infer_objects()
+    return units, "shared" if shared else "independent"
+
+
+def _by_unit(values: Mapping[str, Array]) -> Rows:
+    """Return outcomes (units, draws) as rows without donors."""
+    n, n_draws = next(iter(values.values())).shape
+    receiver = np.repeat(np.arange(n), n_draws)
+    return Rows(receiver, np.full(n * n_draws, -1), {name: array.reshape(-1) for name, array in values.items()})
 
 
 def _by_draw(side: Side, groups: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[Mapping[str, Array]]:

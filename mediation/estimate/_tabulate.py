@@ -10,19 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning, warn
+from .._errors import DegenerateWarning, DonorsWarning, warn
 from ..estimands import AbstractEstimand, Linear
-from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
 from ._frame import KEYS, POTENTIAL_OUTCOMES
 from ._ids import in_order, places
-from ._roles import both_roles
+from ._outcomes import OF_DONORS, Outcomes, check_shared_donors, donor_rows, per_unit, ratio_per_unit
 from ._rounding import MAGNITUDE, Precision, limits, resolved
 from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
-_OF_DONORS = ("g00", "g01", "g10", "g11", "y0m", "y1m", "ym")  # outcomes that may have another unit's mediator
 
 
 class SiteInfo(NamedTuple):
@@ -79,6 +77,8 @@ def tabulate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
+            if "donor" in units:
+                check_shared_donors(units, keys)
             parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
             found = [
                 shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep)
@@ -97,6 +97,8 @@ def tabulate(
     warn_degenerate(table, [intervals.reason[row] for intervals in found for row in rows])
     if draws == "shared":
         warn_shared(units)
+    else:
+        warn_donors(estimands, known="donor" in units, one_donor=outcomes.one_donor)
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
@@ -127,6 +129,24 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     )
 
 
+def warn_donors(estimands: Sequence[AbstractEstimand], *, known: bool, one_donor: bool) -> None:
+    """Warn if intervals cannot count donors: nothing says which unit gave in which row, or it was always the same."""
+    found = [one.key for one in estimands if any(name.startswith("g") for name in one.needs)]
+    if found and one_donor:
+        warn(
+            f"{', '.join(found)}: all mediators come from one unit, so these intervals are about that unit's mediator "
+            "in other units, not about mediators drawn from units. For those, let many units give: med.Swap().",
+            DonorsWarning,
+        )
+    if found and not known:
+        warn(
+            f"{', '.join(found)}: the frame does not say whose mediator each row has, so these intervals count units "
+            "as receivers only. Where the donors are units of the frame, they are too narrow. Name the donor of each "
+            "row in a column 'donor' (its id in the column 'unit'; empty where the mediator came from outside).",
+            DonorsWarning,
+        )
+
+
 def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
     """Return how a warning calls a row: its estimand or arm, and the site where there are several."""
     where = f" at {row['site']}" if row["site"] and table["site"].nunique() > 1 else ""
@@ -138,7 +158,7 @@ def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
 
 def _intervals(
     estimand: AbstractEstimand,
-    outcomes: Mapping[str, Array],
+    outcomes: Outcomes,
     design: tuple[NDArray[Any], Array],
     settings: Inference,
     *,
@@ -147,15 +167,14 @@ def _intervals(
     width: float,
 ) -> Intervals:
     clusters, weights = design
-    values = resolved_contrast(estimand.weights, outcomes, precision)
     if estimand.denominator is not None:
-        below = resolved_contrast(estimand.denominator, outcomes, precision)
+        values, below = resolved_ratio(estimand.weights, estimand.denominator, outcomes, precision)
         return ratio_intervals(
             values, below, clusters=clusters, weights=weights, settings=settings,
             answers=weights_of_answers(estimand, width) if width else None,
         )  # fmt: skip
     return mean_intervals(
-        values,
+        resolved_contrast(estimand.weights, outcomes, precision),
         clusters=clusters,
         weights=weights,
         settings=settings,
@@ -172,10 +191,14 @@ def width_of(units: pd.DataFrame) -> float:
     >>> width_of(pd.DataFrame({"y": [0.0, 1.0], "ym": 0.0})), width_of(pd.DataFrame({"y": [0.0, 0.0]}))
     (1.0, 0.0)
     """
-    columns = [units[name].to_numpy(dtype=float) for name in POTENTIAL_OUTCOMES if name in units]
-    wrong, right = zip(*(((one == 0.0), (one == 1.0)) for one in columns), strict=True)
-    either = all(bool((no | yes).all()) for no, yes in zip(wrong, right, strict=True))
-    return float(either and any(no.any() for no in wrong) and any(yes.any() for yes in right))
+    zeros = ones = False
+    for name in (name for name in POTENTIAL_OUTCOMES if name in units):
+        values = units[name].to_numpy(dtype=float)
+        wrong, right = values == 0.0, (values == 1.0) | np.isnan(values)
+        if not (wrong | right).all():
+            return 0.0
+        zeros, ones = zeros or bool(wrong.any()), ones or bool((values == 1.0).any())
+    return float(zeros and ones)
 
 
 def span_of(estimand: AbstractEstimand, width: float) -> float:
@@ -197,9 +220,20 @@ def weights_of_answers(estimand: AbstractEstimand, width: float) -> tuple[list[f
     return [width * estimand.weights.get(name, 0.0) for name in names], [width * below.get(name, 0.0) for name in names]
 
 
-def resolved_contrast(weights: Linear, outcomes: Mapping[str, Array], precision: Precision) -> Array:
+def resolved_contrast(weights: Linear, outcomes: Outcomes, precision: Precision) -> Array:
     """Return the contrast of each unit and group, (n, K), in which a spread that is but rounding is none."""
-    return resolved(contrast(weights, outcomes), limits(weights, outcomes, precision))
+    return resolved(per_unit(weights, outcomes), limits(weights, outcomes, precision))
+
+
+def resolved_ratio(
+    weights: Linear, denominator: Linear, outcomes: Outcomes, precision: Precision
+) -> tuple[Array, Array]:
+    """Return numerator and denominator of each unit and group, as `resolved_contrast` does."""
+    above, below = ratio_per_unit(weights, denominator, outcomes)
+    return (
+        resolved(above, limits(weights, outcomes, precision)),
+        resolved(below, limits(denominator, outcomes, precision)),
+    )
 
 
 def _rows(
@@ -255,7 +289,7 @@ def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[An
 
 def matrices(
     units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
-) -> tuple[dict[str, Array], NDArray[Any], Array]:
+) -> tuple[Outcomes, NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
     present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
     codes = codes_of(units, keys, groups)
@@ -269,35 +303,10 @@ def matrices(
         outcomes[name] = total / count
     first = units.drop_duplicates("unit")
     weights = first["weight"].to_numpy(dtype=float)
-    if "donor" in units:
-        _count_donors(units, codes, row, weights, outcomes)
-    return outcomes, first["cluster"].to_numpy(), weights
-
-
-def _count_donors(
-    units: pd.DataFrame, codes: NDArray[np.intp], row: NDArray[np.intp], weights: Array, outcomes: dict[str, Array]
-) -> None:
-    """Let each unit count as donor too, in groups and outcomes whose mediator is that of another unit, in place."""
-    draw = pd.factorize(units["draw"])[0]
-    donors = row_of_donor(units)
-    for code in np.unique(codes[donors >= 0]):
-        here = codes == code
-        who, when = row[here], draw[here]
-        shape = (len(weights), int(when.max()) + 1)
-        if int(here.sum()) != shape[0] * shape[1]:
-            continue  # not every unit in every draw: means of units alone
-        gave = np.full(shape, -1, dtype=np.int64)
-        gave[who, when] = donors[here]
-        for name in (name for name in _OF_DONORS if name in outcomes):
-            values = np.empty(shape)
-            values[who, when] = units.loc[here, name].to_numpy(dtype=float)
-            outcomes[name][:, code] = both_roles(values[:, :, None], gave, weights)[:, 0]
-
-
-def row_of_donor(units: pd.DataFrame) -> NDArray[np.int64]:
-    """Return for each row the number of the unit that gave, in the order of the units; -1 where none did."""
-    found: NDArray[np.int64] = pd.Index(units["unit"].unique()).get_indexer(pd.Index(units["donor"])).astype(np.int64)
-    return found
+    clusters = first["cluster"].to_numpy()
+    of_donors = "donor" in units and not OF_DONORS.isdisjoint(present)
+    donors, one_donor = donor_rows(units, codes, present, (clusters, weights)) if of_donors else ([], False)
+    return Outcomes(outcomes, donors, one_donor=one_donor), clusters, weights
 
 
 def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
 from ._frame import KEYS
 from ._ids import in_order
+from ._outcomes import per_unit
 from ._rounding import Precision, limits, resolved
 from ._tabulate import Array, groups_of, matrices, span_of, width_of
 
@@ -52,7 +52,7 @@ def unit_values(
     groups = in_order(groups_of(units, keys))
     outcomes, clusters, weights = matrices(units, keys, groups)
     resolution = {one.key: limits(one.weights, outcomes, precision) for one in estimands}
-    values = {one.key: resolved(contrast(one.weights, outcomes), resolution[one.key]) for one in estimands}
+    values = {one.key: resolved(per_unit(one.weights, outcomes), resolution[one.key]) for one in estimands}
     named = pd.DataFrame(groups, columns=keys)
     if "dose" in named:
         named["dose"] = named["dose"].astype(float)

@@ -130,6 +130,7 @@ def group_equivalence(
     clusters: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None),
     weights: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
     settings: Inference = _DEFAULT,
+    span: ArrayLike | None = None,
 ) -> Equivalence:
     """Return the tests of -margin < mean(first) - mean(second) < margin, of two independent groups of units.
 
@@ -141,7 +142,7 @@ def group_equivalence(
         A positive number, or one per column.
     alpha, settings
         As in `mean_equivalence`.
-    clusters, weights
+    clusters, weights, span
         Of the first and the second group, as in `group_difference_intervals`.
 
     Examples
@@ -157,7 +158,7 @@ def group_equivalence(
     def tested(null: Array) -> Intervals:
         return group_difference_intervals(
             one, two, clusters_first=clusters[0], clusters_second=clusters[1], weights_first=weights[0],
-            weights_second=weights[1], settings=at_level(settings, alpha), null=null,
+            weights_second=weights[1], settings=at_level(settings, alpha), null=null, span=span,
         )  # fmt: skip
 
     below = tested(m)

@@ -12,7 +12,7 @@ import pandas as pd
 from .._checks import called, listed, shown
 from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
-from ..estimate import Side, SiteInfo, coarsest, outcome_names, seed_from, side_of, tabulate_comparison
+from ..estimate import Side, SiteInfo, coarsest, outcome_names, seed_from, side_of, tabulate_comparison, width_of_both
 from ..inference import Inference, Method
 from ._kinds import Kind
 from ._match import matched
@@ -88,6 +88,7 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     about = {
         "paired": paired,
         **decided,
+        "answers": bool(width_of_both(*sides)),
         "labels": list(labels),
         "of": "sweep" if sites is not None else first.kind,
         "n": [int(side.units["unit"].nunique()) for side in sides],

@@ -64,7 +64,9 @@ def equivalence_of(
     wanted = _wanted(table, units, estimands, reference)
     if kind == "comparison":
         _check_comparison(wanted, reference)
-    asked_margin = Margin(margin, alpha, reference)
+    answers = section(provenance, "comparison").get("answers")
+    width = None if answers is None else 2.0 * bool(answers)  # a difference of answers ranges over twice as much
+    asked_margin = Margin(margin, alpha, reference, width)
     found = tabulate_equivalence(units, wanted, settings_of(provenance), asked_margin, precision_of(provenance))
     rows = _joined(table[table["estimand"].isin([one.key for one in wanted])], found)
     level = settings_of(provenance).confidence_level

@@ -85,9 +85,9 @@ def effects(
         base and 1 the source), ``y0m, y1m`` (the mediator ablated), ``g00 .. g11`` (a random donor's
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
-        ``donor`` (the unit whose mediator a draw put in: then each unit counts as receiver and as donor).
-        Units keep the ids of ``unit``, text, numbers or tuples of them; without that column a row's number is its
-        id. The order of rows changes nothing. Other columns are ignored.
+        ``donor`` (the id of the unit whose mediator the row has, empty or -1 where it came from outside the frame: the
+        variance then counts that rows share units). Units keep the ids of ``unit``, text, numbers or tuples of them;
+        without that column a row's number is its id. The order of rows changes nothing. Other columns are ignored.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
     method
@@ -115,7 +115,8 @@ def effects(
     Raises
     ------
     DataError
-        If a column is missing, misspelt, holds NaN or no numbers (time stamps, say), or units differ between sites.
+        If a column is missing, misspelt, holds NaN or no numbers (time stamps, say), units differ between sites, or a
+        donor is no unit of the frame.
     DesignError
         If an estimand is unknown or its potential outcomes are missing.
 

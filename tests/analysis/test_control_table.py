@@ -1,4 +1,4 @@
-"""The table of controls: numbers a unit that count what it gave, against the U-statistic over all pairs of units."""
+"""The table of controls: variances that count what a unit gave, against sums over all pairs of rows."""
 
 from __future__ import annotations
 
@@ -43,23 +43,34 @@ def every_pair(n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_over_all_pairs_it_is_the_linearised_u_statistic(weighted):
+def test_over_all_pairs_the_variance_is_the_sum_over_rows_that_share_a_unit_or_a_u_statistics(weighted):
     rng = np.random.default_rng(0)
     n = 7
-    values, own = rng.normal(size=(n, n)), rng.normal(size=n)
+    strong = 2 * rng.normal(size=n)
+    values, own = rng.normal(size=(n, n)) + strong, rng.normal(size=n)
     weights = rng.uniform(0.5, 2, size=n) if weighted else np.ones(n)
+    rows = [(i, j) for i in range(n) for j in range(n) if i != j]
+    share = np.array([weights[i] for i, _ in rows]) / (n - 1) / weights.sum()
+    alike = np.array([[bool({*one} & {*two}) for two in rows] for one in rows])
     off = ~np.eye(n, dtype=bool)
-    total = weights / weights.sum()
-    got = np.array([values[i, off[i]].mean() for i in range(n)])
-    gave = np.array(
-        [(weights[off[i]] * (values[off[i], i] - got[off[i]])).sum() / (n - 2) / weights[i] for i in range(n)]
-    )
-    for control, number in (("unrelated unit", got + gave), ("beyond unrelated unit", own - got - gave)):
+    for control, whole in (("unrelated unit", values), ("beyond unrelated unit", own[:, None] - values)):
         found = row(frame(values, every_pair(n), own, weights), control)
-        assert found["estimate"] == pytest.approx(total @ number, abs=1e-12)
-        error = np.sqrt(n / (n - 1) * (total**2 @ (number - total @ number) ** 2))
-        assert found["std_error"] == pytest.approx(error, rel=1e-9)
+        number = np.array([whole[i, j] for i, j in rows])
+        assert found["estimate"] == pytest.approx(share @ number, abs=1e-12)
+        left = share * (number - share @ number)
+        dyadic = left @ alike @ left / (1 - share @ alike @ share)
+        got = np.array([whole[i, off[i]].mean() for i in range(n)])
+        gave = [(weights[off[i]] * (whole[off[i], i] - got[off[i]])).sum() / (n - 2) / weights[i] for i in range(n)]
+        least = min(one_way(got, weights), one_way(got + gave, weights))
+        # Units of unequal weight give unequally, which counts as a few donors less.
+        assert found["std_error"] == pytest.approx(np.sqrt(max(dyadic, least)), rel=0.02 if weighted else 1e-9)
         assert found["n_draws"] == n - 1
+
+
+def one_way(number: np.ndarray, weights: np.ndarray) -> float:
+    """Variance of a weighted mean of independent units."""
+    n, total = len(number), weights / weights.sum()
+    return n / (n - 1) * (total**2 @ (number - total @ number) ** 2)
 
 
 def test_what_a_unit_gives_counts_as_much_as_what_it_gets():

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 
 import mediation.inference._means as means  # noqa: E402
 from mediation import DegenerateWarning  # noqa: E402
-from tests.statistical import coverage, designs, equivalence, families, hierarchy, probing  # noqa: E402
+from tests.statistical import coverage, designs, donors, equivalence, families, hierarchy, probing  # noqa: E402
 
 means.n_threads = lambda: 1
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inference" / "coverage.md"
@@ -172,6 +172,24 @@ def draws_table(size: Size, run: Callable[..., list[Any]]) -> str:
     return _table(["", "two-way t", "draws averaged, units resampled"], run(draws_cell, cells))
 
 
+def donors_cell(args: tuple[str, int, Size]) -> list[str]:
+    """One row of the table of random donors: coverage, width and coverage of receivers alone, by number of draws."""
+    name, n, size = args
+    found = [donors.coverage(donors.BY_NAME[name], n, n_draws, 100 * size.calls) for n_draws in (1, 2, 8)]
+    return [
+        name,
+        str(n),
+        *(text for one in found for text in (_share(one.share), f"{one.width:.2f}", _share(one.alone))),
+    ]
+
+
+def donors_table(size: Size, run: Callable[..., list[Any]]) -> str:
+    """Random donors at 1, 2 and 8 draws a unit."""
+    cells = [(case.name, n, size) for case in donors.CASES for n in (20, 40, 100)]
+    head = [name for draws in ("1 draw", "2 draws", "8 draws") for name in (draws, "width", "receivers only")]
+    return _table(["outcome", "n", *head], run(donors_cell, cells))
+
+
 def groups_cell(args: tuple[str, Size]) -> list[str]:
     """One row of the table of two groups."""
     name, size = args
@@ -231,6 +249,7 @@ SECTIONS: dict[str, Callable[[Size, Callable[..., list[Any]]], str]] = {
     "sites": sites_table,
     "hierarchy": hierarchy_table,
     "draws": draws_table,
+    "donors": donors_table,
     "groups": groups_table,
     "equivalence": equivalence_table,
     "probing": probing_table,
