@@ -25,5 +25,6 @@ from ._specification import (
     tabulate_specifications as tabulate_specifications,
     with_shares as with_shares,
 )
+from ._subgroups import tabulate_subgroups as tabulate_subgroups
 from ._tabulate import SiteInfo as SiteInfo, tabulate as tabulate
 from ._unit_values import UnitValues as UnitValues, unit_values as unit_values

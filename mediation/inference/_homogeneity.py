@@ -1,10 +1,9 @@
 """Whether the means of groups of units differ: a Wald statistic, with a studentised bootstrap.
 
 With m the weighted means of G groups, S their cluster-robust covariance matrix and C the contrasts of each group with
-the last, T = (C m)' (C S C')^-1 (C m). Where each cluster lies within one group, S is diagonal and T is the statistic of
-Welch (1951, Biometrika 38) and James (1951). A resample has T* of m* - m with its own S* (Davison & Hinkley 1997, section
-4.4.1; Konietschke et al. 2015, J. Multivariate Anal. 140, for unequal variances): clusters are resampled within their
-group, or all together where a cluster has units of several groups.
+the last, T = (C m)' (C S C')^-1 (C m). Where each cluster lies within one group, S is diagonal and T is the statistic
+of Welch (1951, Biometrika 38) and James (1951). A resample has T* of m* - m with its own S* (Davison & Hinkley 1997,
+section 4.4.1): clusters are resampled within their group, or all together where a cluster has units of several groups.
 
 For few clusters a resample may have no spread in a group; it is studentised by the sample's S, and the p-value is never
 below that of the F approximation: Welch's, or Hotelling's T^2 with as many clusters as the group with fewest has.
@@ -94,9 +93,7 @@ def homogeneity(
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
     cluster = np.empty(design.n, dtype=np.intp)
-    cluster[design.order] = np.repeat(
-        np.arange(design.n_clusters), np.diff(np.append(design.starts, design.n))
-    )
+    cluster[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(np.append(design.starts, design.n)))
     labels: dict[Any, int] = {}
     group = np.array([labels.setdefault(label, len(labels)) for label in np.asarray(groups).tolist()], dtype=np.intp)
     shape = (design.n_clusters, len(labels))
@@ -181,7 +178,7 @@ def _moments(totals: _Totals, drawn: Array, counts: NDArray[np.int64], *, nested
 
 def _wald(moved: Array, spread: Array, sample: Array, *, nested: bool) -> Array:
     """Return T of each resample; infinite where a group was not drawn (which counts against rejecting)."""
-    lost = ~np.isfinite(moved).all(axis=1)
+    lost = np.asarray(~np.isfinite(moved).all(axis=1))
     moved = np.where(lost[:, None], 0.0, moved)
     if nested:
         variance = np.where(np.isfinite(spread) & (spread > _TINY * sample), spread, sample)

@@ -21,6 +21,7 @@ from ._describe_specification import (
     specification_title,
     specifications,
 )
+from ._describe_subgroups import rows_shown, subgroup_fields, subgroup_notes, subgroup_title
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._notes import notes
@@ -52,14 +53,15 @@ def describe(
     if kind == "specification":
         return _specification(table, provenance, estimand)
     rows = table if estimand is None else table[table["estimand"] == estimand]
-    if kind == "equivalence":
-        return _equivalence(rows, provenance, most)
-    if kind == "interactions":
-        return _interactions(rows, provenance, most)
-    if kind == "controls":
-        return _controls(rows, provenance, most)
-    if kind == "hierarchy":
-        return _hierarchy(rows, provenance, most)
+    whole = {
+        "equivalence": _equivalence,
+        "interactions": _interactions,
+        "controls": _controls,
+        "hierarchy": _hierarchy,
+        "subgroups": _subgroups,
+    }
+    if kind in whole:
+        return whole[kind](rows, provenance, most)
     return _ablation(rows, provenance) if kind == "ablation" else _effects(rows, provenance)
 
 
@@ -125,6 +127,14 @@ def _hierarchy(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) ->
     fields = hierarchy_fields(table, rows, _numbers(rows, provenance))
     said = (*hierarchy_notes(table, rows, provenance), *notes(rows, "hierarchy", provenance))
     return Summary(hierarchy_title(table), fields, said)
+
+
+def _subgroups(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = rows_shown(table, most)
+    bands = _numbers(rows, provenance, banded=True)
+    fields = subgroup_fields(rows, _numbers(rows, provenance), bands, provenance)
+    said = (*counts, *subgroup_notes(rows, provenance), *notes(rows, "subgroups", provenance))
+    return Summary(subgroup_title(rows, provenance), fields, said)
 
 
 def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:

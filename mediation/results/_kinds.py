@@ -17,12 +17,13 @@ Kind = Literal[
     "equivalence",
     "interactions",
     "hierarchy",
+    "subgroups",
 ]
 Dtype = Literal["str", "float64", "int64", "Int64"]
 
 KINDS: tuple[Kind, ...] = (
     "effects", "sweep", "ablation",
-    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy",
+    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy", "subgroups",
 )  # fmt: skip
 
 
@@ -114,6 +115,19 @@ HIERARCHY = (
     _P_ADJUSTED,
     Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
 )
+SUBGROUPS = (
+    Column("subgroup", "str", "Value of the column by which units are grouped."),
+    *SWEEP[:3],
+    Column("band_low", "float64", "Lower end of the band over all subgroups (and sites) of the estimand."),
+    Column("band_high", "float64", "Upper end of that band."),
+    Column("p_adjusted", "float64", "p-value adjusted for the number of subgroups (and sites)."),
+    *ARMS[:2],
+    Column(
+        "p_moderation",
+        "float64",
+        "p-value of 'the effect is the same in all subgroups', the same in each of them; Holm's over sites.",
+    ),
+)
 UNITS = (
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
     Column("unit", "int64", "Number of the unit (base and source input)."),
@@ -129,6 +143,7 @@ _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = Mappi
         "equivalence": (EQUIVALENCE, ("estimand", "site", "arm", "dose"), "verdict"),
         "interactions": (INTERACTIONS, ("estimand", "site", "partner"), "partner"),
         "hierarchy": (HIERARCHY, ("estimand", "site", "level"), "level"),
+        "subgroups": (SUBGROUPS, ("estimand", "site", "arm", "dose", "subgroup"), "subgroup"),
         "ablation": (ARMS, ("site", "arm", "dose"), ""),
         "sweep": (SWEEP, ("estimand", "site"), ""),
     }

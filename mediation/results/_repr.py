@@ -38,6 +38,8 @@ def _where(table: pd.DataFrame, kind: Kind) -> str:
     where = f"{named} at {site}" if site else named
     if kind == "comparison":
         return f"difference in {where}"
+    if kind == "subgroups":
+        return f"{where} in {table['subgroup'].nunique()} subgroups"
     if kind == "equivalence":
         counts = table["verdict"].value_counts()
         return f"equivalence of {where} ({', '.join(f'{count} {verdict}' for verdict, count in counts.items())})"
