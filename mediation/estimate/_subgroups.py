@@ -15,8 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from .._checks import listed
 from .._errors import DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand
-from ..inference import Inference
-from ..inference._homogeneity import homogeneity
+from ..inference import Inference, homogeneity
 from ._frame import KEYS
 from ._tabulate import SiteInfo, groups_of, tabulate
 from ._unit_values import unit_values
@@ -70,7 +69,7 @@ def tabulate_subgroups(
         rows, why = _joint(flat[of_unit == name].reset_index(drop=True), estimands, settings, len(names))
         tables.append(rows.assign(subgroup=name))
         for text in why:
-            reasons.setdefault(text, []).append(repr(name))
+            reasons.setdefault(text, []).append(name)
     table = pd.concat(tables, ignore_index=True)
     tests, method = _tests(flat, labels, estimands, settings)
     table = table.merge(tests, on=["estimand", "site"], how="left", validate="many_to_one")

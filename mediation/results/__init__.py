@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._agreement import agreement as agreement
 from ._checklist import Checklist as Checklist, ChecklistItem as ChecklistItem
+from ._compare_many import compare_many as compare_many
 from ._effects import Effects as Effects
 from ._from_units import effects as effects, summarise as summarise
 from ._kinds import KINDS as KINDS, Column as Column, Kind as Kind

@@ -38,6 +38,7 @@ _WHY_NOT = {
     "effects": "its rows are several questions about one site. A sweep has one row a site",
     "equivalence": "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead",
     "hierarchy": "its p-values are adjusted down the tree already. Adjust the sweep that it was made of",
+    "models": "its contrasts have p_adjusted and bands already",
     "subgroups": "its p_adjusted and bands hold jointly over subgroups and sites already",
 }
 

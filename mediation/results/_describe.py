@@ -14,6 +14,7 @@ from ._describe_controls import chosen_sites, control_fields, control_notes, con
 from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling
 from ._describe_hierarchy import hierarchy_fields, hierarchy_notes, hierarchy_title, rows_told
 from ._describe_interactions import adjusted_field, chosen, differ_note, named_fields, title_of
+from ._describe_models import model_fields, model_notes, model_title, rows_told as models_told
 from ._describe_specification import (
     ablation_note,
     specification_fields,
@@ -59,6 +60,7 @@ def describe(
         "controls": _controls,
         "hierarchy": _hierarchy,
         "subgroups": _subgroups,
+        "models": _models,
     }
     if kind in whole:
         return whole[kind](rows, provenance, most)
@@ -135,6 +137,13 @@ def _subgroups(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) ->
     fields = subgroup_fields(rows, _numbers(rows, provenance), bands, provenance)
     said = (*counts, *subgroup_notes(rows, provenance), *notes(rows, "subgroups", provenance))
     return Summary(subgroup_title(rows, provenance), fields, said)
+
+
+def _models(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = models_told(table, most)
+    fields = model_fields(rows, _numbers(rows, provenance), _numbers(rows, provenance, banded=True))
+    said = (*counts, *model_notes(rows, provenance), *notes(rows, "models", provenance))
+    return Summary(model_title(rows, provenance), fields, said)
 
 
 def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:

@@ -18,12 +18,13 @@ Kind = Literal[
     "interactions",
     "hierarchy",
     "subgroups",
+    "models",
 ]
 Dtype = Literal["str", "float64", "int64", "Int64"]
 
 KINDS: tuple[Kind, ...] = (
     "effects", "sweep", "ablation",
-    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy", "subgroups",
+    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy", "subgroups", "models",
 )  # fmt: skip
 
 
@@ -128,6 +129,16 @@ SUBGROUPS = (
         "p-value of 'the effect is the same in all subgroups', the same in each of them; Holm's over sites.",
     ),
 )
+MODELS = (
+    Column("part", "str", "'model': one result; 'contrast': one minus another; 'mean': over the results."),
+    Column("result", "str", "Label of the result, 'a - b' of a contrast, or whose mean it is."),
+    Column("band_low", "float64", "Lower end of the band over all contrasts (and sites) of the estimand."),
+    Column("band_high", "float64", "Upper end of that band."),
+    Column("p_adjusted", "float64", "p-value adjusted for the number of contrasts (and sites)."),
+    *ARMS[:2],
+    Column("tau", "float64", "Standard deviation of the effect between models; NaN but for means."),
+    Column("p_heterogeneity", "float64", "p-value of 'all models have the same effect'; NaN but for means."),
+)
 UNITS = (
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
     Column("unit", "int64", "Number of the unit (base and source input)."),
@@ -144,6 +155,7 @@ _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = Mappi
         "interactions": (INTERACTIONS, ("estimand", "site", "partner"), "partner"),
         "hierarchy": (HIERARCHY, ("estimand", "site", "level"), "level"),
         "subgroups": (SUBGROUPS, ("estimand", "site", "arm", "dose", "subgroup"), "subgroup"),
+        "models": (MODELS, ("estimand", "site", "arm", "dose", "part", "result"), "tau"),
         "ablation": (ARMS, ("site", "arm", "dose"), ""),
         "sweep": (SWEEP, ("estimand", "site"), ""),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..estimands import AbstractEstimand
-from ..inference._regression import Covariance
+from ..inference import Covariance
 from ._by import by_of
 from ._checklist import Checklist, checklist_of
 from ._kinds import Kind

@@ -51,7 +51,7 @@ def role(provenance: Mapping[str, Any], which: str) -> str:
 
 def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     n, clusters = int(table["n"].max()), int(table["n_clusters"].max())
-    if "subgroup" in table:
+    if "subgroup" in table or "tau" in table:
         pairs = section(provenance, "pairs")
         n, clusters = int(pairs.get("n", n)), int(pairs.get("n_clusters", clusters))
     elif table["n"].nunique() > 1:

@@ -12,7 +12,7 @@ import pandas as pd
 from .._checks import in_unit_interval, listed, shown
 from .._errors import DataError, DegenerateWarning, DesignError, warn
 from ..estimate import unit_values
-from ..inference._regression import Coefficients, Covariance, least_squares
+from ..inference import Coefficients, Covariance, least_squares
 from ._covariates import check_kind, covariates, wanted_of
 from ._kinds import Kind
 from ._meanings import meaning_of
