@@ -268,9 +268,10 @@ def _independent(
     centre, spread, tau2 = (np.array(part) for part in zip(*pooled, strict=True))
     method = ["degenerate" if np.isnan(part) else "Hartung-Knapp-Sidik-Jonkman t" for part in spread]
     codes = np.concatenate([np.full(len(w), at) for at, (_, _, w) in enumerate(outcomes)])
+    own = np.concatenate([pd.factorize(c)[0] for _, c, _ in outcomes]).tolist()
     same = homogeneity(
         np.concatenate(values), codes, weights=np.concatenate([w for _, _, w in outcomes]), settings=settings,
-        clusters=list(zip(codes.tolist(), np.concatenate([pd.factorize(c)[0] for _, c, _ in outcomes]).tolist(), strict=True)),
+        clusters=list(zip(codes.tolist(), own, strict=True)),
     )  # fmt: skip
     numbers = _t(centre, spread, np.full(size, k - 1.0), settings)
     found = _Pooled(numbers, method, tau2, same.p_value, (n, n_clusters))
@@ -308,8 +309,7 @@ def _means(many: Many, one: AbstractEstimand, these: pd.DataFrame, found: _Poole
     new["method"] = np.where(new["std_error"].isna(), "degenerate", "prediction t")
     names = many.names[_NAMES].reset_index(drop=True)
     rows = [these.assign(result=THESE)]
-    rows += [
-        pd.concat([part, names], axis=1).assign(result=name) for part, name in ((like, LIKE_THESE), (new, A_NEW_ONE))
-    ]
-    shared = {"tau": np.sqrt(found.tau2), "p_heterogeneity": found.same, "part": "mean"}
-    return pd.concat([part.assign(**shared) for part in rows], ignore_index=True)
+    for part, name in ((like, LIKE_THESE), (new, A_NEW_ONE)):
+        rows.append(pd.concat([part, names], axis=1).assign(result=name))
+    table = pd.concat([part.assign(tau=np.sqrt(found.tau2), p_heterogeneity=found.same) for part in rows])
+    return table.assign(part="mean")
