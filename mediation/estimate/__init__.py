@@ -18,6 +18,11 @@ from ._interactions import (
     Game as Game,
     tabulate_interactions as tabulate_interactions,
 )
+from ._joint import (
+    control_columns as control_columns,
+    joint_bands as joint_bands,
+    specification_columns as specification_columns,
+)
 from ._many import Many as Many, tabulate_contrasts as tabulate_contrasts, tabulate_models as tabulate_models
 from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._sides import Match as Match, Side as Side, side_of as side_of

@@ -108,12 +108,18 @@ def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
     if table["n_draws"].max() > 1:
         fields.append(Field("draws", tuple(str(n) for n in table["n_draws"]), "right", "drop"))
     fields += [*_numbers(table, provenance), Field("p", tuple(print_p(p) for p in table["p_value"]), "right")]
-    if "p_adjusted" in table:
-        fields.append(Field("p (adj.)", tuple(print_p(p) for p in table["p_adjusted"]), "right"))
+    fields += _adjusted(table)
     said = filter(None, (adjustment_note(table, "ablation", provenance), *notes(table, "ablation", provenance)))
     sites = [site for site in dict.fromkeys(table["site"]) if site]
     title = f"Ablation effects at {sites[0]}" if len(sites) == 1 else "Ablation effects"
     return Summary(title, tuple(fields), tuple(said))
+
+
+def _adjusted(rows: pd.DataFrame) -> list[Field]:
+    """Return the column of adjusted p-values, where `adjust` has added them."""
+    if "p_adjusted" not in rows:
+        return []
+    return [Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right")]
 
 
 def _equivalence(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
@@ -154,18 +160,20 @@ def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int)
 
 def _controls(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
     rows, counts = chosen_sites(table, most)
-    fields = control_fields(rows, _numbers(rows, provenance))
+    fields = (*control_fields(rows, _numbers(rows, provenance)), *_adjusted(rows))
     with_intervals = rows[rows["control"] != "self-patch"]  # why that has none is said in its own sentence
-    said = (*counts, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
-    return Summary(control_title(rows), fields, said)
+    adjusted = adjustment_note(table, "controls", provenance)
+    said = (*counts, adjusted, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
+    return Summary(control_title(rows), fields, tuple(filter(None, said)))
 
 
 def _specification(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None) -> Summary:
     rows = specifications(table, estimand)
-    fields = specification_fields(rows, _numbers(rows, provenance))
+    fields = (*specification_fields(rows, _numbers(rows, provenance)), *_adjusted(rows))
     told = table if estimand is None else table[table["estimand"].isin([estimand, "te"])]
     footnotes = notes(told, "specification", provenance)
-    said = filter(None, (*specification_notes(rows), *footnotes, ablation_note(rows, provenance)))
+    adjusted = adjustment_note(table, "specification", provenance)
+    said = filter(None, (*specification_notes(rows), adjusted, *footnotes, ablation_note(rows, provenance)))
     return Summary(specification_title(rows), fields, tuple(said))
 
 

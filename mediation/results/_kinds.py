@@ -162,8 +162,19 @@ _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = Mappi
 )
 
 
+_JOINT: tuple[Kind, ...] = ("controls", "specification")
 _ADDED: Mapping[Kind, tuple[Column, ...]] = MappingProxyType(
-    {kind: (_P_ADJUSTED,) for kind in ("ablation", "controls", "specification")}
+    {
+        "ablation": (_P_ADJUSTED,),
+        **{
+            kind: (
+                Column("band_low", "float64", "Lower end of the max-t band over the rows adjusted together."),
+                Column("band_high", "float64", "Upper end of that band."),
+                Column("p_adjusted", "float64", "p-value adjusted for the rows adjusted together."),
+            )
+            for kind in _JOINT
+        },
+    }
 )
 
 
