@@ -26,6 +26,7 @@ from ._tabulate import Array, SiteInfo, _resolved, tabulate
 
 _NAMES = ["site", "arm", "dose"]
 _ENDS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
+_ROUNDING = 1e-24  # of a variance, relative to the square of the largest mean
 THESE, LIKE_THESE, A_NEW_ONE = "mean of these", "mean of such models", "a new such model"
 
 
@@ -102,7 +103,7 @@ def _paired(
     ]
     flat, columns = [], []
     for (one, two), name in zip(pairs, called, strict=True):
-        codes = [f"{name}{f' at {place}' if len(where) > 1 else ''} ({at})" for at, place in enumerate(where)]
+        codes = [f"{name}{f' at {place}' if len(where) > 1 else ''}" for place in where]
         coded = pd.DataFrame({"site": codes, "arm": "", "dose": np.nan})
         match = Match(many.groups[one], many.groups[two], coded)
         units = subtract(many.sides[one], many.sides[two], match)[0]
@@ -209,7 +210,8 @@ def _crossed(
     covariance = _covariance(cube, clusters, weights)
     diagonal = np.einsum("kkg->g", covariance) / k
     off = (covariance.sum(axis=(0, 1)) - k * diagonal) / (k * (k - 1))
-    tau2 = np.maximum(0.0, estimates.var(axis=0, ddof=1) - (diagonal - off))
+    tau2 = estimates.var(axis=0, ddof=1) - (diagonal - off)
+    tau2 = np.where(tau2 > _ROUNDING * (estimates**2).max(axis=0), tau2, 0.0)
     numbers = {name: np.asarray(getattr(like, name)) for name in _ENDS}
     method = [f"two-way t ({'clusters' if like.n_clusters < like.n else 'units'} x models)"] * len(tau2)
     method = [said if own != "degenerate" else own for said, own in zip(method, like.method, strict=True)]

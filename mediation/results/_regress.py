@@ -112,12 +112,12 @@ def _design(formula: object, known: pd.DataFrame) -> pd.DataFrame:
     """Return the design matrix of a right-hand side, with the names of its terms."""
     import patsy  # the formulas of statsmodels
 
-    if not isinstance(formula, str) or formula.partition("~")[0].strip():
+    if not isinstance(formula, str) or ("~" in formula and formula.partition("~")[0].strip()):
         raise DesignError(
             f"regress: formula = {shown(formula)}; a right-hand side is needed, such as '~ length + C(template)'. The "
             "outcome is the effect of each unit: choose it by estimands=['pnie']."
         )
-    right = formula.partition("~")[2] if "~" in formula else formula
+    right = formula.rpartition("~")[2]
     try:
         described = patsy.ModelDesc.from_formula(right.strip() or "1")
         space = patsy.EvalEnvironment([{"np": np}])
