@@ -69,7 +69,7 @@ def model_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str,
             break
         tau = print_row(row["tau"], row["std_error"], row["conf_low"], row["conf_high"]).estimate
         p = print_p(row["p_heterogeneity"])
-        tested = f", p {p if p.startswith(('<', '>')) else f'= {p}'} for none" if p else ""
+        tested = f" (p {p if p.startswith(('<', '>')) else f'= {p}'} against 0)" if p else ""
         said.append(f"Between models, {meaning_of(row['estimand']).symbol}: standard deviation {tau}{tested}.")
     said.append(
         f"Mean of these: the {k} models as they are, over new units. Mean of such models, and a new one (prediction "

@@ -169,6 +169,7 @@ def test_what_cannot_be_compared_is_refused(results, change, message):
         change(results)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_the_mean_of_such_models_and_a_new_one_are_covered_and_bands_hold():
     k, n, samples, tau = 5, 20, 60, 0.3

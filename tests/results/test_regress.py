@@ -84,7 +84,7 @@ def test_dummies_of_clusters_have_no_standard_error(frame):
 
 def test_ratios_are_left_out_and_refused_when_asked_for(frame):
     whole = frame[["unit", "y00", "y01"]].assign(
-        y10=frame["y00"] + frame["weight"], y11=frame["y01"] + 1.0 + frame["length"] / 40
+        y10=frame["y00"] + frame["weight"], y11=frame["y01"] + 1 + frame["weight"] ** 2
     )
     effects = med.effects(whole, rng=0, n_resamples=199)
     assert "pm" in set(effects.tidy()["estimand"])
