@@ -17,6 +17,7 @@ from ._kinds import Kind
 from ._settings import settings_of
 
 _MANY = 10  # more distinct numbers than this are a scale, unless each has many units
+_FEW = 5  # subgroups that may have hardly two units each
 _LEAST = 5  # units a number, for that
 
 
@@ -69,7 +70,7 @@ def subgroups(values: pd.Series[Any], column: str) -> dict[Any, str]:
         )
     numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     fractions = bool(numbers and (np.mod(values.astype(float), 1) != 0).any())
-    if size > n / 2 or (numbers and size > _MANY and (fractions or n < _LEAST * size)):
+    if size == n or (size > _FEW and 2 * size > n) or (numbers and size > _MANY and (fractions or n < _LEAST * size)):
         advice = (
             f"For a trend, effects.regress('~ {column}', frame=df); for subgroups, cut it first: "
             f"df[{column!r}] = pd.qcut(df[{column!r}], 4)"

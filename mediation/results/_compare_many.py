@@ -79,11 +79,11 @@ def compare_many(
     --------
     >>> from mediation import effects
     >>> noise = np.random.default_rng(0).normal(0.0, 0.1, size=(3, 12))
-    >>> seeds = [effects(pd.DataFrame({"y00": 0.0, "y11": 1 + seed / 4 + noise[seed]}), rng=0) for seed in range(3)]
+    >>> seeds = [effects(pd.DataFrame({"y00": 0.0, "y11": 1 + seed + noise[seed]}), rng=0) for seed in range(3)]
     >>> found = compare_many(seeds, labels=["a", "b", "c"]).tidy()
     >>> found[["part", "result", "estimate"]].round(1).head(6).values.tolist()
-    [['model', 'a', 1.0], ['model', 'b', 1.3], ['model', 'c', 1.5],
-     ['contrast', 'a - b', -0.3], ['contrast', 'a - c', -0.5], ['contrast', 'b - c', -0.2]]
+    [['model', 'a', 1.0], ['model', 'b', 2.0], ['model', 'c', 3.0],
+     ['contrast', 'a - b', -1.0], ['contrast', 'a - c', -2.0], ['contrast', 'b - c', -1.0]]
     """
     parts, names = _parts(results, labels)
     if reference is not None and reference not in names:

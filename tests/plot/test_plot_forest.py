@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import mediation as med
 from mediation._errors import DesignError
 from mediation.plot import forest
 from mediation.results import Effects
