@@ -32,7 +32,8 @@ def covariates(
     Raises
     ------
     DataError
-        If `frame` is no frame or series, lacks a unit, or has several rows of a unit that differ.
+        If `frame` is no frame or series, lacks a unit, has several rows of a unit that differ, or does not say which
+        row is which unit: without a column or index named `unit`, its index must be the units in their order.
     """
     own = units.drop(columns=[name for name in units if name in _RESERVED])
     counts = own.groupby("unit", sort=False).nunique(dropna=False)
@@ -51,6 +52,13 @@ def covariates(
             f"{what}: frame has no row of unit {_plain(absent[0])!r} ({len(absent)} of {len(known)} units have none). "
             f"It is joined by its column 'unit', or else by its index, which holds {listed(given.index[:5])}. Give one "
             "row a unit."
+        )
+    stated = "unit" in given or getattr(frame, "index", pd.Index([])).name == "unit"
+    if not stated and not given.index.equals(known.index):
+        raise DataError(
+            f"{what}: frame has no column 'unit', and its index is not that of the {len(known)} units in their order "
+            f"(found {len(given)} rows, {listed(given.index[:5])} first), so rows may be those of other units. Add the "
+            "column, or name the index: df.rename_axis('unit')."
         )
     given = given.loc[known.index]
     return pd.concat([given, known[[name for name in known if name not in given]]], axis=1)

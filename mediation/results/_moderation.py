@@ -40,8 +40,8 @@ class AbstractModeration(ABC):
             A column of `frame` or of `units` that is the same in all rows of a unit; ``"cluster"``, or the name that
             the pairs give it, is always there.
         frame
-            One row a unit, joined by its column `unit` or else by its index, such as `pairs.frame`. A Series is one
-            column.
+            One row a unit, joined by its column or index named `unit`; without one, its index must be the units in
+            their order, as that of `pairs.frame` is. A Series is one column.
         estimands
             Keys or estimands; None: those of the table. Ratios have Fieller's set a subgroup, and no bands.
 

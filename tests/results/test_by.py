@@ -159,6 +159,12 @@ def test_frames_that_do_not_fit_are_refused(frame, effects):
         effects.by("half", frame=pd.concat([frame, frame.assign(half=1 - frame["half"])]))
     with pytest.raises(med.DataError, match="a DataFrame or Series"):
         effects.by("half", frame={"half": 1})
+    unnamed = frame.drop(columns="unit")
+    for other in (unnamed.sample(frac=1, random_state=2), pd.concat([unnamed, unnamed.set_axis(range(60, 120))])):
+        with pytest.raises(med.DataError, match="may be those of other units"):
+            effects.by("half", frame=other)
+        assert effects.by("half", frame=other.rename_axis("unit")) == effects.by("half", frame=frame)
+    assert effects.by("half", frame=unnamed) == effects.by("half", frame=frame)
     with pytest.raises(med.DesignError, match="kind 'subgroups'"):
         effects.by("half", frame=frame).by("half", frame=frame)
     assert effects.by("half", frame=pd.concat([frame, frame])).tidy()["n"].tolist()[:2] == [30, 30]
