@@ -16,7 +16,7 @@ from ._provenance import section, text_at
 
 Facts = dict[str, tuple[str, ...]]
 _MOST = 12  # rows of estimates that are written out
-_NAMES = ("site", "arm", "dose", "metric", "corruption", "control", "partner", "subgroup", "level")
+_NAMES = ("site", "arm", "dose", "metric", "corruption", "control", "partner", "subgroup", "level", "result")
 
 
 def facts_of(table: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any]) -> Facts:

@@ -41,9 +41,11 @@ def subgroup_fields(
     fields += [Field(column, tuple(rows["subgroup"]), give="cut"), Field("n", tuple(map(str, rows["n"])), "right")]
     if (rows["n_clusters"] < rows["n"]).any():
         fields.append(Field("clusters", tuple(map(str, rows["n_clusters"])), "right", "drop"))
-    fields += [*numbers, Field(bands[-1].header, bands[-1].cells, "right", "drop")]
-    fields.append(Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right"))
-    fields.append(Field("p (differ)", _once([print_p(p) for p in rows["p_moderation"]], first), "right"))
+    fields += numbers
+    if rows["band_low"].notna().any():
+        fields.append(Field(bands[-1].header, bands[-1].cells, "right", "drop"))
+        fields.append(Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right"))
+        fields.append(Field("p (differ)", _once([print_p(p) for p in rows["p_moderation"]], first), "right"))
     return tuple(fields)
 
 
@@ -56,7 +58,8 @@ def subgroup_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[s
     about = section(provenance, "subgroups")
     several = len(rows.drop_duplicates(["site", "arm", "dose"])) > 1
     where = " and sites" if several else ""
-    said = [f"Bands and p (adj.): joint over the {about.get('n_subgroups')} subgroups{where} of each estimand."]
+    joint = f"Bands and p (adj.): joint over the {about.get('n_subgroups')} subgroups{where} of each estimand."
+    said = [joint] if rows["band_low"].notna().any() else []
     if rows["p_moderation"].notna().any():
         holm = ", Holm over sites" if several else ""
         said.append(f"p (differ): the effect is the same in all subgroups; {about.get('test')}{holm}.")
