@@ -9,6 +9,7 @@ from ._effects import Effects as Effects
 from ._from_units import effects as effects, summarise as summarise
 from ._kinds import KINDS as KINDS, Column as Column, Kind as Kind
 from ._meanings import MEANINGS as MEANINGS, Meaning as Meaning, meaning_of as meaning_of
+from ._moderation import AbstractModeration as AbstractModeration
 from ._planned import Power as Power
 from ._power import power as power
 from ._read import read as read
