@@ -12,6 +12,7 @@ below that of the F approximation: Welch's, or Hotelling's T^2 with as many clus
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -28,7 +29,8 @@ _CELLS = 2**22  # numbers of the resampled matrices that are held at once
 
 
 @final
-class Homogeneity(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Homogeneity:
     """Tests of "all groups have the same mean", one a column.
 
     Parameters

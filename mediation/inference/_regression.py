@@ -11,7 +11,8 @@ Econ. Stat. 98; Pustejovsky & Tipton 2018, J. Bus. Econ. Stat. 36, for weights a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, final, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +32,8 @@ _ROUNDING = 1e-10  # standard errors below this share of the outcome's size are 
 
 
 @final
-class Coefficients(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
     """Coefficients of p terms for K columns, (p, K) each; NaN in all but `estimate` where there is no standard error.
 
     `reason` says why there is none, a text for each, (p, K).

@@ -31,7 +31,13 @@ class AbstractModeration(ABC):
     def _parts(self) -> Parts:
         """Return table, kind, units and provenance."""
 
-    def by(self, column: str, *, frame: pd.DataFrame | pd.Series | None = None, estimands: Asked = None) -> Effects:
+    def by(
+        self,
+        column: str,
+        *,
+        frame: pd.DataFrame | pd.Series | None = None,
+        estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
+    ) -> Effects:
         """Return the effects in each subgroup of units, with joint bands and a test of whether they differ.
 
         Parameters
