@@ -117,7 +117,14 @@ if TYPE_CHECKING:
         judge as judge,
         outcome as outcome,
     )
-    from .results import Effects as Effects, Power as Power, effects as effects, power as power, read as read
+    from .results import (
+        Effects as Effects,
+        Power as Power,
+        compare_many as compare_many,
+        effects as effects,
+        power as power,
+        read as read,
+    )
     from .rollouts import Sampling as Sampling, Trajectory as Trajectory, do as do, rollout as rollout
     from .sites import (
         InputSite as InputSite,
@@ -244,7 +251,7 @@ _NAMES = {
         "judge",
         "outcome",
     ),
-    "results": ("Effects", "Power", "effects", "power", "read"),
+    "results": ("Effects", "Power", "compare_many", "effects", "power", "read"),
     "rollouts": ("Sampling", "Trajectory", "do", "rollout"),
     "sites": (
         "InputSite",

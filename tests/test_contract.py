@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -118,3 +119,25 @@ def test_a_plain_module_works_as_a_language_model_does() -> None:
     assert units["y10"].to_numpy() == pytest.approx(units["y00"].to_numpy(), abs=1e-6)
     truth = margin.function(model.module(x1)) - margin.function(model.module(x0))
     assert (units["y11"] - units["y00"]).to_numpy() == pytest.approx(truth.detach().numpy(), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::mediation.MediationWarning")  # twelve short prompts
+def test_moderation_of_a_run(df: pd.DataFrame, model: med.Model, tokens: dict[str, list[int]]) -> None:
+    df = df.assign(length=df["clean"].str.len(), **tokens)
+    outcome = med.LogitDiff("answer", "foil")
+    alone = med.Pairs.from_frame(df, base="corrupted", source="clean")
+    effects = med.mediate(model, alone, med.residual(1, at="last"), outcome, rng=0)
+    found = effects.by("template", frame=alone.frame).tidy()
+    assert found.loc[found["estimand"] == "te", "n"].tolist() == [4, 4, 4]
+    fitted = effects.regress("~ length", frame=alone.frame, estimands="te").tidy()
+    values = (effects.units["y11"] - effects.units["y00"]).to_numpy()
+    assert fitted["estimate"].to_numpy()[::-1] == pytest.approx(np.polyfit(df["length"], values, 1), abs=1e-6)
+
+    clustered = med.Pairs.from_frame(df, base="corrupted", source="clean", cluster="template")
+    again = med.mediate(model, clustered, med.residual(1, at="last"), outcome, rng=0)
+    assert again.by("template").tidy()["conf_low"].isna().all()  # a cluster each
+    stated = {item.name: item.stated for item in again.checklist().items}
+    assert any("template" in said for said in stated["Sample size"])
+    assert any("torch" in said for said in stated["Data and code"])
+    both = med.compare_many({"first": effects, "second": effects}, paired=True).tidy()
+    assert (both.loc[both["part"] == "contrast", "estimate"] == 0).all()

@@ -23,6 +23,12 @@ from ._interactions import (
     Game as Game,
     tabulate_interactions as tabulate_interactions,
 )
+from ._joint import (
+    control_columns as control_columns,
+    joint_bands as joint_bands,
+    specification_columns as specification_columns,
+)
+from ._many import Many as Many, tabulate_contrasts as tabulate_contrasts, tabulate_models as tabulate_models
 from ._rounding import PRECISIONS as PRECISIONS, Precision as Precision, coarsest as coarsest
 from ._shared import DRAWS as DRAWS, Draws as Draws
 from ._sides import Match as Match, Side as Side, side_of as side_of
@@ -31,5 +37,6 @@ from ._specification import (
     tabulate_specifications as tabulate_specifications,
     with_shares as with_shares,
 )
+from ._subgroups import tabulate_subgroups as tabulate_subgroups
 from ._tabulate import SiteInfo as SiteInfo, tabulate as tabulate
 from ._unit_values import UnitValues as UnitValues, unit_values as unit_values

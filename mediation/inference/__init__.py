@@ -13,6 +13,7 @@ from ._equivalence import (
 )
 from ._groups import group_difference_intervals as group_difference_intervals
 from ._hierarchy import HierarchicalTests as HierarchicalTests, hierarchical_max_t as hierarchical_max_t
+from ._homogeneity import Homogeneity as Homogeneity, homogeneity as homogeneity
 from ._intervals import Intervals as Intervals, mean_intervals as mean_intervals
 from ._named import (
     basic as basic,
@@ -27,6 +28,7 @@ from ._permutation import Alternative as Alternative, sign_flip as sign_flip
 from ._proportions import bonett_price_interval as bonett_price_interval, mcnemar as mcnemar, wilson as wilson
 from ._ratio_difference import ratio_difference_intervals as ratio_difference_intervals
 from ._ratios import ratio_intervals as ratio_intervals
+from ._regression import Coefficients as Coefficients, Covariance as Covariance, least_squares as least_squares
 from ._sampling import kish as kish
 from ._screening import family_reach as family_reach, screening_report as screening_report
 from ._settings import Inference as Inference, Method as Method

@@ -89,6 +89,10 @@ def labels_of(table: pd.DataFrame, width: int) -> list[str]:
     The label of a layer says that its estimate is a mean, and rejected rows have a star. An arm's label has the site
     where one arm is at several, and the dose where rows would be called alike.
     """
+    for column in {"subgroup", "result"} & set(table.columns):
+        places = [name for name in ("site", "arm", "dose") if table[name].nunique() > 1]
+        rows = table[[*places, column]].astype(str).itertuples(index=False, name=None)
+        return [literal(shorten(", ".join(row), width)) for row in rows]
     if "partner" in table:
         several = table["estimand"].isin(("joint", "non_additivity"))
         names = [

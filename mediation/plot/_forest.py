@@ -140,7 +140,7 @@ def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapp
     elif len(table) < total:
         said += f": the strongest {len(table)} of {total} rows"
     shown = interval_name(known)
-    banded = kind in ("sweep", "comparison") and bool(table["band_low"].notna().any())
+    banded = kind in ("sweep", "comparison", "subgroups", "models") and bool(table["band_low"].notna().any())
     how = f"{shown} (thick) and simultaneous bands (thin, in digits)" if banded else f"with {shown}"
     how += "; * rejected, errors held over layers and sites" if kind == "hierarchy" else ""
     title(ax, f"{said}\n{how}", room=1.25)

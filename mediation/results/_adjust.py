@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from .._checks import one_of
+from .._checks import listed, one_of
 from .._errors import DesignError, FewResamplesWarning, warn
 from ..estimands import estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, unit_values
+from ..estimate import POTENTIAL_OUTCOMES, control_columns, joint_bands, specification_columns, unit_values
 from ..inference import mean_intervals
-from ._kinds import Kind
+from ._kinds import Kind, key_of
 from ._meanings import meaning_of
 from ._provenance import section
 from ._screened import UNCHOSEN, for_all_sites, screened_tests
@@ -25,7 +25,8 @@ AdjustMethod = Literal["bh", "holm", "max-t"]
 Family = Literal["estimand", "all"]
 
 _ADJUSTED: tuple[Kind, ...] = ("sweep", "ablation", "comparison", "controls", "specification", "interactions")
-_RESAMPLED: tuple[Kind, ...] = ("sweep", "ablation")
+_RESAMPLED: tuple[Kind, ...] = ("sweep", "ablation", "controls", "specification")
+_LATER: tuple[Kind, ...] = ("controls", "specification")  # these have bands from adjust('max-t') only
 _IN_STATSMODELS = {"bh": "fdr_bh", "holm": "holm"}
 _ROWS = {
     "sweep": "sites",
@@ -43,6 +44,8 @@ _WHY_NOT = {
     "effects": "its rows are several questions about one site. A sweep has one row a site",
     "equivalence": "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead",
     "hierarchy": "its p-values are adjusted down the tree already. Adjust the sweep that it was made of",
+    "models": "its contrasts have p_adjusted and bands already",
+    "subgroups": "its p_adjusted and bands hold jointly over subgroups and sites already",
 }
 
 
@@ -110,10 +113,12 @@ def _by_max_t(
     """Fill in p-values and bands from one weight matrix for all rows, ratios have none; return what decided them."""
     if kind not in _RESAMPLED:
         raise DesignError(
-            f"adjust('max-t') resamples the units of a sweep or of ablations, and this result is of kind {kind!r}. Use "
-            "adjust('holm'), which needs the p-values alone."
+            f"adjust('max-t') resamples the units of a result of {listed(_RESAMPLED)}, and this result is of kind "
+            f"{kind!r}. Use adjust('holm'), which needs the p-values alone."
         )
     need_own_draws(provenance, "adjust('max-t')")
+    if kind in _LATER:
+        return _by_joint(new, kind, units, provenance, labels)
     wanted = estimands_from(
         [name for name in POTENTIAL_OUTCOMES if name in units], dict.fromkeys(new["estimand"].tolist())
     )
@@ -142,6 +147,25 @@ def _by_max_t(
         new[name] = np.nan
         new.loc[lines, name] = getattr(told, name)
     return told.band_method.split("; ")[0]
+
+
+def _by_joint(
+    new: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any], labels: pd.Series
+) -> str:
+    """Fill in bands and p-values of controls or specifications, of which some may lack units; ratios have none."""
+    keys = [key for key in dict.fromkeys(new["estimand"].tolist()) if not meaning_of(key).is_ratio]
+    wanted = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], keys)
+    columns_of = control_columns if kind == "controls" else specification_columns
+    made = {_named(column.key): column for column in columns_of(units, wanted, precision_of(provenance))}
+    called = [_named(row) for row in new[list(key_of(kind))].itertuples(index=False, name=None)]
+    columns = {row: made[key] for row, key in zip(new.index, called, strict=True) if key in made}
+    new[["band_low", "band_high", "p_adjusted"]] = np.nan
+    for _, members in new.groupby(labels, sort=False):
+        here = {row: columns[row] for row in members.index if row in columns}
+        tested = {row: float(new.loc[row, "p_value"]) for row in here}
+        for row, ends in joint_bands(here, tested, settings_of(provenance)).items():
+            new.loc[row, ["band_low", "band_high", "p_adjusted"]] = ends
+    return "max-t"
 
 
 def _named(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -195,7 +219,9 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
     without = int(table["p_value"].isna().sum())
     if without:
         said += "; rows without a p-value are not counted"
-    if "band_low" in table and method != "max-t":
+    if kind in _LATER and "band_low" in table:
+        said += "; band_low and band_high in tidy() are bands over the same rows" if method == "max-t" else ""
+    elif "band_low" in table and method != "max-t":
         over = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
         said += f"; bands are {bands} over {over}"
     return f"{said}."

@@ -14,7 +14,12 @@ from ._sets import IntervalSet, set_of
 
 Row = Mapping[Hashable, Any]
 
-_SPLIT = ("site", "metric", "corruption")  # columns that have a total effect of their own for each of their values
+_SPLIT = (
+    "site",
+    "metric",
+    "corruption",
+    "subgroup",
+)  # columns that have a total effect of their own for each of their values
 
 
 def cautions(table: pd.DataFrame) -> list[str]:
@@ -37,7 +42,7 @@ def warn_of_weak_totals(table: pd.DataFrame, confidence_level: float) -> None:
     which = f"{len(weak)} of {len(ratios)} proportions mediated are shares"
     if len(ratios) == 1:
         which = "The proportion mediated is a share"
-    several = "metric" in table or table["site"].nunique() > 1
+    several = not {"metric", "subgroup"}.isdisjoint(table.columns) or table["site"].nunique() > 1
     warn(
         f"{which} of a total effect that cannot be told from 0 ({_said(weak[0], totals, several=several)}), and such a "
         "share says little. Read the indirect effects in units of the outcome, or use inputs whose total effect is "

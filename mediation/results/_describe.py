@@ -14,6 +14,7 @@ from ._describe_controls import chosen_sites, control_fields, control_notes, con
 from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling
 from ._describe_hierarchy import hierarchy_fields, hierarchy_notes, hierarchy_title, rows_told
 from ._describe_interactions import adjusted_field, chosen, differ_note, named_fields, title_of
+from ._describe_models import model_fields, model_notes, model_title, rows_told as models_told
 from ._describe_specification import (
     ablation_note,
     specification_fields,
@@ -21,6 +22,7 @@ from ._describe_specification import (
     specification_title,
     specifications,
 )
+from ._describe_subgroups import rows_shown, subgroup_fields, subgroup_notes, subgroup_title
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._notes import notes
@@ -54,14 +56,16 @@ def describe(
     if kind == "specification":
         return _specification(table, provenance, estimand)
     rows = table if estimand is None else table[table["estimand"] == estimand]
-    if kind == "equivalence":
-        return _equivalence(rows, provenance, most)
-    if kind == "interactions":
-        return _interactions(rows, provenance, most)
-    if kind == "controls":
-        return _controls(rows, provenance, most)
-    if kind == "hierarchy":
-        return _hierarchy(rows, provenance, most)
+    whole = {
+        "equivalence": _equivalence,
+        "interactions": _interactions,
+        "controls": _controls,
+        "hierarchy": _hierarchy,
+        "subgroups": _subgroups,
+        "models": _models,
+    }
+    if kind in whole:
+        return whole[kind](rows, provenance, most)
     return _ablation(rows, provenance) if kind == "ablation" else _effects(rows, provenance)
 
 
@@ -106,12 +110,18 @@ def _ablation(table: pd.DataFrame, provenance: Mapping[str, Any]) -> Summary:
     if table["n_draws"].max() > 1:
         fields.append(Field("draws", tuple(str(n) for n in table["n_draws"]), "right", "drop"))
     fields += [*_numbers(table, provenance), Field("p", tuple(print_p(p) for p in table["p_value"]), "right")]
-    if "p_adjusted" in table:
-        fields.append(Field("p (adj.)", tuple(print_p(p) for p in table["p_adjusted"]), "right"))
+    fields += _adjusted(table)
     said = filter(None, (adjustment_note(table, "ablation", provenance), *notes(table, "ablation", provenance)))
     sites = [site for site in dict.fromkeys(table["site"]) if site]
     title = f"Ablation effects at {sites[0]}" if len(sites) == 1 else "Ablation effects"
     return Summary(title, tuple(fields), tuple(said))
+
+
+def _adjusted(rows: pd.DataFrame) -> list[Field]:
+    """Return the column of adjusted p-values, where `adjust` has added them."""
+    if "p_adjusted" not in rows:
+        return []
+    return [Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right")]
 
 
 def _equivalence(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
@@ -129,6 +139,21 @@ def _hierarchy(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) ->
     return Summary(hierarchy_title(table), fields, said)
 
 
+def _subgroups(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = rows_shown(table, most)
+    bands = _numbers(rows, provenance, banded=True)
+    fields = subgroup_fields(rows, _numbers(rows, provenance), bands, provenance)
+    said = (*counts, *subgroup_notes(rows, provenance), *notes(rows, "subgroups", provenance))
+    return Summary(subgroup_title(rows, provenance), fields, said)
+
+
+def _models(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
+    rows, counts = models_told(table, most)
+    fields = model_fields(rows, _numbers(rows, provenance), _numbers(rows, provenance, banded=True))
+    said = (*counts, *model_notes(rows, provenance), *notes(rows, "models", provenance))
+    return Summary(model_title(rows, provenance), fields, said)
+
+
 def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
     rows, counts = chosen(table, most)
     fields = (*named_fields(rows), *_numbers(rows, provenance), adjusted_field(rows))
@@ -137,18 +162,20 @@ def _interactions(table: pd.DataFrame, provenance: Mapping[str, Any], most: int)
 
 def _controls(table: pd.DataFrame, provenance: Mapping[str, Any], most: int) -> Summary:
     rows, counts = chosen_sites(table, most)
-    fields = control_fields(rows, _numbers(rows, provenance))
+    fields = (*control_fields(rows, _numbers(rows, provenance)), *_adjusted(rows))
     with_intervals = rows[rows["control"] != "self-patch"]  # why that has none is said in its own sentence
-    said = (*counts, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
-    return Summary(control_title(rows), fields, said)
+    adjusted = adjustment_note(table, "controls", provenance)
+    said = (*counts, adjusted, *control_notes(rows, provenance), *notes(with_intervals, "controls", provenance))
+    return Summary(control_title(rows), fields, tuple(filter(None, said)))
 
 
 def _specification(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None) -> Summary:
     rows = specifications(table, estimand)
-    fields = specification_fields(rows, _numbers(rows, provenance))
+    fields = (*specification_fields(rows, _numbers(rows, provenance)), *_adjusted(rows))
     told = table if estimand is None else table[table["estimand"].isin([estimand, "te"])]
     footnotes = notes(told, "specification", provenance)
-    said = filter(None, (*specification_notes(rows), *footnotes, ablation_note(rows, provenance)))
+    adjusted = adjustment_note(table, "specification", provenance)
+    said = filter(None, (*specification_notes(rows), adjusted, *footnotes, ablation_note(rows, provenance)))
     return Summary(specification_title(rows), fields, tuple(said))
 
 

@@ -52,7 +52,7 @@ def chosen_sites(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str
     said = []
     if len(kept) < len(strength):
         said.append(f"{len(kept)} of {len(strength)} sites shown, the strongest by the effect itself.")
-    if len(strength) > 1:
+    if len(strength) > 1 and "band_low" not in table:
         said.append("Intervals hold for a row named in advance; there are no simultaneous bands in this table.")
     rows: pd.DataFrame = table[table["site"].isin(kept)]
     return rows, said

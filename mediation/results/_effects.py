@@ -21,6 +21,7 @@ from ._equivalence import Asked, equivalence_of
 from ._hierarchy import hierarchy_of
 from ._io import Parts, write
 from ._kinds import Kind
+from ._moderation import AbstractModeration
 from ._provenance import plain
 from ._repr import in_one_line
 from ._row import row_named
@@ -33,7 +34,7 @@ from ._tests import TestMethod, rows_of_tests
 
 @final
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
-class Effects:
+class Effects(AbstractModeration):
     """Effects with their intervals: one tidy row per estimand, site or arm.
 
     The object cannot change: frames are copied on the way in and on the way out. Two are equal when table, units
@@ -112,6 +113,9 @@ class Effects:
     def provenance(self) -> dict[str, Any]:
         """Copy of the account of the run."""
         return copy.deepcopy(self._provenance)
+
+    def _parts(self) -> tuple[pd.DataFrame, Kind, pd.DataFrame, dict[str, Any]]:
+        return self._table, self.kind, self._units, self._provenance
 
     def tidy(self) -> pd.DataFrame:
         """Return a copy of the tidy table, one row per estimand, site or arm."""

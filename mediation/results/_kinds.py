@@ -17,12 +17,14 @@ Kind = Literal[
     "equivalence",
     "interactions",
     "hierarchy",
+    "subgroups",
+    "models",
 ]
 Dtype = Literal["str", "float64", "int64", "Int64"]
 
 KINDS: tuple[Kind, ...] = (
     "effects", "sweep", "ablation",
-    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy",
+    "comparison", "controls", "specification", "equivalence", "interactions", "hierarchy", "subgroups", "models",
 )  # fmt: skip
 
 
@@ -114,6 +116,29 @@ HIERARCHY = (
     _P_ADJUSTED,
     Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
 )
+SUBGROUPS = (
+    Column("subgroup", "str", "Value of the column by which units are grouped."),
+    *SWEEP[:3],
+    Column("band_low", "float64", "Lower end of the band over all subgroups (and sites) of the estimand."),
+    Column("band_high", "float64", "Upper end of that band."),
+    Column("p_adjusted", "float64", "p-value adjusted for the number of subgroups (and sites)."),
+    *ARMS[:2],
+    Column(
+        "p_moderation",
+        "float64",
+        "p-value of 'the effect is the same in all subgroups', the same in each of them; Holm's over sites.",
+    ),
+)
+MODELS = (
+    Column("part", "str", "'model': one result; 'contrast': one minus another; 'mean': over the results."),
+    Column("result", "str", "Label of the result, 'a - b' of a contrast, or whose mean it is."),
+    Column("band_low", "float64", "Lower end of the band over all contrasts (and sites) of the estimand."),
+    Column("band_high", "float64", "Upper end of that band."),
+    Column("p_adjusted", "float64", "p-value adjusted for the number of contrasts (and sites)."),
+    *ARMS[:2],
+    Column("tau", "float64", "Standard deviation of the effect between models; NaN but for means."),
+    Column("p_heterogeneity", "float64", "p-value of 'all models have the same effect'; NaN but for means."),
+)
 UNITS = (  # besides `unit` and `cluster`, which are as the user gave them
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),
     Column("weight", "float64", "Weight of the unit."),
@@ -128,14 +153,27 @@ _BY_KIND: Mapping[Kind, tuple[tuple[Column, ...], tuple[str, ...], str]] = Mappi
         "equivalence": (EQUIVALENCE, ("estimand", "site", "arm", "dose"), "verdict"),
         "interactions": (INTERACTIONS, ("estimand", "site", "partner"), "partner"),
         "hierarchy": (HIERARCHY, ("estimand", "site", "level"), "level"),
+        "subgroups": (SUBGROUPS, ("estimand", "site", "arm", "dose", "subgroup"), "subgroup"),
+        "models": (MODELS, ("estimand", "site", "arm", "dose", "part", "result"), "tau"),
         "ablation": (ARMS, ("site", "arm", "dose"), ""),
         "sweep": (SWEEP, ("estimand", "site"), ""),
     }
 )
 
 
+_JOINT: tuple[Kind, ...] = ("controls", "specification")
 _ADDED: Mapping[Kind, tuple[Column, ...]] = MappingProxyType(
-    {kind: (_P_ADJUSTED,) for kind in ("ablation", "controls", "specification")}
+    {
+        "ablation": (_P_ADJUSTED,),
+        **{
+            kind: (
+                Column("band_low", "float64", "Lower end of the max-t band over the rows adjusted together."),
+                Column("band_high", "float64", "Upper end of that band."),
+                Column("p_adjusted", "float64", "p-value adjusted for the rows adjusted together."),
+            )
+            for kind in _JOINT
+        },
+    }
 )
 
 

@@ -53,7 +53,10 @@ def role(provenance: Mapping[str, Any], which: str) -> str:
 
 def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     n, clusters = int(table["n"].max()), int(table["n_clusters"].max())
-    if table["n"].nunique() > 1:
+    if "subgroup" in table or "tau" in table:
+        pairs = section(provenance, "pairs")
+        n, clusters = int(pairs.get("n", n)), int(pairs.get("n_clusters", clusters))
+    elif table["n"].nunique() > 1:
         return f"{table['n'].min()} to {n} units a row."
     if clusters == n:
         return f"n = {n:,} units, taken as independent."

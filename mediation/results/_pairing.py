@@ -21,8 +21,10 @@ def are_paired(
     provenance: tuple[Mapping[str, Any], Mapping[str, Any]],
     labels: tuple[str, str],
     asked: bool | None,
+    *,
+    what: str = "compare",
 ) -> tuple[bool, dict[str, Any]]:
-    """Return whether units are subtracted one by one, and what provenance says of why.
+    """Return whether units are subtracted one by one, and what provenance says of why; `what` asks.
 
     Raises
     ------
@@ -36,13 +38,13 @@ def are_paired(
     shared = _shared(*units)
     account: dict[str, Any] = {"decided": "by the units" if asked is None else "asked", "differ": differ}
     if asked and differ:
-        raise DataError(f"compare: paired units are needed, and {differ}. {_instead(shared)}")
+        raise DataError(f"{what}: paired units are needed, and {differ}. {_instead(shared)}")
     given = [section(one, "pairs").get("ids") == "given" for one in provenance]
     if asked is None:
         if not differ:
-            _check_inputs(provenance, labels)
+            _check_inputs(provenance, labels, what)
         elif any(given):
-            _check_apart(units, labels, differ, shared, given)
+            _check_apart(units, labels, differ, (shared, given), what)
     if asked is False and all(given) and shared:
         account["shared_units"] = len(shared)
     return (not differ if asked is None else asked), account
@@ -121,13 +123,14 @@ def _check_apart(
     units: tuple[pd.DataFrame, pd.DataFrame],
     labels: tuple[str, str],
     differ: str,
-    shared: Sequence[Any],
-    given: Sequence[bool],
+    ids: tuple[Sequence[Any], Sequence[bool]],
+    what: str,
 ) -> None:
     """Refuse to take as independent what has ids in common, or ids that cannot be told from each other."""
+    shared, given = ids
     if shared:
         raise DataError(
-            f"compare: {len(shared)} units are in both results, such as {shared[0]!r}, and {differ}. So they are "
+            f"{what}: {len(shared)} units are in both results, such as {shared[0]!r}, and {differ}. So they are "
             f"neither the same units nor two independent groups. {_instead(shared)}"
         )
     first, second = ({str(unit): unit for unit in frame["unit"].tolist()} for frame in units)
@@ -135,23 +138,23 @@ def _check_apart(
     if alike:
         one, two = first[alike[0]], second[alike[0]]
         raise DataError(
-            f"compare: unit {one!r} of {labels[0]!r} is of type {type(one).__name__} and unit {two!r} of {labels[1]!r} "
+            f"{what}: unit {one!r} of {labels[0]!r} is of type {type(one).__name__} and unit {two!r} of {labels[1]!r} "
             f"of type {type(two).__name__}, so ids do not match. Give both the same type of ids, such as text."
         )
     if given[0] != given[1]:
         with_ids, without = labels if given[0] else labels[::-1]
         raise DataError(
-            f"compare: {with_ids!r} has ids of its units, and {without!r} has numbers of rows alone, so units cannot "
+            f"{what}: {with_ids!r} has ids of its units, and {without!r} has numbers of rows alone, so units cannot "
             "be matched. Give it a column 'unit', or paired=False for two independent groups of units."
         )
 
 
-def _check_inputs(provenance: tuple[Mapping[str, Any], Mapping[str, Any]], labels: tuple[str, str]) -> None:
+def _check_inputs(provenance: tuple[Mapping[str, Any], Mapping[str, Any]], labels: tuple[str, str], what: str) -> None:
     """Refuse to take units of one number for one unit when what they were run on is known to differ."""
     one, two = (section(known, "pairs").get("inputs") for known in provenance)
     if one and two and one != two:
         raise DesignError(
-            f"compare: {labels[0]!r} and {labels[1]!r} have as many units, numbered alike, and were run on different "
+            f"{what}: {labels[0]!r} and {labels[1]!r} have as many units, numbered alike, and were run on different "
             "inputs. Give paired=True if unit i is the same in both (such as two corruptions of one prompt), or "
             "paired=False for two independent groups of units."
         )

@@ -38,6 +38,10 @@ def _where(table: pd.DataFrame, kind: Kind) -> str:
     where = f"{named} at {site}" if site else named
     if kind == "comparison":
         return f"difference in {where}"
+    if kind == "models":
+        return f"{where} of {table.loc[table['part'] == 'model', 'result'].nunique()} results"
+    if kind == "subgroups":
+        return f"{where} in {table['subgroup'].nunique()} subgroups"
     if kind == "equivalence":
         counts = table["verdict"].value_counts()
         return f"equivalence of {where} ({', '.join(f'{count} {verdict}' for verdict, count in counts.items())})"

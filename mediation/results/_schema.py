@@ -173,7 +173,7 @@ def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
     for low, high in ((f"{name}_low", f"{name}_high") for name in pairs):
         if low in table:
             _check_ends(table, low, high, outside)
-    for name in ("p_value", "p_adjusted", "p_equivalence"):
+    for name in ("p_value", "p_adjusted", "p_equivalence", "p_moderation", "p_heterogeneity"):
         if name in table:
             _check_share(table, name)
 

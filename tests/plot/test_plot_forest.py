@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import mediation as med
 from mediation._errors import DesignError
 from mediation.plot import forest
 from mediation.results import Effects
@@ -161,3 +164,13 @@ def test_an_unknown_estimand_gets_the_closest():
         forest(make_effects(), estimand="tine")
     with pytest.raises(DesignError, match="most = 0"):
         forest(make_effects(), most=0)
+
+
+def test_subgroups_and_models_are_named_and_have_their_bands():
+    half = pd.Series(np.arange(200) % 2, name="half")
+    ax = med.plot.forest(make_effects().by("half", frame=half, estimands="te"))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "1"]
+    assert len([line for line in ax.lines if line.get_gid() == "band"]) == 2
+    seeds = {"a": make_effects(), "b": make_effects(te=1.0, seed=1)}
+    ax = med.plot.forest(med.compare_many(seeds, paired=True, estimands="te"))
+    assert [label.get_text() for label in ax.get_yticklabels()][:3] == ["a", "b", "a - b"]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mediation._errors import DataError
-from mediation.results import KINDS, MEANINGS, columns, kind_of, meaning_of, validate, validate_units
+from mediation.results import KINDS, MEANINGS, columns, compare_many, kind_of, meaning_of, validate, validate_units
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
 from tests.results.interactions import make_interactions
@@ -25,6 +25,8 @@ MAKE = {
     "equivalence": make_equivalence,
     "comparison": make_comparison,
     "interactions": lambda: make_interactions(3),
+    "subgroups": lambda: make_effects().by("half", frame=pd.Series(np.arange(200) % 2, name="half")),
+    "models": lambda: compare_many([make_effects(), make_effects(te=1.0, seed=1)], paired=True),
 }
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {
@@ -43,6 +45,13 @@ MORE = {
     ],
     "interactions": ["partner", "n_draws", "p_adjusted"],
     "hierarchy": ["layer", "position", "unit", "level", "p_adjusted", "rejected"],
+    "subgroups": [
+        *("subgroup", "layer", "position", "unit", "band_low", "band_high", "p_adjusted", "arm", "dose"),
+        "p_moderation",
+    ],
+    "models": [
+        *("part", "result", "band_low", "band_high", "p_adjusted", "arm", "dose", "tau", "p_heterogeneity"),
+    ],
 }
 
 
