@@ -17,7 +17,7 @@ from ..inference import Inference, mean_intervals
 from ._donor_variance import DonorDesign, donor_values
 from ._frame import POTENTIAL_OUTCOMES
 from ._rounding import Precision, limits, resolved
-from ._tabulate import Array, warn_degenerate
+from ._tabulate import Array, span_of, warn_degenerate, width_of
 
 REAL = "none"
 CONTROLS = (
@@ -83,18 +83,18 @@ def tabulate_controls(
     """
     sites = list(dict.fromkeys(units["site"]))
     blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
-    names = [name for name in (REAL, *CONTROLS) if name in blocks]
+    names, width = [name for name in (REAL, *CONTROLS) if name in blocks], width_of(units)
     rows: dict[str, pd.DataFrame] = {}
     for name in names:
         block = blocks[name]
         effects = [_per_unit(block, one) for one in estimands]
         unsure = _limits(block, estimands, precision)
-        rows[name] = _lines(effects, unsure, block, estimands, sites, settings)
+        rows[name] = _lines(effects, unsure, block, (estimands, sites, width), settings)
         if name in RANDOM:
             real = _same_units(blocks[REAL], block.who)
             differences = [_per_unit(block, one, beyond=real) for one in estimands]
             unsure = unsure + _limits(real, estimands, precision)
-            rows[BEYOND + name] = _lines(differences, unsure, block, estimands, sites, settings)
+            rows[BEYOND + name] = _lines(differences, unsure, block, (estimands, sites, 2.0 * width), settings)
     order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
     table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
     table["n_draws"] = table["control"].map({name: _draws(blocks, name) for name in order})
@@ -165,13 +165,19 @@ def _limits(block: _Block, estimands: Sequence[AbstractEstimand], precision: Pre
 
 
 def _lines(
-    effects: Sequence[Array], unsure: Array, block: _Block, estimands: Sequence[AbstractEstimand], sites: Sequence[str],
+    effects: Sequence[Array],
+    unsure: Array,
+    block: _Block,
+    what: tuple[Sequence[AbstractEstimand], Sequence[str], float],
     settings: Inference,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
+    """Return rows of estimands and sites; `what` ends with the range of an outcome that is an answer, or 0."""
+    estimands, sites, width = what
     values = resolved(np.concatenate(effects, axis=1), unsure)
+    span = np.repeat([span_of(one, width) for one in estimands], len(sites)) if width else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, with the names of rows
-        found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings)
+        found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings, span=span)
     return pd.DataFrame(
         {
             "estimand": [one.key for one in estimands for _ in sites],

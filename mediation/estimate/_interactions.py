@@ -25,7 +25,7 @@ from ..estimands._coalitions import (
 )
 from ..inference import Inference, Intervals, crossed_intervals, mean_intervals
 from ._rounding import Precision, resolved
-from ._tabulate import matrices, warn_degenerate
+from ._tabulate import matrices, warn_degenerate, width_of
 
 Direction = Literal["denoising", "noising"]
 DIRECTIONS: tuple[Direction, ...] = ("denoising", "noising")
@@ -102,11 +102,12 @@ def tabulate_interactions(
     rounding = _ROUNDINGS * float(np.finfo(precision).eps)
     limits = rounding * np.stack([_terms(one) * _largest(one, sizes, coalitions) for one in asked], axis=1)
     values = resolved(apply_contrasts(asked, worths, coalitions), limits)
-    families = [one.key for one in asked]
+    families, width = [one.key for one in asked], width_of(units)
+    span = [0.5 * width * _terms(one) for one in asked] if width else None  # a worth is a difference of two answers
     design: dict[str, Any] = {"clusters": clusters, "weights": weights, "settings": settings}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of rows
-        found = mean_intervals(values, bands=True, families=families, **design)
+        found = mean_intervals(values, bands=True, families=families, span=span, **design)
         rows = [(one.key, one.players, 1, line) for one, line in zip(asked, _lines(found), strict=True)]
         for key, _, _, line in rows:
             if families.count(key) == 1:  # nothing to adjust for

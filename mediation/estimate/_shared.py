@@ -100,11 +100,13 @@ def shared_intervals(
     *,
     precision: Precision,
     bands: bool,
+    span: float | None = None,
 ) -> Intervals:
     """Return the intervals of an estimand for all groups, (K,), with two-way variances over units and draws.
 
     A contrast that is the same in every draw (up to rounding of the outcomes) has nothing to do with the draws: it has
-    the interval of a mean over units. Bands are Bonferroni's, adjusted p-values Holm's.
+    the interval of a mean over units. Bands are Bonferroni's, adjusted p-values Holm's. Rare flips of answers, whose
+    largest contrast is `span`, have the wider of the two-way interval and Bonett and Price's.
     """
     size = sum(len(part.columns) for part in parts)
     joint = replace(
@@ -122,9 +124,9 @@ def shared_intervals(
                 continue
             under = None if below is None else below[:, :, some]
             here = part.columns[some]
-            pieces.append((here, _of(values[:, :, some], under, design, settings, crossed=crossed)))
+            pieces.append((here, _of(values[:, :, some], under, design, settings, crossed=crossed, span=span)))
             if bands and below is None:
-                wide.append((here, _of(values[:, :, some], None, design, joint, crossed=crossed)))
+                wide.append((here, _of(values[:, :, some], None, design, joint, crossed=crossed, span=span)))
     return _gathered(size, pieces, wide)
 
 
@@ -141,17 +143,42 @@ def _settled(weights: Linear, outcomes: Mapping[str, Array], precision: Precisio
 
 
 def _of(
-    values: Array, below: Array | None, design: tuple[NDArray[Any], Array], settings: Inference, *, crossed: bool
+    values: Array,
+    below: Array | None,
+    design: tuple[NDArray[Any], Array],
+    settings: Inference,
+    *,
+    crossed: bool,
+    span: float | None,
 ) -> Intervals:
     clusters, weights = design
     if below is None:
-        if crossed:
-            return crossed_intervals(values, clusters=clusters, weights=weights, settings=settings)
-        return mean_intervals(values.mean(axis=1), clusters=clusters, weights=weights, settings=settings)
+        own = replace(settings, method="bootstrap-t") if span else settings
+        plain = mean_intervals(values.mean(axis=1), clusters=clusters, weights=weights, settings=own, span=span)
+        if not crossed:
+            return plain
+        both = crossed_intervals(values, clusters=clusters, weights=weights, settings=settings)
+        return _wider(both, plain) if span else both
     if crossed:
         return crossed_ratio_intervals(values, below, clusters=clusters, weights=weights, settings=settings)
     top, bottom = values.mean(axis=1), below.mean(axis=1)
     return ratio_intervals(top, bottom, clusters=clusters, weights=weights, settings=settings)
+
+
+def _wider(both: Intervals, plain: Intervals) -> Intervals:
+    """Return the two-way intervals, and where answers hardly flip the wider of these and Bonett and Price's."""
+    rare = np.array([name == "bonett-price" for name in plain.method])
+    return replace(
+        both,
+        conf_low=np.where(rare, np.fmin(both.conf_low, plain.conf_low), both.conf_low),
+        conf_high=np.where(rare, np.fmax(both.conf_high, plain.conf_high), both.conf_high),
+        p_value=np.where(rare, np.fmax(both.p_value, plain.p_value), both.p_value),
+        method=tuple(
+            f"{two_way if two_way != 'degenerate' else 'two-way t'}, at least bonett-price" if few else two_way
+            for two_way, few in zip(both.method, rare.tolist(), strict=True)
+        ),
+        reason=tuple("" if few else why for why, few in zip(both.reason, rare.tolist(), strict=True)),
+    )
 
 
 def _gathered(

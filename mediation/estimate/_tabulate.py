@@ -81,7 +81,15 @@ def tabulate(
                 check_shared_donors(units, keys)
             parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
             found = [
-                shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep)
+                shared_intervals(
+                    one,
+                    parts,
+                    (clusters, weights),
+                    settings,
+                    precision=precision,
+                    bands=sweep,
+                    span=span_of(one, width) if width and one.denominator is None else None,
+                )
                 for one in estimands
             ]
         else:
