@@ -54,7 +54,7 @@ class FewResamplesWarning(MediationWarning):
 
 
 class WeakTotalEffectWarning(MediationWarning):
-    """A total effect that cannot be told from 0, of which a share says little."""
+    """A total effect that is not distinguishable from 0, so that a ratio of it is uninformative."""
 
 
 class DominantUnitWarning(MediationWarning):

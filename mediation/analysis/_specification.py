@@ -102,7 +102,7 @@ def specification(  # noqa: PLR0913
     Warns
     -----
     WeakTotalEffectWarning
-        Once, if shares are of total effects that cannot be told from 0.
+        Once, if shares are of total effects that are not distinguishable from 0.
 
     Notes
     -----

@@ -70,8 +70,8 @@ def tabulate_equivalence(
     """Return the tests of `estimands` against `margin`: one row an estimand and a group (site, arm, dose).
 
     Besides the columns of the tidy table there are `inside` (whether the claim is made), `weak` (whether what the
-    margin is a share of cannot be told from 0), `zero` (whether the value is exactly 0 in every unit) and `size` (of
-    the largest outcome that enters; 1 for a ratio).
+    margin is a share of is not distinguishable from 0), `zero` (whether the value is exactly 0 in every unit) and
+    `size` (of the largest outcome that enters; 1 for a ratio).
     """
     keys = [name for name in KEYS if name in units.columns]
     groups = in_order(groups_of(units, keys))

@@ -51,7 +51,7 @@ class Equivalence:
     inside
         Whether the claim is made: `p_value` at most alpha.
     weak
-        Whether the reference of a relative margin, or the denominator of a ratio, cannot be told from 0.
+        Whether the reference of a relative margin, or the denominator of a ratio, is not distinguishable from 0.
     method
         How the tests were made, K strings.
     """

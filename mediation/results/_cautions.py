@@ -31,12 +31,12 @@ def cautions(table: pd.DataFrame) -> list[str]:
 
 
 def warn_of_weak_totals(table: pd.DataFrame, confidence_level: float) -> None:
-    """Warn once if a proportion of the table is one of a total effect that cannot be told from 0.
+    """Warn once if a proportion of the table is one of a total effect that is not distinguishable from 0.
 
-    That is so where Fieller's set is unbounded, or where the interval of TE in the same table covers 0.
+    That is so where the interval of TE in the same table covers 0, or, without TE, where Fieller's set is unbounded.
     """
     ratios, totals = _ratios(table).to_dict("records"), _totals(table)
-    weak = [row for row in ratios if not set_of(row).is_bounded or _is_weak(totals.get(_key(row)), confidence_level)]
+    weak = [row for row in ratios if _is_weak(totals.get(_key(row)), row, confidence_level)]
     if not weak:
         return
     which = f"{len(weak)} of {len(ratios)} proportions mediated are shares"
@@ -44,9 +44,9 @@ def warn_of_weak_totals(table: pd.DataFrame, confidence_level: float) -> None:
         which = "The proportion mediated is a share"
     several = not {"metric", "subgroup"}.isdisjoint(table.columns) or table["site"].nunique() > 1
     warn(
-        f"{which} of a total effect that cannot be told from 0 ({_said(weak[0], totals, several=several)}), and such a "
-        "share says little. Read the indirect effects in units of the outcome, or use inputs whose total effect is "
-        "larger.",
+        f"{which} of a total effect that is not distinguishable from 0 ({_said(weak[0], totals, several=several)}); "
+        "the ratio is then uninformative. Read the indirect effects in units of the outcome, or use inputs whose total "
+        "effect is larger.",
         WeakTotalEffectWarning,
     )
 
@@ -57,17 +57,25 @@ def _of_ratios(table: pd.DataFrame) -> list[str]:
         return []
     sets = [set_of(row) for row in ratios.to_dict("records")]
     found = []
-    if any(one.is_line for one in sets):
-        found.append("unbounded: TE cannot be told from 0, so no ratio is excluded. A share of it says little.")
-    if any(len(one.pieces) > 1 for one in sets):
+    totals = _totals(table)
+    clear = {key for key, row in totals.items() if not _covers_zero(row)}
+    keys = [_key(row) for row in ratios.to_dict("records")]
+    if any(one.is_line for one, key in zip(sets, keys, strict=True) if key not in clear):
         found.append(
-            "Two half-lines: TE cannot be told from 0, so only the ratios in the gap are excluded. A "
-            "share of it says little."
+            "unbounded: TE is not distinguishable from 0, so no ratio is excluded and the ratio is uninformative."
         )
-    if not found and "te" in set(table["estimand"]):
-        low, high = (table.loc[table["estimand"] == "te", end] for end in ("conf_low", "conf_high"))
-        if bool(((low <= 0) & (high >= 0)).any()):
-            found.append("The interval of TE covers 0: a share of a total effect near 0 says little.")
+    if any(len(one.pieces) > 1 for one, key in zip(sets, keys, strict=True) if key not in clear):
+        found.append(
+            "Two half-lines: TE is not distinguishable from 0, so only the ratios in the gap are excluded: the ratio "
+            "is uninformative."
+        )
+    if any(not one.is_bounded for one, key in zip(sets, keys, strict=True) if key in clear):
+        found.append(
+            "unbounded: the test behind the ratio's set needs more evidence of a total effect than the interval of TE, "
+            "which excludes 0. The two agree with method='bootstrap-t' and with method='t'."
+        )
+    if not found and any(_covers_zero(row) for row in totals.values()):
+        found.append("The interval of TE covers 0: a ratio of it is uninformative.")
     if _opposed(table):
         found.append(
             "PNIE and TNIE have opposite signs: how much is mediated depends on the input that runs, and no one share "
@@ -112,8 +120,14 @@ def _key(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in _SPLIT if name in row)
 
 
-def _is_weak(total: Row | None, confidence_level: float) -> bool:
-    return total is not None and float(total["p_value"]) > 1 - confidence_level
+def _covers_zero(total: Row) -> bool:
+    return bool(total["conf_low"] <= 0 <= total["conf_high"])
+
+
+def _is_weak(total: Row | None, ratio: Row, confidence_level: float) -> bool:
+    if total is None:
+        return not set_of(ratio).is_bounded
+    return _covers_zero(total) or float(total["p_value"]) > 1 - confidence_level
 
 
 def _said(row: Row, totals: Mapping[tuple[str, ...], Row], *, several: bool) -> str:

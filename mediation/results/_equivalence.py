@@ -235,8 +235,8 @@ def _warn(rows: pd.DataFrame, reference: AbstractEstimand | None, alpha: float) 
     if len(weak):
         below = "the total effect" if reference is None else meaning_of(reference.key).symbol
         warn(
-            f"In {len(weak)} of {len(rows)} rows {below} cannot be told from 0 at level {alpha:g}, so nothing can be "
-            f"shown to be small beside it ({_names(weak)}). Give a margin in units of the outcome.",
+            f"In {len(weak)} of {len(rows)} rows {below} is not distinguishable from 0 at level {alpha:g}, so nothing "
+            f"can be shown to be small beside it ({_names(weak)}). Give a margin in units of the outcome.",
             WeakTotalEffectWarning,
         )
 

@@ -88,7 +88,7 @@ def test_ratios_are_left_out_unless_they_are_asked_for_and_then_have_fiellers_se
 
 def test_an_unbounded_ratio_is_undecided_and_warned_of():
     result = made(units(te=0.02, sd=1.0))
-    with pytest.warns(WeakTotalEffectWarning, match="cannot be told from 0 at level 0.025"):
+    with pytest.warns(WeakTotalEffectWarning, match="is not distinguishable from 0 at level 0.025"):
         found = row(result.equivalence(0.2, estimands="pm"), "pm")
     assert found["verdict"] == "undecided"
     assert np.isinf(found["equivalence_high"])
@@ -108,7 +108,7 @@ def test_a_relative_margin_is_in_units_of_the_outcome_and_leaves_out_the_total()
 
 def test_beside_a_weak_total_nothing_is_shown_to_be_small():
     result = made(units(te=0.02, sd=1.0, indirect=(0.0, 1e-4)))
-    with pytest.warns(WeakTotalEffectWarning, match=r"In 1 of 1 rows TE cannot be told from 0 at level 0.025"):
+    with pytest.warns(WeakTotalEffectWarning, match=r"In 1 of 1 rows TE is not distinguishable from 0 at level 0.025"):
         found = result.equivalence(10.0, estimands="pnie", relative_to="te")
     assert row(found, "pnie")["verdict"] == "undecided"
     assert row(found, "pnie")["p_equivalence"] > 0.025

@@ -172,16 +172,16 @@ def test_footnotes_name_what_is_needed_to_judge():
 
 def test_a_set_of_two_half_lines_is_printed_and_told_in_a_footnote():
     effects = change(
-        make_effects(),
+        make_effects(te=0.1, n=20, n_clusters=10),
         6,
         method="cluster fieller (complement: <= -3 or >= 0.5)",
         conf_low=-math.inf,
         conf_high=math.inf,
     )
     summary = effects.summary()
-    assert summary.fields[-2].cells[6] == "(-inf, -3.000] or [0.500, inf)"
+    assert summary.fields[-2].cells[6] == "(-inf, -3.00] or [0.50, inf)"
     assert summary.notes[1] == "Intervals: bootstrap-t, B = 9,999 resamples, seed 0; PM: cluster fieller."
-    assert summary.notes[-1].startswith("Two half-lines: TE cannot be told from 0")
+    assert summary.notes[-1].startswith("Two half-lines: TE is not distinguishable from 0")
 
 
 def test_the_method_of_a_row_without_an_interval_is_no_method():
