@@ -21,12 +21,12 @@ from scipy import stats
 from ._sampling import Array
 from ._variance import Linearised
 
-MOST = 64  # larger samples are taken as this many: skewness matters less in them
+MOST = 128  # larger samples are taken as this many with as much less skewness
 LEAST = 3
 _STREAM = 0x736B6577  # keeps these draws apart from others made with the same seed
-_CELLS = 2**22
+_CELLS = 2**23
 _MOST_SAMPLES = 2**18
-_FEW_SAMPLES = 4096
+_LARGE = 1024
 _GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 _STEP = 0.1  # skewness is rounded to this, so that what was simulated serves again
 _FAR = (2e-2, 1e-3)  # between these probabilities the tail's slope is read off
@@ -106,9 +106,12 @@ def tail_of(squared: Array, n: int) -> Tail:
     """Return the tail for columns of n values each, from their squared sample skewness, (k,)."""
     if n < LEAST or not len(squared):
         return STUDENT
-    size = min(n, MOST)
-    excess = float(squared.mean()) / of_normal(n)
-    skewness = float(np.interp(excess, *_known(size)))
+    mean, size = float(squared.mean()), min(n, MOST)
+    if n > _LARGE:  # g1 is nearly unbiased
+        skewness = float(np.sqrt(max(mean - of_normal(n), 0.0)))
+    else:
+        skewness = float(np.interp(mean / of_normal(n), *_known(n)))
+    skewness = min(skewness * np.sqrt(size / n), _GRID[-1])  # t depends on skewness / sqrt(n)
     rounded = round(round(skewness / _STEP) * _STEP, 6)
     return _simulated(size, rounded) if rounded else STUDENT
 
@@ -127,7 +130,7 @@ def _known(n: int) -> tuple[Array, Array]:
     """Return the mean of g1^2, as a multiple of the normal's, and the skewness that it belongs to."""
     found = [1.0]
     for skewness in _GRID:
-        x = _draws(n, skewness, _FEW_SAMPLES)
+        x = _draws(n, skewness, max(512, min(4096, 2**19 // n)))
         x -= x.mean(axis=1, keepdims=True)
         second = np.square(x).mean(axis=1)
         found.append(float((np.square((x**3).mean(axis=1)) / second**3).mean()) / of_normal(n))

@@ -34,18 +34,18 @@ def test_normal_columns_have_students_tail():
         assert tail.level(0.001) > 0.00045  # a critical value at most a little further out than Student's
 
 
-@pytest.mark.parametrize(("n", "skewness"), [(6, 2.0), (8, 1.0), (15, 2.0), (30, 1.5)])
+@pytest.mark.parametrize(("n", "skewness"), [(6, 2.0), (8, 1.0), (15, 2.0), (30, 1.5), (150, 2.0)])
 def test_the_tail_of_skewed_columns_is_that_of_their_t_statistics(n, skewness):
     rng = np.random.default_rng(n)
     observed = gamma(rng, skewness, (n, 2000))
     tail = tail_of(squared_skewness(linearise(observed, sampling(n, None, None))), n)
-    x = gamma(rng, skewness, (400_000, n))
+    x = gamma(rng, skewness, (min(400_000, 12_000_000 // n), n))
     t = np.abs(x.mean(axis=1)) * np.sqrt(n) / x.std(axis=1, ddof=1)
     for alpha in (0.05, 0.01, 0.001):
         critical = stats.t.isf(tail.level(alpha) / 2, n - 1)
         assert 0.75 * alpha < (t > critical).mean() < 1.3 * alpha
         assert tail.p_value(np.array([tail.level(alpha)]))[0] == pytest.approx(alpha, rel=1e-6)
-    assert (t > stats.t.isf(0.0005, n - 1)).mean() > 0.002  # Student's own is exceeded far too often
+    assert (t > stats.t.isf(0.0005, n - 1)).mean() > 0.0019  # Student's own is exceeded far too often
 
 
 def test_a_level_beyond_what_was_simulated_goes_on_along_the_slope():

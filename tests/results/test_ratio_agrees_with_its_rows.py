@@ -74,7 +74,7 @@ def test_a_set_that_is_unbounded_beside_a_clear_total_effect_says_why():
 
 @pytest.mark.parametrize(("through", "n"), [(3, 30), (0, 30), (2, 30), (1, 50)])
 def test_the_share_of_few_changed_answers_is_bonett_and_prices_test_inverted(through, n):
-    """All ratios r at which the mean of A - r B, with a pseudo-unit at either end of its range, is within z errors of 0."""
+    """All r at which the mean of A - r B, with a pseudo-unit at either end of its range, is within z errors of 0."""
     changes = np.arange(n) < 3
     some = np.arange(n) < through
     frame = pd.DataFrame({"y00": 0.0, "y11": changes * 1.0, "y01": some * 1.0, "y10": (changes & ~some) * 1.0})
