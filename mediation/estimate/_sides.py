@@ -49,7 +49,7 @@ class Side:
     def outcomes(self, groups: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Array], NDArray[Any], Array]:
         """Return each potential outcome (units, groups), draws averaged, with clusters and weights."""
         every = groups_of(self.units, self.keys)
-        values, clusters, weights = matrices(self.units, self.keys, every)
+        values, clusters, weights = matrices(self.units, self.keys, every, crossed=True)
         places = [every.index(group) for group in groups]
         return {name: array[:, places] for name, array in values.items()}, clusters, weights
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._errors import DesignError
+from ._clusters import SECOND
 from ._frame import POTENTIAL_OUTCOMES
 from ._rounding import MAGNITUDE, Precision, limits
 from ._shared import Draws, cubes
@@ -38,7 +39,8 @@ def subtract(first: Side, second: Side, match: Match, precision: Precision) -> t
         values = _difference(one[place], two[place], precision)
         n, n_draws = next(iter(values.values())).shape
         columns: dict[str, Any] = {"site": name["site"], "unit": np.repeat(who["unit"].to_numpy(), n_draws)}
-        columns["cluster"] = np.repeat(who["cluster"].to_numpy(), n_draws)
+        for kind in (kind for kind in ("cluster", SECOND) if kind in who):
+            columns[kind] = np.repeat(who[kind].to_numpy(), n_draws)
         columns["weight"] = np.repeat(who["weight"].to_numpy(dtype=float), n_draws)
         columns["draw"] = np.tile(np.arange(n_draws), n)
         if "arm" in first.units:

@@ -198,7 +198,7 @@ def two_way_settings(settings: Inference) -> None:
     """Raise DesignError if settings ask for a method that clusters of two kinds do not have."""
     if isinstance(settings, Inference) and settings.method not in _METHODS:
         raise DesignError(
-            f"method = {settings.method!r} resamples clusters of one kind, and units are in clusters of two kinds here. "
+            f"method = {settings.method!r} resamples clusters of one kind, and units are in clusters of two kinds. "
             "Leave method out: the interval is then two-way t."
         )
 
@@ -242,15 +242,17 @@ def _with_flips(
     level, null = how
     sides = [adjusted_means(part.columns(rare), known[rare]) for part in parts[:2]]
     reach = normal_quantile(level)
-    new = {name: np.array(getattr(found, name)) for name in ("std_error", "conf_low", "conf_high", "p_value")}
-    new["conf_low"][rare] = np.minimum(*(one.centre - reach * one.std_error for one in sides))
-    new["conf_high"][rare] = np.maximum(*(one.centre + reach * one.std_error for one in sides))
-    new["std_error"][rare] = np.maximum(*(one.std_error for one in sides))
-    new["p_value"][rare] = np.maximum(*(normal_p_value((one.centre - null[rare]) / one.std_error) for one in sides))
+    names = ("std_error", "conf_low", "conf_high", "p_value")
+    error, low, high, p_value = new = [np.array(getattr(found, name)) for name in names]
+    low[rare] = np.minimum(*(one.centre - reach * one.std_error for one in sides))
+    high[rare] = np.maximum(*(one.centre + reach * one.std_error for one in sides))
+    error[rare] = np.maximum(*(one.std_error for one in sides))
+    p_value[rare] = np.maximum(*(normal_p_value((one.centre - null[rare]) / one.std_error) for one in sides))
     method = list(found.method)
     for column in rare.tolist():
         method[column] = _FLIPS
-    return replace(found, **new, method=tuple(method), p_less=None, p_greater=None)
+    changed: dict[str, Any] = dict(zip(names, new, strict=True))
+    return replace(found, **changed, method=tuple(method), p_less=None, p_greater=None)
 
 
 def _with_bands(found: Intervals, wide: Intervals) -> Intervals:

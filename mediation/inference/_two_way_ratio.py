@@ -86,7 +86,7 @@ def two_way_ratio_intervals(
     design = ways(len(top), clusters, weights)
     above, below = parts_of(top, design), parts_of(bottom, design)
     known = None if answers is None else _answers(answers)
-    flips = np.zeros(top.shape[1], dtype=bool)
+    flips, span = np.zeros(top.shape[1], dtype=bool), list[Array]()
     if known is not None:
         span = [np.full(top.shape[1], 0.5 * np.abs(one).sum()) for one in known]
         flips = flips_of(top, span[0], design) | flips_of(bottom, span[1], design)

@@ -13,8 +13,9 @@ from statsmodels.stats.multitest import multipletests
 from .._checks import one_of
 from .._errors import DesignError, FewResamplesWarning, warn
 from ..estimands import estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, unit_values
+from ..estimate import POTENTIAL_OUTCOMES, need_one_kind, unit_values
 from ..inference import mean_intervals
+from ._crossed import is_two_way
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import section
@@ -107,6 +108,7 @@ def _by_max_t(
             "adjust('holm'), which needs the p-values alone."
         )
     need_own_draws(provenance, "adjust('max-t')")
+    need_one_kind(units, "adjust('max-t')", "Use adjust('holm'), which needs the p-values alone.")
     wanted = estimands_from(
         [name for name in POTENTIAL_OUTCOMES if name in units], dict.fromkeys(new["estimand"].tolist())
     )
@@ -172,7 +174,7 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
         return _screened_note(stated.get("method", "max-t"), screened)
     if not stated and kind != "sweep":
         return ""
-    shared = section(provenance, "inference").get("draws") == "shared"  # then the first bands are Bonferroni's
+    shared = is_two_way(provenance)  # then the first bands are Bonferroni's
     method, family = stated.get("method", "holm" if shared else "max-t"), stated.get("family", "estimand")
     how = {
         "bh": "Benjamini-Hochberg (false discovery rate)",
