@@ -49,10 +49,12 @@ def named_clusters(frame: pd.DataFrame, cluster: str | Sequence[str] | None) -> 
     check_kinds(names, "effects")
     for name in names:
         if name not in frame.columns:
-            raise DataError(f"effects: cluster = {name!r}: no such column. {suggestion(name, map(str, frame.columns))}")
+            raise DataError(
+                f"effects: cluster = {name!r}: no such column. {suggestion(name, list(map(str, frame.columns)))}"
+            )
         if isinstance(frame[name], pd.DataFrame):
             raise DataError(f"effects: the frame has several columns {name!r}; keep one.")
-    put = dict(zip(("cluster", SECOND), (frame[name] for name in names), strict=False))
+    put: dict[str, Any] = dict(zip(("cluster", SECOND), (frame[name] for name in names), strict=False))
     attrs = frame.attrs
     used = [name for name in names if name != "cluster" and name.casefold().startswith("cluster")]  # known by now
     new = frame.drop(columns=[SECOND, *used], errors="ignore").assign(**put)

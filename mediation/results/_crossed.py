@@ -16,9 +16,8 @@ def is_two_way(provenance: Mapping[str, Any]) -> bool:
     >>> is_two_way({"inference": {"draws": "shared"}}), is_two_way({"pairs": {"crossed": [20, 8]}}), is_two_way({})
     (True, True, False)
     """
-    return section(provenance, "inference").get("draws") == "shared" or bool(
-        section(provenance, "pairs").get("crossed")
-    )
+    shared = section(provenance, "inference").get("draws") == "shared"
+    return shared or bool(section(provenance, "pairs").get("crossed"))
 
 
 def in_crossed_clusters(provenance: Mapping[str, Any]) -> str:

@@ -92,7 +92,7 @@ def named_kinds(given: Any, frame: pd.DataFrame, n: int) -> list[str]:
 
 
 def clusters_from(given: Any, frame: pd.DataFrame, n: int) -> NDArray[Any] | None:
-    """Return one cluster label a unit, (n,), or the labels of two kinds, (n, 2); DataError if one cannot be compared."""
+    """Return one cluster label a unit, (n,), or two, (n, 2), of two kinds; DataError if one cannot be compared."""
     names = named_kinds(given, frame, n)
     if len(names) == 2:
         kinds = [_one_kind(name, frame, n) for name in names]
