@@ -23,7 +23,7 @@ from ..results import Effects, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, execution_for, need_one_kind_of_cluster, units_frame
+from ._asked import check_question, execution_for, units_frame
 from ._dry_run import dry_run_of
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick, screening
@@ -144,8 +144,6 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws, settings)
-    if screen is not None:
-        need_one_kind_of_cluster(pairs, "screen")
     screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
     planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
     if isinstance(mediator, ThoughtSite):

@@ -11,8 +11,8 @@ term when one kind hardly matters; then the larger of V_first and V_second is us
 section 3). The quantile is Student's with the smaller of the two kinds' degrees of freedom, G - 1 where clusters count
 alike: V is least certain of the kind with fewer clusters (Cameron & Miller 2015, section VI.A).
 
-A second kind with one cluster per unit, or nested in the first, adds V_second = V_cells: what is left is the one-way
-variance, bit by bit.
+A second kind with one cluster per unit, or nested in the first, adds V_second - V_cells = 0: what is left is one-way
+clustering by the first, bit by bit.
 """
 
 from __future__ import annotations
@@ -52,27 +52,37 @@ class Ways(NamedTuple):
     cells: Sampling
 
     @property
+    def mains(self) -> tuple[Sampling, ...]:
+        """The designs that a variance is made of: both kinds, or the first where the second is nested in it."""
+        nested = self.cells.n_clusters == self.second.n_clusters
+        return (self.first,) if nested else (self.first, self.second)
+
+    @property
     def df(self) -> float:
         """The smaller of the degrees of freedom of the two kinds."""
-        return min(self.first.df, self.second.df)
+        return min(one.df for one in self.mains)
 
     @property
     def few(self) -> str:
         """Why there can be no interval, or nothing."""
-        return _ONE_CLUSTER if min(self.first.n_clusters, self.second.n_clusters) < 2 else ""
+        return _ONE_CLUSTER if self.n_clusters < 2 else ""
 
     @property
     def n_clusters(self) -> int:
         """The number of clusters of the kind with fewer."""
-        return min(self.first.n_clusters, self.second.n_clusters)
+        return self.first.n_clusters
 
 
 class Parts(NamedTuple):
-    """Means of columns with the residual totals of either kind of cluster, and of cells."""
+    """Means of columns with the residual totals of either kind of cluster (of the first, if nested), and of cells."""
 
-    first: Linearised
-    second: Linearised
+    mains: tuple[Linearised, ...]
     cells: Linearised
+
+    @property
+    def first(self) -> Linearised:
+        """Means, with the residual totals of the kind with fewer clusters."""
+        return self.mains[0]
 
 
 def ways(n: int, clusters: Sequence[Any], weights: ArrayLike | None) -> Ways:
@@ -176,16 +186,15 @@ def two_way_intervals(
     design = ways(len(array), clusters, weights)
     parts = parts_of(array, design)
     known = spans(array, given)
-    variance = two_way(parts)
-    flips = flips_of(array, known, design) | (~np.isnan(known) & (np.sqrt(variance) <= SAME))
+    error = np.sqrt(two_way(parts)) / parts.first.total
+    flips = flips_of(array, known, design) | (~np.isnan(known) & (error <= SAME))
     flips &= parts.first.spread[0] | (given is not None) & ~np.isnan(known)
     reason = _reasons(parts, flips, design)
     warn_columns(reason)
 
     def intervals_at(level: float) -> Intervals:
         df = np.full(size, design.df)
-        error = np.sqrt(variance) * parts.first.scale
-        pivots = Pivots(parts.first.estimate, error, df, reason, design.first.n, design.n_clusters)
+        pivots = Pivots(parts.first.estimate, error * parts.first.scale, df, reason, design.first.n, design.n_clusters)
         found = symmetric_intervals(pivots, level, tested, [METHOD] * size)
         rare = np.flatnonzero(flips & np.array([not why for why in reason], dtype=bool))
         return _with_flips(found, parts, known, rare, (level, tested)) if len(rare) else found
@@ -205,32 +214,34 @@ def two_way_settings(settings: Inference) -> None:
 
 def parts_of(values: Array, design: Ways) -> Parts:
     """Return means of `values` (n, k) and the residual totals of clusters and cells."""
-    return Parts(*(linearise(values, one) for one in design))
+    return Parts(tuple(linearise(values, one) for one in design.mains), linearise(values, design.cells))
 
 
 def two_way(parts: Parts, others: Parts | None = None) -> Array:
-    """Return V_first + V_second - V_cells, at least the larger main term, (k,), in scaled units.
+    """Return V_first + V_second - V_cells, at least the larger main term, times the squared total weight, (k,).
 
-    With `others`, V_first + V_second of the covariance, which is a covariance matrix for all columns.
+    With `others`, V_first + V_second of the covariance, which is a covariance matrix for all columns. In scaled units.
     """
-    total = parts.first.total**2
     if others is not None:
-        mains = [one.products(other.residuals) for one, other in zip(parts[:2], others[:2], strict=True)]
-        return np.asarray((mains[0] + mains[1]) / total)
-    first, second, cells = (part.sum_squares for part in parts)
-    return np.asarray(np.maximum(first + (second - cells), np.maximum(first, second)) / total)
+        pairs = zip(parts.mains, others.mains, strict=True)
+        return np.asarray(np.sum([one.products(other.residuals) for one, other in pairs], axis=0))
+    mains = [part.sum_squares for part in parts.mains]
+    if len(mains) == 1:
+        return mains[0]
+    both = mains[0] + mains[1] - parts.cells.sum_squares
+    return np.asarray(np.maximum(both, np.maximum(*mains)))
 
 
 def flips_of(values: Array, known: Array, design: Ways) -> NDArray[np.bool_]:
     """Return in which columns (n, k) of known span few answers flip, by clusters of either kind."""
-    return rare_flips(values, known, design.first) | rare_flips(values, known, design.second)
+    return np.asarray(np.any([rare_flips(values, known, one) for one in design.mains], axis=0))
 
 
 def _reasons(parts: Parts, flips: NDArray[np.bool_], design: Ways) -> tuple[str, ...]:
     """Return why each column has no interval, empty where it has one."""
     if design.few:
         return (design.few,) * len(flips)
-    units, means = parts.first.spread[0], parts.first.spread[1] | parts.second.spread[1]
+    units, means = parts.first.spread[0], np.any([part.spread[1] for part in parts.mains], axis=0)
     told = np.where(flips, "", np.where(units, np.where(means, "", _SAME_MEANS), _SAME_VALUE))
     return tuple(told.tolist())
 
@@ -240,14 +251,15 @@ def _with_flips(
 ) -> Intervals:
     """Return the intervals with the hull of Bonett and Price's by either kind of cluster in the columns `rare`."""
     level, null = how
-    sides = [adjusted_means(part.columns(rare), known[rare]) for part in parts[:2]]
+    sides = [adjusted_means(part.columns(rare), known[rare]) for part in parts.mains]
     reach = normal_quantile(level)
     names = ("std_error", "conf_low", "conf_high", "p_value")
     error, low, high, p_value = new = [np.array(getattr(found, name)) for name in names]
-    low[rare] = np.minimum(*(one.centre - reach * one.std_error for one in sides))
-    high[rare] = np.maximum(*(one.centre + reach * one.std_error for one in sides))
-    error[rare] = np.maximum(*(one.std_error for one in sides))
-    p_value[rare] = np.maximum(*(normal_p_value((one.centre - null[rare]) / one.std_error) for one in sides))
+    low[rare] = np.min([one.centre - reach * one.std_error for one in sides], axis=0)
+    high[rare] = np.max([one.centre + reach * one.std_error for one in sides], axis=0)
+    error[rare] = np.max([one.std_error for one in sides], axis=0)
+    tails = [normal_p_value((one.centre - null[rare]) / one.std_error) for one in sides]
+    p_value[rare] = np.max(tails, axis=0)
     method = list(found.method)
     for column in rare.tolist():
         method[column] = _FLIPS

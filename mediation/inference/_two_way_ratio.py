@@ -94,7 +94,8 @@ def two_way_ratio_intervals(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(np.abs(b) <= SAME, np.nan, a / b)
     left = _residual(above, below, np.nan_to_num(ratio))
-    v_left = two_way(left, left)
+    square = above.first.total**2
+    v_left = two_way(left, left) / square
     vary = np.sqrt(v_left) > SAME * np.maximum(1.0, np.abs(np.nan_to_num(ratio)))
     if known is not None:
         flips |= ~vary  # no spread was seen, and answers can have some
@@ -104,7 +105,8 @@ def two_way_ratio_intervals(
     )
     warn_columns(reason)
     rescale = above.first.scale / below.first.scale
-    moments = Moments(a, b, two_way(above, above), two_way(below, below), two_way(above, below))
+    entries = (two_way(one, other) / square for one, other in ((above, above), (below, below), (above, below)))
+    moments = Moments(a, b, *entries)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = fieller_set(moments, v_left, t_quantile(settings.confidence_level, design.df))
         std_error = np.sqrt(v_left) / np.abs(b)
@@ -119,17 +121,16 @@ def two_way_ratio_intervals(
 
 def _residual(above: Parts, below: Parts, ratio: Array) -> Parts:
     """Return the residual totals of A - r B, in units of A's scale, by clusters and cells."""
-    return Parts(
-        *(
-            Linearised(one.scale, one.mean, one.residuals - ratio[:, None] * other.residuals, one.spread, one.design)
-            for one, other in zip(above, below, strict=True)
-        )
-    )
+
+    def left(one: Linearised, other: Linearised) -> Linearised:
+        return Linearised(one.scale, one.mean, one.residuals - ratio[:, None] * other.residuals, one.spread, one.design)
+
+    return Parts(tuple(map(left, above.mains, below.mains)), left(above.cells, below.cells))
 
 
 def _flip_p_values(above: Parts, span: Array, rare: NDArray[np.intp]) -> Array:
-    own = [adjusted_means(part.columns(rare), span[rare]) for part in above[:2]]
-    return np.asarray(np.maximum(*(normal_p_value(one.centre / one.std_error) for one in own)))
+    own = [adjusted_means(part.columns(rare), span[rare]) for part in above.mains]
+    return np.asarray(np.max([normal_p_value(one.centre / one.std_error) for one in own], axis=0))
 
 
 def _put_flips(
@@ -139,9 +140,9 @@ def _put_flips(
     above, below = parts
     sets = [
         flip_sets(top.columns(rare), bottom.columns(rare), answers, level)
-        for top, bottom in zip(above[:2], below[:2], strict=True)
+        for top, bottom in zip(above.mains, below.mains, strict=True)
     ]
-    for whole, part in zip(found, joined_sets(*sets), strict=True):
+    for whole, part in zip(found, sets[0] if len(sets) == 1 else joined_sets(*sets), strict=True):
         whole[rare] = part
 
 
