@@ -120,6 +120,7 @@ def rollout_provenance(study: Rolled, mediator: str, intervention: str, extra: M
 def _pairs(pairs: Pairs) -> dict[str, Any]:
     return {
         "n": len(pairs),
+        **({"crossed": pairs.crossed} if pairs.crossed else {}),
         "base": pairs.columns[0],
         "source": pairs.columns[1],
         "cluster": pairs.cluster_name or ("given" if pairs.cluster is not None else ""),

@@ -101,7 +101,7 @@ def ablate(  # noqa: PLR0913
     """
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
-    check_question(pairs, outcome, n_draws)
+    check_question(pairs, outcome, n_draws, settings)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     thoughts = _of_thoughts(arms, sites)

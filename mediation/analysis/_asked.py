@@ -16,6 +16,7 @@ from ..engine._choose import backend_for
 from ..engine._store import folder_from
 from ..estimate import Precision
 from ..inference import Inference
+from ..inference._two_way import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
@@ -59,8 +60,11 @@ def _check_precision(options: Mapping[str, Any]) -> None:
         positive_int(options["recheck"], what="recheck", least=0)
 
 
-def check_question(pairs: object, outcome: object, n_draws: int) -> None:
-    """Raise DataError or DesignError if pairs, outcome or draws are something else."""
+def check_question(pairs: object, outcome: object, n_draws: int, settings: Inference | None = None) -> None:
+    """Raise DataError or DesignError if pairs, outcome or draws are something else.
+
+    With `settings`, of intervals, also if these are not made for the clusters of the pairs.
+    """
     if not isinstance(pairs, Pairs):
         frame = isinstance(pairs, pd.DataFrame)
         hint = "Pairs.from_frame(frame, base='...', source='...')" if frame else "Pairs(base=..., source=...)"
@@ -71,6 +75,17 @@ def check_question(pairs: object, outcome: object, n_draws: int) -> None:
             "decorated with @med.outcome."
         )
     positive_int(n_draws, what="n_draws")
+    if settings is not None and pairs.crossed:
+        two_way_settings(settings)
+
+
+def need_one_kind_of_cluster(pairs: Pairs, what: str) -> None:
+    """Raise DesignError, before anything runs, if units belong to clusters of two kinds."""
+    if pairs.crossed:
+        raise DesignError(
+            f"{what} takes clusters of one kind, and these pairs have two ({' x '.join(map(str, pairs.crossed))} "
+            "clusters). Give the kind that matters most, cluster='item'; med.mediate and med.ablate take both."
+        )
 
 
 def precision_in(model: Model) -> Precision:
@@ -91,7 +106,6 @@ def units_frame(
     study = finished.study
     pairs, n = study.pairs, len(study.pairs)
     index = {world: i for i, world in enumerate(study.worlds)}
-    clusters = np.arange(n) if pairs.cluster is None else pairs.cluster
     weights = np.ones(n) if pairs.weight is None else pairs.weight
     frames = []
     for key, named in worlds.items():
@@ -99,7 +113,7 @@ def units_frame(
         draws = max(study.draws_of(world) for world in expanded.values())
         columns: dict[str, Any] = dict(labels[key]) or {"site": key}
         columns["unit"] = np.repeat(np.arange(n), draws)
-        columns["cluster"] = np.repeat(clusters, draws)
+        columns |= {name: np.repeat(label, draws) for name, label in pairs.cluster_columns.items()}
         columns["weight"] = np.repeat(weights, draws)
         columns["draw"] = np.tile(np.arange(draws), n)
         donors = _random_donors(expanded.values())

@@ -15,7 +15,7 @@ from ..models import Model, load
 from ..outcomes import AbstractOutcome
 from ..sites import Site, SiteSet
 from ..units import Pairs, encode
-from ._asked import check_question
+from ._asked import check_question, need_one_kind_of_cluster
 from ._mediate import _check_contrast, _mediators, _site_info
 from ._screen import INDIRECT, check_scored
 
@@ -95,6 +95,7 @@ def attribution(
     """
     loaded = load(model) if not isinstance(model, Model) else model
     check_question(pairs, outcome, 1)
+    need_one_kind_of_cluster(pairs, "attribution")
     check_scored(mediator, donor, "attribution")
     _check_contrast(donor, None)
     one_of(padding_side, ("left", "right"), what="padding_side")

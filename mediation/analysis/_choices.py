@@ -196,7 +196,7 @@ def _checked(name: str, one: object, pairs: Pairs) -> Pairs | Assignment:
         )
     for what in ("cluster", "weight"):
         mine, theirs = getattr(one, what), getattr(pairs, what)
-        if (mine is None) != (theirs is None) or (mine is not None and list(mine) != list(theirs)):
+        if (mine is None) != (theirs is None) or (mine is not None and mine.tolist() != theirs.tolist()):
             raise DataError(
                 f"corruption {name!r}: its {what}s are not those of the reference; the same units are needed, in the "
                 "same order."

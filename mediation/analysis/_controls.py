@@ -22,7 +22,7 @@ from ..provenance import provenance_of
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs, encode
-from ._asked import check_question, execution_for, inference_account, precision_in
+from ._asked import check_question, execution_for, inference_account, need_one_kind_of_cluster, precision_in
 from ._control_runs import (
     Index,
     Part,
@@ -130,6 +130,7 @@ def controls(  # noqa: PLR0913
     how, progress = _execution(execution)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, 1 if n_draws is None else n_draws)
+    need_one_kind_of_cluster(pairs, "controls")
     wanted = _wanted(estimand)
     asked = _asked(controls)
     pairs.inputs("source")

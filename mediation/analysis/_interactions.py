@@ -21,7 +21,14 @@ from ..provenance import provenance_of
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, execution_for, inference_account, precision_in, units_frame
+from ._asked import (
+    check_question,
+    execution_for,
+    inference_account,
+    need_one_kind_of_cluster,
+    precision_in,
+    units_frame,
+)
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -123,6 +130,7 @@ def interactions(  # noqa: PLR0913
     how, progress = execution_for(execution, interactions)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, 1)
+    need_one_kind_of_cluster(pairs, "interactions")
     one_of(direction, DIRECTIONS, what="direction")
     encoding = encode(pairs, loaded)
     players = _players(mediators, loaded, encoding)

@@ -143,7 +143,7 @@ def mediate(  # noqa: PLR0913
     """
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
-    check_question(pairs, outcome, n_draws)
+    check_question(pairs, outcome, n_draws, settings)
     screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
     planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
     if isinstance(mediator, ThoughtSite):

@@ -32,6 +32,7 @@ from ..interventions import AbstractIntervention, Interchange, Swap
 from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
+from ._asked import need_one_kind_of_cluster
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
 _FEW = 2
@@ -190,6 +191,7 @@ def pick(
     """
     if screen is None:
         return None
+    need_one_kind_of_cluster(study.pairs, "screen")
     names = tuple(worlds)
     needed = set().union(*(one.needs for one in wanted))
     directions: list[Direction] = [one for one in INDIRECT if one in needed]

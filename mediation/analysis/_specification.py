@@ -12,6 +12,7 @@ from ..engine import Execution, Finished
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import seed_from, tabulate_specifications, with_shares
 from ..inference import Inference, Method
+from ..inference._two_way import two_way_settings
 from ..interventions import AbstractIntervention, Assignment, Interchange
 from ..models import Model, load
 from ..outcomes import AbstractOutcome
@@ -139,6 +140,8 @@ def specification(  # noqa: PLR0913
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     choices = Choices(given, *outcomes_of(outcomes, pairs, loaded), arms_of(arms), which)
+    if choices.pairs.crossed:
+        two_way_settings(settings)
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))
     cells = plan_of(loaded, choices, mediator, wanted, seed=settings.seed, n_draws=n_draws)
     units, finished = run_plan(cells, how, progress)
@@ -157,7 +160,8 @@ def _account(
         known["plan"][name] = sum(one.report.get(name, 0) for one in finished)
     known["plan"]["studies"] = len(finished)
     names = choices.labels.items()
-    clusters = choices.pairs.cluster
+    crossed = choices.pairs.crossed
+    n_clusters = min(crossed) if crossed else len(set(choices.pairs.cluster_columns["cluster"]))
     return known | {
         "kind": "specification",
         "run": choices.run,
@@ -168,5 +172,5 @@ def _account(
             "arms": [[name, dose, repr(arm)] for (name, dose), arm in choices.arms.items()],
         },
         "inference": inference_account(settings, finished[0].study.model),
-        "pairs": {**known["pairs"], "n_clusters": len(choices.pairs if clusters is None else set(clusters))},
+        "pairs": {**known["pairs"], "n_clusters": n_clusters},
     }

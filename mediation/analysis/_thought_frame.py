@@ -34,11 +34,10 @@ def frame_of(
     pairs, n = study.pairs, len(study.pairs)
     random = study.options.settings.sampling is not None or any(world.is_random for world in named.values())
     draws = study.n_draws if random else 1
-    clusters = np.arange(n) if pairs.cluster is None else pairs.cluster
     weights = np.ones(n) if pairs.weight is None else pairs.weight
     columns: dict[str, Any] = dict(labels)
     columns["unit"] = np.repeat(kept, draws)
-    columns["cluster"] = np.repeat(clusters[list(kept)], draws)
+    columns |= {name: np.repeat(label[list(kept)], draws) for name, label in pairs.cluster_columns.items()}
     columns["weight"] = np.repeat(weights[list(kept)], draws)
     columns["draw"] = np.tile(np.arange(draws), len(kept))
     donor = _donor(named)

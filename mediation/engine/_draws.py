@@ -47,6 +47,12 @@ def donor_units(need: Donor, pairs: Pairs, *, seed: int, draw: int) -> NDArray[n
                 f"unit is needed: {n} of them, from 0 to {n - 1}."
             )
         return index
+    if pairs.crossed:
+        raise DesignError(
+            "A donor drawn from other units makes units dependent by who gave, besides the two kinds of clusters "
+            f"({' x '.join(map(str, pairs.crossed))}) that these pairs have. Give clusters of one kind, "
+            "cluster='item', or a donor that is not random, such as med.Interchange()."
+        )
     if n < 2:
         raise DataError("A donor from another unit needs at least two units; there is one. Add units.")
     rng = np.random.default_rng(np.random.SeedSequence((seed, _DONOR, draw)))

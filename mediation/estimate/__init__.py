@@ -1,6 +1,12 @@
 """Statistics alone: from potential outcomes, one row a unit, to a table of estimands with intervals."""
 
 from .._seed import seed_from as seed_from
+from ._clusters import (
+    SECOND as SECOND,
+    crossing as crossing,
+    named_clusters as named_clusters,
+    need_one_kind as need_one_kind,
+)
 from ._comparison import (
     outcome_names as outcome_names,
     tabulate_comparison as tabulate_comparison,

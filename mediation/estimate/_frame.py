@@ -10,13 +10,14 @@ import pandas as pd
 
 from .._checks import called, listed, shown
 from .._errors import DataError
+from ._clusters import SECOND
 from ._columns import check_spelling, numbers_of
 from ._donor_ids import donors_of
 from ._ids import by_unit, plain_ids
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
 KEYS = ("site", "arm", "dose")
-_OTHERS = ("unit", "cluster", "weight", "draw", "donor")
+_OTHERS = ("unit", "cluster", SECOND, "weight", "draw", "donor")
 
 
 def units_from(frame: pd.DataFrame) -> pd.DataFrame:
@@ -34,6 +35,8 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     units = pd.DataFrame({"site": given["site"].astype(str) if "site" in given else ""}, index=given.index)
     units["unit"] = plain_ids(given["unit"], "unit") if "unit" in given else np.arange(len(given))
     units["cluster"] = plain_ids(given["cluster"], "cluster") if "cluster" in given else units["unit"]
+    if SECOND in given:
+        units[SECOND] = plain_ids(given[SECOND], SECOND)
     units["weight"] = numbers_of(given, "weight") if "weight" in given else 1.0
     units["draw"] = numbers_of(given, "draw") if "draw" in given else 0
     if "donor" in given:  # the unit whose mediator it was, by its id; nothing where it came from outside the frame
@@ -82,7 +85,7 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
                 f"effects: {name} of row {int(np.argmax(missing))} is missing ({int(missing.sum())} of {len(frame)} "
                 "are). Fill it in, or drop those rows."
             )
-    for name in ("unit", "cluster"):
+    for name in ("unit", "cluster", SECOND):
         odd = [row for row, value in enumerate(frame[name] if name in names else ()) if not isinstance(value, Hashable)]
         if odd:
             raise DataError(
@@ -113,7 +116,7 @@ def _check_repeats(units: pd.DataFrame, given: pd.DataFrame) -> None:
 
 
 def _check_constant(units: pd.DataFrame, given: pd.DataFrame) -> None:
-    for name in ("cluster", "weight"):
+    for name in ("cluster", SECOND, "weight"):
         if name not in given:
             continue
         counts = units.groupby("unit", sort=False)[name].nunique()

@@ -50,7 +50,7 @@ class Side:
     def outcomes(self, groups: Sequence[tuple[Any, ...]]) -> tuple[Outcomes, NDArray[Any], Array]:
         """Return each potential outcome (units, groups), draws averaged, with clusters and weights."""
         every = groups_of(self.units, self.keys)
-        values, clusters, weights = matrices(self.units, self.keys, every)
+        values, clusters, weights = matrices(self.units, self.keys, every, crossed=True)
         return values.at([every.index(group) for group in groups]), clusters, weights
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._errors import DesignError
+from ._clusters import SECOND
 from ._frame import POTENTIAL_OUTCOMES
 from ._rounding import MAGNITUDE, Precision, limits
 from ._shared import Draws, cubes
@@ -45,7 +46,8 @@ def subtract(first: Side, second: Side, match: Match, precision: Precision) -> t
             left = subtract_rows(of_one, of_two, who["weight"].to_numpy(dtype=float))
         else:
             left = _by_unit(_difference(one[place], two[place], precision))
-        frame = who[["unit", "cluster", "weight"]].iloc[left.receiver].reset_index(drop=True)
+        kept = [name for name in ("unit", "cluster", SECOND, "weight") if name in who]
+        frame = who[kept].iloc[left.receiver].reset_index(drop=True)
         frame.insert(0, "site", name["site"])
         frame["draw"] = frame.groupby("unit", sort=False).cumcount()
         if of_donors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning, DonorsWarning, warn
 from ..estimands import AbstractEstimand, Linear
-from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
+from ..inference import (
+    Inference,
+    Intervals,
+    mean_intervals,
+    ratio_intervals,
+    two_way_intervals,
+    two_way_ratio_intervals,
+)
+from ._clusters import Labels, check_crossed, labels_of, need_one_kind
 from ._frame import KEYS, POTENTIAL_OUTCOMES
 from ._ids import in_order, places
 from ._outcomes import OF_DONORS, Outcomes, check_shared_donors, donor_rows, per_unit, ratio_per_unit
@@ -71,7 +79,9 @@ def tabulate(
     groups = groups_of(units, keys)
     ordered = in_order(groups)
     rows = places(groups, ordered)
-    outcomes, clusters, weights = matrices(units, keys, ordered)
+    check_crossed(units, shared=draws == "shared")
+    outcomes, clusters, weights = matrices(units, keys, ordered, crossed=True)
+    labels = labels_of(units)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
     with warnings.catch_warnings():
@@ -94,7 +104,7 @@ def tabulate(
             ]
         else:
             found = [
-                _intervals(one, outcomes, (clusters, weights), settings, precision=precision, bands=sweep, width=width)
+                _intervals(one, outcomes, (labels, weights), settings, precision=precision, bands=sweep, width=width)
                 for one in estimands
             ]
     tables = [
@@ -167,7 +177,7 @@ def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
 def _intervals(
     estimand: AbstractEstimand,
     outcomes: Outcomes,
-    design: tuple[NDArray[Any], Array],
+    design: tuple[Labels, Array],
     settings: Inference,
     *,
     precision: Precision,
@@ -175,13 +185,16 @@ def _intervals(
     width: float,
 ) -> Intervals:
     clusters, weights = design
+    crossed = isinstance(clusters, tuple)
+    of_ratios: Callable[..., Intervals] = two_way_ratio_intervals if crossed else ratio_intervals
+    of_means: Callable[..., Intervals] = two_way_intervals if crossed else mean_intervals
     if estimand.denominator is not None:
         values, below = resolved_ratio(estimand.weights, estimand.denominator, outcomes, precision)
-        return ratio_intervals(
+        return of_ratios(
             values, below, clusters=clusters, weights=weights, settings=settings,
             answers=weights_of_answers(estimand, width) if width else None,
         )  # fmt: skip
-    return mean_intervals(
+    return of_means(
         resolved_contrast(estimand.weights, outcomes, precision),
         clusters=clusters,
         weights=weights,
@@ -296,9 +309,14 @@ def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[An
 
 
 def matrices(
-    units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
+    units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]], *, crossed: bool = False
 ) -> tuple[Outcomes, NDArray[Any], Array]:
-    """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
+    """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit.
+
+    Clusters are of the first kind; a caller that knows of a second (`labels_of`) says so by `crossed`.
+    """
+    if not crossed:
+        need_one_kind(units, "This analysis")
     present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
     codes = codes_of(units, keys, groups)
     row, who = pd.factorize(units["unit"])

@@ -33,3 +33,5 @@ from ._sampling import kish as kish
 from ._screening import family_reach as family_reach, screening_report as screening_report
 from ._settings import Inference as Inference, Method as Method
 from ._test_result import TestResult as TestResult
+from ._two_way import two_way_intervals as two_way_intervals
+from ._two_way_ratio import two_way_ratio_intervals as two_way_ratio_intervals

@@ -13,8 +13,16 @@ from statsmodels.stats.multitest import multipletests
 from .._checks import listed, one_of
 from .._errors import DesignError, FewResamplesWarning, warn
 from ..estimands import estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, control_columns, joint_bands, specification_columns, unit_values
+from ..estimate import (
+    POTENTIAL_OUTCOMES,
+    control_columns,
+    joint_bands,
+    need_one_kind,
+    specification_columns,
+    unit_values,
+)
 from ..inference import mean_intervals
+from ._crossed import is_two_way
 from ._kinds import Kind, key_of
 from ._meanings import meaning_of
 from ._provenance import section
@@ -117,6 +125,7 @@ def _by_max_t(
             f"{kind!r}. Use adjust('holm'), which needs the p-values alone."
         )
     need_own_draws(provenance, "adjust('max-t')")
+    need_one_kind(units, "adjust('max-t')", "Use adjust('holm'), which needs the p-values alone.")
     if kind in _LATER:
         return _by_joint(new, kind, units, provenance, labels)
     wanted = estimands_from(
@@ -204,7 +213,7 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
         return _screened_note(stated.get("method", "max-t"), screened)
     if not stated and kind != "sweep":
         return ""
-    shared = section(provenance, "inference").get("draws") == "shared"  # then the first bands are Bonferroni's
+    shared = is_two_way(provenance)  # then the first bands are Bonferroni's
     method, family = stated.get("method", "holm" if shared else "max-t"), stated.get("family", "estimand")
     origin = _BANDS[stated.get("by") or _origin(table, provenance)]
     bands = "Bonferroni" if shared else origin[0]

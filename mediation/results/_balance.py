@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._errors import FewEffectiveWarning, warn
+from ..estimate import SECOND
 from ..inference import kish
 from ._provenance import section
 
@@ -29,6 +30,8 @@ def balance_of(units: pd.DataFrame) -> dict[str, Any]:
     weights = once["weight"].to_numpy(dtype=float)
     clusters = np.bincount(pd.factorize(once["cluster"])[0], weights=weights).astype(np.float64)
     weighted = bool(weights.max() > weights.min())
+    if SECOND in units:  # no one number of clusters: those of two kinds cross
+        return {"weighted": True, "effective": {"units": kish(weights)}} if weighted else {}
     if not weighted and clusters.max() == clusters.min():
         return {}
     return {"weighted": weighted, "effective": {"units": kish(weights), "clusters": kish(clusters)}}

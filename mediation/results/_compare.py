@@ -12,7 +12,18 @@ import pandas as pd
 from .._checks import called, listed, shown
 from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
-from ..estimate import Side, SiteInfo, coarsest, outcome_names, seed_from, side_of, tabulate_comparison, width_of_both
+from ..estimate import (
+    Side,
+    SiteInfo,
+    coarsest,
+    crossing,
+    need_one_kind,
+    outcome_names,
+    seed_from,
+    side_of,
+    tabulate_comparison,
+    width_of_both,
+)
 from ..inference import Inference, Method
 from ._kinds import Kind
 from ._match import matched
@@ -92,7 +103,7 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
         "labels": list(labels),
         "of": "sweep" if sites is not None else first.kind,
         "n": [int(side.units["unit"].nunique()) for side in sides],
-        "n_clusters": [int(side.units["cluster"].nunique()) for side in sides],
+        "n_clusters": [min(crossing(side.units) or [int(side.units["cluster"].nunique())]) for side in sides],
     }
     return table, units, _provenance(first, second, about, settings, sides)
 
@@ -148,6 +159,12 @@ def _settings(provenance: Mapping[str, Any], asked: Asking) -> Inference:
 
 
 def _check_shared(sides: tuple[Side, Side], estimands: Sequence[AbstractEstimand], *, paired: bool) -> None:
+    crossed = next((side.units for side in sides if crossing(side.units)), None)
+    if crossed is not None:
+        if not paired:
+            need_one_kind(crossed, "compare of two independent groups", "Compare results on the same units.")
+        if any(one.denominator is not None for one in estimands):
+            need_one_kind(crossed, "The difference of two ratios", "Compare the indirect effects: estimands=['tnie'].")
     if "shared" not in [side.draws for side in sides]:
         return
     ratio = next((one.key for one in estimands if one.denominator is not None), None)
@@ -199,6 +216,8 @@ def _provenance(
     known: dict[str, Any] = {name: one[name] for name in _KEPT if name in one and one[name] == two.get(name)}
     pairs = [section(result, "pairs") for result in (one, two)]
     shared = {name: value for name, value in pairs[0].items() if pairs[1].get(name) == value}
+    if about["paired"] and (counts := crossing(sides[0].units)):
+        shared |= {"crossed": counts, "cluster": pairs[0].get("cluster")}
     total = about["n"][0] if about["paired"] else sum(about["n"])
     clusters = about["n_clusters"][0] if about["paired"] else sum(about["n_clusters"])
     inference: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pandas as pd
 from .._checks import called, listed, shown, suggestion
 from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
-from ..estimate import POTENTIAL_OUTCOMES, Many, coarsest, tabulate_contrasts, tabulate_models
+from ..estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
 from ..inference import Method
 from ._compare import _KEPT, _KINDS, Asked, Asking, Result, _settings, result_of
 from ._effects import Effects
@@ -92,6 +92,8 @@ def compare_many(
             f"compare_many: reference = {shown(reference)}, and the results are {listed(names)}. "
             f"{suggestion(str(reference), names)}"
         )
+    for one in parts:
+        need_one_kind(one.units, "compare_many")
     many, differ = _many(parts, names, paired)
     wanted = _estimands(parts, names, estimands)
     asked = Asking(paired, ("first", "second"), estimands, method, confidence_level, n_resamples, rng)

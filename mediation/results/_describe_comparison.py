@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ._crossed import in_crossed_clusters
 from ._meanings import meaning_of
 from ._numbers import print_row
 from ._provenance import section, text_at
@@ -87,7 +88,8 @@ def comparison_who(provenance: Mapping[str, Any]) -> str:
         return ""
     name = section(provenance, "pairs").get("cluster")
     if known.get("paired"):
-        units = f"n = {n[0]:,} units{_in_clusters(n[0], clusters[0], name)}, the same in both results"
+        where = in_crossed_clusters(provenance) or _in_clusters(n[0], clusters[0], name)
+        units = f"n = {n[0]:,} units{where}, the same in both results"
         why = "" if known.get("decided") == "asked" else " (ids of units, clusters and weights agree)"
         return f"Paired: {units}{why}; outcomes are subtracted unit by unit."
     parts = " and ".join(

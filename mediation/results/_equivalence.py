@@ -11,7 +11,7 @@ import pandas as pd
 from .._checks import called, listed, one_of
 from .._errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning, warn
 from ..estimands import AbstractEstimand, estimand_for, estimands_from, known_estimands
-from ..estimate import POTENTIAL_OUTCOMES, Margin, tabulate_equivalence
+from ..estimate import POTENTIAL_OUTCOMES, Margin, need_one_kind, tabulate_equivalence
 from ._kinds import EQUIVALENCE, Kind
 from ._meanings import meaning_of
 from ._provenance import section
@@ -59,6 +59,9 @@ def equivalence_of(
             "was made of."
         )
     need_own_draws(provenance, "equivalence")
+    need_one_kind(
+        units, "equivalence", "An interval of level 1 - 2 alpha inside +-margin is the same test: read it there."
+    )
     of = section(provenance, "comparison").get("of", "effects") if kind == "comparison" else kind
     reference = None if relative_to is None else _reference(units, relative_to)
     wanted = _wanted(table, units, estimands, reference)

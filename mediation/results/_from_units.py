@@ -18,6 +18,8 @@ from ..estimate import (
     Precision,
     SiteInfo,
     coarsest,
+    crossing,
+    named_clusters,
     seed_from,
     tabulate,
     units_from,
@@ -59,6 +61,8 @@ def summarise(
     }
     n, n_clusters = int(found.table["n"].iloc[0]), int(found.table["n_clusters"].iloc[0])
     pairs = {"n": n, "n_clusters": n_clusters, **balance_of(units), **section(provenance, "pairs")}
+    pairs.pop("crossed", None)
+    pairs |= {"crossed": counts} if (counts := crossing(units)) else {}
     known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
     warn_of_few(known)
     return Effects(for_all_sites(found.table, known), units, known)
@@ -74,6 +78,7 @@ def effects(
     rng: int | np.random.Generator | None = None,
     provenance: Mapping[str, Any] | None = None,
     draws: Draws = "independent",
+    cluster: str | Sequence[str] | None = None,
 ) -> Effects:
     """Return effects with intervals from your own potential outcomes.
 
@@ -107,6 +112,10 @@ def effects(
         ``"independent"``: each unit has draws of its own, averaged within it. ``"shared"``: draw r is the same
         realisation for every unit, as when one seed serves all; intervals are then over units and draws at once, and a
         `SharedDrawsWarning` names the remedy.
+    cluster
+        The column that holds each unit's cluster; None: ``cluster``, if there is one. Two names, such as
+        ``["item", "template"]``, for units that belong to clusters of two kinds: units that share either count as
+        dependent, intervals are two-way *t*, and the units keep both labels as ``cluster`` and ``cluster_2``.
 
     Returns
     -------
@@ -130,11 +139,14 @@ def effects(
     if provenance is not None and not isinstance(provenance, Mapping):
         raise DataError(f"provenance is {called(provenance)}; a dict of plain data is needed, or None.")
     one_of(draws, DRAWS, what="draws")
+    frame, names = named_clusters(frame, cluster)
     units = units_from(frame)
     precision = coarsest([_precision_of_columns(frame), precision_of(provenance or {})])
     known = dict(provenance or {})
     if "unit" in frame:
         known["pairs"] = {"ids": "given", **section(known, "pairs")}
+    if names:
+        known["pairs"] = {**section(known, "pairs"), "cluster": names[0] if len(names) == 1 else names}
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
     wanted = estimands_from(present, estimands)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))

@@ -10,7 +10,7 @@ import pandas as pd
 from .._checks import one_of, shown
 from .._errors import DataError, DesignError
 from ..estimands import estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, tabulate_hierarchy
+from ..estimate import POTENTIAL_OUTCOMES, need_one_kind, tabulate_hierarchy
 from ._kinds import Kind
 from ._screened import need_all_sites
 from ._settings import need_own_draws, precision_of, settings_of
@@ -42,6 +42,7 @@ def hierarchy_of(
             f"hierarchy: alpha = {shown(level)}: a number strictly between 0 and 1 is needed, such as 0.05."
         )
     need_own_draws(provenance, "hierarchy")
+    need_one_kind(units, "hierarchy", "Use the sweep's own p_adjusted (Holm over its sites).")
     need_all_sites(provenance, "hierarchy")
     rows = table[table["estimand"] == estimand]
     (one,) = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], [estimand])

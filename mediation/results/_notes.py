@@ -9,6 +9,7 @@ import pandas as pd
 
 from ._balance import balance_note
 from ._cautions import cautions
+from ._crossed import in_crossed_clusters
 from ._describe_comparison import comparison_who
 from ._describe_controls import control_draws
 from ._describe_interactions import additivity_note, meaning_notes, orders_note
@@ -58,6 +59,9 @@ def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
         n, clusters = int(pairs.get("n", n)), int(pairs.get("n_clusters", clusters))
     elif table["n"].nunique() > 1:
         return f"{table['n'].min()} to {n} units a row."
+    crossed = in_crossed_clusters(provenance)
+    if crossed:
+        return f"n = {n:,} units{crossed}; units that share either count as dependent."
     if clusters == n:
         return f"n = {n:,} units, taken as independent."
     name = section(provenance, "pairs").get("cluster")

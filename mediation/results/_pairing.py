@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._checks import listed
 from .._errors import DataError, DesignError
+from ..estimate import SECOND
 from ._provenance import section
 
 _NAMED = 3
@@ -65,7 +66,13 @@ def disagreement(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, s
     >>> disagreement(one, one.assign(unit=["p1", "p3"]), ("x", "y")).split(";")[0]
     "unit 'p2' is in 'x' and not in 'y' (1 such unit"
     """
+    kinds = [SECOND in units for units in (first, second)]
+    if kinds[0] != kinds[1]:
+        two_kinds, one_kind = labels if kinds[0] else labels[::-1]
+        return f"units belong to clusters of two kinds in {two_kinds!r} and of one in {one_kind!r}"
     one, two = (_by_id(units) for units in (first, second))
+    if kinds[0] and _swapped(one, two):
+        return disagreement(first, second.rename(columns={"cluster": SECOND, SECOND: "cluster"}), labels)
     alone = [
         _alone(here, there, label, other)
         for here, there, label, other in ((one, two, *labels), (two, one, *labels[::-1]))
@@ -86,9 +93,16 @@ def disagreement(first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, s
 def _by_id(units: pd.DataFrame) -> dict[Any, tuple[Any, Any]]:
     """Return cluster and weight of each unit by its id."""
     once = units.drop_duplicates("unit")
-    return dict(
-        zip(once["unit"].tolist(), zip(once["cluster"].tolist(), once["weight"].tolist(), strict=True), strict=True)
-    )
+    clusters: list[Any] = once["cluster"].tolist()
+    if SECOND in once:
+        clusters = list(zip(clusters, once[SECOND].tolist(), strict=True))
+    return dict(zip(once["unit"].tolist(), zip(clusters, once["weight"].tolist(), strict=True), strict=True))
+
+
+def _swapped(one: Mapping[Any, Any], two: Mapping[Any, Any]) -> bool:
+    """Return whether two results name the two kinds of clusters in other orders."""
+    pairs = [(clusters, two[unit][0]) for unit, (clusters, _) in one.items() if unit in two]
+    return any(a != b for a, b in pairs) and all(a == b[::-1] for a, b in pairs)
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame) -> list[Any]:

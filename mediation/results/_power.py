@@ -12,7 +12,7 @@ import numpy as np
 from .._checks import called, in_unit_interval, listed, one_of, positive_int, shown
 from .._errors import DataError, DesignError
 from ..estimands import AbstractEstimand, estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, seed_from, unit_values
+from ..estimate import POTENTIAL_OUTCOMES, need_one_kind, seed_from, unit_values
 from ..inference import Inference
 from ..inference._power import MOST_CLUSTERS
 from ..inference._simulated_power import Simulated, simulated_power
@@ -156,6 +156,9 @@ def _plan(
         )
     one_of(sd, ("estimate", "upper"), what="power: sd")
     need_own_draws(pilot.provenance, "power")
+    need_one_kind(
+        pilot.units, "power", "Its standard error falls with the number of either kind, so no one number answers."
+    )
     units, table = pilot.units, pilot.tidy()
     estimand = _the_only_one(list(dict.fromkeys(table["estimand"].tolist()))) if estimand is None else estimand
     key = estimand.key if isinstance(estimand, AbstractEstimand) else estimand

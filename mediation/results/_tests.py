@@ -12,7 +12,7 @@ import pandas as pd
 from .._checks import listed, one_of
 from .._errors import DataError, DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand, estimands_from
-from ..estimate import POTENTIAL_OUTCOMES, UnitValues, unit_values
+from ..estimate import POTENTIAL_OUTCOMES, UnitValues, need_one_kind, unit_values
 from ..inference import Alternative, TestResult, mcnemar, sign_flip
 from ._kinds import Kind
 from ._settings import need_own_draws, precision_of, settings_of
@@ -43,6 +43,7 @@ def rows_of_tests(
             "of."
         )
     need_own_draws(provenance, f"test(method={method!r})")
+    need_one_kind(units, f"test(method={method!r})")
     wanted = _wanted(table, units, estimand, method)
     found = unit_values(units, wanted, precision_of(provenance))
     tables: list[pd.DataFrame] = []

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._checks import called, shown, suggestion
-from .._errors import DataError
+from .._errors import DataError, DesignError
 
 
 def no_column(name: object, frame: pd.DataFrame) -> str:
@@ -57,8 +57,56 @@ def labels_from(given: Any, frame: pd.DataFrame, n: int, what: str) -> NDArray[A
     return labels
 
 
+def named_kinds(given: Any, frame: pd.DataFrame, n: int) -> list[str]:
+    """Return the names of the columns that `cluster` names; nothing where it holds labels.
+
+    A list of texts is a list of names, unless it has a label for each of n units that are not all columns.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"item": [1, 2, 3], "template": [1, 1, 2]})
+    >>> (
+    ...     named_kinds(["item", "template"], frame, 3),
+    ...     named_kinds("item", frame, 3),
+    ...     named_kinds(["a", "b", "a"], frame, 3),
+    ... )
+    (['item', 'template'], ['item'], [])
+    """
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, (list, tuple)) or not given or not all(isinstance(one, str) for one in given):
+        return []
+    if len(given) == n and not set(given) <= set(frame.columns):
+        return []
+    if not set(given) & set(frame.columns) and len(given) > 2:
+        return []  # labels of another number of units, which `labels_from` reports
+    names = list(given)
+    if len(names) > 2:
+        raise DesignError(
+            f"Pairs(cluster={names!r}): {len(names)} kinds of clusters; at most two can cross. Name the two that "
+            "matter most, and treat the levels of the others as given."
+        )
+    if len(set(names)) < len(names):
+        raise DataError(f"Pairs(cluster={names!r}): one column is named twice. Name each once.")
+    return names
+
+
 def clusters_from(given: Any, frame: pd.DataFrame, n: int) -> NDArray[Any] | None:
-    """Return one cluster label a unit; DataError if one cannot be compared."""
+    """Return one cluster label a unit, (n,), or two, (n, 2), of two kinds; DataError if one cannot be compared."""
+    names = named_kinds(given, frame, n)
+    if len(names) == 2:
+        kinds = [_one_kind(name, frame, n) for name in names]
+    elif isinstance(given, np.ndarray) and given.ndim == 2 and given.shape[1] == 2:
+        kinds = [_one_kind(given[:, kind], frame, n) for kind in (0, 1)]
+    else:
+        return _one_kind(names[0] if names else given, frame, n)
+    both = np.empty((n, 2), dtype=object)
+    for kind, labels in enumerate(kinds):
+        both[:, kind] = labels
+    return both
+
+
+def _one_kind(given: Any, frame: pd.DataFrame, n: int) -> NDArray[Any] | None:
     labels = labels_from(given, frame, n, "cluster")
     for unit, label in enumerate(labels if labels is not None else ()):
         try:

@@ -9,12 +9,13 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .._checks import called, shown
 from .._errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
-from ._labels import clusters_from, no_column, weights_from
+from ._labels import clusters_from, named_kinds, no_column, weights_from
 from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
@@ -35,7 +36,9 @@ class Pairs:
     frame
         One row a unit; its columns are what outcomes and interventions refer to by name.
     cluster
-        Column of `frame`, or n labels: units of one cluster are not independent of each other.
+        Column of `frame`, or n labels: units of one cluster are not independent of each other. Two columns, such as
+        ``["item", "template"]``, where units belong to clusters of two kinds: those that share either are dependent,
+        and intervals are two-way. `Pairs.cluster` then holds both labels, ``(n, 2)``.
     weight
         Column of `frame`, or n positive numbers.
     spans
@@ -73,7 +76,8 @@ class Pairs:
             put(self, "source", self._matching_source())
         frame = self._checked_frame(n)
         put(self, "frame", frame)
-        put(self, "cluster_name", self.cluster if isinstance(self.cluster, str) else None)
+        names = named_kinds(self.cluster, frame, n)
+        put(self, "cluster_name", (names if len(names) > 1 else names[0]) if names else None)
         put(self, "cluster", clusters_from(self.cluster, frame, n))
         put(self, "weight", weights_from(self.weight, frame, n))
         if not isinstance(self.spans, Mapping):
@@ -83,7 +87,7 @@ class Pairs:
             )
         put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
 
-    cluster_name: str | None = field(init=False, default=None)
+    cluster_name: str | list[str] | None = field(init=False, default=None)
 
     @classmethod
     def from_frame(
@@ -92,7 +96,7 @@ class Pairs:
         base: str = "base",
         source: str | None = "source",
         *,
-        cluster: str | None = None,
+        cluster: str | Sequence[str] | None = None,
         weight: str | None = None,
         spans: Mapping[str, str | tuple[str, str]] | None = None,
     ) -> Pairs:
@@ -175,6 +179,19 @@ class Pairs:
         assert self.frame is not None
         return self.frame
 
+    @property
+    def crossed(self) -> list[int]:
+        """How many clusters of either kind there are; nothing where clusters are of one kind."""
+        two = self.cluster is not None and self.cluster.ndim == 2
+        return [len(set(self.cluster[:, kind])) for kind in (0, 1)] if two else []
+
+    @property
+    def cluster_columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of a units frame that hold the cluster of each unit, (n,): one, or two where they cross."""
+        if self.crossed:
+            return {"cluster": self.cluster[:, 0], "cluster_2": self.cluster[:, 1]}
+        return {"cluster": np.arange(len(self)) if self.cluster is None else self.cluster}
+
     def subset(self, units: Sequence[int]) -> Pairs:
         """Return the pairs of `units` only, in that order."""
         if not isinstance(units, Iterable) or not all(isinstance(unit, Integral) for unit in units):
@@ -253,7 +270,8 @@ class Pairs:
         return tuple(span_offsets(name, value, texts[unit], unit, run) for unit, value in enumerate(values))
 
     def __repr__(self) -> str:
-        clusters = f", {len(set(self.cluster))} clusters" if self.cluster is not None else ""
+        counts = self.crossed or ([len(set(self.cluster))] if self.cluster is not None else [])
+        clusters = f", {' x '.join(map(str, counts))} clusters" if counts else ""
         spans = f", spans {', '.join(self.spans)}" if self.spans else ""
         names = ", ".join(map(str, self.table.columns))
         columns = f", columns {names}" if names else ""

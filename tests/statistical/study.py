@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 
 import mediation.inference._means as means  # noqa: E402
 from mediation import DegenerateWarning  # noqa: E402
-from tests.statistical import coverage, designs, donors, equivalence, families, hierarchy, probing  # noqa: E402
+from tests.statistical import coverage, designs, donors, equivalence, families, hierarchy, probing, two_way  # noqa: E402
 
 means.n_threads = lambda: 1
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inference" / "coverage.md"
@@ -190,6 +190,35 @@ def donors_table(size: Size, run: Callable[..., list[Any]]) -> str:
     return _table(["outcome", "n", *head], run(donors_cell, cells))
 
 
+def crossed_cell(args: tuple[tuple[int, int], two_way.Case, Size]) -> list[str]:
+    """One row of the table of clusters of two kinds."""
+    where, case, size = args
+    means = two_way.coverage_of_means(where, case, calls=size.calls)
+    ratio, unbounded = two_way.coverage_of_ratios(where, case, calls=size.calls)
+    shown = [f"{_share(one.share)} ({one.width:.2f})" for one in means.values()]
+    return [f"{where[0]} x {where[1]}", case.name, *shown, f"{_share(ratio)} ({unbounded:.2f})"]
+
+
+def crossed_flips_cell(args: tuple[tuple[int, int], float, Size]) -> list[str]:
+    """One row of the table of rare flips in clusters of two kinds."""
+    where, share, size = args
+    found, bare, rare = two_way.coverage_of_flips(where, share, two_way.Case(0.2, 0.2), calls=size.calls)
+    return [
+        f"{where[0]} x {where[1]}", f"{share:g}", f"{_share(found.share)} ({found.width:.2f})", f"{rare:.2f}",
+        _share(bare.share),
+    ]  # fmt: skip
+
+
+def crossed_table(size: Size, run: Callable[..., list[Any]]) -> str:
+    """Clusters of two kinds: means and ratios, then rare flips."""
+    names = ["two-way t", "t, items alone", "t, templates alone", "t, neither", "two-way Fieller (unbounded)"]
+    cells = [(where, case, size) for where in two_way.SIZES for case in two_way.CASES]
+    flips = [(where, share, size) for where in two_way.SIZES for share in (0.02, 0.05, 0.1, 0.3)]
+    means = _table(["items x templates", "effects", *names], run(crossed_cell, cells))
+    head = ["items x templates", "share that flips", "default (width)", "given Bonett-Price", "two-way t alone"]
+    return f"{means}\n\n{_table(head, run(crossed_flips_cell, flips))}"
+
+
 def groups_cell(args: tuple[str, Size]) -> list[str]:
     """One row of the table of two groups."""
     name, size = args
@@ -250,6 +279,7 @@ SECTIONS: dict[str, Callable[[Size, Callable[..., list[Any]]], str]] = {
     "hierarchy": hierarchy_table,
     "draws": draws_table,
     "donors": donors_table,
+    "crossed": crossed_table,
     "groups": groups_table,
     "equivalence": equivalence_table,
     "probing": probing_table,
