@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from ..inference._sampling import sampling
+
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -38,6 +40,7 @@ class DonorDesign:
         self.share: Array = (weights / self.draws)[receiver]  # of a row in the weighted mean, times the sum of weights
         codes = np.arange(n) if clusters is None else clusters
         self.n_clusters = int(codes.max()) + 1
+        self._inflation = sampling(n, codes, weights).inflation
         gave = (donor >= 0) & (donor != receiver)
         self.has_donors = bool(gave.any())
         crossed = gave & (codes[donor] != codes[receiver])
@@ -63,8 +66,8 @@ class DonorDesign:
 
     def clustered(self, totals: Array) -> Array:
         """Return the one-way variance of unit totals (n, k), times the squared sum of weights, (k,)."""
-        squares: Array = ((self._clusters @ totals) ** 2).sum(axis=0)
-        return squares * self.n_clusters / (self.n_clusters - 1)
+        squares: Array = self._inflation @ (self._clusters @ totals) ** 2
+        return squares
 
     def centred(self, totals: Array) -> Array:
         """Return unit totals (n, k) that sum to 0."""

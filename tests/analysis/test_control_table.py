@@ -12,6 +12,7 @@ from mediation.analysis._control_runs import donors_of
 from mediation.estimands import NaturalIndirectEffect
 from mediation.estimate import tabulate_controls
 from mediation.inference import Inference
+from tests.inference.naive import bell_mccaffrey
 
 PNIE = (NaturalIndirectEffect("pure"),)
 T = Inference(method="t", n_resamples=99)
@@ -69,8 +70,9 @@ def test_over_all_pairs_the_variance_is_the_sum_over_rows_that_share_a_unit_or_a
 
 def one_way(number: np.ndarray, weights: np.ndarray) -> float:
     """Variance of a weighted mean of independent units."""
-    n, total = len(number), weights / weights.sum()
-    return n / (n - 1) * (total**2 @ (number - total @ number) ** 2)
+    total = weights / weights.sum()
+    factors, _ = bell_mccaffrey(range(len(number)), weights)
+    return (factors * total**2) @ (number - total @ number) ** 2
 
 
 def test_what_a_unit_gives_counts_as_much_as_what_it_gets():

@@ -257,7 +257,7 @@ def test_summary_and_file(screened, tmp_path):
     assert "by these same units" in notes
     assert "Of the 33 left, 20 drawn at random were patched too" in notes
     assert "rank correlation of |score| and |effect| among them" in notes
-    assert "Bonferroni with Student's t over 39 sites" in notes
+    assert "max-t over the scores of all 39 sites, Bonferroni's t for as many" in notes
     screened.save(tmp_path / "screened.parquet")
     assert med.read(tmp_path / "screened.parquet") == screened
 
@@ -286,7 +286,7 @@ def test_sites_before_the_inputs_differ_do_not_count(model):
     assert not {site[-1] for site in screen["sample"]["site"]} & set("012")
     notes = " ".join(found.summary().notes)
     assert "9 others lie before the first token that differs: their effects are 0" in notes
-    assert "Bonferroni with Student's t over 15 sites" in notes
+    assert "max-t over the scores of all 15 sites, Bonferroni's t for as many" in notes
 
 
 def test_the_bound_covers():
