@@ -14,6 +14,7 @@ from .._errors import DegenerateWarning, warn
 from ..estimands import AbstractEstimand, Linear
 from ..estimands._abstract import contrast
 from ..inference import Inference, Intervals, mean_intervals, ratio_intervals
+from ._codes import coded, grouped
 from ._frame import KEYS, POTENTIAL_OUTCOMES
 from ._ids import in_order, places
 from ._roles import both_roles
@@ -22,6 +23,7 @@ from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
+_CELLS = 2**18  # of a contrast that is computed at once
 _OF_DONORS = ("g00", "g01", "g10", "g11", "y0m", "y1m", "ym")  # outcomes that may have another unit's mediator
 
 
@@ -70,13 +72,14 @@ def tabulate(
     groups = groups_of(units, keys)
     ordered = in_order(groups)
     rows = places(groups, ordered)
-    outcomes, clusters, weights = matrices(units, keys, ordered)
+    codes = codes_of(units, keys, ordered)
+    outcomes, clusters, weights = matrices(units, keys, ordered, codes=codes)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
-            parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
+            parts = cubes(units, codes, list(outcomes))
             found = [
                 shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep)
                 for one in estimands
@@ -97,13 +100,14 @@ def tabulate(
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
-        table["n_draws"] = [_draws(units, keys, group) for _ in estimands for group in groups]
+        n_draws = units["draw"].groupby(codes).nunique().to_numpy()[rows]
+        table["n_draws"] = np.tile(n_draws, len(estimands))
     return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects")
 
 
 def groups_of(units: pd.DataFrame, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the distinct values of the columns `keys`, in the order of the frame; NaN becomes None."""
-    return list(dict.fromkeys(map(_without_nan, units[list(keys)].itertuples(index=False, name=None))))
+    return grouped(units, keys)[1]
 
 
 def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
@@ -168,10 +172,14 @@ def width_of(units: pd.DataFrame) -> float:
     >>> width_of(pd.DataFrame({"y": [0.0, 1.0], "ym": 0.0})), width_of(pd.DataFrame({"y": [0.0, 0.0]}))
     (1.0, 0.0)
     """
-    columns = [units[name].to_numpy(dtype=float) for name in POTENTIAL_OUTCOMES if name in units]
-    wrong, right = zip(*(((one == 0.0), (one == 1.0)) for one in columns), strict=True)
-    either = all(bool((no | yes).all()) for no, yes in zip(wrong, right, strict=True))
-    return float(either and any(no.any() for no in wrong) and any(yes.any() for yes in right))
+    seen: set[float] = set()
+    for name in POTENTIAL_OUTCOMES:
+        if name in units:
+            values = units[name].to_numpy(dtype=float)
+            if not ((values == 0.0) | (values == 1.0)).all():
+                return 0.0
+            seen |= {values.min(), values.max()}
+    return float(seen == {0.0, 1.0})
 
 
 def span_of(estimand: AbstractEstimand, width: float) -> float:
@@ -195,7 +203,13 @@ def weights_of_answers(estimand: AbstractEstimand, width: float) -> tuple[list[f
 
 def resolved_contrast(weights: Linear, outcomes: Mapping[str, Array], precision: Precision) -> Array:
     """Return the contrast of each unit and group, (n, K), in which a spread that is but rounding is none."""
-    return resolved(contrast(weights, outcomes), limits(weights, outcomes, precision))
+    first = next(iter(outcomes.values()))
+    found = np.empty(first.shape[::-1]).T  # column by column, as `matrices` has them
+    step = max(1, _CELLS // len(first))
+    for start in range(0, first.shape[1], step):
+        part = {name: outcome[:, start : start + step] for name, outcome in outcomes.items()}
+        found[:, start : start + step] = resolved(contrast(weights, part), limits(weights, part, precision))
+    return found
 
 
 def _rows(
@@ -235,39 +249,39 @@ def _with_sites(table: pd.DataFrame, sites: Mapping[str, SiteInfo] | None) -> pd
     return table
 
 
-def _draws(units: pd.DataFrame, keys: Sequence[str], group: tuple[Any, ...]) -> int:
-    mask = np.ones(len(units), dtype=bool)
-    for name, value in zip(keys, group, strict=True):
-        mask &= (units[name].isna() if value is None else units[name] == value).to_numpy(dtype=bool)
-    return int(units.loc[mask, "draw"].nunique())
-
-
 def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]) -> NDArray[np.intp]:
     """Return the number of each row's group."""
+    codes, found = grouped(units, keys)
     numbers = {group: i for i, group in enumerate(groups)}
-    rows = units[list(keys)].itertuples(index=False, name=None)
-    return np.array([numbers[_without_nan(group)] for group in rows], dtype=np.intp)
+    return np.array([numbers[group] for group in found], dtype=np.intp)[codes]
 
 
 def matrices(
-    units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
+    units: pd.DataFrame,
+    keys: Sequence[str],
+    groups: Sequence[tuple[Any, ...]],
+    *,
+    codes: NDArray[np.intp] | None = None,
 ) -> tuple[dict[str, Array], NDArray[Any], Array]:
-    """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit."""
+    """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit.
+
+    `codes` number the group of each row, where they are known. Each outcome lies group by group in memory.
+    """
     present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
-    codes = codes_of(units, keys, groups)
-    row, who = pd.factorize(units["unit"])
-    count = np.zeros((len(who), len(groups)))
-    np.add.at(count, (row, codes), 1.0)
-    outcomes = {}
+    codes = codes_of(units, keys, groups) if codes is None else codes
+    row, who = coded(units["unit"])
+    n, size = len(who), len(who) * len(groups)
+    cell = codes * n + row
+    count = np.bincount(cell, minlength=size)
+    outcomes: dict[str, Array] = {}
     for name in present:
-        total = np.zeros_like(count)
-        np.add.at(total, (row, codes), units[name].to_numpy(dtype=float))
-        outcomes[name] = total / count
-    first = units.drop_duplicates("unit")
-    weights = first["weight"].to_numpy(dtype=float)
+        total: Array = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=size)
+        outcomes[name] = np.divide(total, count, out=total).reshape(len(groups), n).T
+    first = np.flatnonzero(~units["unit"].duplicated().to_numpy())
+    clusters, weights = units["cluster"].iloc[first].to_numpy(), units["weight"].iloc[first].to_numpy(dtype=float)
     if "donor" in units:
         _count_donors(units, codes, row, weights, outcomes)
-    return outcomes, first["cluster"].to_numpy(), weights
+    return outcomes, clusters, weights
 
 
 def _count_donors(
@@ -294,7 +308,3 @@ def row_of_donor(units: pd.DataFrame) -> NDArray[np.int64]:
     """Return for each row the number of the unit that gave, in the order of the units; -1 where none did."""
     found: NDArray[np.int64] = pd.Index(units["unit"].unique()).get_indexer(pd.Index(units["donor"])).astype(np.int64)
     return found
-
-
-def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(None if isinstance(value, float) and np.isnan(value) else value for value in group)
