@@ -275,8 +275,8 @@ def matrices(
     count = np.bincount(cell, minlength=size)
     outcomes: dict[str, Array] = {}
     for name in present:
-        total: Array = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=size)
-        outcomes[name] = np.divide(total, count, out=total).reshape(len(groups), n).T
+        total = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=size)
+        outcomes[name] = np.asarray(total / count).reshape(len(groups), n).T
     first = np.flatnonzero(~units["unit"].duplicated().to_numpy())
     clusters, weights = units["cluster"].iloc[first].to_numpy(), units["weight"].iloc[first].to_numpy(dtype=float)
     if "donor" in units:
