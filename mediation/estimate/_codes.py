@@ -103,7 +103,7 @@ def as_categories(column: pd.Series[Any]) -> pd.Series[Any]:
 
     Examples
     --------
-    >>> as_categories(pd.Series([3, 1, 3])).astype("str").tolist()
+    >>> as_categories(pd.Series([3, 1, 3])).tolist()
     ['3', '1', '3']
     """
     apart = isinstance(column.dtype, (np.dtype, pd.CategoricalDtype)) and column.dtype.kind in "biuO"
@@ -112,6 +112,20 @@ def as_categories(column: pd.Series[Any]) -> pd.Series[Any]:
     codes, values = coded(column if apart else column.astype(str))
     own, texts = pd.factorize(values.astype(str))
     return pd.Series(pd.Categorical.from_codes(own[codes], texts, validate=False), index=column.index)
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return categories that are text, nothing missing, as text; other columns as they are.
+
+    Examples
+    --------
+    >>> as_text(as_categories(pd.Series([3, 1, 3]))).dtype
+    <StringDtype(na_value=nan)>
+    """
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    texts = pd.Series(column.cat.categories, dtype="str").array
+    return pd.Series(texts.take(column.cat.codes.to_numpy()), index=column.index)
 
 
 def types_in(column: pd.Series[Any]) -> set[type]:

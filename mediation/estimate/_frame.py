@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._checks import called, listed, shown
 from .._errors import DataError
-from ._codes import Cells, as_categories, cells_of, coded, types_in
+from ._codes import Cells, as_categories, as_text, cells_of, coded, types_in
 from ._columns import check_spelling, numbers_of
 from ._ids import by_unit, plain_ids
 
@@ -57,7 +57,9 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     units = by_unit(units, list(KEYS), cells)
     for name in ("site", "arm"):
         if name in units:
-            units[name] = units[name].astype("str")
+            units[name] = as_text(units[name])
+    if "cluster" not in given:
+        units["cluster"] = units["unit"]  # one column in memory
     return units
 
 

@@ -72,14 +72,13 @@ def tabulate(
     groups = groups_of(units, keys)
     ordered = in_order(groups)
     rows = places(groups, ordered)
-    codes = codes_of(units, keys, ordered)
-    outcomes, clusters, weights = matrices(units, keys, ordered, codes=codes)
+    outcomes, clusters, weights = matrices(units, keys, ordered)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
         if draws == "shared":
-            parts = cubes(units, codes, list(outcomes))
+            parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
             found = [
                 shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep)
                 for one in estimands
@@ -100,7 +99,7 @@ def tabulate(
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
-        n_draws = units["draw"].groupby(codes).nunique().to_numpy()[rows]
+        n_draws = units["draw"].groupby(codes_of(units, keys, groups)).nunique()
         table["n_draws"] = np.tile(n_draws, len(estimands))
     return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects")
 
@@ -257,31 +256,27 @@ def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[An
 
 
 def matrices(
-    units: pd.DataFrame,
-    keys: Sequence[str],
-    groups: Sequence[tuple[Any, ...]],
-    *,
-    codes: NDArray[np.intp] | None = None,
+    units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]
 ) -> tuple[dict[str, Array], NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit.
 
-    `codes` number the group of each row, where they are known. Each outcome lies group by group in memory.
+    In memory each outcome lies group by group.
     """
     present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
-    codes = codes_of(units, keys, groups) if codes is None else codes
+    codes = codes_of(units, keys, groups)
     row, who = coded(units["unit"])
-    n, size = len(who), len(who) * len(groups)
-    cell = codes * n + row
-    count = np.bincount(cell, minlength=size)
+    shape = (len(groups), len(who))
+    cell = codes * len(who) + row
+    count = np.bincount(cell, minlength=len(groups) * len(who))
     outcomes: dict[str, Array] = {}
     for name in present:
-        total = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=size)
-        outcomes[name] = np.asarray(total / count).reshape(len(groups), n).T
-    first = np.flatnonzero(~units["unit"].duplicated().to_numpy())
-    clusters, weights = units["cluster"].iloc[first].to_numpy(), units["weight"].iloc[first].to_numpy(dtype=float)
+        total: Any = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=len(count))
+        outcomes[name] = np.divide(total, count, out=total).reshape(shape).T
+    first = units[~units["unit"].duplicated()]
+    weights = first["weight"].to_numpy(dtype=float)
     if "donor" in units:
         _count_donors(units, codes, row, weights, outcomes)
-    return outcomes, clusters, weights
+    return outcomes, first["cluster"].to_numpy(), weights
 
 
 def _count_donors(
