@@ -33,7 +33,8 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     given = _used(frame)
     units = pd.DataFrame({"site": as_categories(given["site"]) if "site" in given else ""}, index=given.index)
     units["unit"] = plain_ids(given["unit"], "unit") if "unit" in given else np.arange(len(given))
-    units["cluster"] = plain_ids(given["cluster"], "cluster") if "cluster" in given else units["unit"]
+    if "cluster" in given:
+        units["cluster"] = plain_ids(given["cluster"], "cluster")
     units["weight"] = numbers_of(given, "weight") if "weight" in given else 1.0
     units["draw"] = numbers_of(given, "draw") if "draw" in given else 0
     if "donor" in given:  # the unit whose mediator it was, by its id; -1 or nothing where there is none
@@ -59,7 +60,7 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
         if name in units:
             units[name] = as_text(units[name])
     if "cluster" not in given:
-        units["cluster"] = units["unit"]  # one column in memory
+        units.insert(list(units).index("weight"), "cluster", units["unit"])  # one column in memory
     return units
 
 

@@ -121,4 +121,8 @@ def by_unit(units: pd.DataFrame, keys: Sequence[str], cells: Cells | None = None
         order[place] = np.arange(len(place))
     else:
         order = np.argsort(place, kind="stable")
-    return units.iloc[order].reset_index(drop=True)
+    columns = {str(name): units[name].reset_index(drop=True) for name in units}
+    alike = [name for name in ("weight", "draw") if (columns[name] == columns[name].iloc[0]).all()]
+    for name in columns.keys() - set(alike):
+        columns[name] = pd.Series(columns[name].array[order], copy=False)
+    return pd.DataFrame(columns, copy=False)
