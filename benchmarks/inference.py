@@ -109,7 +109,7 @@ def with_memory(function: Callable[..., float], *sizes: int) -> tuple[float, flo
 
 
 def side_by_side(*sizes: int, repeats: int) -> dict[str, float]:
-    """Return the shortest seconds of `med.effects` and of its products alone, in turns, and the most memory of the first."""
+    """Return the shortest seconds of `med.effects` and of its products alone, and the most memory of the former."""
     told: dict[Callable[..., float], list[tuple[float, float]]] = {products_alone: [], whole_call: []}
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for _ in range(repeats):

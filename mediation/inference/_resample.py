@@ -73,21 +73,25 @@ def row_blocks(n_clusters: int, n_resamples: int, *, at_once: int = 1) -> list[s
 
 
 def block_of_counts(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
-    """Return the block of the count matrix (rows, J) that starts at `rows.start`.
-
-    Blocks are kept for the next columns of the same call and the next call of the same study, unless they are large.
-    """
-    n_rows = rows.stop - rows.start
-    make = _kept_counts if n_rows * n_clusters <= _CELLS else _counts
-    return make(n_clusters, rows.start, n_rows, seed).astype(np.float64)
+    """Return the block of the count matrix (rows, J) that starts at `rows.start`."""
+    return _block(n_clusters, rows, seed).astype(np.float64)
 
 
 def counts_of(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
     """Return the rows of the count matrix (rows, J) of one block or of several that follow each other."""
     size = rows_per_block(n_clusters)
-    blocks = [slice(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]
-    found = [block_of_counts(n_clusters, block, seed) for block in blocks]
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    counts = np.empty((rows.stop - rows.start, n_clusters))
+    for start in range(rows.start, rows.stop, size):
+        block = slice(start, min(start + size, rows.stop))
+        counts[start - rows.start : block.stop - rows.start] = _block(n_clusters, block, seed)
+    return counts
+
+
+def _block(n_clusters: int, rows: slice, seed: int) -> NDArray[np.unsignedinteger]:
+    """Return a block, kept for the next columns and the next call of the study unless it is large."""
+    n_rows = rows.stop - rows.start
+    make = _kept_counts if n_rows * n_clusters <= _CELLS else _counts
+    return make(n_clusters, rows.start, n_rows, seed)
 
 
 def _counts(n_clusters: int, start: int, n_rows: int, seed: int) -> NDArray[np.unsignedinteger]:
