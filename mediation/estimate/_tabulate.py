@@ -115,10 +115,11 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     if without.empty:
         return
     parts = []
+    sites = int(table["site"].nunique())
     for reason, rows in without.groupby("reason", sort=False):
-        names = [_name(row, table) for row in rows.to_dict("records")]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        parts.append(f"{reason} ({', '.join(names[:_LISTED])}{more})")
+        names = [_name(row, sites) for row in rows.head(_LISTED).to_dict("records")]
+        more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+        parts.append(f"{reason} ({', '.join(names)}{more})")
     warn(
         f"{len(without)} of {len(table)} estimates have no interval (NaN); the estimates stand. Why: "
         f"{'; '.join(parts)}.",
@@ -126,9 +127,9 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     )
 
 
-def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
-    """Return how a warning calls a row: its estimand or arm, and the site where there are several."""
-    where = f" at {row['site']}" if row["site"] and table["site"].nunique() > 1 else ""
+def _name(row: Mapping[Any, Any], sites: int) -> str:
+    """Return how a warning calls a row of a table of so many sites: its estimand or arm, and the site of several."""
+    where = f" at {row['site']}" if row["site"] and sites > 1 else ""
     if "arm" not in row:
         return f"{row['estimand']}{where}"
     dose = f", dose {row['dose']:g}" if row["dose"] == row["dose"] else ""
