@@ -60,12 +60,8 @@ def numbers_of(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
     _check_dtype(column, name)
-    odd = column.map(_is_no_number) if column.dtype == object else pd.Series(False, index=column.index)
-    numbers = pd.to_numeric(column.mask(odd.astype(bool)), errors="coerce").astype(float)
-    words = odd.astype(bool) | (numbers.isna() & column.notna() & ~column.map(_is_nan))
-    if words.any():
-        row = int(np.argmax(words))
-        raise DataError(f"effects: {name} of row {row} is {_told(column.iloc[row])}; a number is needed.")
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+    numbers = column.astype(float) if plain else _read(column, name)
     bad = np.isinf(numbers) if may_miss else ~np.isfinite(numbers)
     if bad.any():
         row = int(np.argmax(bad))
@@ -73,6 +69,18 @@ def numbers_of(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.
             f"effects: {name} of row {row} is {numbers.iloc[row]:g}; finite numbers are needed, and "
             f"{int(bad.sum())} of {len(bad)} are not. Drop those units everywhere, or correct their outcomes."
         )
+    return numbers
+
+
+def _read(column: pd.Series[Any], name: str) -> pd.Series[Any]:
+    """Return the floats of a column that is not made of numbers only; DataError where a value is none."""
+    odd = column.map(_is_no_number) if column.dtype == object else pd.Series(False, index=column.index)
+    numbers = pd.to_numeric(column.mask(odd.astype(bool)), errors="coerce").astype(float)
+    words = odd.astype(bool) | (numbers.isna() & column.notna())
+    words &= ~column[words].map(_is_nan).astype(bool).reindex(column.index, fill_value=False)
+    if words.any():
+        row = int(np.argmax(words))
+        raise DataError(f"effects: {name} of row {row} is {_told(column.iloc[row])}; a number is needed.")
     return numbers
 
 

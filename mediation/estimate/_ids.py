@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from .._checks import shown
 from .._errors import DataError
+from ._codes import Cells, Group, cells_of, types_in
 
-Group = tuple[Any, ...]
+_PLAIN = {str, bool, int, float, type(None), pd.Timestamp}
 
 
 def sort_key(value: Any) -> tuple[Any, ...]:
@@ -68,6 +69,8 @@ def plain_ids(column: pd.Series[Any], what: str) -> pd.Series[Any]:
         column = column.astype(object)
     if column.dtype in (np.dtype(np.int64), np.dtype(np.float64)) or column.dtype == "str":
         return column
+    if column.dtype == object and types_in(column) <= _PLAIN:
+        return column.infer_objects()
     found = pd.Series([_plain(value) for value in column], index=column.index, dtype=object)
     for row, value in enumerate(found):
         if not _is_plain(value):
@@ -90,27 +93,36 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (str, bool, int, float, pd.Timestamp))
 
 
-def ranks(ids: pd.Series[Any]) -> NDArray[np.intp]:
-    """Return the rank of each row's id among the ids of the column, from 0.
+def ranks(ids: Sequence[Any]) -> NDArray[np.intp]:
+    """Return the rank of each of several distinct ids, from 0.
 
     Examples
     --------
-    >>> ranks(pd.Series(["b", "a", "b"])).tolist()
-    [1, 0, 1]
+    >>> ranks(["b", 10, "a"]).tolist()
+    [2, 0, 1]
     """
-    codes, who = pd.factorize(ids)
-    known: list[Hashable] = list(who)
-    rank = np.empty(len(known), dtype=np.intp)
-    rank[sorted(range(len(known)), key=lambda at: sort_key(known[at]))] = np.arange(len(known))
-    found: NDArray[np.intp] = rank[codes]
-    return found
+    rank = np.empty(len(ids), dtype=np.intp)
+    rank[sorted(range(len(ids)), key=lambda at: sort_key(ids[at]))] = np.arange(len(ids))
+    return rank
 
 
-def by_unit(units: pd.DataFrame, keys: Iterable[str]) -> pd.DataFrame:
-    """Return a units frame group by group, in the order in which groups appear, sorted by unit and draw within each."""
-    names = list(keys)
-    group = units.groupby(names, sort=False, dropna=False).ngroup().to_numpy() if names else np.zeros(len(units))
-    order = np.lexsort((units["draw"].to_numpy(), ranks(units["unit"]), group))
-    if (order == np.arange(len(order))).all():
+def by_unit(units: pd.DataFrame, keys: Sequence[str], cells: Cells | None = None) -> pd.DataFrame:
+    """Return a units frame group by group, in the order in which groups appear, sorted by unit and draw within each.
+
+    `cells` are those of the frame, where they are known.
+    """
+    known = cells_of(units, keys) if cells is None else cells
+    draw, draws = pd.factorize(units["draw"].to_numpy(), sort=True)
+    place = (known.group * len(known.ids) + ranks(known.ids)[known.unit]) * len(draws) + draw
+    if (place[1:] >= place[:-1]).all():
         return units
-    return units.iloc[order].reset_index(drop=True)
+    if len(place) == known.size * len(draws) and (np.bincount(place) == 1).all():
+        order = np.empty_like(place)
+        order[place] = np.arange(len(place))
+    else:
+        order = np.argsort(place, kind="stable")
+    columns = {str(name): units[name].reset_index(drop=True) for name in units}
+    alike = [name for name in ("weight", "draw") if (columns[name] == columns[name].iloc[0]).all()]
+    for name in columns.keys() - set(alike):
+        columns[name] = pd.Series(columns[name].array[order], copy=False)
+    return pd.DataFrame(columns, copy=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning, DonorsWarning, warn
 from ..estimands import AbstractEstimand, Linear
+from ..estimands._abstract import contrast
 from ..inference import (
     Inference,
     Intervals,
@@ -21,6 +22,7 @@ from ..inference import (
     two_way_ratio_intervals,
 )
 from ._clusters import Labels, check_crossed, labels_of, need_one_kind
+from ._codes import coded, grouped
 from ._frame import KEYS, POTENTIAL_OUTCOMES
 from ._ids import in_order, places
 from ._outcomes import OF_DONORS, Outcomes, check_shared_donors, donor_rows, per_unit, ratio_per_unit
@@ -29,6 +31,7 @@ from ._shared import Draws, cubes, shared_intervals, warn_shared
 
 Array = NDArray[np.float64]
 _LISTED = 6
+_CELLS = 2**18  # of a contrast that is computed at once
 
 
 class SiteInfo(NamedTuple):
@@ -120,14 +123,15 @@ def tabulate(
     if sweep:
         table = _with_sites(table, sites)
     if ablation:
-        table["n_draws"] = [_draws(units, keys, group) for _ in estimands for group in groups]
+        n_draws = units["draw"].groupby(codes_of(units, keys, groups)).nunique()
+        table["n_draws"] = np.tile(n_draws, len(estimands))
     bands = {one.key: told.band_method for one, told in zip(estimands, found, strict=True) if told.band_method}
     return Tabulated(table, "ablation" if ablation else "sweep" if sweep else "effects", bands)
 
 
 def groups_of(units: pd.DataFrame, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the distinct values of the columns `keys`, in the order of the frame; NaN becomes None."""
-    return list(dict.fromkeys(map(_without_nan, units[list(keys)].itertuples(index=False, name=None))))
+    return grouped(units, keys)[1]
 
 
 def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
@@ -136,10 +140,11 @@ def warn_degenerate(table: pd.DataFrame, reasons: Sequence[str]) -> None:
     if without.empty:
         return
     parts = []
+    sites = int(table["site"].nunique())
     for reason, rows in without.groupby("reason", sort=False):
-        names = [_name(row, table) for row in rows.to_dict("records")]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        parts.append(f"{reason} ({', '.join(names[:_LISTED])}{more})")
+        names = [_name(row, sites) for row in rows.head(_LISTED).to_dict("records")]
+        more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+        parts.append(f"{reason} ({', '.join(names)}{more})")
     warn(
         f"{len(without)} of {len(table)} estimates have no interval (NaN); the estimates stand. Why: "
         f"{'; '.join(parts)}.",
@@ -165,9 +170,9 @@ def warn_donors(estimands: Sequence[AbstractEstimand], *, known: bool, one_donor
         )
 
 
-def _name(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
-    """Return how a warning calls a row: its estimand or arm, and the site where there are several."""
-    where = f" at {row['site']}" if row["site"] and table["site"].nunique() > 1 else ""
+def _name(row: Mapping[Any, Any], sites: int) -> str:
+    """Return how a warning calls a row of a table of so many sites: its estimand or arm, and the site of several."""
+    where = f" at {row['site']}" if row["site"] and sites > 1 else ""
     if "arm" not in row:
         return f"{row['estimand']}{where}"
     dose = f", dose {row['dose']:g}" if row["dose"] == row["dose"] else ""
@@ -243,7 +248,15 @@ def weights_of_answers(estimand: AbstractEstimand, width: float) -> tuple[list[f
 
 def resolved_contrast(weights: Linear, outcomes: Outcomes, precision: Precision) -> Array:
     """Return the contrast of each unit and group, (n, K), in which a spread that is but rounding is none."""
-    return resolved(per_unit(weights, outcomes), limits(weights, outcomes, precision))
+    if outcomes.donors:
+        return resolved(per_unit(weights, outcomes), limits(weights, outcomes, precision))
+    first = next(iter(outcomes.values()))
+    found = np.empty(first.shape[::-1]).T  # column by column, as `matrices` has them
+    step = max(1, _CELLS // len(first))
+    for start in range(0, first.shape[1], step):
+        part = {name: outcome[:, start : start + step] for name, outcome in outcomes.items()}
+        found[:, start : start + step] = resolved(contrast(weights, part), limits(weights, part, precision))
+    return found
 
 
 def resolved_ratio(
@@ -294,18 +307,11 @@ def _with_sites(table: pd.DataFrame, sites: Mapping[str, SiteInfo] | None) -> pd
     return table
 
 
-def _draws(units: pd.DataFrame, keys: Sequence[str], group: tuple[Any, ...]) -> int:
-    mask = np.ones(len(units), dtype=bool)
-    for name, value in zip(keys, group, strict=True):
-        mask &= (units[name].isna() if value is None else units[name] == value).to_numpy(dtype=bool)
-    return int(units.loc[mask, "draw"].nunique())
-
-
 def codes_of(units: pd.DataFrame, keys: Sequence[str], groups: Sequence[tuple[Any, ...]]) -> NDArray[np.intp]:
     """Return the number of each row's group."""
+    codes, found = grouped(units, keys)
     numbers = {group: i for i, group in enumerate(groups)}
-    rows = units[list(keys)].itertuples(index=False, name=None)
-    return np.array([numbers[_without_nan(group)] for group in rows], dtype=np.intp)
+    return np.array([numbers[group] for group in found], dtype=np.intp)[codes]
 
 
 def matrices(
@@ -313,27 +319,24 @@ def matrices(
 ) -> tuple[Outcomes, NDArray[Any], Array]:
     """Return each potential outcome as ``(units, groups)``, draws averaged, with clusters and weights a unit.
 
-    Clusters are of the first kind; a caller that knows of a second (`labels_of`) says so by `crossed`.
+    Clusters are of the first kind; a caller that knows of a second (`labels_of`) says so by `crossed`. In memory each
+    outcome lies group by group.
     """
     if not crossed:
         need_one_kind(units, "This analysis")
     present = [name for name in (*POTENTIAL_OUTCOMES, MAGNITUDE) if name in units.columns]
     codes = codes_of(units, keys, groups)
-    row, who = pd.factorize(units["unit"])
-    count = np.zeros((len(who), len(groups)))
-    np.add.at(count, (row, codes), 1.0)
-    outcomes = {}
+    row, who = coded(units["unit"])
+    shape = (len(groups), len(who))
+    cell = codes * len(who) + row
+    count = np.bincount(cell, minlength=len(groups) * len(who))
+    outcomes: dict[str, Array] = {}
     for name in present:
-        total = np.zeros_like(count)
-        np.add.at(total, (row, codes), units[name].to_numpy(dtype=float))
-        outcomes[name] = total / count
-    first = units.drop_duplicates("unit")
+        total: Any = np.bincount(cell, weights=units[name].to_numpy(dtype=float), minlength=len(count))
+        outcomes[name] = np.divide(total, count, out=total).reshape(shape).T
+    first = units[~units["unit"].duplicated()]
     weights = first["weight"].to_numpy(dtype=float)
     clusters = first["cluster"].to_numpy()
     of_donors = "donor" in units and not OF_DONORS.isdisjoint(present)
     donors, one_donor = donor_rows(units, codes, present, (clusters, weights)) if of_donors else ([], False)
     return Outcomes(outcomes, donors, one_donor=one_donor), clusters, weights
-
-
-def _without_nan(group: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(None if isinstance(value, float) and np.isnan(value) else value for value in group)

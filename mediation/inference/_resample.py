@@ -17,7 +17,7 @@ _STREAM = 0x626F6F74  # keeps these draws apart from others made with the same s
 _CELLS = 2**18
 _MOST_ROWS = 512
 _LEAST_ROWS = 16
-_KEPT_CELLS = 2**17  # 1 MB a block, 64 MB in all
+_KEPT_BLOCKS = 256  # of one byte a count: 64 MB in all
 
 
 def rows_per_block(n_clusters: int) -> int:
@@ -73,32 +73,35 @@ def row_blocks(n_clusters: int, n_resamples: int, *, at_once: int = 1) -> list[s
 
 
 def block_of_counts(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
-    """Return the block of the count matrix (rows, J) that starts at `rows.start`, read-only.
-
-    Small blocks are kept for the next columns of the same call and the next call of the same study.
-    """
-    n_rows = rows.stop - rows.start
-    if n_rows * n_clusters <= _KEPT_CELLS:
-        return _kept_counts(n_clusters, rows.start, n_rows, seed)
-    return _counts(n_clusters, rows.start, n_rows, seed)
+    """Return the block of the count matrix (rows, J) that starts at `rows.start`."""
+    return _block(n_clusters, rows, seed).astype(np.float64)
 
 
 def counts_of(n_clusters: int, rows: slice, seed: int) -> NDArray[np.float64]:
     """Return the rows of the count matrix (rows, J) of one block or of several that follow each other."""
     size = rows_per_block(n_clusters)
-    blocks = [slice(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]
-    found = [block_of_counts(n_clusters, block, seed) for block in blocks]
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    counts = np.empty((rows.stop - rows.start, n_clusters))
+    for start in range(rows.start, rows.stop, size):
+        block = slice(start, min(start + size, rows.stop))
+        counts[start - rows.start : block.stop - rows.start] = _block(n_clusters, block, seed)
+    return counts
 
 
-def _counts(n_clusters: int, start: int, n_rows: int, seed: int) -> NDArray[np.float64]:
+def _block(n_clusters: int, rows: slice, seed: int) -> NDArray[np.unsignedinteger]:
+    """Return a block, kept for the next columns and the next call of the study unless it is large."""
+    n_rows = rows.stop - rows.start
+    make = _kept_counts if n_rows * n_clusters <= _CELLS else _counts
+    return make(n_clusters, rows.start, n_rows, seed)
+
+
+def _counts(n_clusters: int, start: int, n_rows: int, seed: int) -> NDArray[np.unsignedinteger]:
+    """Return a block of counts in the smallest type that holds them."""
     index = start // rows_per_block(n_clusters)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, index)))
     picks = rng.integers(n_clusters, size=(n_rows, n_clusters))
     picks += np.arange(n_rows)[:, None] * n_clusters
-    counts = np.bincount(picks.ravel(), minlength=n_rows * n_clusters).reshape(n_rows, n_clusters).astype(np.float64)
-    counts.setflags(write=False)
-    return counts
+    counts = np.bincount(picks.ravel(), minlength=n_rows * n_clusters).reshape(n_rows, n_clusters)
+    return counts.astype(np.min_scalar_type(counts.max()))
 
 
-_kept_counts = lru_cache(maxsize=64)(_counts)
+_kept_counts = lru_cache(maxsize=_KEPT_BLOCKS)(_counts)

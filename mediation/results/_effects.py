@@ -105,7 +105,7 @@ class Effects(AbstractModeration):
         Units have the ids of your frame, or the numbers of the pairs. `attrs["precision"]` says in which precision
         outcomes were computed, so that `med.effects(result.units)` knows what is but rounding.
         """
-        units = self._units.copy()
+        units = self._units.copy(deep=False)  # pandas copies what is written to
         units.attrs["precision"] = precision_of(self._provenance)
         return units
 

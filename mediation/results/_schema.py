@@ -10,6 +10,7 @@ from .._errors import DataError
 from ._kinds import KINDS, UNITS, Column, Kind, added_to, columns_of, key_of, kind_from
 
 SCHEMA_VERSION = 1
+_EXACT = 2.0**53  # below it floats and whole numbers are the same
 
 
 def columns(kind: Kind) -> tuple[Column, ...]:
@@ -90,11 +91,12 @@ def validate_units(units: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"Column 'unit' has a missing value (row {int(clean['unit'].isna().argmax())}); ids are needed."
         )
-    if pd.api.types.is_numeric_dtype(clean["unit"]) and bool((clean["unit"] % 1 == 0).all()):
-        clean["unit"] = clean["unit"].astype("int64")
+    unit = clean["unit"]
+    if unit.dtype != np.int64 and pd.api.types.is_numeric_dtype(unit) and bool((unit % 1 == 0).all()):
+        clean["unit"] = unit.astype("int64")
     for column in UNITS:
         clean[column.name] = _cast(clean[column.name], column)
-    return clean.copy()
+    return clean  # pandas copies what is shared with `units` before either is written to
 
 
 def _check_names(found: list[str], wanted: list[str], kind: Kind) -> None:
@@ -118,12 +120,16 @@ def _cast(values: pd.Series, column: Column) -> pd.Series:
     try:
         if column.dtype == "str":
             return _as_text(values)
+        if values.dtype == column.dtype:
+            return values
         numbers = pd.to_numeric(values)
         if column.dtype == "float64":
             return numbers.astype("float64")
         if column.dtype == "int64" and bool(numbers.isna().any()):
             raise DataError(f"Column {column.name!r} has a missing value. {column.meaning}")
         if pd.api.types.is_integer_dtype(numbers.dtype):
+            return numbers.astype(column.dtype)
+        if numbers.dtype == np.float64 and bool((np.abs(numbers) < _EXACT).all()) and bool((numbers % 1 == 0).all()):
             return numbers.astype(column.dtype)
         whole = numbers.astype("Float64").round().astype("Int64")
         if bool((whole.astype("Float64") != numbers.astype("Float64")).any()):
@@ -138,6 +144,8 @@ def _cast(values: pd.Series, column: Column) -> pd.Series:
 
 def _as_text(values: pd.Series) -> pd.Series:
     """Return `values` as text: nothing becomes '', whole numbers lose their '.0'."""
+    if values.dtype == "str" and not values.hasnans:
+        return values
 
     def text(value: object) -> str:
         if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):

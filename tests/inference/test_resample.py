@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation.inference._resample import resample_counts, rows_per_block
+from mediation.inference._resample import counts_of, resample_counts, rows_per_block
 from tests.inference.naive import every_resample
 
 
@@ -54,3 +54,11 @@ def test_every_resample_of_three_has_its_multinomial_probability():
     observed = [(found == cell).all(axis=1).sum() for cell in cells]
     assert sum(observed) == n_resamples
     assert stats.chisquare(observed, probability * n_resamples).pvalue > 1e-3
+
+
+def test_blocks_that_are_joined_are_those_of_the_matrix():
+    size = rows_per_block(600)
+    whole = matrix(600, 3 * size, seed=5)
+    assert np.array_equal(counts_of(600, slice(size, 3 * size), 5), whole[size:])
+    counts_of(600, slice(0, size), 5)[:] = -1.0  # what is handed out is the caller's own
+    assert np.array_equal(counts_of(600, slice(0, size), 5), whole[:size])
