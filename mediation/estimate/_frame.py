@@ -66,8 +66,8 @@ def _check_weights(weight: pd.Series[Any]) -> None:
     if not (weight > 0).all():
         row = int(np.argmax(~(weight > 0)))
         raise DataError(
-            f"effects: weight of row {row} is {weight.iloc[row]:g}; a positive number is needed. Drop a unit that should "
-            "not count."
+            f"effects: weight of row {row} is {weight.iloc[row]:g}; a positive number is needed. Drop a unit that "
+            "should not count."
         )
 
 
