@@ -10,7 +10,9 @@ import pandas as pd
 
 from .._checks import shown
 from .._errors import DataError
+from ._codes import Cells, coded, types_in
 
+_RESERVED = frozenset({"group", "magnitude", "subgroup", "control", "metric", "corruption", "index"})  # of results
 _ZERO_ONE = str.maketrans({"o": "0", "l": "1", "i": "1"})
 
 
@@ -46,6 +48,26 @@ Rename the column, or drop it.
 
 def _bare(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def covariates_of(frame: pd.DataFrame, units: pd.DataFrame, cells: Cells) -> dict[str, pd.Series[Any]]:
+    """Return the user's own columns that say one plain thing of each unit, to group or regress effects by.
+
+    Numbers and texts are kept; columns that differ between rows of a unit, or hold something else, are not.
+    """
+    found = {}
+    for name in frame.columns:
+        if not isinstance(name, str) or name in units or name in _RESERVED or isinstance(frame[name], pd.DataFrame):
+            continue
+        column = frame[name].set_axis(units.index)
+        plain = column.dtype == "str" or column.dtype.kind in "biuf"
+        if plain or (column.dtype == object and set(types_in(column)) <= {str, int, float, bool, type(None)}):
+            code = coded(column)[0]
+            own = np.empty(len(cells.ids), dtype=np.intp)
+            own[cells.unit] = code
+            if (own[cells.unit] == code).all():
+                found[name] = column
+    return found
 
 
 def numbers_of(given: pd.DataFrame, name: str, *, may_miss: bool = False) -> pd.Series[Any]:

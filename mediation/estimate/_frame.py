@@ -12,7 +12,7 @@ from .._checks import called, listed, shown
 from .._errors import DataError
 from ._clusters import SECOND
 from ._codes import Cells, as_categories, as_text, cells_of, coded, types_in
-from ._columns import check_spelling, numbers_of
+from ._columns import check_spelling, covariates_of, numbers_of
 from ._donor_ids import donors_of
 from ._ids import by_unit, plain_ids
 
@@ -53,7 +53,7 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     _check_repeats(cells, units, given)
     _check_constant(cells, units, given)
     _check_complete(cells, given)
-    units = by_unit(units, list(KEYS), cells)
+    units = by_unit(units.assign(**covariates_of(frame, units, cells)), list(KEYS), cells)
     for name in ("site", "arm"):
         if name in units:
             units[name] = as_text(units[name])

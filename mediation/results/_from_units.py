@@ -92,7 +92,9 @@ def effects(
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
         ``donor`` (the id of the unit whose mediator the row has, empty or -1 where it came from outside the frame: the
         variance then counts that rows share units). Units keep the ids of ``unit``, text, numbers or tuples of them;
-        without that column a row's number is its id. The order of rows changes nothing. Other columns are ignored.
+        without that column a row's number is its id. The order of rows changes nothing. Other
+        columns of numbers or text that say one thing of each unit are kept in `units`, for `Effects.by` and
+        `Effects.regress`.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the columns answer.
     method
