@@ -11,7 +11,7 @@ from mediation.inference import Inference, mean_intervals
 from tests.statistical.coverage import STUDIES
 from tests.statistical.found import Found, found_of, standard
 
-CAP = 1.15  # of Student's critical value
+CAPS = (1.15, 2.0)  # times Student's critical value
 
 
 class Bands(NamedTuple):
@@ -36,19 +36,19 @@ def bands(n: int, sites: int, tails: str, *, studies: int, n_resamples: int = 99
 
 DESIGNS = {
     **{f"n = {n}": (n, 1) for n in (8, 10, 20, 50)},
-    **{f"J = {j} clusters of 5": (j, 5) for j in (4, 6)},
+    **{f"J = {j} clusters of 5": (j, 5) for j in (4, 5, 6)},
 }
 
 
 def widths(design: str, tails: str, *, calls: int) -> dict[str, Found]:
-    """Return what the default, the default with critical values at most `CAP` times Student's, and Student's t do.
+    """Return what the default does, the default with critical values at most `CAPS` times Student's, and Student's t.
 
     Widths are divided by the mean of Student's t. Clusters have an intraclass correlation of .3.
     """
     j, size = DESIGNS[design]
     labels, rng = np.repeat(np.arange(j), size), np.random.default_rng(0)
     ends, of_t = [], []
-    icc, most = 0.3 if size > 1 else 0.0, CAP * stats.t.ppf(0.975, j - 1)
+    icc, student = 0.3 if size > 1 else 0.0, stats.t.ppf(0.975, j - 1)
     for call in range(calls):
         between = standard(rng, tails, (j, STUDIES))[labels]
         values = np.sqrt(icc) * between + np.sqrt(1 - icc) * standard(rng, tails, (len(labels), STUDIES))
@@ -57,7 +57,10 @@ def widths(design: str, tails: str, *, calls: int) -> dict[str, Found]:
             for method in ("bootstrap-t", "t")
         )
         of_t.append((t.conf_high - t.conf_low).mean())
-        far = most * found.std_error
-        capped = np.maximum(found.conf_low, found.estimate - far), np.minimum(found.conf_high, found.estimate + far)
-        ends.append({"default": (found.conf_low, found.conf_high), "capped": capped, "t": (t.conf_low, t.conf_high)})
+        one = {"default": (found.conf_low, found.conf_high), "t": (t.conf_low, t.conf_high)}
+        for cap in CAPS:
+            far = cap * student * found.std_error
+            capped = np.maximum(found.conf_low, found.estimate - far), np.minimum(found.conf_high, found.estimate + far)
+            one[f"at most {cap:g} t"] = capped
+        ends.append(one)
     return found_of(ends, 0.0, np.full(calls, np.mean(of_t)))

@@ -23,7 +23,7 @@ class Screened(NamedTuple):
     width: float
 
 
-def screened(n: int, tails: str, noise: float, *, studies: int, n_resamples: int = 999) -> Screened:
+def screened(n: int, tails: str, noise: float, *, studies: int, n_resamples: int = 499) -> Screened:
     """Return errors over `studies` sweeps of 200 sites, of which the 10 of the largest |score| are reported.
 
     Effects have mean 0, variance 1 and correlations of .2; scores are effects plus normal noise of this standard

@@ -104,31 +104,18 @@ def width_cell(args: tuple[str, str, Size]) -> list[str]:
     """One row of the table of widths."""
     design, tails, size = args
     found = bands.widths(design, tails, calls=size.calls)
-    default, capped, t = (found[name] for name in ("default", "capped", "t"))
-    widths = [f"{default.width:.2f}", f"{default.median / t.median:.2f}"]
-    return [
-        design,
-        tails,
-        f"{default.share:.3f}",
-        *widths,
-        f"{capped.share:.3f}",
-        f"{capped.width:.2f}",
-        f"{t.share:.3f}",
-    ]
+    default, t = found["default"], found["t"]
+    widths = [f"{default.width:.3f}", f"{default.median / t.median:.3f}"]
+    capped = row(found, tuple(f"at most {cap:g} t" for cap in bands.CAPS))
+    return [design, tails, f"{default.share:.3f}", *widths, *capped, f"{t.share:.3f}"]
 
 
 def width_table(size: Size, run: Run) -> str:
     """Width of the default over Student's t."""
-    head = [
-        "default",
-        "mean width over t",
-        "of medians",
-        f"critical values at most {bands.CAP} t",
-        "width over t",
-        "Student's t",
-    ]
+    head = ["default", "mean width over t", "of medians"]
+    head += [text for cap in bands.CAPS for text in (f"critical values at most {cap:g} t", "mean width over t")]
     cells = [(design, tails, size) for design in bands.DESIGNS for tails in TAILS]
-    return table(["units", "effects", *head], run(width_cell, cells))
+    return table(["units", "effects", *head, "Student's t"], run(width_cell, cells))
 
 
 SECTIONS: dict[str, Callable[[Size, Run], str]] = {
