@@ -35,7 +35,7 @@ def bands(n: int, sites: int, tails: str, *, studies: int, n_resamples: int = 99
 
 
 DESIGNS = {
-    **{f"n = {n}": (n, 1) for n in (8, 10, 20, 50)},
+    **{f"n = {n}": (n, 1) for n in (4, 6, 8, 10, 20, 50)},
     **{f"J = {j} clusters of 5": (j, 5) for j in (4, 5, 6)},
 }
 
