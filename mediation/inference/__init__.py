@@ -1,4 +1,4 @@
-"""How sure: intervals, tests and simultaneous bands for means over units, and for ratios of means."""
+"""Uncertainty and inference: intervals, tests and simultaneous bands for means over units, and for ratios of means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure: the settings that every interval of a study shares."""
+"""Uncertainty: the settings that every interval of a study shares."""
 
 from __future__ import annotations
 

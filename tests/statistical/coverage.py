@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,9 +45,20 @@ def _tally(low: np.ndarray, high: np.ndarray, truth: float, reported: np.ndarray
 
 
 def coverage_of_means(
-    family: Family, n: int, method: str, *, calls: int = 100, n_resamples: int = 999, floor: bool = True, seed: int = 0
+    family: Family,
+    n: int,
+    method: str,
+    *,
+    calls: int = 100,
+    n_resamples: int = 999,
+    floor: bool = True,
+    seed: int = 0,
+    span: float | None = None,
 ) -> Share:
-    """Coverage of nominal 95% intervals; "bonett-price" is given to every sample, whatever its flips."""
+    """Coverage of nominal 95% intervals; "bonett-price" is given to every sample, whatever its flips.
+
+    `span` is that of `mean_intervals`: 1 where the values are known to be differences of answers.
+    """
     rng, tallies = np.random.default_rng(seed), []
     for call in range(calls):
         values = family.draw(rng, n, STUDIES)
@@ -60,7 +71,7 @@ def coverage_of_means(
         settings = Inference(method=method, n_resamples=n_resamples, seed=call, floor=floor)  # type: ignore[arg-type]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateWarning)
-            found = mean_intervals(values, settings=settings)
+            found = mean_intervals(values, settings=settings, span=span)
         tallies.append(_tally(found.conf_low, found.conf_high, family.mean, found.estimate))
     return Share.of(tallies)
 
@@ -92,14 +103,21 @@ def coverage_of_ratios(
     calls: int = 100,
     n_resamples: int = 999,
     seed: int = 0,
+    answers: Any = None,
 ) -> tuple[Share, float]:
-    """Coverage of Fieller's sets, by the bootstrap-t or by Student's test ("t"), and the share that is not bounded."""
+    """Coverage of Fieller's sets, by the bootstrap-t or by Student's test ("t"), and the share that is not bounded.
+
+    `answers` is that of `ratio_intervals`. A sample without a set is a miss.
+    """
     rng, tallies, unbounded = np.random.default_rng(seed), [], []
     for call in range(calls):
         top, bottom, labels = draw(rng)
         settings = Inference(method=method, n_resamples=n_resamples, seed=call)  # type: ignore[arg-type]
-        found = ratio_intervals(top, bottom, clusters=labels, settings=settings)
-        outside = (ratio < found.conf_low) | (ratio > found.conf_high)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateWarning)
+            found = ratio_intervals(top, bottom, clusters=labels, settings=settings, answers=answers)
+        none = np.isnan(found.conf_low)
+        outside = (ratio < found.conf_low) | (ratio > found.conf_high) | none
         for column, said in enumerate(found.method):
             gap = gap_in(said)
             if gap is not None:
@@ -107,7 +125,7 @@ def coverage_of_ratios(
         unbounded.append(np.isinf(found.conf_low).mean())
         finite = np.isfinite(found.conf_low)
         width = float(np.median((found.conf_high - found.conf_low)[finite])) if finite.any() else np.nan
-        tallies.append((outside.mean(), 0.0, width, 0.0))
+        tallies.append((outside.mean(), 0.0, width, none.mean()))
     return Share.of(tallies), float(np.mean(unbounded))
 
 

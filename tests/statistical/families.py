@@ -50,6 +50,7 @@ class RatioCase:
     name: str
     draw: Callable[[np.random.Generator, int, int], tuple[np.ndarray, np.ndarray]]
     ratio: float
+    answers: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # weights of the answers in either mean
 
 
 def _strong(rng: np.random.Generator, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +79,16 @@ RATIOS = (
     RatioCase("weakTE", _weak_te, 0.5),
     RatioCase("binary", _binary, 0.5),
 )
+
+
+def _few_answers(rng: np.random.Generator, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    changes = rng.random((n, k)) < 0.1
+    while (none := ~changes.any(axis=0)).any():  # without a change there is no proportion
+        changes[:, none] = rng.random((n, int(none.sum()))) < 0.1
+    return (changes & (rng.random((n, k)) < 0.5)).astype(float), changes.astype(float)
+
+
+FEW_ANSWERS = RatioCase("answers, 10% change", _few_answers, 0.5, ((1.0, -1.0, 0.0), (1.0, 0.0, -1.0)))
 
 
 def clustered_ratio(

@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +25,23 @@ import numpy as np  # noqa: E402
 
 import mediation.inference._means as means  # noqa: E402
 from mediation import DegenerateWarning  # noqa: E402
-from tests.statistical import coverage, designs, donors, equivalence, families, hierarchy, probing, two_way  # noqa: E402
+from tests.statistical import (  # noqa: E402
+    coverage,
+    designs,
+    donors,
+    equivalence,
+    families,
+    hierarchy,
+    probing,
+    sections,
+    two_way,
+)
+from tests.statistical.sections import Size, table  # noqa: E402
 
 means.n_threads = lambda: 1
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inference" / "coverage.md"
 SIZES = (20, 50, 200)
 METHODS = ("t", "normal", "percentile", "basic", "expanded-percentile", "bca", "classical bootstrap-t", "bootstrap-t")
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is simulated: calls of 100 studies that share resamples, and studies one by one."""
-
-    calls: int
-    studies: int
 
 
 def _share(value: float) -> str:
@@ -52,7 +54,8 @@ def means_cell(args: tuple[str, int, Size]) -> list[str]:
     family, row = families.BY_NAME[name], []
     for method in METHODS:
         floor, asked = method == "bootstrap-t", method.removeprefix("classical ")
-        found = coverage.coverage_of_means(family, n, asked, calls=size.calls, floor=floor)
+        span = 1.0 if floor and "tern" in name else None  # as med.effects does for answers
+        found = coverage.coverage_of_means(family, n, asked, calls=size.calls, floor=floor, span=span)
         misses = f" ({found.truth_above:.3f} / {found.truth_below:.3f})" if floor else ""
         row.append(f"{_share(found.share)}{misses}")
     price = coverage.coverage_of_means(family, n, "bonett-price", calls=size.calls) if "tern" in name else None
@@ -64,7 +67,7 @@ def means_table(size: Size, run: Callable[..., list[Any]]) -> str:
     texts = []
     for n in SIZES:
         rows = run(means_cell, [(family.name, n, size) for family in families.FAMILIES])
-        texts.append(f"n = {n}\n\n{_table(['outcome', *METHODS, 'bonett-price'], rows)}")
+        texts.append(f"n = {n}\n\n{table(['outcome', *METHODS, 'bonett-price'], rows)}")
     return "\n\n".join(texts)
 
 
@@ -99,31 +102,34 @@ def cluster_table(size: Size, run: Callable[..., list[Any]]) -> str:
         "classical bootstrap-t",
     ]
     cells = [(n_clusters, icc, size) for n_clusters in (5, 10, 20, 50) for icc in (0.0, 0.1, 0.3, 0.6)]
-    return _table([*head, "bootstrap-t"], run(cluster_cell, cells))
+    return table([*head, "bootstrap-t"], run(cluster_cell, cells))
 
 
 def ratio_cell(args: tuple[str, int, Size]) -> list[str]:
     """One row of the table of ratios."""
     name, n, size = args
+    answers = None
     if name.startswith("clusters"):
         strength, ratio = 1.5 if "strong" in name else 0.35, 0.5
         draw: Any = lambda rng: families.clustered_ratio(rng, n, strength, coverage.STUDIES)  # noqa: E731
     else:
-        case = next(one for one in families.RATIOS if one.name == name)
+        case = next(one for one in (*families.RATIOS, families.FEW_ANSWERS) if one.name == name)
+        answers = case.answers
         draw, ratio = coverage.ratio_draw(case, n), case.ratio
     where, row = f"J = {n}" if name.startswith("clusters") else f"n = {n}", []
     for method in ("t", "bootstrap-t"):
-        found, unbounded = coverage.coverage_of_ratios(draw, ratio, method=method, calls=size.calls)
+        known = answers if method == "bootstrap-t" else None
+        found, unbounded = coverage.coverage_of_ratios(draw, ratio, method=method, calls=size.calls, answers=known)
         row += [_share(found.share), f"{unbounded:.2f}"]
     return [name, where, *row]
 
 
 def ratio_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Coverage of Fieller's sets."""
-    cells = [(case.name, n, size) for case in families.RATIOS for n in SIZES]
+    cells = [(case.name, n, size) for case in (*families.RATIOS, families.FEW_ANSWERS) for n in SIZES]
     cells += [(f"clusters, {name}", n, size) for name in ("strong", "weak") for n in (10, 20, 50)]
     head = ["case", "", "Fieller, Student's t", "unbounded", "Fieller, bootstrap-t (default)", "unbounded"]
-    return _table(head, run(ratio_cell, cells))
+    return table(head, run(ratio_cell, cells))
 
 
 def sites_cell(args: tuple[int, bool, int, Size]) -> list[str]:
@@ -139,7 +145,7 @@ def sites_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """False rejections over 200 sites."""
     cells = [(n, skew, effects, size) for effects in (0, 20) for n in SIZES for skew in (False, True)]
     head = ["units", "true effects", "bands", "step-down p", "pointwise intervals", "power of step-down p"]
-    return _table(head, run(sites_cell, cells))
+    return table(head, run(sites_cell, cells))
 
 
 def hierarchy_cell(args: tuple[str, int, bool, Size]) -> list[str]:
@@ -156,7 +162,7 @@ def hierarchy_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Layers, then sites, against all sites at once."""
     head = ["truth", "units", "FWER", "layers found", "heads found", "flat: FWER", "flat: layers", "flat: heads"]
     cells = [(truth, n, skewed, size) for truth in hierarchy.TRUTHS for n in SIZES for skewed in (False, True)]
-    return _table(head, run(hierarchy_cell, cells))
+    return table(head, run(hierarchy_cell, cells))
 
 
 def draws_cell(args: tuple[int, int, Size]) -> list[str]:
@@ -169,7 +175,7 @@ def draws_cell(args: tuple[int, int, Size]) -> list[str]:
 def draws_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Draws that all units share."""
     cells = [(n, n_draws, size) for n in SIZES for n_draws in (3, 10)]
-    return _table(["", "two-way t", "draws averaged, units resampled"], run(draws_cell, cells))
+    return table(["", "two-way t", "draws averaged, units resampled"], run(draws_cell, cells))
 
 
 def donors_cell(args: tuple[str, int, Size]) -> list[str]:
@@ -187,7 +193,7 @@ def donors_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Random donors at 1, 2 and 8 draws a unit."""
     cells = [(case.name, n, size) for case in donors.CASES for n in (20, 40, 100)]
     head = [name for draws in ("1 draw", "2 draws", "8 draws") for name in (draws, "width", "receivers only")]
-    return _table(["outcome", "n", *head], run(donors_cell, cells))
+    return table(["outcome", "n", *head], run(donors_cell, cells))
 
 
 def crossed_cell(args: tuple[tuple[int, int], two_way.Case, Size]) -> list[str]:
@@ -214,9 +220,9 @@ def crossed_table(size: Size, run: Callable[..., list[Any]]) -> str:
     names = ["two-way t", "t, items alone", "t, templates alone", "t, neither", "two-way Fieller (unbounded)"]
     cells = [(where, case, size) for where in two_way.SIZES for case in two_way.CASES]
     flips = [(where, share, size) for where in two_way.SIZES for share in (0.02, 0.05, 0.1, 0.3)]
-    means = _table(["items x templates", "effects", *names], run(crossed_cell, cells))
+    means = table(["items x templates", "effects", *names], run(crossed_cell, cells))
     head = ["items x templates", "share that flips", "default (width)", "given Bonett-Price", "two-way t alone"]
-    return f"{means}\n\n{_table(head, run(crossed_flips_cell, flips))}"
+    return f"{means}\n\n{table(head, run(crossed_flips_cell, flips))}"
 
 
 def groups_cell(args: tuple[str, Size]) -> list[str]:
@@ -228,7 +234,7 @@ def groups_cell(args: tuple[str, Size]) -> list[str]:
 
 def groups_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Two independent groups."""
-    return _table(
+    return table(
         ["groups", "bootstrap-t", "t (Welch)", "percentile"], run(groups_cell, [(n, size) for n in designs.TWO_GROUPS])
     )
 
@@ -243,7 +249,7 @@ def equivalence_table(size: Size, run: Callable[..., list[Any]]) -> str:
     """Size of the equivalence test, the default and the customary level."""
     half, whole = run(equivalence_cell, [(0.025, size), (0.05, size)])
     rows = [[a[0], str(a[1]), _share(a[2]), _share(b[2])] for a, b in zip(half, whole, strict=True)]
-    return _table(["effect on the margin", "n", "alpha = .025 (default)", "alpha = .05"], rows)
+    return table(["effect on the margin", "n", "alpha = .025 (default)", "alpha = .05"], rows)
 
 
 def probing_cell(args: tuple[str, int, str, str, int, Size]) -> list[str]:
@@ -267,7 +273,7 @@ def probing_table(size: Size, run: Callable[..., list[Any]]) -> str:
         cells = [(measure, n, t, s, per, size) for s in kinds for t in probing.TAILS for n, per in sizes]
         head = ["tails", "states", "", "default", "width", plain, "width"]
         rows = run(probing_cell, cells)
-        texts.append(f"{measure}\n\n{_table([*head, 'warned'] if len(rows[0]) > len(head) else head, rows)}")
+        texts.append(f"{measure}\n\n{table([*head, 'warned'] if len(rows[0]) > len(head) else head, rows)}")
     return "\n\n".join(texts)
 
 
@@ -283,12 +289,8 @@ SECTIONS: dict[str, Callable[[Size, Callable[..., list[Any]]], str]] = {
     "groups": groups_table,
     "equivalence": equivalence_table,
     "probing": probing_table,
+    **sections.SECTIONS,
 }
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def written(page: str, section: str, text: str) -> str:

@@ -14,7 +14,7 @@ from tests.statistical.coverage import (
     family_wise_error,
     ratio_draw,
 )
-from tests.statistical.families import BY_NAME, FAMILIES, RATIOS, clustered, clustered_ratio
+from tests.statistical.families import BY_NAME, FAMILIES, FEW_ANSWERS, RATIOS, clustered, clustered_ratio
 
 pytestmark = pytest.mark.statistical
 
@@ -43,9 +43,11 @@ def test_percentile_and_basic_under_cover_skewed_means_of_few_units(method):
 
 
 @pytest.mark.parametrize("name", [family.name for family in FAMILIES if family.rare])
-def test_bonett_price_covers_rare_flips(name):
+def test_the_default_covers_rare_flips(name):
     for n in (20, 50):
-        assert coverage_of_means(BY_NAME[name], n, "bonett-price", calls=CALLS).share >= 0.95
+        found = coverage_of_means(BY_NAME[name], n, "bootstrap-t", calls=CALLS, span=1.0)  # as med.effects asks
+        assert found.share >= 0.95
+        assert found.none == 0
 
 
 def test_cluster_bootstrap_t_covers_with_ten_clusters_and_with_five():
@@ -63,6 +65,15 @@ def test_fieller_covers(case):
     found, unbounded = coverage_of_ratios(ratio_draw(case, 50), case.ratio, calls=CALLS)
     assert 0.93 - MARGIN / 2 < found.share < 0.97
     assert (0.2 < unbounded < 0.45) if case.name == "weakTE" else unbounded < 0.01
+
+
+@pytest.mark.parametrize("n", [20, 50])
+def test_the_proportion_of_few_answers_has_a_set_that_covers(n):
+    draw = ratio_draw(FEW_ANSWERS, n)
+    found, _ = coverage_of_ratios(draw, 0.5, calls=5, answers=FEW_ANSWERS.answers)
+    assert found.none == 0
+    assert found.share > 0.95
+    assert coverage_of_ratios(draw, 0.5, method="t", calls=5)[0].none > 0.02
 
 
 def test_fieller_covers_with_ten_clusters():
