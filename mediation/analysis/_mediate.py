@@ -26,7 +26,8 @@ from ..units import Encoding, Pairs, encode
 from ._asked import check_question, execution_for, units_frame
 from ._dry_run import dry_run_of
 from ._recheck import check_recheck, rechecked
-from ._screen import Screen, check_screen, pick, screening
+from ._screen import Screen, check_screen, pick
+from ._screening import screening
 from ._thought_options import thought_options
 from ._thoughts import mediate_thought
 

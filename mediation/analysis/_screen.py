@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import in_unit_interval, positive_int, shown
-from .._errors import BackendError, DesignError
+from .._errors import DesignError
 from ..engine import (
     Direction,
     Execution,
-    Finished,
     Progress,
     Scores,
     Study,
@@ -24,10 +23,7 @@ from ..engine import (
     expand_world,
     make_study,
 )
-from ..engine._check import tolerance
 from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
-from ..inference import Inference, family_reach, screening_report
 from ..interventions import AbstractIntervention, Interchange, Swap
 from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, ThoughtSite
@@ -36,7 +32,6 @@ from ._asked import need_one_kind_of_cluster
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
 _FEW = 2
-_LEVELS = 60  # at which adjusted p-values are known
 
 Worlds = Mapping[str, Mapping[str, World]]
 
@@ -229,81 +224,6 @@ def narrowed(study: Study, worlds: Sequence[World]) -> Study:
     return replace(study, worlds=kept, places={site: at for site, at in study.places.items() if site in sites})
 
 
-def screening(
-    picked: Picked, finished: Finished, settings: Inference, wanted: Sequence[AbstractEstimand], how: Execution
-) -> dict[str, Any]:
-    """Return what a result keeps of its screen, as plain data.
-
-    `reach` holds, for every estimand whose outcomes the scores stand for, how many standard errors bands over all sites
-    reach at each of `LEVELS`.
-
-    Raises
-    ------
-    BackendError
-        If the pass with gradients gave other outcomes than the run.
-    """
-    screen, names = picked.screen, picked.names
-    patched = (*picked.chosen, *picked.sample)
-    exact = {index: _exact(picked, finished, picked.everything[names[index]]) for index in patched}
-    half = how.precision is not None  # then scores are of the model as it was loaded
-    if picked.report is None and not half:
-        _check_plain(picked, finished)
-    told = screening_report(
-        np.array([exact[index] for index in picked.chosen]),
-        picked.strength[list(picked.sample)],
-        np.array([exact[index] for index in picked.sample]),
-        rest=len(names) - len(picked.chosen) - picked.null,
-        confidence_level=settings.confidence_level,
-        seed=finished.study.seed,
-    )
-
-    def kept(sites: Sequence[int]) -> dict[str, Any]:
-        """Scores and exact strengths of some sites."""
-        return {
-            "site": [names[index] for index in sites],
-            "score": [float(picked.strength[index]) for index in sites],
-            "strength": [exact[index] for index in sites],
-        }
-
-    return {
-        "k": screen.k,
-        "sites": len(names),
-        "null": picked.null,
-        "steps": screen.steps,
-        "by": [INDIRECT[one] for one in picked.scores.values],
-        "passes": picked.scores.passes,
-        "units": "the same" if picked.report is None else "others",
-        "n_units": len(picked.screened),
-        "reported_units": None if picked.report is None else list(picked.report),
-        "confidence_level": settings.confidence_level,
-        **({} if picked.report is not None else {"reach": _reach(picked, finished.study.pairs, settings, wanted)}),
-        **told,
-        "chosen": kept(picked.chosen),
-        "sample": kept(picked.sample),
-    }
-
-
-def _reach(
-    picked: Picked, pairs: Pairs, settings: Inference, wanted: Sequence[AbstractEstimand]
-) -> dict[str, list[list[float]]]:
-    """Return levels, and the reach of bands over all sites at each, of estimands that scores stand for."""
-    values, plain = picked.scores.values, picked.scores.plain
-    stand: dict[str, NDArray[np.float64]] = {}
-    for run, name in (("base", "y00"), ("source", "y11")):
-        if run in plain:
-            stand[name] = np.repeat(plain[run][:, None], len(picked.names), axis=1)
-    stand |= {"y01": stand["y00"] + values["y01"].T} if "y01" in values else {}
-    stand |= {"y10": stand["y11"] - values["y10"].T} if "y10" in values else {}
-    levels = sorted({*np.geomspace(1 / (settings.n_resamples + 1), 0.9, _LEVELS), settings.alpha}, reverse=True)
-    found = {}
-    for one in wanted:
-        if one.denominator is None and one.needs <= stand.keys() and one.needs & values.keys():
-            effects = contrast(one.weights, stand)
-            reach = family_reach(effects, levels, clusters=pairs.cluster, weights=pairs.weight, settings=settings)
-            found[one.key] = [levels, reach]
-    return found
-
-
 def _check_size(
     screen: Screen, names: Sequence[str], directions: Sequence[Direction], wanted: Sequence[AbstractEstimand]
 ) -> None:
@@ -369,26 +289,3 @@ def _run(direction: Direction) -> Any:
 def _strongest(means: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     found: NDArray[np.float64] = np.max(np.abs(means), axis=0)
     return found
-
-
-def _exact(picked: Picked, finished: Finished, named: Mapping[str, World]) -> float:
-    """Return the largest |mean indirect effect| of one site, over the directions that were screened."""
-    study, means = finished.study, []
-    for one in picked.scores.values:
-        there = finished.of(expand_world(named[one], study.model, study.encoding))[:, 0]
-        means.append(np.average(there - finished.of(World(_run(one)))[:, 0], weights=study.pairs.weight))
-    return float(np.max(np.abs(means)))
-
-
-def _check_plain(picked: Picked, finished: Finished) -> None:
-    """Check that the pass with gradients computed what the run computed."""
-    for one in picked.scores.values:
-        expected, found = finished.of(World(_run(one)))[:, 0], picked.scores.plain[_run(one)]
-        off = np.abs(found - expected) > tolerance(finished.study.model) * (1 + np.abs(expected))
-        if off.any():
-            unit = int(np.flatnonzero(off)[0])
-            raise BackendError(
-                f"The {_run(one)} input of unit {unit} gave {expected[unit]:.6g} in the run and {found[unit]:.6g} in "
-                "the pass with gradients, so its scores are those of another computation. Patch without screen=, and "
-                "please report the model."
-            )

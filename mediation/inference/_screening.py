@@ -17,17 +17,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ._degenerate import Reason
-from ._joint import critical_at
+from ._joint import critical_at, student_critical
 from ._means import bootstrap_means
 from ._sampling import Array, checked_columns, sampling
 from ._settings import Inference
+from ._skewness import squared_skewness, tail_of
+from ._variance import linearise
 
 _RESAMPLES = 1999
 _LEAST = 5  # sites in a sample below which a rank correlation has no interval
 
 
 def family_reach(
-    values: Array, levels: Sequence[float], *, clusters: Any = None, weights: Any = None, settings: Inference
+    values: Array,
+    levels: Sequence[float],
+    *,
+    exact: Array | None = None,
+    clusters: Any = None,
+    weights: Any = None,
+    settings: Inference,
 ) -> list[float]:
     """Return how many standard errors bands over all columns of `values` (n, N) reach, for each joint level.
 
@@ -37,6 +45,9 @@ def family_reach(
         Effects, or what stands for them, of all sites. Columns without spread do not count.
     levels
         Chances that some band leaves out its value, decreasing.
+    exact
+        Effects of those sites that were run, (n, m), which may be more skewed than what stands for the others: bands
+        reach at least as far as Bonferroni's for N sites, with the t of values as skewed as these. None: not asked.
     clusters, weights, settings
         As in `mean_intervals`; the method is bootstrap-t whatever it says.
 
@@ -52,7 +63,13 @@ def family_reach(
         return [float("inf")] * len(levels)
     (maxima, squared, _), freedom = found.families[0], (design.n_clusters, design.df)
     size = int(np.count_nonzero(found.reason == Reason.NONE))
-    return [critical_at(level, maxima.critical_value(how.rank_of(level)), squared, size, freedom) for level in levels]
+    far = [critical_at(level, maxima.critical_value(how.rank_of(level)), squared, size, freedom) for level in levels]
+    if exact is None:
+        return far
+    part = linearise(checked_columns(exact, "exact"), design)
+    tail = tail_of(squared_skewness(part.columns(np.asarray(part.spread.all(axis=0)))), design.n_clusters)
+    least = [float(student_critical(tail.level(level / size), design.df)) for level in levels]
+    return [max(one, other) for one, other in zip(far, least, strict=True)]
 
 
 def screening_report(
