@@ -1,13 +1,13 @@
 """Bands over a family of columns: how many standard errors they reach, and p-values adjusted for the family.
 
-Two critical values hold for all columns at once, and the smaller is taken:
+Two critical values hold for all columns at once, and the smaller is taken (max-t's, where they differ by less than 2%):
 
 - the upper quantile of the largest |t*| over the columns, from the resamples (max-t; `_bands`), which uses how columns
   depend on each other, and is far too large when resamples of few clusters hardly vary;
 - Bonferroni's, from Student's t at level alpha / K, which is exact for normal values of any number of clusters. Where
   the columns' skewness says that t reaches further than Student's, its tail is that of as skewed values (`_skewness`).
 
-Adjusted p-values are step-down max-t's, or Holm's from the same tail as Bonferroni's.
+Adjusted p-values are step-down max-t's, or Holm's from the same tail as Bonferroni's where that is smaller.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ._sampling import Array
 from ._settings import Inference
 from ._skewness import STUDENT, Tail, tail_of
 
+_ABOUT = 1.02  # max-t is kept where it is hardly larger: its p-values use how columns depend on each other
 MAX_T, STUDENTS, SKEWED = "max-t", "Bonferroni t", "Bonferroni t, skewed"
 
 
@@ -52,13 +53,14 @@ def joint(
     """
     by_resamples, step_down = resampled
     size = len(observed)
-    if (by_resamples <= student_critical(settings.alpha / size, df)).all():
+    if (by_resamples <= _ABOUT * student_critical(settings.alpha / size, df)).all():
         return Joint(by_resamples, step_down, MAX_T)
     tail = tail_of(squared, n)
     by_student = student_critical(tail.level(settings.alpha / size), df)
-    if (by_resamples <= by_student).all():
-        return Joint(by_resamples, step_down, MAX_T)
-    return Joint(by_student, holm(observed, tail, df), STUDENTS if tail is STUDENT else SKEWED)
+    p_adjusted = np.minimum(step_down, holm(observed, tail, df))
+    if (by_resamples <= _ABOUT * by_student).all():
+        return Joint(by_resamples, p_adjusted, MAX_T)
+    return Joint(by_student, p_adjusted, STUDENTS if tail is STUDENT else SKEWED)
 
 
 def critical_at(level: float, resampled: float, squared: Array, size: int, design: tuple[int, float]) -> float:

@@ -40,9 +40,9 @@ def for_all_sites(table: pd.DataFrame, provenance: Mapping[str, Any]) -> pd.Data
     """Return the table with bands and adjusted p-values that hold for all sites of a screened sweep.
 
     Each band becomes the widest, at each end, of what it was (max-t over the reported sites), of the reach over all N
-    sites that the provenance holds (`family_reach`: max-t, and Bonferroni's with the skewness of the sites that were run),
-    and of Bonferroni's for N sites with Student's t. Each `p_adjusted` becomes the largest of them as well. Sites that
-    cannot matter do not count in N. Nothing changes where other units screened, and for the total effect.
+    sites that the provenance holds (`family_reach`: max-t, and Bonferroni's with the skewness of the sites that were
+    run), and of Bonferroni's for N sites with Student's t. Each `p_adjusted` becomes the largest of them as well. Sites
+    that cannot matter do not count in N. Nothing changes where other units screened, and for the total effect.
     """
     tests = screened_tests(provenance)
     if not tests:

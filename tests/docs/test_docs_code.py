@@ -107,6 +107,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", med.DegenerateWarning)  # pages show tables with cells that have no interval
         warnings.simplefilter("ignore", med.WeakTotalEffectWarning)  # and some speak of just that
+        warnings.simplefilter("ignore", med.InteractionWarning)  # or of this
         runpy.run_path(str(script), run_name="page")
     printed = capsys.readouterr().out.split(MARK)[:-1]
     assert len(printed) == len(blocks)
