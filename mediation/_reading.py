@@ -14,7 +14,9 @@ _LONGEST = 160
 
 
 @contextmanager
-def reading(what: str, advice: str, error: type[MediationError] = DataError) -> Iterator[None]:
+def reading(
+    what: str, advice: str, error: type[MediationError] = DataError, *, verb: str = "cannot be read"
+) -> Iterator[None]:
     """Raise `error` for whatever a library raises inside: what cannot be read, why, and what to do.
 
     A damaged file makes libraries fail in ways that none of them lists (`IndexError`, `struct.error`, panics of Rust),
@@ -33,11 +35,11 @@ def reading(what: str, advice: str, error: type[MediationError] = DataError) -> 
     except MediationError:
         raise
     except Exception as cause:
-        raise error(f"{what} cannot be read ({reason(cause)}). {advice}") from cause
+        raise error(f"{what} {verb} ({reason(cause)}). {advice}") from cause
     except BaseException as cause:
         if type(cause).__name__ != "PanicException":  # what libraries in Rust raise; it is no Exception
             raise
-        raise error(f"{what} cannot be read ({reason(cause)}). {advice}") from cause
+        raise error(f"{what} {verb} ({reason(cause)}). {advice}") from cause
 
 
 def reason(cause: BaseException) -> str:
@@ -53,7 +55,7 @@ def reason(cause: BaseException) -> str:
     if isinstance(cause, MemoryError):
         return "it does not fit into memory"
     if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
+        return f"{cause.strerror}: {cause.filename!r}" if isinstance(cause.filename, str) else cause.strerror
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     first = lines[0].strip().rstrip(".")
     first = f"{type(cause).__name__}: {first}" if isinstance(cause, LookupError) else first
@@ -85,9 +87,9 @@ def json_from(raw: bytes | str, *, finite: bool = False) -> Any:
     ValueError: the key 'a' occurs twice in one object
     """
     text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-    constant = {"parse_constant": _refused} if finite else {}
+    constant = _refused if finite else None
     try:
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, **constant)
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once, parse_constant=constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -122,7 +124,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice in one object")
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice in one object"
+        )
     return found
 
 

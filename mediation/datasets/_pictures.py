@@ -108,17 +108,17 @@ def picture_of(given: Any, folders: Sequence[Path], where: str) -> Picture:
     if isinstance(given, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(given), where)
     if isinstance(given, os.PathLike):
-        return _from_path(Path(given), (*folders, Path(Path(given).anchor or ".")), where)
+        return _from_path(Path(given), folders, where, anywhere=True)
     if isinstance(given, str):
         return _from_text(given.strip(), folders, where)
     return _from_memory(given, where)
 
 
 def _from_text(text: str, folders: Sequence[Path], where: str) -> Picture:
-    if len(text) <= _LONGEST_PATH and text.lower().endswith(_ENDINGS):
-        return _from_path(Path(text), folders, where)
     if _URL.match(text):
         raise DataError(f"{where}: the image is at {shown(text)}; nothing is fetched. Download it and name the file.")
+    if len(text) <= _LONGEST_PATH and text.lower().endswith(_ENDINGS):
+        return _from_path(Path(text), folders, where)
     code = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return _from_bytes(base64.b64decode("".join(code.split()), validate=True), where)
@@ -129,9 +129,9 @@ def _from_text(text: str, folders: Sequence[Path], where: str) -> Picture:
         ) from error
 
 
-def _from_path(path: Path, folders: Sequence[Path], where: str) -> Picture:
+def _from_path(path: Path, folders: Sequence[Path], where: str, *, anywhere: bool = False) -> Picture:
     tried = [(folder / path, folder) for folder in folders]
-    inside = [one for one, folder in tried if _is_inside(one, folder)]
+    inside = [one for one, folder in tried if anywhere or _is_inside(one, folder)]
     if not inside:
         raise DataError(
             f"{where}: the path of the image, {str(path)!r}, leaves the folder {str(folders[0].resolve())!r}. Only "
