@@ -6,11 +6,16 @@ import sys
 import warnings
 from pathlib import Path
 
+from ._printable import printable
+
 _PACKAGE = str(Path(__file__).parent)
 
 
 class MediationError(Exception):
     """Base class of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SiteError(MediationError, ValueError):
@@ -90,4 +95,4 @@ def warn(text: str, category: type[MediationWarning]) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    warnings.warn(printable(text), category, stacklevel=level)

@@ -13,9 +13,11 @@ from torch import nn
 
 from .._checks import called, shown
 from .._errors import BackendError, DesignError
+from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
-from ._gguf import parsed_once
+from ._gguf import check_gguf, parsed_once
+from ._hostile import check_config, check_switches
 from ._model import Model
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
@@ -54,7 +56,7 @@ def load(
     dtype, device
         Type and device to load to; by default those of the checkpoint, on CPU.
     trust_remote_code
-        Passed to `transformers`; off unless asked for.
+        Whether code that lies beside the weights may be run, True or False and nothing else; off unless asked for.
     **options
         Further arguments of ``from_pretrained``, such as ``device_map="auto"`` or
         ``attn_implementation="eager"``.
@@ -66,7 +68,7 @@ def load(
     Raises
     ------
     BackendError
-        If the checkpoint cannot be found or read.
+        If the checkpoint cannot be found or read, is damaged, or is not what its configuration says.
     DesignError
         If `source` is none of the above.
 
@@ -79,6 +81,7 @@ def load(
     if isinstance(source, Model):
         return source if spec is None else replace(source, spec=_check_spec(spec))
     _check_arguments(tokenizer, architecture, dtype)
+    check_switches({"trust_remote_code": trust_remote_code, **options})
     _check_spec(spec)
     where = None if device is None else _device(device)
     if isinstance(source, (str, os.PathLike)):
@@ -175,8 +178,13 @@ def _from_checkpoint(
     if file is not None:
         options["gguf_file"] = file
     remote = {"trust_remote_code": options["trust_remote_code"]}
-    reading = {**remote, "gguf_file": file} if file is not None else remote
-    try:
+    files = {**remote, "gguf_file": file} if file is not None else remote
+    advice = "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
+    with reading(f"load({source!r}):", advice, BackendError, verb="no checkpoint could be read there"):
+        if file is not None:
+            check_gguf(Path(directory) / file)
+        else:
+            check_config(directory, remote)
         with parsed_once() if file is not None else nullcontext():
             kind = (
                 _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
@@ -189,13 +197,7 @@ def _from_checkpoint(
             if tokenizer is None:
                 tokenizer = getattr(processor, "tokenizer", None)
             if tokenizer is None:
-                tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **reading)
-    except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackendError(
-            f"load({source!r}): no checkpoint could be read there ({first}). "
-            "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
-        ) from error
+                tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **files)
     return module, tokenizer, processor
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .._errors import SiteError
+from .._printable import printable
 from ..specs import Spec
 from ._architecture import Architecture, n_layers
 
@@ -152,4 +153,5 @@ class Model:
 
     def __repr__(self) -> str:
         layers = f", {self.n_layers} layers" if self.architecture is not None else ""
-        return f"<Model {self.name or type(self.module).__name__}{layers}, {str(self.dtype)[6:]} on {self.device}>"
+        name = printable(self.name or type(self.module).__name__, one_line=True)
+        return f"<Model {name}{layers}, {str(self.dtype)[6:]} on {self.device}>"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from .._checks import one_of, shown
 from .._errors import SiteError
+from .._printable import printable
 from ._positions import Position, at_text, check_position, may_overlap, plain
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Site:
             name += f".head[{'*' if self.head == 'each' else self.head}]"
         if self.units is not None:
             name += f".units[{_units_text(self.units)}]"
-        return name if self.at == "all" else f"{name}@{at_text(self.at)}"
+        return printable(name if self.at == "all" else f"{name}@{at_text(self.at)}", one_line=True)
 
     def __repr__(self) -> str:
         parts = [] if self.kind == "module" else [str(self.layer)] if self.kind in LAYERED else []

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .._checks import called, shown
 from .._errors import DataError
+from .._printable import printable
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, named_kinds, no_column, weights_from
 from ._prompt import Prompt
@@ -275,4 +276,4 @@ class Pairs:
         spans = f", spans {', '.join(self.spans)}" if self.spans else ""
         names = ", ".join(map(str, self.table.columns))
         columns = f", columns {names}" if names else ""
-        return f"<Pairs n={len(self)}, {kind_of(self.base)}{clusters}{spans}{columns}>"
+        return printable(f"<Pairs n={len(self)}, {kind_of(self.base)}{clusters}{spans}{columns}>", one_line=True)
