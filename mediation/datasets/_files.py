@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import called, shown
+from .._checks import called, named_once, shown
 from .._errors import DataError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def records_of(source: str | os.PathLike[str] | pd.DataFrame, limit: int | None 
         files = _files(Path(source))
         found = list(islice((one for file in files for one in _records(file, limit)), limit))
     elif called(source) == "DataFrame":
+        named_once(source.columns, "read")
         rows = source.to_dict("records")
         found = [Record(_cells(row), None, at) for at, row in enumerate(islice(rows, limit))]
     else:
@@ -93,6 +94,7 @@ def check_frame(frame: Any, columns: Iterable[str], asked: str) -> None:
     """
     if called(frame) != "DataFrame":
         raise DataError(f"{asked}: {shown(frame)} is no frame; read() makes one.")
+    named_once(frame.columns, asked)
     lacks = sorted(set(columns) - {str(name) for name in frame.columns})
     if lacks:
         raise DataError(f"{asked}: the frame lacks the columns {', '.join(lacks)}; read() makes them.")
@@ -146,6 +148,7 @@ def _parquet(file: Path, limit: int | None) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as opened:
+        named_once(opened.schema_arrow.names, f"read: {file.name}")
         for batch in opened.iter_batches(batch_size=min(limit or 64, 64)):
             yield from batch.to_pylist()
 
@@ -154,7 +157,9 @@ def _separated(separator: str, file: Path) -> Iterator[Any]:
     # A cell holds a whole image; the module's own bound is 128 KiB.
     csv.field_size_limit(2**31 - 1)
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        for at, row in enumerate(csv.DictReader(lines, delimiter=separator)):
+        rows = csv.DictReader(lines, delimiter=separator)
+        named_once(rows.fieldnames or (), f"read: {file.name}")
+        for at, row in enumerate(rows):
             if None in row or None in row.values():
                 raise DataError(f"read: row {at} of {file.name} has not as many cells as the first line has columns.")
             yield {name: value if value else None for name, value in row.items()}

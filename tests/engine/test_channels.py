@@ -90,7 +90,7 @@ CHANNELS = {
     "after a convolution": (sequential(nn.Conv2d(3, 4, 3), nn.GELU()), PICTURE, "part.1"),
     "in place": (sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True)), PICTURE, "part.1"),
     "a sequence": (sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU()), PICTURE, "part"),
-    "a sequence in a sequence": (sequential(sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Dropout(0.1)), PICTURE, "part"),
+    "sequences": (sequential(sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Dropout(0.1)), PICTURE, "part"),
     "a residual block": (Block(3), PICTURE, "part"),
 }  # fmt: skip
 
