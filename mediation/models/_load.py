@@ -15,6 +15,7 @@ from .._checks import called, shown
 from .._errors import BackendError, DesignError
 from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
+from ._complete import from_pretrained
 from ._gguf import parsed_once
 from ._model import Model
 
@@ -66,7 +67,7 @@ def load(
     Raises
     ------
     BackendError
-        If the checkpoint cannot be found or read.
+        If the checkpoint cannot be found or read, or lacks weights of the model, which would then be random numbers.
     DesignError
         If `source` is none of the above.
 
@@ -181,7 +182,7 @@ def _from_checkpoint(
             kind = (
                 _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
             )
-            module = getattr(transformers, kind).from_pretrained(directory, **options)
+            module = from_pretrained(getattr(transformers, kind), directory, source, options)
             if processor is None and kind == _IMAGES:
                 from ._processor import load_processor
 
