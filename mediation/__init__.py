@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
+        UnusedWeightsWarning as UnusedWeightsWarning,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
     from .analysis import (
@@ -166,6 +167,7 @@ _NAMES = {
         "DesignError",
         "DonorsWarning",
         "SharedDrawsWarning",
+        "UnusedWeightsWarning",
         "WeakTotalEffectWarning",
         "FewResamplesWarning",
         "FlaggedUnitsWarning",

@@ -86,6 +86,10 @@ class OtherMachineWarning(MediationWarning):
     """A stored run that is continued on another machine: its last bits may differ from those of one machine."""
 
 
+class UnusedWeightsWarning(MediationWarning):
+    """A checkpoint with weights that the loaded model has no place for: it may be another model than was trained."""
+
+
 class PrecisionWarning(MediationWarning):
     """Half precision that does not pay: its rounding is large beside the intervals, or this CPU is slower at it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import called, shown
+from .._checks import called, named_once, shown
 from .._errors import DataError
 from .._reading import check_bytes, json_from, reading, too_large
 
@@ -87,7 +86,7 @@ def records_of(
     if isinstance(source, (str, os.PathLike)):
         found = _records_of_files(_files(Path(source)), limit, keep, max_bytes)
     elif called(source) == "DataFrame":
-        _check_once([str(name) for name in source.columns], "the frame")
+        named_once(source.columns, "read")
         rows = source.to_dict("records")
         found = [Record(_cells(row), None, at) for at, row in enumerate(islice(rows, limit))]
     else:
@@ -114,6 +113,7 @@ def check_frame(frame: Any, columns: Iterable[str], asked: str) -> None:
     """
     if called(frame) != "DataFrame":
         raise DataError(f"{asked}: {shown(frame)} is no frame; read() makes one.")
+    named_once(frame.columns, asked)
     lacks = sorted(set(columns) - {str(name) for name in frame.columns})
     if lacks:
         raise DataError(f"{asked}: the frame lacks the columns {', '.join(lacks)}; read() makes them.")
@@ -176,13 +176,6 @@ def _reading(file: Path) -> AbstractContextManager[None]:
     return reading(f"read: {str(file)!r}", "Fetch it again, or restore it.")
 
 
-def _check_once(names: Sequence[str], where: str) -> None:
-    """Check that no two columns have one name, of which only the last would be read."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"read: {where} has the column {twice[0]!r} {names.count(twice[0])} times. Rename all but one.")
-
-
 def _cells(row: Mapping[Any, Any]) -> Cells:
     """Return a row with plain lists in the place of arrays of one axis, and without what is missing."""
     plain = {str(name): value.tolist() if getattr(value, "ndim", 0) == 1 else value for name, value in row.items()}
@@ -194,7 +187,7 @@ def _parquet_columns(file: Path) -> list[str]:
 
     with _reading(file), pq.ParquetFile(file) as opened:
         names: list[str] = list(opened.schema_arrow.names)
-        _check_once(names, file.name)
+        named_once(names, f"read: {file.name}")
         return names
 
 
@@ -239,7 +232,7 @@ def _separated(separator: str, file: Path) -> Iterator[Any]:
     csv.field_size_limit(2**31 - 1)
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines, delimiter=separator)
-        _check_once(list(rows.fieldnames or ()), file.name)
+        named_once(rows.fieldnames or (), f"read: {file.name}")
         for at, row in enumerate(rows):
             if None in row or None in row.values():
                 raise DataError(f"read: row {at} of {file.name} has not as many cells as the first line has columns.")

@@ -132,8 +132,7 @@ def make_study(
     for world in expanded:
         _check_world(study, world)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
-    order, unembedding = first_run(study, sorted(stops))
-    return replace(study, order=order, unembedding=unembedding)
+    return first_run(study, sorted(stops))
 
 
 def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:

@@ -16,6 +16,7 @@ from .._errors import BackendError, DesignError
 from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
+from ._complete import from_pretrained
 from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
 from ._model import Model
@@ -68,7 +69,8 @@ def load(
     Raises
     ------
     BackendError
-        If the checkpoint cannot be found or read, is damaged, or is not what its configuration says.
+        If the checkpoint cannot be found or read, is damaged, is not what its configuration says, or lacks weights of
+        the model, which would then be random numbers.
     DesignError
         If `source` is none of the above.
 
@@ -189,7 +191,7 @@ def _from_checkpoint(
             kind = (
                 _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
             )
-            module = getattr(transformers, kind).from_pretrained(directory, **options)
+            module = from_pretrained(getattr(transformers, kind), directory, source, options)
             if processor is None and kind == _IMAGES:
                 from ._processor import load_processor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from torch import nn
@@ -10,6 +10,7 @@ from torch import nn
 from .._checks import closest, listed
 from .._errors import SiteError
 from ..models import Model
+from ._axis import LAST, axis_of, declared_width
 from ._site import Site
 
 
@@ -28,12 +29,15 @@ class Place:
         ``(start, stop)`` of a head, indices of units, or None for all.
     head
         Head of a pattern site, or None for all.
+    axis
+        Axis of features, rows included: -1 the last, 1 that of channels; None where only the first run can tell.
     """
 
     path: str
     io: Literal["output", "input", "pattern"]
     features: tuple[int, ...] | None = None
     head: int | None = None
+    axis: int | None = LAST
 
 
 def resolve(site: Site, model: Model) -> Place:
@@ -59,7 +63,17 @@ def resolve(site: Site, model: Model) -> Place:
             )
         start = place.features[0] if place.features is not None else 0
         place = Place(place.path, place.io, tuple(start + unit for unit in site.units), place.head)
-    return place
+    return _with_axis(place, site, model)
+
+
+def _with_axis(place: Place, site: Site, model: Model) -> Place:
+    """Return the place with its axis of features, as far as the kind of module says it."""
+    if place.io == "pattern":
+        return place
+    axis = axis_of(model.module.get_submodule(place.path))
+    # Heads lie side by side in the input of a projection.
+    by_kind = site.units is None or (site.kind == "attention" and site.head is not None)
+    return replace(place, axis=LAST if axis is None and by_kind else axis)
 
 
 def _layered(site: Site, model: Model) -> Place:
@@ -130,8 +144,7 @@ def width_of(site: Site, model: Model) -> int | None:
     if site.kind == "module":
         _require_module(site.module, model)
         module = model.module.get_submodule(site.module)
-        out = getattr(module, "out_features", None)
-        return input_width(module) if site.io == "input" else out if isinstance(out, int) else None
+        return (input_width(module) if site.io == "input" else None) or declared_width(module, site.io)
     if site.kind == "embedding":
         return getattr(model.module.get_submodule(_embedding(model)), "embedding_dim", None)
     known = model.known_architecture()

@@ -100,6 +100,11 @@ class Site:
 
         return SiteSet((self,)) | other
 
+    def __sub__(self, other: object) -> SiteSet:
+        from ._set import SiteSet
+
+        return SiteSet((self,)) - other
+
     def __str__(self) -> str:
         name = self.module if self.kind == "module" else self.kind
         if self.kind in LAYERED:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._checks import called, shown
+from .._checks import called, named_once, shown
 from .._errors import DataError
 from .._printable import printable
 from ._inputs import count, inputs_from, kind_of, take
@@ -114,6 +114,7 @@ class Pairs:
                 f"Pairs.from_frame: frame is {called(frame)}; a pandas DataFrame with one row a unit is needed, "
                 "such as pd.DataFrame(...)."
             )
+        named_once(frame.columns, "Pairs.from_frame")
         for what, name in (("base", base), ("source", source)):
             if name is None and what == "source":
                 continue
@@ -240,6 +241,7 @@ class Pairs:
             raise DataError(
                 f"Pairs: frame has {len(self.frame)} rows and base has {n} inputs; one row a unit is needed."
             )
+        named_once(self.frame.columns, "Pairs(frame=...)")
         return self.frame.reset_index(drop=True).copy()
 
     def _span(self, name: Any, given: Any) -> tuple[Span, Span | None]:
