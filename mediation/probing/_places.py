@@ -96,8 +96,8 @@ def with_thoughts(
             following = torch.arange(one.next_position, one.next_position + len(more))
             axes = torch.cat([axes, following.expand(len(axes), -1)], dim=1)
         aligned = {name: one.entries(name, model, len(more)) for name in one.aligned}
-        ids = torch.cat([one.ids, torch.tensor(more, dtype=one.ids.dtype)])
-        whole = replace(one, ids=ids, axes=axes, aligned=aligned)
+        longer = torch.cat([one.ids, torch.tensor(more, dtype=one.ids.dtype)])
+        whole = replace(one, ids=longer, axes=axes, aligned=aligned)
         names = model.tokenizer
         tokens_said = tuple(str(i) for i in more) if names is None else tuple(names.decode([i]) for i in more)
         found.append(_marked(replace(whole, tokens=(*one.tokens, *tokens_said)), tokens))

@@ -53,7 +53,7 @@ class TextReader:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        added = getattr(tokenizer, "get_added_vocab", dict)()
+        added: Mapping[str, int] = getattr(tokenizer, "get_added_vocab", dict)()
         self._marks = tuple({*map(str, getattr(tokenizer, "all_special_tokens", ())), *added} - {""})
 
     def read(self, text: str, *, offsets: bool = False) -> Tokenised:
