@@ -152,6 +152,8 @@ class Reference:
                 name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
                 for name, value in encoded.features.items()
             }
+            for name in encoded.aligned:
+                inputs[name] = encoded.entries(name, study.model, len(added))[None].to(study.model.device)
             if encoded.axes is not None:
                 more = torch.arange(encoded.next_position, encoded.next_position + len(added))
                 axes = torch.cat([encoded.axes, more.expand(len(encoded.axes), -1)], dim=1)
