@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..models import in_use
 from ._backend import AbstractBackend
 from ._batching import tokens_for
 from ._inputs import Side
@@ -99,7 +100,7 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     """
     asked, study = study, in_precision(study, execution.precision)
     size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
-    with torch.no_grad(), Pieces(study, execution, size) as pieces:
+    with in_use(study.model), torch.no_grad(), Pieces(study, execution, size) as pieces:
         runner = Runner(study, execution, progress, pieces)
         if isinstance(execution.backend, ReferenceBackend):
             runner.run_naively()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
@@ -13,7 +13,8 @@ from torch import nn
 
 from .._errors import SiteError
 from ..specs import Spec
-from ._architecture import Architecture, n_layers
+from ._architecture import Architecture, find_architecture, n_layers
+from ._tree import Tree
 
 _SAMPLE = 4096
 
@@ -37,6 +38,8 @@ class Model:
         A `transformers` processor, for models that read images.
     spec
         How the model thinks before it answers: a `LatentSpec`, a `TextSpec`, or None.
+    tree
+        The module tree in which the architecture was found; None if the architecture was given.
     """
 
     module: nn.Module
@@ -45,6 +48,13 @@ class Model:
     name: str = ""
     processor: Any = None
     spec: Spec | None = None
+    tree: Tree | None = None
+
+    def current(self) -> Model:
+        """Return the model as its module is now, however it has changed since: adapters, other layers, another type."""
+        if self.tree is None or self.tree.is_of(self.module):
+            return replace(self)
+        return replace(self, architecture=find_architecture(self.module), tree=Tree(self.module))
 
     @cached_property
     def device(self) -> torch.device:
