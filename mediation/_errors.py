@@ -90,6 +90,10 @@ class UnusedWeightsWarning(MediationWarning):
     """A checkpoint with weights that the loaded model has no place for: it may be another model than was trained."""
 
 
+class BatchDependenceWarning(MediationWarning):
+    """A model whose rows depend on the rows beside them in a batch, so that fewer of them share a pass."""
+
+
 class PrecisionWarning(MediationWarning):
     """Half precision that does not pay: its rounding is large beside the intervals, or this CPU is slower at it."""
 

@@ -4,3 +4,4 @@ from ._architecture import Architecture as Architecture
 from ._load import load as load
 from ._model import Model as Model
 from ._reinitialised import reinitialised as reinitialised
+from ._use import Use as Use, in_use as in_use, runs as runs

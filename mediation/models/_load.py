@@ -20,6 +20,7 @@ from ._complete import from_pretrained
 from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
 from ._model import Model
+from ._tree import Tree
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
 _IMAGES = "AutoModelForImageTextToText"
@@ -108,7 +109,15 @@ def load(
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
     if tokenizer is None and processor is not None:
         tokenizer = getattr(processor, "tokenizer", None)
-    return Model(module=module, tokenizer=tokenizer, architecture=known, name=name, processor=processor, spec=spec)
+    return Model(
+        module=module,
+        tokenizer=tokenizer,
+        architecture=known,
+        name=name,
+        processor=processor,
+        spec=spec,
+        tree=Tree(module) if architecture is None else None,
+    )
 
 
 def _check_spec(spec: Spec | None) -> Spec | None:
