@@ -56,10 +56,11 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> tuple[Order, Un
                 f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
-    full = _try_outcome(study, batch, run, outputs[-1])
+    _try_outcome(study, batch, run, outputs[-1])
     _try_interventions(study, batch, run, activations)
-    if not study.model.is_language_model or sees_logits(study):
+    if study.prepared.asked is None or not study.model.is_language_model or sees_logits(study):
         return order, None
+    full = last_logits(study, batch, [(run, 0)])[1](outputs[-1])[0]
     return order, find_unembedding(study, batch, (run, 0), full)
 
 
@@ -116,12 +117,12 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
             handle.remove()
 
 
-def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> float:
+def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
     rows = [(run, 0)]
     reference = last_logits(study, batch, rows)[1](output) if study.prepared.uses_reference else None
     finish = reading(study, batch, rows, reference)[1]
     try:
-        return float(finish(output))
+        float(finish(output))
     except (MediationError, torch.OutOfMemoryError):
         raise
     except Exception as error:

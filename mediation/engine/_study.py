@@ -50,10 +50,6 @@ class Study:
     unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
 
-    def with_unembedding(self, unembedding: Unembedding) -> Study:
-        """Return the study with an unembedding."""
-        return replace(self, unembedding=unembedding)
-
     def placed(self, world: World) -> Placed:
         """Return the sites and interventions of a world, in order of execution."""
         if world.assignment is None:
