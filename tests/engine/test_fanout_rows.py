@@ -44,7 +44,11 @@ def test_rows_that_are_changed_alike_may_have_others_between_them(model):
 
 
 def test_rows_are_of_their_own_draw(model):
-    worlds = [World("base"), World("base", med.GaussianNoise(1.0).at(mlp(1, at=3))), World("base", Zero().at(mlp(1, at=3)))]
+    worlds = [
+        World("base"),
+        World("base", med.GaussianNoise(1.0).at(mlp(1, at=3))),
+        World("base", Zero().at(mlp(1, at=3))),
+    ]
     found = finish(model, PAIRS, worlds, OUTCOME, checks=0, n_draws=3)
     assert gap(found.values, values(model, PAIRS, worlds, OUTCOME, backend="reference", n_draws=3)) < 1e-4
     assert (np.ptp(found.values[1], axis=1) > 1e-3).all()

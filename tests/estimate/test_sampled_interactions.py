@@ -18,11 +18,15 @@ def table(**options):
     rng = torch.Generator().manual_seed(1)
     size = torch.randn(24, 1, generator=rng) + 0.6
     pairs = med.Pairs(base=torch.cat([torch.zeros(24, 4), size], 1), source=torch.cat([torch.ones(24, 4), size], 1))
-    game = CooperativeGame(4, lambda players: len(players) ** 1.5 + 0.3 * (0 in players) * (1 in players) - 1.2 * (2 in players))
+    game = CooperativeGame(
+        4, lambda players: len(players) ** 1.5 + 0.3 * (0 in players) * (1 in players) - 1.2 * (2 in players)
+    )
     sites = med.SiteSet(tuple(med.Site(f"players.{i}") for i in range(4)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", med.MediationWarning)
-        found = med.interactions(med.load(game), pairs, sites, first_output, rng=0, n_resamples=199, progress=False, **options)
+        found = med.interactions(
+            med.load(game), pairs, sites, first_output, rng=0, n_resamples=199, progress=False, **options
+        )
     return found.tidy()
 
 

@@ -36,7 +36,9 @@ def weights():
 @pytest.fixture(scope="module")
 def results(weights):
     rng = torch.Generator().manual_seed(0)
-    pairs = med.Pairs(base=torch.randn(N, 2, generator=rng), source=torch.randn(N, 2, generator=rng) + 1, weight=weights)
+    pairs = med.Pairs(
+        base=torch.randn(N, 2, generator=rng), source=torch.randn(N, 2, generator=rng) + 1, weight=weights
+    )
     options = {"rng": 0, "n_draws": DRAWS, "n_resamples": 199, "progress": False, "method": "t"}
     effects = med.mediate(med.load(Sum()), pairs, med.Site("mediator"), total, donor=med.Swap("random"), **options)
     ablated = med.ablate(med.load(Sum()), pairs, med.Swap("random").at(med.Site("mediator")), total, **options)

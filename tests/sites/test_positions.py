@@ -36,7 +36,15 @@ def test_two_changes_of_the_last_token_are_refused(other):
 
 @pytest.mark.parametrize(
     ("at", "found"),
-    [("all", (0, 1, 2, 3, 4)), ("last", (4,)), (0, (0,)), (4, (4,)), (-5, (0,)), ((3, -5), (0, 3)), (slice(3, 9), (3, 4))],
+    [
+        ("all", (0, 1, 2, 3, 4)),
+        ("last", (4,)),
+        (0, (0,)),
+        (4, (4,)),
+        (-5, (0,)),
+        ((3, -5), (0, 3)),
+        (slice(3, 9), (3, 4)),
+    ],
 )
 def test_tokens_of_five(at, found):
     assert positions_of(check_position(at), 5, {}, "unit 0") == found
