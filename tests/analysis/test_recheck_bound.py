@@ -65,8 +65,8 @@ def test_a_unit_is_drawn_in_proportion_to_its_weight():
 
 @pytest.mark.parametrize(
     ("keys", "n", "cells", "sites", "units"),
-    [(1, 50, 32, 1, 32), (2, 50, 32, 2, 16), (8, 50, 32, 8, 4), (9, 50, 32, 8, 4), (100, 50, 32, 8, 4), (100, 2, 32, 16, 2),
-     (1, 50, 1, 1, 2), (5, 50, 4, 2, 2), (3, 5, 1000, 3, 5)],
+    [(1, 50, 32, 1, 32), (2, 50, 32, 2, 16), (8, 50, 32, 8, 4), (9, 50, 32, 8, 4), (100, 50, 32, 8, 4),
+     (100, 2, 32, 16, 2), (1, 50, 1, 1, 2), (5, 50, 4, 2, 2), (3, 5, 1000, 3, 5)],
 )  # fmt: skip
 def test_how_many_sites_and_units(keys, n, cells, sites, units):
     found = sample_cells(list(range(keys)), np.ones(n), dict.fromkeys(range(keys), 3), cells, 0)

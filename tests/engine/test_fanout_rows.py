@@ -1,4 +1,4 @@
-"""Which rows share a growing pass and where each is changed: worlds of several sites, sites side by side, near misses."""
+"""Which rows share a growing pass, and where each is changed: worlds of several sites, others between, near misses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logits of the asked tokens alone: as exact as the product in float32, and only where nothing else happens to logits."""
+"""Logits of some tokens alone: as exact as the product in float32, and only where nothing else happens to logits."""
 
 from __future__ import annotations
 

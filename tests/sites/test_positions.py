@@ -52,7 +52,7 @@ def test_tokens_of_five(at, found):
 
 @pytest.mark.parametrize("at", [5, -6, (0, 5), slice(5, 9)])
 def test_what_is_outside_is_refused(at):
-    with pytest.raises(med.SiteError, match="0 to 4|-5 to 4"):
+    with pytest.raises(med.SiteError, match=r"0 to 4|-5 to 4"):
         positions_of(check_position(at), 5, {}, "unit 0")
 
 
