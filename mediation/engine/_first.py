@@ -16,7 +16,7 @@ from ..models import Model
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
 from ._feature_axis import with_axes
-from ._hooks import Order, execution_order, own_thread
+from ._hooks import execution_order, own_thread
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read
@@ -58,11 +58,12 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Study:
                 f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
-    full = _try_outcome(study, batch, run, outputs[-1])
+    _try_outcome(study, batch, run, outputs[-1])
     study = replace(study, order=order, places=with_axes(study, batch, activations))
     _try_interventions(study, batch, run, activations)
-    if not study.model.is_language_model or sees_logits(study):
+    if study.prepared.asked is None or not study.model.is_language_model or sees_logits(study):
         return study
+    full = last_logits(study, batch, [(run, 0)])[1](outputs[-1])[0]
     return replace(study, unembedding=find_unembedding(study, batch, (run, 0), full))
 
 
@@ -122,12 +123,12 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
             handle.remove()
 
 
-def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> float:
+def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
     rows = [(run, 0)]
     reference = last_logits(study, batch, rows)[1](output) if study.prepared.uses_reference else None
     finish = reading(study, batch, rows, reference)[1]
     try:
-        return float(finish(output))
+        float(finish(output))
     except (MediationError, torch.OutOfMemoryError):
         raise
     except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 from .._errors import DataError, DesignError, SiteError
@@ -49,10 +49,6 @@ class Study:
     n_draws: int
     unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
-
-    def with_unembedding(self, unembedding: Unembedding) -> Study:
-        """Return the study with an unembedding."""
-        return replace(self, unembedding=unembedding)
 
     def placed(self, world: World) -> Placed:
         """Return the sites and interventions of a world, in order of execution."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -147,20 +148,50 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 
 def _replace(contents: Mapping[Path, bytes]) -> None:
-    """Write every file under a temporary name, then rename all: no reader ever sees half a file."""
-    mark = f".{uuid.uuid4().hex[:12]}.tmp"
-    temporary = {target: target.with_name(target.name + mark) for target in contents}
+    """Write every file under a temporary name, then rename all: no reader ever sees half a file.
+
+    Where a file cannot be renamed, those before it are put back: the files stay as they were, all of them.
+    """
+    mark = uuid.uuid4().hex[:12]
+    temporary, kept = (
+        {target: target.with_name(f"{target.name}.{mark}.{end}") for target in contents} for end in ("tmp", "old")
+    )
     try:
         for target, raw in contents.items():
             with temporary[target].open("wb") as handle:
                 handle.write(raw)
                 handle.flush()
                 os.fsync(handle.fileno())
+        for target, source in kept.items():
+            if target.exists():
+                _link(target, source)
+        _rename(temporary, kept)
+    finally:
+        for source in (*temporary.values(), *kept.values()):
+            source.unlink(missing_ok=True)
+
+
+def _link(target: Path, kept: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no links."""
+    try:
+        kept.hardlink_to(target)
+    except (OSError, NotImplementedError):
+        shutil.copy2(target, kept)
+
+
+def _rename(temporary: Mapping[Path, Path], kept: Mapping[Path, Path]) -> None:
+    done: list[Path] = []
+    try:
         for target, source in temporary.items():
             source.replace(target)
-    finally:
-        for source in temporary.values():
-            source.unlink(missing_ok=True)
+            done.append(target)
+    except OSError:
+        for target in done:
+            if kept[target].exists():
+                kept[target].replace(target)
+            else:
+                target.unlink()
+        raise
 
 
 def _account(path: Path) -> dict[str, Any]:
