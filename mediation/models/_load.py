@@ -15,8 +15,9 @@ from .._checks import called, shown
 from .._errors import BackendError, DesignError
 from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
-from ._architecture import Architecture, check_architecture, find_architecture
+from ._architecture import Architecture, check_architecture
 from ._complete import from_pretrained
+from ._find import find_architecture
 from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
 from ._model import Model
