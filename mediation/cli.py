@@ -22,13 +22,13 @@ from ._printable import printable
 class _OneLine(TyperGroup):
     """Tells every error in one line on standard error, without a traceback; the exit code is never 0 then."""
 
-    def main(self, args: Any = None, prog_name: str | None = None, *more: Any, **options: Any) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         standalone_mode = options.pop("standalone_mode", True)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # an encoding that lacks a letter is no reason to fail
                 stream.reconfigure(errors="backslashreplace")
         try:
-            result = super().main(args, prog_name, *more, standalone_mode=False, **options)
+            result = super().main(*args, **{**options, "standalone_mode": False})
         except Exception as error:
             if not hasattr(error, "format_message"):  # of the words of the command itself
                 raise

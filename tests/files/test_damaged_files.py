@@ -33,6 +33,7 @@ FRAME = pd.DataFrame(
         "cluster": ["a", "b", "c", "d"],
     }
 )
+QUICK: dict[str, Any] = {"estimands": ["te", "pnie"], "rng": 0, "n_resamples": 99, "progress": False}
 HOSTILE_JSON = {
     "deep": b"[" * 100_000,
     "deep object": b'{"a":' * 100_000,
@@ -304,7 +305,7 @@ def value(output: torch.Tensor) -> torch.Tensor:
 
 def run(out: Path) -> med.Effects:
     model, pairs = study()
-    return med.mediate(model, pairs, med.Site("0"), value, rng=0, n_resamples=49, out=out, progress=False)
+    return med.mediate(model, pairs, med.Site("0"), value, out=out, **QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -381,10 +382,9 @@ def test_edited_numbers_of_unpatched_runs_are_refused(stored, tmp_path):
 def test_pieces_of_another_study_are_not_taken(stored, tmp_path):
     model, pairs = study()
     other = med.load(torch.nn.Sequential(torch.nn.Linear(3, 4), *list(model.module)[1:]))
-    ask = {"rng": 0, "n_resamples": 49, "progress": False}
-    expected = med.mediate(other, pairs, med.Site("0"), value, out=tmp_path / "a", **ask).tidy()
+    expected = med.mediate(other, pairs, med.Site("0"), value, out=tmp_path / "a", **QUICK).tidy()
     shutil.copy(stored / PIECES, tmp_path / "a" / PIECES)
-    found = med.mediate(other, pairs, med.Site("0"), value, out=tmp_path / "a", **ask)
+    found = med.mediate(other, pairs, med.Site("0"), value, out=tmp_path / "a", **QUICK)
     pd.testing.assert_frame_equal(found.tidy(), expected)
     assert found.provenance["plan"]["store"]["damaged_lines"] > 0
 
