@@ -139,7 +139,7 @@ def test_a_reader_that_closes_the_pipe(saved):
 def test_an_encoding_that_lacks_a_letter_is_no_reason_to_fail(saved, tmp_path):
     med.effects(FRAME.assign(unit=range(4), site="東京"), rng=0, n_resamples=99).save(tmp_path / "run")
     argv = [sys.executable, "-m", "mediation", "show", str(tmp_path / "run"), "--tidy"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     run = subprocess.run(argv, capture_output=True, text=True, env=environment, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert "\\u6771" in run.stdout

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 
 import mediation as med
+from mediation.units._prompt import _picture
 from tests.datasets import files
 
 
@@ -106,7 +107,7 @@ def test_other_formats_are_refused_whatever_their_name(place, kind):
     with pytest.raises(med.DataError, match=r"row 0 .* is no image in PNG, JPEG"):
         size_of(place, "x.png")
     with pytest.raises(med.DataError, match=r"image 0.* is no image in PNG, JPEG"):
-        med.units._prompt._picture(str(place / "data" / "x.png"), 0)
+        _picture(str(place / "data" / "x.png"), 0)
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -126,7 +127,7 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(place, side, monk
         size_of(place, image)
     (place / "data" / "x.png").write_bytes(png_of(side, side))
     with pytest.raises(med.DataError, match="too many pixels"):
-        med.units._prompt._picture(place / "data" / "x.png", 0)
+        _picture(place / "data" / "x.png", 0)
 
 
 def test_the_limit_of_pixels_is_the_users(place, monkeypatch):

@@ -50,6 +50,7 @@ def test_a_result_prints_names_as_they_are_spelt():
     effects = med.effects(frame(), rng=0, n_resamples=99)
     for text in (str(effects.summary()), repr(effects), str(effects.checklist()), effects.summary().as_markdown()):
         assert not STEERS.search(text)
+    for text in (str(effects.summary()), repr(effects)):
         assert not any(line.startswith("CHECKED") for line in text.splitlines())
     assert "\\x1b" in str(effects.summary()) + repr(effects)
 
