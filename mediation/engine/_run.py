@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._backend import AbstractBackend
 from ._batching import tokens_for
+from ._fed import check_fed
 from ._inputs import Side
 from ._pieces import Pieces
 from ._precision import in_precision
@@ -91,7 +92,8 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     Raises
     ------
     BackendError
-        If patching a unit with itself changes its outcome, or a recomputed cell does not agree.
+        If patching a unit with itself changes its outcome, a recomputed cell does not agree, or the model is fed other
+        tokens or arguments than tokenizer and processor make of an input.
     OutcomeError
         If an outcome is NaN or infinite.
     DesignError, DataError, BackendError
@@ -99,6 +101,7 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     """
     asked, study = study, in_precision(study, execution.precision)
     size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
+    check_fed(study.model, study.pairs, study.encoding, seed=study.seed)
     with torch.no_grad(), Pieces(study, execution, size) as pieces:
         runner = Runner(study, execution, progress, pieces)
         if isinstance(execution.backend, ReferenceBackend):

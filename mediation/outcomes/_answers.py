@@ -11,8 +11,9 @@ from torch import Tensor
 from .._checks import listed
 from .._errors import OutcomeError
 from ..models import Model
-from ..units import Pairs
+from ..units import Pairs, Prompt
 from ..units._continuation import Continuations
+from ..units._encode_prompt import processed_ids
 from ._tokens import _checked_text, _inside, _known, _several, values_of
 
 _SHOWN = 8
@@ -34,13 +35,14 @@ class Answers:
         Position at which the outcome is read.
     """
 
-    __slots__ = ("_alone", "_at_end", "_model", "_pairs", "_reader")
+    __slots__ = ("_alone", "_at_end", "_ending", "_model", "_pairs", "_reader")
 
     def __init__(self, pairs: Pairs, model: Model, at: Any = "last") -> None:
         self._pairs, self._model = pairs, model
         self._reader = Continuations(model.tokenizer) if model.tokenizer is not None else None
         self._at_end = at == "last" or (isinstance(at, numbers.Integral) and int(at) == -1)
         self._alone = not model.is_causal
+        self._ending: str | None = None
 
     def learn(self, asked: Iterable[tuple[int, Any]]) -> None:
         """Tokenise the answers of many units, ``(unit, answer)``, at once."""
@@ -142,11 +144,24 @@ class Answers:
         found: list[tuple[str, str | Sequence[int]]] = []
         for run in runs:
             given = pairs.inputs(run)
-            if pairs.is_text or pairs.is_prompts:
-                found.append((run, given[unit] if pairs.is_text else given[unit].text))
+            if pairs.is_text:
+                found.append((run, given[unit]))
+            elif pairs.is_prompts:
+                found.append((run, given[unit].text + (self._added(given[unit]) if given[unit].images else "")))
             elif pairs.is_ids or (isinstance(given, Tensor) and given.ndim == 2 and not given.is_floating_point()):
                 found.append((run, given[unit].tolist()))
         return found
+
+
+    def _added(self, prompt: Prompt) -> str:
+        """Return what the processor puts after the texts of prompts with images, such as PaliGemma's line break."""
+        if self._ending is None:
+            assert self._reader is not None
+            fed = processed_ids(prompt, self._model, "prompt")
+            last = self._reader.tokens(prompt.text)[-2:]
+            more = next((k for k in range(_SHOWN) if fed[len(fed) - k - len(last) : len(fed) - k] == last), 0)
+            self._ending = str(self._model.tokenizer.decode(list(fed[len(fed) - more :]))) if more else ""
+        return self._ending
 
 
 def answer_ids(given: Any, pairs: Pairs, model: Model, at: Any) -> list[tuple[int, ...]]:

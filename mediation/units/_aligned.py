@@ -46,7 +46,7 @@ def taken(name: str, value: Any, model: Model, by: Any) -> bool:
         return False
     raise DataError(
         f"{type(by).__name__} returns {name!r}, and {type(model.module).__name__} takes no such argument, so it would "
-        f"be lost. {suggestion(name, sorted(model.forward_names))} Load the processor that belongs to the weights, or "
+        f"be lost. {suggestion(name, model.arguments)} Load the processor that belongs to the weights, or "
         "give the inputs as a dict of tensors: Pairs(base={...})."
     )
 

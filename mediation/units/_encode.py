@@ -202,7 +202,7 @@ def _check_arguments(names: Sequence[str], model: Model) -> None:
         if not model.takes(name):
             raise DataError(
                 f"Pairs: the forward of {type(model.module).__name__} takes no argument {name!r}. "
-                f"{suggestion(name, sorted(model.forward_names))}"
+                f"{suggestion(name, model.arguments)}"
             )
 
 

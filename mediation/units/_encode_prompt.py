@@ -75,6 +75,11 @@ def read_prompt(prompt: Prompt, model: Model, reader: TextReader, where: str) ->
     return Read(ids, features, aligned, rotary_axes(ids, features, model))
 
 
+def processed_ids(prompt: Prompt, model: Model, where: str) -> tuple[int, ...]:
+    """Return the token ids that the model is fed for a prompt with images."""
+    return tuple(read_prompt(prompt, model, TextReader(model.tokenizer), where).ids.tolist())
+
+
 def processed(prompt: Prompt, model: Model, reader: TextReader, where: str) -> tuple[Mapping[str, Any], Any]:
     """Return what the processor makes of a prompt, and which of its tokens are fed.
 
