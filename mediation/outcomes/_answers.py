@@ -152,7 +152,6 @@ class Answers:
                 found.append((run, given[unit].tolist()))
         return found
 
-
     def _added(self, prompt: Prompt) -> str:
         """Return what the processor puts after the texts of prompts with images, such as PaliGemma's line break."""
         if self._ending is None:

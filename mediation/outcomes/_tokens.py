@@ -100,9 +100,7 @@ def _known(ids: tuple[int, ...], value: str, model: Model, what: str) -> tuple[i
     return ids
 
 
-def _several(
-    value: str, ids: Sequence[int], model: Model, what: str, is_one: Callable[[str], bool]
-) -> OutcomeError:
+def _several(value: str, ids: Sequence[int], model: Model, what: str, is_one: Callable[[str], bool]) -> OutcomeError:
     hint = "Closest: med.LogProb and med.Probability, which take answers of several tokens."
     for other in (f" {value.strip()}", value.strip()):
         if other not in (value, "") and is_one(other):

@@ -65,9 +65,7 @@ def read_prompt(prompt: Prompt, model: Model, reader: TextReader, where: str) ->
     out, kept = processed(prompt, model, reader, where)
     count = out["input_ids"].shape[1]
     arguments = {
-        name: value
-        for name, value in out.items()
-        if name != "input_ids" and taken(name, value, model, model.processor)
+        name: value for name, value in out.items() if name != "input_ids" and taken(name, value, model, model.processor)
     }
     aligned = {name: value[0][kept] for name, value in arguments.items() if is_aligned(name, value, count)}
     features = {name: value for name, value in arguments.items() if name not in aligned}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._checks import listed
 from .._errors import DataError
-from ._spans import split_bytes, spelled_offsets
+from ._spans import spelled_offsets, split_bytes
 
 _NO_ARGUMENTS = ("input_ids", "attention_mask", "offset_mapping", "special_tokens_mask", "length")
 """What a tokenizer returns besides arguments of a model that differ from token to token."""

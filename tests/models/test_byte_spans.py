@@ -12,7 +12,14 @@ from mediation.testing import tiny_model, tiny_processor, tiny_tokenizer, tiny_v
 from mediation.units import encode
 from mediation.units._spans import running_offsets
 
-TEXTS = [("a 東京 is", "東京"), ("a 東京 is", "京"), ("a 🎉🎉 b", "🎉🎉"), ("x e\u0301 y", "e\u0301"), ("né, or", "é"), ("東", "東")]
+TEXTS = [
+    ("a 東京 is", "東京"),
+    ("a 東京 is", "京"),
+    ("a 🎉🎉 b", "🎉🎉"),
+    ("x e\u0301 y", "e\u0301"),
+    ("né, or", "é"),
+    ("東", "東"),
+]
 
 
 def fallback(kind: str) -> PreTrainedTokenizerFast:
@@ -61,7 +68,9 @@ def _bytes(tokenizer, ids) -> bytes:
     if isinstance(tokenizer, ByT5Tokenizer):
         return b"".join(piece.encode("latin-1") for piece in pieces if piece != "</s>")
     if "<0x41>" in tokenizer.get_vocab():
-        found = (bytes([int(one[3:5], 16)]) if one.startswith("<0x") else one.replace("▁", " ").encode() for one in pieces)
+        found = (
+            bytes([int(one[3:5], 16)]) if one.startswith("<0x") else one.replace("▁", " ").encode() for one in pieces
+        )
         return b"".join(found)
     return b"".join(_byte_level(piece) for piece in pieces)
 
@@ -103,9 +112,9 @@ def test_offsets_of_tokens_that_end_one_character_and_begin_another():
         """Three tokens of two characters: the second has the end of the one and the beginning of the other."""
 
         def decode(self, ids):
-            return b"".join({1: "東".encode()[:2], 2: "東京".encode()[2:4], 3: "京".encode()[1:]}[i] for i in ids).decode(
-                errors="replace"
-            )
+            return b"".join(
+                {1: "東".encode()[:2], 2: "東京".encode()[2:4], 3: "京".encode()[1:]}[i] for i in ids
+            ).decode(errors="replace")
 
         def convert_ids_to_tokens(self, ids):
             return [str(i) for i in ids]

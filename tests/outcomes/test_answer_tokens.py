@@ -13,7 +13,9 @@ from mediation.outcomes._answers import Answers, answer_ids
 from mediation.outcomes._tokens import token_ids
 from mediation.testing import tiny_model, tiny_tokenizer
 
-WORDS = [f"▁{one}" for one in "The capital of Italy France Spain is Paris Rome New York".split()]
+WORDS = [
+    f"▁{one}" for one in ["The", "capital", "of", "Italy", "France", "Spain", "is", "Paris", "Rome", "New", "York"]
+]
 BASE = ["The capital of Italy is", "The capital of Spain is"]
 SOURCE = ["The capital of France is", "The capital of Spain is"]
 
@@ -119,7 +121,9 @@ def test_an_answer_after_a_cue_follows_the_cue(model):
     assert prepared.continuation == ((model.tokenizer.convert_tokens_to_ids("▁New"),),) * 2
 
 
-@pytest.mark.parametrize("outcome", [med.LogProb, lambda one: med.Accuracy(1, (1, one)), lambda one: med.LogitDiff(1, one)])
+@pytest.mark.parametrize(
+    "outcome", [med.LogProb, lambda one: med.Accuracy(1, (1, one)), lambda one: med.LogitDiff(1, one)]
+)
 def test_half_a_character_is_refused(model, outcome):
     with pytest.raises(med.OutcomeError, match="lone surrogate"):
         outcome("a\ud83d").prepare(med.Pairs(base=BASE), model)
