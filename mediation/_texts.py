@@ -18,7 +18,7 @@ def check_letters(text: str, where: str, error: type[MediationError] = DataError
     at = next((place for place, letter in enumerate(text) if "\ud800" <= letter <= "\udfff"), None)
     if at is not None:
         raise error(
-            f"{where} is {shown(text)}, which holds a lone surrogate, {text[at]!r} at character {at}: half of a character, "
-            "which no tokenizer reads. It comes from a text that was cut or decoded wrongly; decode it again, or drop "
-            "the unit."
+            f"{where} is {shown(text)}, which holds a lone surrogate, {text[at]!r} at character {at}: half of a "
+            "character, which no tokenizer reads. It comes from a text that was cut or decoded wrongly; decode it "
+            "again, or drop the unit."
         )

@@ -78,9 +78,9 @@ def _check_images(model: Model, prompt: Prompt, fed: Encoded, where: str) -> Non
     apart = float((found - expected).abs().max())
     if not apart <= tolerance(model) * size:
         raise BackendError(
-            f"The {where}: the model gives logits for its last token that are up to {apart:.6g} off those of the model "
-            f"called on what {type(model.processor).__name__} returns ({', '.join(given)}). Nothing is reported; please "
-            "report the model and its processor."
+            f"The {where}: the model gives logits for its last token that are up to {apart:.6g} off those of the "
+            f"model called on what {type(model.processor).__name__} returns ({', '.join(given)}). Nothing is reported; "
+            "please report the model and its processor."
         )
 
 

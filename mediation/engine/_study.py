@@ -117,8 +117,8 @@ def make_study(
         )
     if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
         raise OutcomeError(
-            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are tensors. "
-            "Give texts, med.Prompt(text, images) or token ids; or answers of one token."
+            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
+            "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
         )
     expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
     sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}

@@ -107,8 +107,8 @@ class Answers:
         if len(set(found.values())) > 1:
             first, second = (listed(self._pieces(found[run])) for run in ("base", "source"))
             raise OutcomeError(
-                f"{what} is {text!r}, which is {first} after the base text of unit {unit} and {second} after its source "
-                "text; an outcome compares the same tokens in both. End both texts alike, or give token ids."
+                f"{what} is {text!r}, which is {first} after the base text of unit {unit} and {second} after its "
+                "source text; an outcome compares the same tokens in both. End both texts alike, or give token ids."
             )
         return next(iter(found.values())) if found else reader.somewhere(text)
 
@@ -125,8 +125,9 @@ class Answers:
         first = max(0, same - _SHOWN // 2)
         raise OutcomeError(
             f"{what} is {text!r}, which does not split from {where}: the text alone ends in the tokens "
-            f"{listed(self._pieces(short[first:]))}, and with the answer in {listed(self._pieces(long[first:]))}. Begin "
-            "the answer where a token begins: move a space at the end of the text into the answer, or give a token id."
+            f"{listed(self._pieces(short[first:]))}, and with the answer in {listed(self._pieces(long[first:]))}. "
+            "Begin the answer where a token begins: move a space at the end of the text into the answer, or give a "
+            "token id."
         )
 
     def _pieces(self, ids: Sequence[int]) -> list[str]:

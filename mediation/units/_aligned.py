@@ -20,7 +20,7 @@ _DERIVED = ("mm_token_type_ids",)
 _NOT_ALIGNED = ("pixel", "image_sizes", "image_grid", "aspect_ratio")
 
 _FOLLOWS = {"paligemma": 1}
-"""Type of the tokens after a prompt, by `model_type`, where 0 is another one: in PaliGemma, what sees all of the prompt."""
+"""Type of the tokens after a prompt, by `model_type`, where it is not 0, which in PaliGemma sees all of the prompt."""
 
 
 def taken(name: str, value: Any, model: Model, by: Any) -> bool:

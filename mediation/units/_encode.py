@@ -167,7 +167,7 @@ def _without_padding(inputs: Any, model: Model, run: str) -> tuple[Any, Sequence
 
 
 def _fields(more: Mapping[str, Tensor], model: Model, row: Tensor, unit: int, where: slice) -> dict[str, Any]:
-    """Return one unit's arguments besides its token ids `row`: of those with one entry a token, `where` is no padding."""
+    """Return one unit's arguments besides its token ids `row`, of which `where` is no padding."""
     mine = {name: value[unit : unit + 1] for name, value in more.items()}
     aligned = {name: value[0][where] for name, value in mine.items() if is_aligned(name, value, len(row))}
     features = {name: value for name, value in mine.items() if name not in aligned}

@@ -127,7 +127,8 @@ class TextReader:
             tokens = [self.tokenizer.decode([one]) for one in ids]
             raise DataError(
                 f"{type(self.tokenizer).__name__} gives no character offsets and its tokens {listed(tokens)} do not "
-                f"spell {text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token offsets."
+                f"spell {text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token "
+                "offsets."
             )
         return found
 
