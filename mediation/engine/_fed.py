@@ -85,8 +85,12 @@ def _check_images(model: Model, prompt: Prompt, fed: Encoded, where: str) -> Non
 
 
 def _logits(model: Model, inputs: dict[str, Any]) -> Tensor:
+    # A model that keeps a shift of positions from a call about images keeps the one that it had.
+    shifts = [(part, part.rope_deltas) for part in model.module.modules() if hasattr(part, "rope_deltas")]
     with torch.no_grad():
         found = call(model.module, inputs)
+    for part, shift in shifts:
+        part.rope_deltas = shift
     logits: Tensor = found.logits if hasattr(found, "logits") else found[0]
     return logits
 

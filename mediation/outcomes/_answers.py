@@ -58,8 +58,8 @@ class Answers:
                 if isinstance(context, str)
                 for text in (context, context + value)
             )
-        except (TypeError, ValueError):
-            return  # a text that is none: it is refused where it is read, with its unit
+        except (AttributeError, TypeError, ValueError):
+            return  # a text that is none, or a tokenizer that reads one at a time: each is read, or refused, by itself
 
     def ids(self, value: Any, unit: int, what: str) -> tuple[int, ...]:
         """Return the token ids of one unit's answer.
