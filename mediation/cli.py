@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ._checks import one_of
+from ._checks import check_local, one_of
 from ._errors import MediationError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ def demo(
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with _plain_errors():
         one_of(what, _DEMOS, what="demo")
+        check_local(out, "--out")
         if what == "ioi":
             run(model, out, n=28 if n is None else n, seed=seed, progress=not quiet, say=typer.echo)
             return
@@ -82,6 +83,7 @@ def plot(
 
     with _plain_errors():
         one_of(kind, _PICTURES, what="kind")
+        check_local(out, "--out")
         effects = read(path)
         ax = pictures.heatmap(effects, estimand) if kind == "heatmap" else getattr(pictures, kind)(effects)
         figure = ax.get_figure(root=True)

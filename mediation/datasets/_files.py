@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import called, named_once, shown
+from .._checks import called, check_local, named_once, shown
 from .._errors import DataError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def records_of(source: str | os.PathLike[str] | pd.DataFrame, limit: int | None 
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise DataError(f"read: limit = {shown(limit)}: a whole number from 1 on is needed, or None for all rows.")
     if isinstance(source, (str, os.PathLike)):
+        check_local(source, "read: path")
         files = _files(Path(source))
         found = list(islice((one for file in files for one in _records(file, limit)), limit))
     elif called(source) == "DataFrame":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._checks import check_local
 from .._errors import DataError
 from ._files import Record, records_of
 from ._layouts import Asked, guessed, named, source_name
@@ -77,6 +78,7 @@ def read(
     """
     import pandas as pd
 
+    check_local(images, "read: images")
     records = records_of(path, limit)
     columns = frozenset(name for record in records for name in record.cells)
     source = source_name(path)

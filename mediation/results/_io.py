@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .._checks import called
+from .._checks import called, check_local
 from .._errors import DataError, DesignError
 from ._kinds import Kind
 from ._schema import SCHEMA_VERSION
@@ -116,6 +116,7 @@ def read_parts(path: str | Path) -> Parts:
 def _files(path: str | Path) -> _Files:
     if not isinstance(path, (str, os.PathLike)):
         raise DesignError(f"path is {called(path)}; the path of a file is needed, such as 'results/sweep.parquet'.")
+    check_local(path, "path")
     path = Path(path)
     name = path.name
     if not name or name in {".", ".."}:
