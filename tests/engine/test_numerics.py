@@ -169,7 +169,7 @@ def test_a_file_with_other_comments_is_the_same_package(tmp_path):
         command = "import mediation.engine._code as code; print(code.package_code())"
         environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
 
     before, file = digest(), copy / "interventions" / "_affine.py"
@@ -311,6 +311,7 @@ def test_digests_ask_no_module_for_its_state():
 
 
 @pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 def test_weights_that_torch_packs_count():
     def packed(seed):
         torch.manual_seed(seed)
