@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from types import FunctionType
@@ -11,6 +13,7 @@ from typing import TypeVar
 from ._errors import DataError, DesignError, MediationError
 
 T = TypeVar("T")
+_URL = re.compile(r"[A-Za-z][\w+.-]+(::[A-Za-z][\w+.-]+)*:[/\\]")  # one letter is a drive; a Path keeps one slash
 _LONGEST = 100
 
 
@@ -124,6 +127,28 @@ Keep one, for example by frame.loc[:, ~frame.columns.duplicated()], or rename th
         raise DataError(
             f"{what}: the name of a column is {shown(levels)}, of several levels, so one name may stand for several "
             "columns. Join them first: frame.columns = ['_'.join(map(str, name)) for name in frame.columns]."
+        )
+
+
+def check_local(path: object, what: str, *, needed: str = "a path on this machine") -> None:
+    """Raise DesignError if a path is the URL of a place elsewhere: a folder of that name would be made here.
+
+    Examples
+    --------
+    >>> check_local("results/sweep.parquet", "path"), check_local("C:/results/sweep.parquet", "path")
+    (None, None)
+    >>> check_local("s3://bucket/sweep.parquet", "path")
+    Traceback (most recent call last):
+        ...
+    mediation._errors.DesignError: path = 's3://bucket/sweep.parquet' is a URL, and a path on this machine is needed. \
+Nothing was written or read there. Use a local folder, and copy files to or from it, for example with fsspec or the \
+tool of that store.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
+    if isinstance(text, str) and _URL.match(text):
+        raise DesignError(
+            f"{what} = {text!r} is a URL, and {needed} is needed. Nothing was written or read there. Use "
+            "a local folder, and copy files to or from it, for example with fsspec or the tool of that store."
         )
 
 

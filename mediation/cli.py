@@ -13,7 +13,7 @@ from typing import Annotated, Any, final
 import typer
 from typer.core import TyperGroup
 
-from ._checks import one_of, suggestion
+from ._checks import check_local, one_of, suggestion
 from ._errors import DesignError, MediationError
 from ._printable import printable
 
@@ -100,6 +100,7 @@ def demo(
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     one_of(what, _DEMOS, what="demo")
+    check_local(out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(13, "Nothing can be written there", str(out))
@@ -138,6 +139,7 @@ def plot(
     from .results import read
 
     one_of(kind, _PICTURES, what="kind")
+    check_local(out, "--out")
     suffix = out.suffix[1:].lower()
     if suffix not in _FORMATS:
         known = suggestion(suffix, _FORMATS)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._checks import check_local
 from .._errors import DataError
 from .._reading import reading
 from ._files import Record, records_of
@@ -84,6 +85,7 @@ def read(
     """
     import pandas as pd
 
+    check_local(images, "read: images")
     source = source_name(path)
 
     def chosen_for(columns: frozenset[str]) -> Layout:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from .. import datasets
-from .._checks import one_of
+from .._checks import check_local, one_of
 from .._errors import DataError, DesignError
 from ..datasets import synthetic
 from ..models import Model, load
@@ -105,10 +105,18 @@ def _parser(names: Sequence[str], n: int) -> argparse.ArgumentParser:
     )
     parser.add_argument("--n", type=int, default=n, help=f"units (default: {n})")
     parser.add_argument("--seed", type=int, default=0, help="of units, draws and resamples (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path(), help="folder for figures and tables (default: here)")
+    parser.add_argument("--out", type=_folder, default=Path(), help="folder for figures and tables (default: here)")
     parser.add_argument("--device", help="such as cuda")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], help="of the checkpoint's weights")
     return parser
+
+
+def _folder(path: str) -> Path:
+    try:
+        check_local(path, "--out")
+    except DesignError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(path)
 
 
 def _about_ground(frame: pd.DataFrame) -> pd.DataFrame:

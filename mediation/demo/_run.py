@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, final
 
+from .._checks import check_local
 from .._errors import DegenerateWarning
 from ..analysis import ablate, doses, mediate
 from ..interventions import Constant, GaussianNoise, Mean, Swap, Zero
@@ -100,6 +101,7 @@ def run(
     from ._report import write_report
 
     began = perf_counter()
+    check_local(out, "out")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     loaded = find_model(model)

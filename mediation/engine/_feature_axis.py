@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .._errors import SiteError
 from ..sites import Place, Site
-from ..sites._axis import ELEMENTWISE, LAST, axis_of
+from ..sites._axis import ELEMENTWISE, LAST, axis_of, declared_width
 from ._backend import main_tensor
 from ._hooks import call
 from ._inputs import Batch
@@ -35,12 +35,15 @@ def with_axes(study: Study, batch: Batch, activations: Mapping[tuple[str, str], 
     Raises
     ------
     SiteError
-        If units are named and the axis that holds them cannot be told.
+        If units are named and the axis that holds them cannot be told, or has not as many as the module says.
     """
     found, flow = dict(study.places), None
     for site, place in study.places.items():
         seen = activations.get((place.path, place.io))
-        if place.axis is not None or seen is None:
+        if place.features is None or seen is None:
+            continue
+        if place.axis is not None:
+            _check_width(site, place, seen, study.model.module)
             continue
         axis = _by_shape(seen, batch)
         if axis is None:
@@ -54,6 +57,19 @@ def with_axes(study: Study, batch: Batch, activations: Mapping[tuple[str, str], 
             )
         found[site] = replace(place, axis=axis)
     return found
+
+
+def _check_width(site: Site, place: Place, seen: Tensor, module: nn.Module) -> None:
+    """Check that the axis of features has as many as the module says."""
+    inner = module.get_submodule(place.path)
+    declared = declared_width(inner, place.io) if axis_of(inner) is not None else None
+    found = seen.shape[place.axis if place.axis is not None and seen.ndim > 2 else LAST]
+    if declared is not None and declared != found:
+        raise SiteError(
+            f"{site}: the {place.io} of {place.path!r} has shape {tuple(seen.shape)}, with {found} features on axis "
+            f"{place.axis}, and {type(inner).__name__} says {declared}. Leave units out, or "
+            "name units of a module whose activation has them there."
+        )
 
 
 def _by_shape(tensor: Tensor, batch: Batch) -> int | None:

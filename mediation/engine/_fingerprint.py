@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from .._checks import called
 from .._errors import DesignError
 from ..interventions import Assignment
+from ..interventions._code import meaning
 from ..models import Model
+from ..models._tensors import parts_of, tensors_of
 from ..units import Prompt
 
 _LIBRARIES = {*sys.stdlib_module_names, "mediation", "torch", "numpy", "pandas", "scipy", "transformers", "nnsight"}
@@ -30,8 +32,9 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.
 def fingerprint(value: object, what: str) -> str:
     """Return 32 characters that are equal for equal values, in this process and in any other (sha256).
 
-    Dataclasses count by the fields that they are compared by; functions by their source, what they enclose, and the
-    plain values and functions of their own module that they read; tensors by type, shape and bytes.
+    Dataclasses count by the fields that they are compared by; functions by their source (without comments, docstrings
+    and layout), what they enclose, and the plain values and functions of their own module that they read; objects of
+    your own classes by the source of these, too; tensors by type, shape and bytes.
 
     Parameters
     ----------
@@ -70,13 +73,10 @@ def weights_digest(module: nn.Module) -> str:
     False
     """
     state = hashlib.sha256()
-    named = {**dict(module.named_buffers()), **module.state_dict()}
-    for name, value in sorted(named.items()):
+    for name, value in sorted(tensors_of(module), key=lambda entry: entry[0]):
         state.update(f"|{name}|".encode())
-        if isinstance(value, Tensor):
-            _add_tensor(state, value)
-        else:
-            state.update(repr(value).encode())
+        for part in parts_of(value):
+            _add_tensor(state, part)
     return state.hexdigest()[:32]
 
 
@@ -91,7 +91,7 @@ def structure_digest(module: nn.Module) -> str:
     state = hashlib.sha256(repr(module).encode())
     kinds = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in map(type, module.modules())}
     for name, kind in sorted(kinds.items()):
-        state.update(f"|{name}|{_source(kind)}".encode())
+        state.update(f"|{name}|{''.join(map(_source, kind.__mro__))}".encode())
     return state.hexdigest()[:32]
 
 
@@ -111,9 +111,12 @@ def _source(code: type | types.FunctionType) -> str:
     if _is_library(code.__module__):
         return ""
     try:
-        return inspect.getsource(code)
+        found = meaning(inspect.getsource(code))
     except (OSError, TypeError):
-        return _compiled(code.__code__) if isinstance(code, types.FunctionType) else ""
+        found = ""
+    # Several lambdas may stand in one line.
+    bare = not found or code.__name__ == "<lambda>"
+    return found + _compiled(code.__code__) if bare and isinstance(code, types.FunctionType) else found
 
 
 def _compiled(code: types.CodeType) -> str:
@@ -171,7 +174,7 @@ class _Digest:
                 feed(self, value)
                 return
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            self.state.update(_source(type(value)).encode())
+            self._class(type(value))
             for field in dataclasses.fields(value):
                 if field.compare:
                     self._named(field.name, getattr(value, field.name))
@@ -180,7 +183,7 @@ class _Digest:
             self._mapping(value.get_vocab())  # type: ignore[attr-defined]
             return
         if hasattr(value, "__dict__") and not callable(getattr(value, "fileno", None)):
-            self.state.update(_source(type(value)).encode())
+            self._class(type(value))
             self._mapping(vars(value))
             return
         raise DesignError(
@@ -234,7 +237,17 @@ class _Digest:
         self._mapping(value.keywords)
 
     def _type(self, value: type) -> None:
-        self.state.update(f"{value.__module__}.{value.__qualname__}|{_source(value)}".encode())
+        self.state.update(f"{value.__module__}.{value.__qualname__}|".encode())
+        self._class(value)
+
+    def _class(self, kind: type) -> None:
+        """Add the code of a user's class, of the user's classes that it is made from, and what their methods read."""
+        for one in kind.__mro__:
+            self.state.update(_source(one).encode())
+            for method in () if _is_library(one.__module__) else vars(one).values():
+                if isinstance(method, types.FunctionType):
+                    for name, value in _read_globals(method):
+                        self._named(name, value)
 
     def _module(self, value: nn.Module) -> None:
         self.state.update(f"{structure_digest(value)}|{weights_digest(value)}".encode())

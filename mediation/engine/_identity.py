@@ -7,9 +7,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,7 +15,9 @@ import torch
 
 from ..interventions import Donor
 from ..models import Model
+from ..models._tensors import settings_of
 from ..units import Encoded
+from ._code import NUMERICS, package_code
 from ._fingerprint import fingerprint, structure_digest, weights_digest
 from ._study import Study
 
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 
 Identity: TypeAlias = dict[str, Any]
 
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 """Raised whenever what is in an identity, or how it is digested, changes."""
 
 _VERSIONS = ("mediation", "torch", "transformers")
-_SOURCES = ("_values.py", "engine", "interventions", "models", "outcomes", "sites", "units")
 _NOT_OF_THE_CONFIG = {
     *("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "id2label", "label2id"),
     *("_attn_implementation", "_attn_implementation_autoset", "output_attentions", "output_hidden_states"),
@@ -78,7 +77,8 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "reduce_asked": "outcome.reads",
         },
         "Model": {
-            "module": "model.class, model.structure, model.weights, model.config.*, model.dtype, model.device",
+            "module": "model.class, model.structure, model.settings, model.weights, model.config.*, model.dtype, "
+            "model.device",
             "architecture": "model.architecture",
         },
     }
@@ -148,6 +148,8 @@ def identity_of(study: Study, execution: Execution) -> Identity:
         "padding_side": execution.padding_side,
         "fan_out": execution.fan_out,
         **{f"version of {name}": _version(name) for name in _VERSIONS},
+        "numerics": NUMERICS,
+        "code of mediation": package_code(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "autocast": torch.is_autocast_enabled(study.model.device.type),
     }
@@ -173,7 +175,6 @@ def machine_of(study: Study) -> dict[str, str]:
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else "none",
         "threads": str(torch.get_num_threads()),
-        "code of mediation": _sources(),
     }
 
 
@@ -193,6 +194,7 @@ def _model(model: Model) -> Identity:
         "model.device": model.device.type,
         "model.architecture": fingerprint(model.architecture, "the architecture"),
         "model.structure": structure_digest(model.module),
+        "model.settings": fingerprint(settings_of(model.module), "the model"),
         "model.weights": weights_digest(model.module),
     }
 
@@ -261,14 +263,3 @@ def _version(library: str) -> str | None:
         return version(library)
     except PackageNotFoundError:
         return None
-
-
-@cache
-def _sources() -> str:
-    """Return a digest of the package's code that numbers go through: versions do not tell edits apart."""
-    package, state = Path(__file__).parents[1], hashlib.sha256()
-    for name in _SOURCES:
-        place = package / name
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            state.update(path.read_bytes())
-    return state.hexdigest()[:16]

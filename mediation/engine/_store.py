@@ -21,7 +21,7 @@ from typing import IO, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import called, shown
+from .._checks import called, check_local, shown
 from .._errors import BackendError, DataError, DesignError
 from .._reading import json_from, reading
 from ._identity import IDENTITY_VERSION, Identity, digest_of
@@ -48,6 +48,7 @@ def folder_from(out: object) -> Path | None:
     if not isinstance(out, (str, os.PathLike)) or not os.fspath(out):
         found = shown(out) if isinstance(out, (str, int, float, bool)) else called(out)
         raise DesignError(f"out = {found}: the path of a folder is needed, such as 'runs/sweep'.")
+    check_local(out, "out")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise DesignError(f"out = {str(folder)!r} is a file; the path of a folder is needed. Give another name.")
@@ -281,6 +282,13 @@ def _check_same(asked: Identity, stored: Identity, folder: Path) -> None:
         raise DesignError(
             f"{where} was written by another version of mediation (format {stored.get('format')}; this one writes "
             f"{IDENTITY_VERSION}). Continue it with that version, or give another folder."
+        )
+    then, now = ((one.get("numerics"), one.get("code of mediation")) for one in (stored, asked))
+    if then != now:
+        edited = "its code was edited since" if then[0] == now[0] else f"numerics {then[0]} then, {now[0]} now"
+        raise DesignError(
+            f"{where} was begun by another mediation ({edited}), whose numbers may differ: half of the values would be "
+            "of one, half of the other. Continue it with that code, or give another folder."
         )
     differing = [name for name in {**asked, **stored} if asked.get(name) != stored.get(name)]
     first = _difference(differing[0], asked.get(differing[0]), stored.get(differing[0]))

@@ -18,6 +18,7 @@ from .._errors import BackendError, DesignError
 from .._values import Value
 from ._abstract import AbstractIntervention, spelled_value
 from ._broadcast import numbers, placed
+from ._code import meaning
 from ._function import bound_parameters, check_function
 from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
 
@@ -51,7 +52,7 @@ class InterventionFactory:
     module: str = field(init=False)
     qualname: str = field(init=False)
     source: str = field(init=False)
-    """Digest of the source or, where there is none, of the compiled code."""
+    """Digest of the source without comments, docstrings and layout or, where there is none, of the compiled code."""
 
     def __post_init__(self) -> None:
         function: object = self.function
@@ -224,7 +225,7 @@ def intervention(function: Callable[..., Tensor]) -> InterventionFactory:
 
 def _source_digest(function: types.FunctionType) -> str:
     try:
-        text = inspect.getsource(function)
+        text = meaning(inspect.getsource(function))
     except (OSError, TypeError):
         text = _code_text(function.__code__)
     return hashlib.sha256(text.encode()).hexdigest()

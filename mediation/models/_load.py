@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called, shown
+from .._checks import called, check_local, shown
 from .._errors import BackendError, DesignError
 from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
@@ -179,6 +179,7 @@ def _from_checkpoint(
 ) -> tuple[nn.Module, Any, Any]:
     import transformers
 
+    check_local(source, "load: source", needed="a hub id such as 'owner/name', or a path on this machine,")
     path = Path(source).expanduser()
     _check_path(source, path)
     directory, file = str(path) if path.exists() else source, options.pop("gguf_file", None)

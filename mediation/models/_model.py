@@ -19,6 +19,7 @@ from ._architecture import Architecture, n_layers
 from ._arguments import arguments_of
 from ._blocks import Block, blocks_of
 from ._find import find_architecture, find_stacks
+from ._tensors import parts_of, settings_of, tensors_of
 from ._tree import Tree
 
 _SAMPLE = 4096
@@ -184,20 +185,20 @@ class Model:
         known.update(blocks_of(self.module, self.stacks, given=given))
         return known[stack]
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """Digest of names, shapes, types and a strided sample of every parameter and buffer (sha256).
+        """Digest of names, shapes, types and a strided sample of every parameter and buffer, and of settings (sha256).
 
-        Of parameters that `accelerate` has offloaded, names, shapes and types only.
+        Of parameters that `accelerate` has offloaded, names, shapes and types only. Settings are the mode (training or
+        evaluation), scales and switches of every module, and which adapters are active or merged.
         """
-        state = hashlib.sha256(type(self.module).__name__.encode())
-        for name, tensor in self.module.state_dict().items():
+        state = hashlib.sha256(f"{type(self.module).__name__}|{settings_of(self.module)}|".encode())
+        for name, tensor in tensors_of(self.module):
             state.update(f"{name}|{tuple(tensor.shape)}|{tensor.dtype}|".encode())
-            if tensor.device.type == "meta":
-                continue
-            flat = tensor.detach().reshape(-1)
-            sample = flat[:: max(1, flat.numel() // _SAMPLE)][: _SAMPLE + 1]
-            state.update(sample.to("cpu").contiguous().view(torch.uint8).numpy().tobytes())
+            for part in parts_of(tensor) if tensor.device.type != "meta" else ():
+                flat = part.reshape(-1)
+                sample = flat[:: max(1, flat.numel() // _SAMPLE)][: _SAMPLE + 1]
+                state.update(sample.to("cpu").contiguous().view(torch.uint8).numpy().tobytes())
         return state.hexdigest()[:16]
 
     def describe(self) -> dict[str, Any]:

@@ -57,8 +57,13 @@ def declared_width(module: nn.Module, io: str) -> int | None:
     >>> declared_width(nn.Conv2d(3, 4, 3), "output"), declared_width(nn.ReLU(), "output")
     (4, None)
     """
-    sides = ("out_features", "out_channels") if io == "output" else ("in_features", "in_channels")
-    for name in (*sides, "num_features", "num_channels", *(("embedding_dim",) if io == "output" else ())):
+    side = "out" if io == "output" else "in"
+    names = [f"{side}_features"]
+    if isinstance(module, _CHANNELS):
+        names += [f"{side}_channels", "num_features", "num_channels"]
+    if isinstance(module, nn.Embedding) and io == "output":
+        names.append("embedding_dim")
+    for name in names:
         found = getattr(module, name, None)
         if isinstance(found, int):
             return found

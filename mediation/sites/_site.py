@@ -40,7 +40,9 @@ class Site:
     layer, head
         Block and attention head, for architectural kinds.
     units
-        Features (neurons, channels) to act on; None for all.
+        Features (neurons, channels) to act on; None for all. At a convolution or another module that puts channels
+        first they are channels, and an intervention sees them on the last axis. Where it cannot be told which axis
+        holds features, units are refused.
     stack
         "encoder" or "decoder" in models that have both, for architectural kinds; None where there is one stack.
 

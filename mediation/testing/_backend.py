@@ -24,6 +24,7 @@ _SITES: tuple[Site, ...] = (
     attention(1),
     attention(0, head=2, at=(0, -1)),
     pattern(1, head=1, at="last"),
+    pattern(1, head=3, at="last"),
     neurons(1, (0, 5)),
     Site("model.layers.1.self_attn", io="input"),
     Site("model.norm", at=-2),

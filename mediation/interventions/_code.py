@@ -1,0 +1,45 @@
+"""What code computes, apart from how it is written: comments, docstrings and layout are left out."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def meaning(source: str) -> str:
+    """Return a text that is equal for code that differs in comments, docstrings and layout alone.
+
+    It is the same under every version of Python that parses the code alike. Code that cannot be parsed by itself, such
+    as part of an expression, is returned as it is.
+
+    Examples
+    --------
+    >>> meaning("x = 1  # one") == meaning("x = (1)"), meaning("x = 1") == meaning("x = 2")
+    (True, False)
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(source))
+    except (SyntaxError, ValueError):
+        return source
+    return "".join(_walk(tree))
+
+
+def _walk(node: ast.AST) -> Iterator[str]:
+    yield type(node).__name__
+    if isinstance(node, ast.Constant):
+        yield repr(node.value)
+        return
+    body = getattr(node, "body", None)
+    documented = isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
+    for name, value in ast.iter_fields(node):
+        if value is None or value == [] or isinstance(value, ast.expr_context):
+            continue  # fields that a later version of Python adds are empty
+        yield f".{name}("
+        some = value[1:] if documented and value is body and isinstance(value, list) else value
+        for one in some if isinstance(some, list) else [some]:
+            yield from _walk(one) if isinstance(one, ast.AST) else (repr(one),)
+            yield ","
+        yield ")"
