@@ -1,17 +1,17 @@
-"""The parts of each block of a model, found by experiments on one input; and the numbers of plain hooks there."""
+"""The parts of each block of a model, found by experiments on one input; and the numbers of plain exchanges there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .stream import Block, Edit, Watch, Where, stacks
 
 HEAD, NEURONS = 1, (0, 3)
-KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons")
 Inputs = dict[str, Any]
 
 
@@ -21,6 +21,7 @@ class Parts:
 
     places: dict[str, tuple[Where, ...]] = field(default_factory=dict)
     heads: int = 0
+    head: tuple[int, ...] = ()  # the features of head HEAD in the input of the output projection
     others: tuple[Where, ...] = ()  # what mixes tokens without a softmax, or attends to another sequence
     followed: bool = False  # the stream was followed from the input of the block to its output
 
@@ -34,44 +35,43 @@ class Anatomy:
     parts: dict[Where, Parts]
     embedding: bool
 
-    def number(self, inputs: Inputs, edits: dict[Where, Edit] | None = None, outcome: Any = None) -> float:
-        """Return the outcome of one pass of one input."""
-        return float(outcome(Watch(self.names, set(), edits, inputs["input_ids"]).run(self.model, inputs)))
+    def output(self, inputs: Inputs, edits: dict[Where, Edit] | None = None) -> Any:
+        """Return what one pass of one input gives."""
+        return Watch(self.names, set(), edits, inputs["input_ids"]).run(self.model, inputs)
 
-    def exchanged(self, kind: str, block: Where, base: Inputs, source: Inputs, outcome: Any) -> float:
-        """Return Y(base, M(source)), of the mediator `kind` in `block`, at the last token."""
-        places = (("embedding",),) if kind == "embedding" else self.parts[block].places[kind]
+    def exchanged(self, kind: str, block: Where, places: tuple[Where, ...], base: Inputs, source: Inputs) -> Any:
+        """Return the output of base with what source had at `places`: at the last token, or everywhere in two stacks."""
         theirs = Watch(self.names, set(places), None, source["input_ids"])
         theirs.run(self.model, source)
-        edits = {one: _exchange(kind, theirs.values[one], self.parts.get(block)) for one in places}
-        return self.number(base, edits, outcome)
+        lengths = {one.shape[1] for name, one in source.items() if name.endswith("input_ids")}
+        rows = slice(-1, None) if len(source) == 1 else slice(None)
+        parts = self.parts.get(block)
+        return self.output(
+            base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.values.items()}
+        )
 
 
-def _exchange(kind: str, theirs: Tensor, parts: Parts | None) -> Edit:
+def _exchange(kind: str, theirs: Tensor, parts: Parts | None, lengths: set[int], rows: slice) -> Edit:
+    axis = next(i for i, size in enumerate(theirs.shape) if size in lengths) if kind == "residual" else theirs.ndim - 2
+
     def put(mine: Tensor) -> Tensor:
         if kind == "pattern":
-            (mine if mine.ndim == 3 else mine[0])[HEAD, -1] = (theirs if theirs.ndim == 3 else theirs[0])[HEAD, -1]
+            (mine if mine.ndim == 3 else mine[0])[HEAD, rows] = (theirs if theirs.ndim == 3 else theirs[0])[HEAD, rows]
+        elif kind in ("head", "neurons"):
+            for one in NEURONS if kind == "neurons" or parts is None else parts.head:
+                mine[..., rows, one] = theirs[..., rows, one]
         else:
-            features = _features(kind, mine.shape[-1], parts)
-            mine[..., -1, features] = theirs[..., -1, features]
+            index = (slice(None),) * axis + (rows,)
+            mine[index] = theirs[index]
         return mine
 
     return put
 
 
-def _features(kind: str, width: int, parts: Parts | None) -> list[int]:
-    if kind == "neurons":
-        return list(NEURONS)
-    if kind == "head":
-        assert parts is not None
-        size = width // parts.heads
-        return list(range(HEAD * size, (HEAD + 1) * size))
-    return list(range(width))
-
-
 def anatomy(model: nn.Module, inputs: Inputs) -> Anatomy:
     """Return the parts of the blocks of `model`, found with one input."""
-    names = {block: (path, layer) for path, blocks in stacks(model, inputs).items() for layer, block in enumerate(blocks)}
+    named = stacks(model, inputs).items()
+    names = {block: (path, layer) for path, blocks in named for layer, block in enumerate(blocks)}
     plain = Watch(names, None, None, inputs["input_ids"])
     plain.run(model, inputs)
     found = {name: _Experiment(model, names, inputs, plain, name).parts() for name in names.values()}
@@ -90,16 +90,19 @@ class _Experiment:
     def block(self) -> Block:
         return self.plain.seen.get(self.name, Block())
 
+    @property
+    def tokens(self) -> int:
+        return self.plain.values["input", *self.name].shape[-2]
+
     def parts(self) -> Parts:
         found = Parts({"residual": (("output", *self.name),)})
         leaves = dict(self.block.branches)
         if not leaves or ("input", *self.name) not in self.plain.values:
             return found
         moved = self._moved(list(leaves))
-        kinds = {leaf: "attention" if known.soft and moved[leaf] else "other" if moved[leaf] or known.soft else "mlp" for leaf, known in leaves.items()}
-        found.others = tuple(leaf for leaf in leaves if kinds[leaf] == "other")
-        for kind in ("attention", "mlp"):
-            here = tuple(leaf for leaf in leaves if kinds[leaf] == kind)
+        found.others = tuple(leaf for leaf, known in leaves.items() if moved[leaf] != known.soft)
+        for kind, is_soft in (("attention", True), ("mlp", False)):
+            here = tuple(one for one, known in leaves.items() if known.soft == moved[one] == is_soft)
             if here:
                 found.places[kind] = here
         self._attention(found)
@@ -107,12 +110,17 @@ class _Experiment:
         return found
 
     def _run(self, edits: dict[Where, Edit], keep: set[Where]) -> dict[Where, Tensor]:
+        """Return what is at `keep` in a pass with `edits`; experts that are sent other tokens may not fit together."""
         watch = Watch(self.names, keep, edits, self.inputs["input_ids"])
-        watch.run(self.model, self.inputs)
+        with suppress(RuntimeError, IndexError):
+            watch.run(self.model, self.inputs)
         return watch.values
 
     def _frozen(self, places: Any) -> dict[Where, Edit]:
-        return {one: (lambda _, value=self.plain.values[one]: value.clone()) for one in places}
+        def hold(value: Tensor) -> Callable[[Tensor], Tensor]:
+            return lambda _: value.clone()
+
+        return {one: hold(self.plain.values[one]) for one in places}
 
     def _moved(self, leaves: list[Where]) -> dict[Where, bool]:
         """Whether each branch, the others held, changes at other tokens if the block's input changes at the first."""
@@ -125,21 +133,21 @@ class _Experiment:
         return {leaf: bool((after[leaf] - self.plain.values[leaf])[..., 1:, :].abs().max() > 1e-6) for leaf in leaves}
 
     def _carries(self, linear: Where, leaves: tuple[Where, ...]) -> bool:
-        """Whether all that the branch has of the block's input comes through the input of one linear map."""
+        """Whether all that a branch has of the block's input comes through the input of one linear map."""
 
         def other(x: Tensor) -> Tensor:
             return x.flip(-1) * 1.5 + 0.3
 
         everything = [leaf for leaf, _ in self.block.branches]
         after = self._run({("input", *self.name): other, **self._frozen([linear, *everything])}, set(leaves))
-        return all(bool((after[leaf] - self.plain.values[leaf]).abs().max() < 1e-6) for leaf in leaves)
+        return all(leaf in after and bool((after[leaf] - self.plain.values[leaf]).abs().max() < 1e-6) for leaf in leaves)
 
     def _attention(self, found: Parts) -> None:
         if "attention" not in found.places or not self.block.softmaxes:
             return
         softmax = self.block.softmaxes[0]
         shape = self.plain.values[softmax].shape
-        if len(shape) == 5 or shape[-1] < self.plain.values["input", *self.name].shape[-2]:
+        if len(shape) == 5 or shape[-2] != self.tokens or shape[-1] < self.tokens:
             return
         found.heads = shape[0] if len(shape) == 3 else shape[1]
         found.places["pattern"] = (softmax,)
@@ -149,26 +157,25 @@ class _Experiment:
                 return
 
     def _is_projection(self, linear: Where, softmax: Where, found: Parts) -> bool:
-        """Whether the heads lie side by side in the input of a linear map that carries all of the attention."""
-        width = self.plain.values[linear].shape[-1]
-        if width % found.heads:
-            return False
+        """Whether a head is a part of the input of a linear map that carries all of the attention."""
 
         def silence(x: Tensor) -> Tensor:
             (x if x.ndim == 3 else x[0])[HEAD] = 0
             return x
 
-        change = (self._run({softmax: silence}, {linear})[linear] - self.plain.values[linear]).abs().reshape(-1, width).amax(0)
-        mine = _features("head", width, found)
-        others = torch.ones(width, dtype=torch.bool)
-        others[mine] = False
-        return bool(change[mine].max() > 1e-6 and change[others].max() < 1e-6) and self._carries(linear, found.places["attention"])
+        before, after = self.plain.values[linear], self._run({softmax: silence}, {linear}).get(linear)
+        width = before.shape[-1]
+        if after is None or before.shape != after.shape or before.numel() == 0:
+            return False
+        changed = ((after - before).abs().reshape(-1, width).amax(0) > 1e-6).nonzero()[:, 0].tolist()
+        silent = (after.abs().reshape(-1, width).amax(0) < 1e-9).nonzero()[:, 0].tolist()
+        found.head = tuple(silent if len(changed) == width else changed)  # a norm over all heads changes them all
+        return bool(found.head) and self._carries(linear, found.places["attention"])
 
     def _neurons(self, found: Parts, leaves: dict[Where, Any]) -> None:
         here = found.places.get("mlp", ())
         if len(here) != 1 or leaves[here[0]].linear is None:
             return
         linear = leaves[here[0]].linear
-        tokens = self.plain.values["input", *self.name].shape[-2]
-        if self.plain.values[linear].shape[-2] == tokens and self._carries(linear, here):
+        if self.plain.values[linear].shape[-2] == self.tokens and self._carries(linear, here):
             found.places["neurons"] = (linear,)

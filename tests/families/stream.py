@@ -190,7 +190,7 @@ class Watch(TorchFunctionMode):
         where = self._count("linear")
         known = self._ask(args[slot]) or Known()
         given = self._at(where, args[slot])
-        out = func(*args[:slot], given, *args[slot + 1 :], **kwargs)
+        out = self._at(("after", *where), func(*args[:slot], given, *args[slot + 1 :], **kwargs))
         block.linears.append((where, known.soft))
         return self._tell(out, Known(soft=known.soft, linear=where))
 
@@ -204,13 +204,14 @@ class Watch(TorchFunctionMode):
             return out
         soft = any(one.soft for one in given) or name == "scaled_dot_product_attention"
         linear = max((one.linear for one in given if one.linear is not None), default=None)
-        if name in _PRODUCTS or not self._hidden(out):
+        pure = name not in _PRODUCTS and all(one.strong or one.weak for one in given)
+        if pure:  # a norm, a mean, a scale: the stream still, or a number of it
+            same = len(given) == 1 and given[0].strong and name in _SAME
+            return self._tell(out, Known(strong=same, weak=not same))
+        if name in _PRODUCTS or not self._hidden(out) or any(one.strong or one.weak for one in given):
             return self._tell(out, Known(soft=soft, linear=linear))
-        streams = [one for one in given if one.strong or one.weak]
-        same = len(given) == 1 and given[0].strong and name in _SAME
-        parts = next((one.parts for one in given if one.parts), ()) if not streams else ()
-        weak = bool(streams) and len(given) == len(streams)
-        return self._tell(out, Known(strong=same, weak=weak and not same, soft=soft, linear=linear, parts=parts))
+        parts = next((one.parts for one in given if one.parts), ())
+        return self._tell(out, Known(soft=soft, linear=linear, parts=parts))
 
     def _several(self, name: str, args: Any, kwargs: Any, out: Any) -> Any:
         given = [known for one in _tensors((args, kwargs)) if (known := self._ask(one)) is not None]
@@ -231,9 +232,8 @@ def _is_stream(value: Any) -> bool:
 
 
 def _over_tokens(out: Tensor, length: int) -> bool:
-    if out.ndim not in (3, 4, 5) or (out.ndim == 3 and out.shape[0] == 1):
-        return False
-    return out.shape[-2] == length
+    """Whether a softmax is over tokens, and not over experts."""
+    return out.ndim in (4, 5) or (out.ndim == 3 and out.shape[0] > 1 and out.shape[-2] == length)
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -247,12 +247,16 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def stacks(model: nn.Module, inputs: dict[str, Any]) -> dict[str, list[nn.Module]]:
-    """Return path -> blocks, of lists of modules that are called once each, in their order, the outermost ones."""
-    order: list[nn.Module] = []
+    """Return path -> blocks, of lists of modules each of which takes what the one before it gave: the outermost ones."""
     lists = {name: list(one) for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and len(one)}
-    handles = [
-        one.register_forward_pre_hook(lambda module, _: order.append(module)) for blocks in lists.values() for one in blocks
-    ]
+    streams: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+
+    def seen(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        given = next((one for one in _tensors((args, kwargs)) if one.is_floating_point() and one.ndim > 2), None)
+        gives = next((one for one in _tensors(output) if one.is_floating_point() and one.ndim > 2), None)
+        streams.setdefault(module, []).append((given, gives))
+
+    handles = [one.register_forward_hook(seen, with_kwargs=True) for blocks in lists.values() for one in blocks]
     try:
         with torch.no_grad():
             model(**inputs)
@@ -261,8 +265,15 @@ def stacks(model: nn.Module, inputs: dict[str, Any]) -> dict[str, list[nn.Module
             handle.remove()
     found: dict[str, list[nn.Module]] = {}
     for name, blocks in lists.items():
-        called = [one for one in order if any(one is block for block in blocks)]
+        calls = [streams.get(block, []) for block in blocks]
         inside = any(name.startswith(f"{other}.") for other in found)
-        if not inside and len(called) == len(blocks) and all(a is b for a, b in zip(called, blocks, strict=True)):
+        if not inside and all(len(one) == 1 for one in calls) and _chained([one[0] for one in calls]):
             found[name] = blocks
     return found
+
+
+def _chained(calls: list[tuple[Tensor | None, Tensor | None]]) -> bool:
+    if any(given is None or gives is None or given.shape != gives.shape for given, gives in calls):
+        return False
+    links = zip(calls, calls[1:], strict=False)
+    return all(torch.allclose(one[1], other[0]) for one, other in links) and not torch.allclose(*calls[0])  # type: ignore[arg-type]

@@ -1,0 +1,256 @@
+"""Every kind of site in every block of one family: what the package gives, against plain exchanges one input at a time.
+
+``python -m tests.families.walk FAMILY ...`` prints a line of JSON before and after each family.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import json
+import logging
+import os
+import sys
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+import mediation as med
+
+from .anatomy import HEAD, NEURONS, Anatomy, Inputs, anatomy
+from .build import build, classes
+from .extras import EXTRAS, NOT_BUILT
+from .stream import Where
+
+KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons", "embedding")
+LENGTHS = ((5, 5), (9, 7), (6, 6))  # of the base and the source input of each unit
+TOLERANCE = 1e-4
+TOKENS = (5, 6)
+Cells = dict[str, dict[str, dict[int, str]]]
+
+
+@dataclass
+class Row:
+    """What was found for one family: stack -> kind -> block -> verdict."""
+
+    family: str
+    kind: str
+    model: str = ""
+    reason: str = ""
+    cells: Cells = field(default_factory=dict)
+
+
+@dataclass
+class Study:
+    """A model, its blocks, and the units that it is asked about."""
+
+    model: med.Model
+    known: Anatomy
+    base: list[Inputs]
+    source: list[Inputs]
+
+    def pairs(self) -> med.Pairs:
+        if len(self.base[0]) == 1:
+            return med.Pairs(*([one["input_ids"][0] for one in side] for side in (self.base, self.source)))
+        joined = [{name: torch.cat([one[name] for one in side]) for name in side[0]} for side in (self.base, self.source)]
+        return med.Pairs(*joined)
+
+
+def inputs_of(kind: str, lengths: tuple[tuple[int, int], ...]) -> tuple[list[Inputs], list[Inputs]]:
+    """Return base and source inputs of random tokens; an encoder-decoder's are all of one length."""
+    generator = torch.Generator().manual_seed(1)
+
+    def tokens(length: int) -> torch.Tensor:
+        return torch.randint(7, 250, (1, length), generator=generator)
+
+    if kind == "encoder-decoder":
+        sides = [[{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in lengths] for _ in range(2)]
+        return sides[0], sides[1]
+    both = [({"input_ids": tokens(a)}, {"input_ids": tokens(b)}) for a, b in lengths]
+    return [one for one, _ in both], [one for _, one in both]
+
+
+def difference(output: Any) -> float:
+    """Return the difference of two logits at the last token."""
+    logits = output.logits if getattr(output, "logits", None) is not None else output[0]
+    return float(logits[0, -1, TOKENS[0]] - logits[0, -1, TOKENS[1]])
+
+
+def site_of(kind: str, layer: int, stack: str | None) -> med.Site:
+    """Return a site of a kind, at the last token."""
+    more: dict[str, Any] = {} if stack else {"at": "last"}
+    if stack is not None and "stack" in inspect.signature(med.residual).parameters:
+        more["stack"] = stack
+    if kind == "embedding":
+        return med.embedding(**more)
+    if kind == "head":
+        return med.attention(layer, head=HEAD, **more)
+    if kind == "pattern":
+        return med.pattern(layer, head=HEAD, **more)
+    if kind == "neurons":
+        return med.neurons(layer, NEURONS, **more)
+    return getattr(med, kind)(layer, **more)
+
+
+def stacks_of(known: Anatomy) -> dict[str | None, str]:
+    """Return stack -> path of its blocks; None where a model has one stack."""
+    paths = list(dict.fromkeys(path for path, _ in known.parts))
+    both = {stack: path for stack in ("encoder", "decoder") for path in paths if stack in path}
+    if len(both) == 2 and len(set(both.values())) == 2:
+        return dict(both)
+    sizes = {path: sum(one == path for one, _ in known.parts) for path in paths}
+    return {None: max(paths, key=lambda path: sizes[path])} if paths else {}
+
+
+# ---------------------------------------------------------------------------------------------- what the package gives
+
+
+def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[list[float]] | Exception]:
+    """Return y00, y01 and y11 of each site, or the error that asking for it raises."""
+    if not sites:
+        return {}
+    mediator = sites[0]
+    for site in sites[1:]:
+        mediator = mediator | site  # type: ignore[assignment]
+    try:
+        outcome, options = med.LogitDiff(*TOKENS), {"n_resamples": 99, "rng": 0, "progress": False}
+        found = med.mediate(study.model, study.pairs(), mediator, outcome, **options, **how)
+    except Exception as error:
+        if len(sites) == 1:
+            return {sites[0]: error}
+        return {site: answer for one in sites for site, answer in ask(study, [one], **how).items()}
+    if len(sites) == 1:
+        return {sites[0]: found.units[["y00", "y01", "y11"]].to_numpy().T.tolist()}
+    by_site = dict(list(found.units.groupby("site", sort=False)))
+    return {site: by_site[str(site)][["y00", "y01", "y11"]].to_numpy().T.tolist() for site in sites}
+
+
+# ---------------------------------------------------------------------------------------------- what is right
+
+
+def right(study: Study, kind: str, block: Where, places: tuple[Where, ...]) -> list[list[float]]:
+    """Return y00, y01 and y11, one plain pass at a time."""
+    both = list(zip(study.base, study.source, strict=True))
+    with torch.no_grad():
+        plain = [[difference(study.known.model(**one)) for one in side] for side in (study.base, study.source)]
+        exchanged = [difference(study.known.exchanged(kind, block, places, one, other)) for one, other in both]
+    return [plain[0], exchanged, plain[1]]
+
+
+def readings(study: Study, kind: str, block: Where) -> list[tuple[Where, ...]]:
+    """Return the places that a site may stand for, the first being what adds to the stream."""
+    if kind == "embedding":
+        return [(("embedding",),)] if study.known.embedding else []
+    parts = study.known.parts[block]
+    found = [parts.places[kind]] if kind in parts.places else []
+    linear = {"attention": "head", "mlp": "neurons"}.get(kind)
+    if found and linear in parts.places:  # before a norm or a scale of what is added
+        found.append((("after", *parts.places[linear][0]),))
+    return found
+
+
+def gap(one: list[list[float]], other: list[list[float]]) -> float:
+    """Return the largest difference; NaN counts as one."""
+    found = (torch.tensor(one) - torch.tensor(other)).abs()
+    return float(found.nan_to_num(nan=float("inf")).max())
+
+
+def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exception) -> str:
+    """Return "exact", "none", "refused: ..." or "FAULT: ..."."""
+    places = readings(study, kind, block)
+    if isinstance(got, med.MediationError):
+        words = f"{type(got).__name__}: {' '.join(str(got).split())}"
+        return f"refused: {words}" if places else f"none: {words}"
+    if isinstance(got, Exception):
+        return f"FAULT: {type(got).__name__}: {' '.join(str(got).split())[:300]}"
+    wants = [right(study, kind, block, one) for one in places]
+    if any(gap(got, want) < TOLERANCE for want in wants):
+        return "exact" if gap([wants[0][0]], [wants[0][1]]) > 1e-5 else "FAULT: the exchange changes nothing"
+    others = study.known.parts[block].others if kind in ("attention", "mlp") else ()
+    for other in others:
+        if gap(got, right(study, kind, block, (other,))) < TOLERANCE:
+            return "exact: what mixes tokens without a softmax, or attends to another sequence"
+    if not wants:
+        return "FAULT: a number, and no such part was found"
+    wrong = [name for name, a, b in zip(("y00", "y01", "y11"), got, wants[0], strict=True) if gap([a], [b]) > TOLERANCE]
+    return f"FAULT: wrong {', '.join(wrong)}: y01 got {_short(got[1])}, want {' or '.join(_short(one[1]) for one in wants)}"
+
+
+def _short(values: list[float]) -> str:
+    return str([round(value, 5) for value in values])
+
+
+# ---------------------------------------------------------------------------------------------- a family
+
+
+def walk(family: str) -> Row:
+    """Return what is found for one family."""
+    kind, name = classes()[family]
+    row = Row(family, kind, name)
+    if family in NOT_BUILT:
+        row.reason = f"not built: {NOT_BUILT[family]}"
+        return row
+    net = build(family, EXTRAS.get(family, {}))
+    base, source = inputs_of(kind, LENGTHS)
+    with torch.no_grad():
+        net(**base[0])
+    known = anatomy(net, base[0])
+    try:
+        model = med.load(net)
+    except med.MediationError as error:
+        row.reason = f"refused: {type(error).__name__}: {error}"
+        return row
+    uneven = Study(model, known, base, source)
+    equal = Study(model, known, *inputs_of(kind, tuple((a, a) for a, _ in LENGTHS)))
+    found = stacks_of(known)
+    if not found:
+        row.reason = "FAULT: no list of blocks was found by the test"
+    for stack, path in found.items():
+        row.cells[stack or ""] = _cells(uneven, equal, stack, path)
+    return row
+
+
+def _cells(uneven: Study, equal: Study, stack: str | None, path: str) -> dict[str, dict[int, str]]:
+    blocks = [name for name in uneven.known.parts if name[0] == path]
+    asked = [(kind, block) for kind in KINDS for block in (blocks[:1] if kind == "embedding" else blocks)]
+    sites = {one: site_of(one[0], one[1][1], stack) for one in asked}
+    answers: dict[med.Site, Any] = {}
+    for study in (uneven, equal):
+        mine = [one for one in asked if (one[0] == "pattern") == (study is equal)]
+        expected = [sites[one] for one in mine if readings(study, *one)]
+        answers |= ask(study, expected)
+        for one in mine:
+            if sites[one] not in answers:
+                answers |= ask(study, [sites[one]])
+    cells: dict[str, dict[int, str]] = {}
+    for kind, block in asked:
+        study, site = equal if kind == "pattern" else uneven, sites[kind, block]
+        found = verdict(study, kind, block, answers[site])
+        if isinstance(answers[site], med.BackendError) and "batch_size=1" in str(answers[site]):
+            alone = verdict(study, kind, block, ask(study, [site], batch_size=1)[site])
+            found = f"{alone}, with batch_size=1; else {found}" if alone == "exact" else alone
+        cells.setdefault(kind, {})[block[1]] = found
+    return cells
+
+
+def main(families: list[str]) -> None:
+    """Walk families, one after the other, and say so line by line."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    for family in families:
+        print(json.dumps({"begins": family}), flush=True)
+        try:
+            row = walk(family)
+        except Exception as error:
+            kind, name = classes()[family]
+            row = Row(family, kind, name, f"FAULT: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        print(json.dumps(vars(row)), flush=True)
+        gc.collect()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
