@@ -39,20 +39,25 @@ class Anatomy:
         """Return what one pass of one input gives."""
         return Watch(self.names, set(), edits, inputs["input_ids"]).run(self.model, inputs)
 
-    def exchanged(self, kind: str, block: Where, places: tuple[Where, ...], base: Inputs, source: Inputs) -> Any:
-        """Return the output of base with what source had at `places`: at the last token, or everywhere in two stacks."""
-        theirs = Watch(self.names, set(places), None, source["input_ids"])
-        theirs.run(self.model, source)
-        lengths = {one.shape[1] for name, one in source.items() if name.endswith("input_ids")}
-        rows = slice(-1, None) if len(source) == 1 else slice(None)
+    def values(self, inputs: Inputs) -> dict[Where, Tensor]:
+        """Return what is at every place in one pass of one input."""
+        watch = Watch(self.names, None, None, inputs["input_ids"])
+        watch.run(self.model, inputs)
+        return watch.values
+
+    def exchanged(self, kind: str, block: Where, base: Inputs, theirs: dict[Where, Tensor], everywhere: bool) -> Any:
+        """Return the output of base with the values `theirs` put in: at the last token, or at all tokens."""
+        rows = slice(None) if everywhere else slice(-1, None)
+        lengths = {one.shape[1] for name, one in base.items() if name.endswith("input_ids")}
         parts = self.parts.get(block)
         return self.output(
-            base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.values.items()}
+            base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.items()}
         )
 
 
 def _exchange(kind: str, theirs: Tensor, parts: Parts | None, lengths: set[int], rows: slice) -> Edit:
-    axis = next(i for i, size in enumerate(theirs.shape) if size in lengths) if kind == "residual" else theirs.ndim - 2
+    of_tokens = [i for i, size in enumerate(theirs.shape) if size in lengths] if kind == "residual" else []
+    axis = of_tokens[0] if of_tokens else theirs.ndim - 2
 
     def put(mine: Tensor) -> Tensor:
         if kind == "pattern":

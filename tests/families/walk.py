@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from .extras import EXTRAS, NOT_BUILT
 from .stream import Where
 
 KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons", "embedding")
-LENGTHS = ((5, 5), (9, 7), (6, 6))  # of the base and the source input of each unit
+LENGTHS = (5, 9, 6)  # of the inputs of each unit
 TOLERANCE = 1e-4
 TOKENS = (5, 6)
 Cells = dict[str, dict[str, dict[int, str]]]
@@ -51,6 +52,12 @@ class Study:
     base: list[Inputs]
     source: list[Inputs]
 
+    def __post_init__(self) -> None:
+        run = self.known.model
+        with torch.no_grad():
+            self.y00, self.y11 = ([difference(run(**one)) for one in side] for side in (self.base, self.source))
+        self.theirs = [self.known.values(one) for one in self.source]
+
     def pairs(self) -> med.Pairs:
         if len(self.base[0]) == 1:
             return med.Pairs(*([one["input_ids"][0] for one in side] for side in (self.base, self.source)))
@@ -58,18 +65,19 @@ class Study:
         return med.Pairs(*joined)
 
 
-def inputs_of(kind: str, lengths: tuple[tuple[int, int], ...]) -> tuple[list[Inputs], list[Inputs]]:
+def inputs_of(kind: str) -> tuple[list[Inputs], list[Inputs]]:
     """Return base and source inputs of random tokens; an encoder-decoder's are all of one length."""
     generator = torch.Generator().manual_seed(1)
 
     def tokens(length: int) -> torch.Tensor:
         return torch.randint(7, 250, (1, length), generator=generator)
 
-    if kind == "encoder-decoder":
-        sides = [[{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in lengths] for _ in range(2)]
-        return sides[0], sides[1]
-    both = [({"input_ids": tokens(a)}, {"input_ids": tokens(b)}) for a, b in lengths]
-    return [one for one, _ in both], [one for _, one in both]
+    def side() -> list[Inputs]:
+        if kind == "encoder-decoder":
+            return [{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in LENGTHS]
+        return [{"input_ids": tokens(length)} for length in LENGTHS]
+
+    return side(), side()
 
 
 def difference(output: Any) -> float:
@@ -115,7 +123,7 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
     for site in sites[1:]:
         mediator = mediator | site  # type: ignore[assignment]
     try:
-        outcome, options = med.LogitDiff(*TOKENS), {"n_resamples": 99, "rng": 0, "progress": False}
+        outcome, options = med.LogitDiff(*TOKENS), {"estimands": ["te", "pnie"], "n_resamples": 99, "rng": 0, "progress": False}
         found = med.mediate(study.model, study.pairs(), mediator, outcome, **options, **how)
     except Exception as error:
         if len(sites) == 1:
@@ -132,11 +140,12 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
 
 def right(study: Study, kind: str, block: Where, places: tuple[Where, ...]) -> list[list[float]]:
     """Return y00, y01 and y11, one plain pass at a time."""
-    both = list(zip(study.base, study.source, strict=True))
-    with torch.no_grad():
-        plain = [[difference(study.known.model(**one)) for one in side] for side in (study.base, study.source)]
-        exchanged = [difference(study.known.exchanged(kind, block, places, one, other)) for one, other in both]
-    return [plain[0], exchanged, plain[1]]
+    everywhere = len(study.base[0]) > 1
+    exchanged = [
+        study.known.exchanged(kind, block, one, {place: theirs[place] for place in places}, everywhere)
+        for one, theirs in zip(study.base, study.theirs, strict=True)
+    ]
+    return [study.y00, [difference(one) for one in exchanged], study.y11]
 
 
 def readings(study: Study, kind: str, block: Where) -> list[tuple[Where, ...]]:
@@ -193,40 +202,35 @@ def walk(family: str) -> Row:
         row.reason = f"not built: {NOT_BUILT[family]}"
         return row
     net = build(family, EXTRAS.get(family, {}))
-    base, source = inputs_of(kind, LENGTHS)
+    base, source = inputs_of(kind)
     with torch.no_grad():
         net(**base[0])
-    known = anatomy(net, base[0])
+    known = anatomy(deepcopy(net), base[0])
     try:
         model = med.load(net)
     except med.MediationError as error:
         row.reason = f"refused: {type(error).__name__}: {error}"
         return row
-    uneven = Study(model, known, base, source)
-    equal = Study(model, known, *inputs_of(kind, tuple((a, a) for a, _ in LENGTHS)))
+    study = Study(model, known, base, source)
     found = stacks_of(known)
     if not found:
         row.reason = "FAULT: no list of blocks was found by the test"
     for stack, path in found.items():
-        row.cells[stack or ""] = _cells(uneven, equal, stack, path)
+        row.cells[stack or ""] = _cells(study, stack, path)
     return row
 
 
-def _cells(uneven: Study, equal: Study, stack: str | None, path: str) -> dict[str, dict[int, str]]:
-    blocks = [name for name in uneven.known.parts if name[0] == path]
+def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, str]]:
+    blocks = [name for name in study.known.parts if name[0] == path]
     asked = [(kind, block) for kind in KINDS for block in (blocks[:1] if kind == "embedding" else blocks)]
     sites = {one: site_of(one[0], one[1][1], stack) for one in asked}
-    answers: dict[med.Site, Any] = {}
-    for study in (uneven, equal):
-        mine = [one for one in asked if (one[0] == "pattern") == (study is equal)]
-        expected = [sites[one] for one in mine if readings(study, *one)]
-        answers |= ask(study, expected)
-        for one in mine:
-            if sites[one] not in answers:
-                answers |= ask(study, [sites[one]])
+    answers = ask(study, [sites[one] for one in asked if readings(study, *one)])
+    for site in sites.values():
+        if site not in answers:
+            answers |= ask(study, [site])
     cells: dict[str, dict[int, str]] = {}
     for kind, block in asked:
-        study, site = equal if kind == "pattern" else uneven, sites[kind, block]
+        site = sites[kind, block]
         found = verdict(study, kind, block, answers[site])
         if isinstance(answers[site], med.BackendError) and "batch_size=1" in str(answers[site]):
             alone = verdict(study, kind, block, ask(study, [site], batch_size=1)[site])
