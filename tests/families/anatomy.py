@@ -23,7 +23,7 @@ class Parts:
     heads: int = 0
     head: tuple[int, ...] = ()  # the features of head HEAD in the input of the output projection
     others: tuple[Where, ...] = ()  # what mixes tokens without a softmax, or attends to another sequence
-    followed: bool = False  # the stream was followed from the input of the block to its output
+    shape: tuple[int, ...] = ()  # of the block's output
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Anatomy:
     names: dict[nn.Module, Where]
     parts: dict[Where, Parts]
     embedding: bool
+    lengths: set[int]
 
     def output(self, inputs: Inputs, edits: dict[Where, Edit] | None = None) -> Any:
         """Return what one pass of one input gives."""
@@ -48,7 +49,7 @@ class Anatomy:
     def exchanged(self, kind: str, block: Where, base: Inputs, theirs: dict[Where, Tensor], everywhere: bool) -> Any:
         """Return the output of base with the values `theirs` put in: at the last token, or at all tokens."""
         rows = slice(None) if everywhere else slice(-1, None)
-        lengths = {one.shape[1] for name, one in base.items() if name.endswith("input_ids")}
+        lengths = _lengths(base)
         parts = self.parts.get(block)
         return self.output(
             base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.items()}
@@ -80,7 +81,12 @@ def anatomy(model: nn.Module, inputs: Inputs) -> Anatomy:
     plain = Watch(names, None, None, inputs["input_ids"])
     plain.run(model, inputs)
     found = {name: _Experiment(model, names, inputs, plain, name).parts() for name in names.values()}
-    return Anatomy(model, names, found, ("embedding",) in plain.values)
+    return Anatomy(model, names, found, ("embedding",) in plain.values, _lengths(inputs))
+
+
+def _lengths(inputs: Inputs) -> set[int]:
+    """Return the numbers of tokens of an input, in one stack or two."""
+    return {one.shape[1] for name, one in inputs.items() if name.endswith("input_ids")}
 
 
 @dataclass
@@ -100,7 +106,8 @@ class _Experiment:
         return self.plain.values["input", *self.name].shape[-2]
 
     def parts(self) -> Parts:
-        found = Parts({"residual": (("output", *self.name),)})
+        end = ("output", *self.name)
+        found = Parts({"residual": (end,)}, shape=tuple(self.plain.values[end].shape))
         leaves = dict(self.block.branches)
         if not leaves or ("input", *self.name) not in self.plain.values:
             return found

@@ -162,6 +162,7 @@ def build(family: str, extra: dict[str, Any]) -> nn.Module:
     torch.manual_seed(0)
     model = getattr(transformers, name)._from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(4.0) if parameter.ndim > 1 else parameter.add_(0.1 * torch.randn_like(parameter))
+        for path, parameter in model.named_parameters():
+            gain = 8.0 if any(part in path for part in ("vision", "projector", "connector")) else 4.0
+            parameter.mul_(gain) if parameter.ndim > 1 else parameter.add_(0.1 * torch.randn_like(parameter))
     return model

@@ -84,3 +84,17 @@ NOT_BUILT: dict[str, str] = {
     "vibevoice_asr": "its audio part is not built small",
     "voxtral_realtime": "its forward needs sound",
 }
+
+# Walked once more with a picture in the prompt: what the configuration needs, and how many tokens a picture takes.
+_SIZE = {"embed_dim": 16, "hidden_size": 16, "mlp_ratio": 2, "num_heads": 2, "spatial_merge_size": 2}
+WITH_PICTURES: dict[str, tuple[dict[str, Any], int]] = {
+    "llava": ({}, 16),
+    "gemma3": ({"mm_tokens_per_image": 16}, 16),
+    "paligemma": ({}, 16),
+    "qwen2_vl": ({**EXTRAS["qwen2_vl"], "vision_config": {**_SIZE, "patch_size": 7, "temporal_patch_size": 2}}, 4),
+    "idefics3": ({"scale_factor": 2}, 4),
+    "smolvlm": ({"scale_factor": 2}, 4),
+}
+PICTURE = 500
+for _extra, _ in WITH_PICTURES.values():
+    _extra |= {"image_token_id": PICTURE, "image_token_index": PICTURE}

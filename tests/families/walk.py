@@ -22,7 +22,7 @@ import mediation as med
 
 from .anatomy import HEAD, NEURONS, Anatomy, Inputs, anatomy
 from .build import build, classes
-from .extras import EXTRAS, NOT_BUILT
+from .extras import EXTRAS, NOT_BUILT, PICTURE, WITH_PICTURES
 from .stream import Where
 
 KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons", "embedding")
@@ -58,26 +58,50 @@ class Study:
             self.y00, self.y11 = ([difference(run(**one)) for one in side] for side in (self.base, self.source))
         self.theirs = [self.known.values(one) for one in self.source]
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether exchanges are of all tokens: inputs that are dictionaries of tensors have no named positions."""
+        return len(self.base[0]) > 1
+
     def pairs(self) -> med.Pairs:
-        if len(self.base[0]) == 1:
+        if not self.everywhere:
             return med.Pairs(*([one["input_ids"][0] for one in side] for side in (self.base, self.source)))
         joined = [{name: torch.cat([one[name] for one in side]) for name in side[0]} for side in (self.base, self.source)]
         return med.Pairs(*joined)
 
 
-def inputs_of(kind: str) -> tuple[list[Inputs], list[Inputs]]:
-    """Return base and source inputs of random tokens; an encoder-decoder's are all of one length."""
+def inputs_of(family: str, pictures: bool = False) -> tuple[list[Inputs], list[Inputs]]:
+    """Return base and source inputs of random tokens; those of dictionaries of tensors are all of one length."""
+    kind = classes()[family][0]
     generator = torch.Generator().manual_seed(1)
 
     def tokens(length: int) -> torch.Tensor:
         return torch.randint(7, 250, (1, length), generator=generator)
 
     def side() -> list[Inputs]:
+        if family in WITH_PICTURES and pictures:
+            return [picture_of(family, generator) for _ in LENGTHS]
         if kind == "encoder-decoder":
             return [{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in LENGTHS]
         return [{"input_ids": tokens(length)} for length in LENGTHS]
 
     return side(), side()
+
+
+def picture_of(family: str, generator: torch.Generator) -> Inputs:
+    """Return a prompt with one picture of random pixels, as the family's processor gives it."""
+    words = torch.randint(7, 250, (1, 6), generator=generator)
+    picture = torch.full((1, WITH_PICTURES[family][1]), PICTURE)
+    ids = torch.cat([words[:, :2], picture, words[:, 2:]], 1)
+    sizes = {"qwen2_vl": (16, 3 * 2 * 7 * 7), "idefics3": (1, 1, 3, 28, 28), "smolvlm": (1, 1, 3, 28, 28)}
+    pixels = torch.randn(sizes.get(family, (1, 3, 28, 28)), generator=generator)
+    kinds = (ids == PICTURE).long()
+    more = {
+        "gemma3": {"token_type_ids": kinds},
+        "paligemma": {"token_type_ids": torch.zeros_like(kinds)},
+        "qwen2_vl": {"image_grid_thw": torch.tensor([[1, 4, 4]]), "mm_token_type_ids": kinds},
+    }
+    return {"input_ids": ids, "pixel_values": pixels, **more.get(family, {})}
 
 
 def difference(output: Any) -> float:
@@ -86,9 +110,9 @@ def difference(output: Any) -> float:
     return float(logits[0, -1, TOKENS[0]] - logits[0, -1, TOKENS[1]])
 
 
-def site_of(kind: str, layer: int, stack: str | None) -> med.Site:
-    """Return a site of a kind, at the last token."""
-    more: dict[str, Any] = {} if stack else {"at": "last"}
+def site_of(kind: str, layer: int, stack: str | None, everywhere: bool) -> med.Site:
+    """Return a site of a kind, at the last token, or at all tokens."""
+    more: dict[str, Any] = {} if everywhere else {"at": "last"}
     if stack is not None and "stack" in inspect.signature(med.residual).parameters:
         more["stack"] = stack
     if kind == "embedding":
@@ -104,7 +128,7 @@ def site_of(kind: str, layer: int, stack: str | None) -> med.Site:
 
 def stacks_of(known: Anatomy) -> dict[str | None, str]:
     """Return stack -> path of its blocks; None where a model has one stack."""
-    paths = list(dict.fromkeys(path for path, _ in known.parts))
+    paths = list(dict.fromkeys(path for (path, _), one in known.parts.items() if set(one.shape) & known.lengths))
     both = {stack: path for stack in ("encoder", "decoder") for path in paths if stack in path}
     if len(both) == 2 and len(set(both.values())) == 2:
         return dict(both)
@@ -140,9 +164,8 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
 
 def right(study: Study, kind: str, block: Where, places: tuple[Where, ...]) -> list[list[float]]:
     """Return y00, y01 and y11, one plain pass at a time."""
-    everywhere = len(study.base[0]) > 1
     exchanged = [
-        study.known.exchanged(kind, block, one, {place: theirs[place] for place in places}, everywhere)
+        study.known.exchanged(kind, block, one, {place: theirs[place] for place in places}, study.everywhere)
         for one, theirs in zip(study.base, study.theirs, strict=True)
     ]
     return [study.y00, [difference(one) for one in exchanged], study.y11]
@@ -194,15 +217,15 @@ def _short(values: list[float]) -> str:
 # ---------------------------------------------------------------------------------------------- a family
 
 
-def walk(family: str) -> Row:
-    """Return what is found for one family."""
-    kind, name = classes()[family]
-    row = Row(family, kind, name)
+def walk(named: str) -> Row:
+    """Return what is found for one family; "llava with pictures" is llava with a picture in every prompt."""
+    family, _, pictures = named.partition(" with ")
+    row = Row(named, *classes()[family])
     if family in NOT_BUILT:
         row.reason = f"not built: {NOT_BUILT[family]}"
         return row
-    net = build(family, EXTRAS.get(family, {}))
-    base, source = inputs_of(kind)
+    net = build(family, WITH_PICTURES[family][0] if pictures else EXTRAS.get(family, {}))
+    base, source = inputs_of(family, bool(pictures))
     with torch.no_grad():
         net(**base[0])
     known = anatomy(deepcopy(net), base[0])
@@ -223,7 +246,7 @@ def walk(family: str) -> Row:
 def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, str]]:
     blocks = [name for name in study.known.parts if name[0] == path]
     asked = [(kind, block) for kind in KINDS for block in (blocks[:1] if kind == "embedding" else blocks)]
-    sites = {one: site_of(one[0], one[1][1], stack) for one in asked}
+    sites = {one: site_of(one[0], one[1][1], stack, study.everywhere) for one in asked}
     answers = ask(study, [sites[one] for one in asked if readings(study, *one)])
     for site in sites.values():
         if site not in answers:
@@ -239,6 +262,11 @@ def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, st
     return cells
 
 
+def everything() -> list[str]:
+    """Return the names of all that is walked."""
+    return [*classes(), *(f"{family} with pictures" for family in WITH_PICTURES)]
+
+
 def main(families: list[str]) -> None:
     """Walk families, one after the other, and say so line by line."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -250,8 +278,7 @@ def main(families: list[str]) -> None:
         try:
             row = walk(family)
         except Exception as error:
-            kind, name = classes()[family]
-            row = Row(family, kind, name, f"FAULT: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            row = Row(family, *classes()[family.partition(" with ")[0]], f"FAULT: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
         print(json.dumps(vars(row)), flush=True)
         gc.collect()
 
