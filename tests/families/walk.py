@@ -20,7 +20,7 @@ import torch
 
 import mediation as med
 
-from .anatomy import HEAD, NEURONS, Anatomy, Inputs, anatomy
+from .anatomy import HEAD, NEURONS, Anatomy, Inputs, Parts, anatomy
 from .build import build, classes
 from .extras import EXTRAS, NOT_BUILT, PICTURE, WITH_PICTURES
 from .stream import Where
@@ -70,18 +70,17 @@ class Study:
         return med.Pairs(*joined)
 
 
-def inputs_of(family: str, pictures: bool = False) -> tuple[list[Inputs], list[Inputs]]:
+def inputs_of(family: str, two_stacks: bool, pictures: bool = False) -> tuple[list[Inputs], list[Inputs]]:
     """Return base and source inputs of random tokens; those of dictionaries of tensors are all of one length."""
-    kind = classes()[family][0]
     generator = torch.Generator().manual_seed(1)
 
     def tokens(length: int) -> torch.Tensor:
         return torch.randint(7, 250, (1, length), generator=generator)
 
     def side() -> list[Inputs]:
-        if family in WITH_PICTURES and pictures:
+        if pictures:
             return [picture_of(family, generator) for _ in LENGTHS]
-        if kind == "encoder-decoder":
+        if two_stacks:
             return [{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in LENGTHS]
         return [{"input_ids": tokens(length)} for length in LENGTHS]
 
@@ -175,7 +174,7 @@ def readings(study: Study, kind: str, block: Where) -> list[tuple[Where, ...]]:
     """Return the places that a site may stand for, the first being what adds to the stream."""
     if kind == "embedding":
         return [(("embedding",),)] if study.known.embedding else []
-    parts = study.known.parts[block]
+    parts = study.known.parts.get(block, Parts())
     found = [parts.places[kind]] if kind in parts.places else []
     linear = {"attention": "head", "mlp": "neurons"}.get(kind)
     if found and linear in parts.places:  # before a norm or a scale of what is added
@@ -200,7 +199,7 @@ def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exce
     wants = [right(study, kind, block, one) for one in places]
     if any(gap(got, want) < TOLERANCE for want in wants):
         return "exact" if gap([wants[0][0]], [wants[0][1]]) > 1e-5 else "FAULT: the exchange changes nothing"
-    others = study.known.parts[block].others if kind in ("attention", "mlp") else ()
+    others = study.known.parts.get(block, Parts()).others if kind in ("attention", "mlp") else ()
     for other in others:
         if gap(got, right(study, kind, block, (other,))) < TOLERANCE:
             return "exact: what mixes tokens without a softmax, or attends to another sequence"
@@ -225,7 +224,7 @@ def walk(named: str) -> Row:
         row.reason = f"not built: {NOT_BUILT[family]}"
         return row
     net = build(family, WITH_PICTURES[family][0] if pictures else EXTRAS.get(family, {}))
-    base, source = inputs_of(family, bool(pictures))
+    base, source = inputs_of(family, bool(net.config.is_encoder_decoder), bool(pictures))
     with torch.no_grad():
         net(**base[0])
     known = anatomy(deepcopy(net), base[0])
@@ -237,14 +236,14 @@ def walk(named: str) -> Row:
     study = Study(model, known, base, source)
     found = stacks_of(known)
     if not found:
-        row.reason = "FAULT: no list of blocks was found by the test"
+        row.cells[""] = _cells(study, None, "")
     for stack, path in found.items():
         row.cells[stack or ""] = _cells(study, stack, path)
     return row
 
 
 def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, str]]:
-    blocks = [name for name in study.known.parts if name[0] == path]
+    blocks = [name for name in study.known.parts if name[0] == path] or [("", 0)]
     asked = [(kind, block) for kind in KINDS for block in (blocks[:1] if kind == "embedding" else blocks)]
     sites = {one: site_of(one[0], one[1][1], stack, study.everywhere) for one in asked}
     answers = ask(study, [sites[one] for one in asked if readings(study, *one)])
