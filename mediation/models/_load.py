@@ -14,7 +14,8 @@ from torch import nn
 from .._checks import called, shown
 from .._errors import BackendError, DesignError
 from ..specs import LatentSpec, Spec, TextSpec
-from ._architecture import Architecture, check_architecture, find_architecture
+from ._architecture import Architecture, check_architecture
+from ._find import find_architecture
 from ._gguf import parsed_once
 from ._model import Model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -14,6 +15,8 @@ from torch import nn
 from .._errors import SiteError
 from ..specs import Spec
 from ._architecture import Architecture, n_layers
+from ._blocks import Block, blocks_of
+from ._find import find_stacks
 
 _SAMPLE = 4096
 
@@ -120,6 +123,27 @@ class Model:
                 "or name a module: med.Site('path.of.the.module')."
             )
         return self.architecture
+
+    @cached_property
+    def stacks(self) -> Mapping[str, Architecture]:
+        """Stacks of blocks: "encoder" and "decoder" where a model has both, else one without a name, or none."""
+        if self.architecture is None:
+            return {}
+        found = find_stacks(self.module)
+        return found if self.architecture in found.values() else {"": self.architecture}
+
+    def blocks(self, stack: str = "") -> tuple[Block, ...]:
+        """Return the parts of each block of a stack, from one forward pass of a few tokens that is made once.
+
+        It is made again after modules inside blocks were replaced.
+        """
+        layers = self.module.get_submodule(self.stacks[stack].layers)
+        known: dict[str, tuple[Block, ...]] = self.__dict__.setdefault("_blocks", {})
+        if stack in known and all(map(Block.is_of, known[stack], layers.children())):
+            return known[stack]
+        given = self.architecture not in find_stacks(self.module).values()
+        known.update(blocks_of(self.module, self.stacks, given=given))
+        return known[stack]
 
     @cached_property
     def digest(self) -> str:
