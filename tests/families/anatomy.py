@@ -33,16 +33,16 @@ class Anatomy:
     model: nn.Module
     names: dict[nn.Module, Where]
     parts: dict[Where, Parts]
-    embedding: bool
+    embeddings: set[Where]
     lengths: set[int]
 
     def output(self, inputs: Inputs, edits: dict[Where, Edit] | None = None) -> Any:
         """Return what one pass of one input gives."""
-        return Watch(self.names, set(), edits, inputs["input_ids"]).run(self.model, inputs)
+        return Watch(self.names, set(), edits, ids_of(inputs)).run(self.model, inputs)
 
     def values(self, inputs: Inputs) -> dict[Where, Tensor]:
         """Return what is at every place in one pass of one input."""
-        watch = Watch(self.names, None, None, inputs["input_ids"])
+        watch = Watch(self.names, None, None, ids_of(inputs))
         watch.run(self.model, inputs)
         return watch.values
 
@@ -78,10 +78,16 @@ def anatomy(model: nn.Module, inputs: Inputs) -> Anatomy:
     """Return the parts of the blocks of `model`, found with one input."""
     named = stacks(model, inputs).items()
     names = {block: (path, layer) for path, blocks in named for layer, block in enumerate(blocks)}
-    plain = Watch(names, None, None, inputs["input_ids"])
+    plain = Watch(names, None, None, ids_of(inputs))
     plain.run(model, inputs)
     found = {name: _Experiment(model, names, inputs, plain, name).parts() for name in names.values()}
-    return Anatomy(model, names, found, ("embedding",) in plain.values, _lengths(inputs))
+    return Anatomy(model, names, found, set(ids_of(inputs)) & set(plain.values), _lengths(inputs))
+
+
+def ids_of(inputs: Inputs) -> dict[Where, Tensor]:
+    """Return place -> tokens, of the look-ups of tokens in one stack or two."""
+    both = {"input_ids": ("embedding", "encoder"), "decoder_input_ids": ("embedding", "decoder")}
+    return {where: inputs[name] for name, where in both.items() if name in inputs}
 
 
 def _lengths(inputs: Inputs) -> set[int]:
@@ -123,7 +129,7 @@ class _Experiment:
 
     def _run(self, edits: dict[Where, Edit], keep: set[Where]) -> dict[Where, Tensor]:
         """Return what is at `keep` in a pass with `edits`; experts that are sent other tokens may not fit together."""
-        watch = Watch(self.names, keep, edits, self.inputs["input_ids"])
+        watch = Watch(self.names, keep, edits, self.ids_of(inputs))
         with suppress(RuntimeError, IndexError):
             watch.run(self.model, self.inputs)
         return watch.values

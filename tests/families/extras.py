@@ -40,6 +40,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "hunyuan_v1_moe": {"head_dim": 4},
     "hunyuan_vl": {"text_config": {"head_dim": 4, **_rope(mrope_section=[1, 1, 0])}},
     "jamba": {"num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 3},
+    "lfm2": {"layer_types": ["conv", "full_attention", "conv"], "num_hidden_layers": 3},
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv"], "num_hidden_layers": 3},
     "mamba2": {"head_dim": 8, "num_heads": 4},
     "ministral": {"head_dim": 4},

@@ -49,7 +49,7 @@ class Watch(TorchFunctionMode):
     """One forward pass: the branches of each block, values at places, and edits there.
 
     `blocks` maps a module to the name of its block. `edits` maps a place to what is done there, and `values` holds what
-    was at the places `keep`, before it was edited (None: at all places).
+    was at the places `keep`, before it was edited (None: at all places). `ids` are the tokens whose look-up is a place.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Watch(TorchFunctionMode):
         blocks: dict[nn.Module, Where],
         keep: set[Where] | None = None,
         edits: dict[Where, Edit] | None = None,
-        ids: Tensor | None = None,
+        ids: dict[Where, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.names, self.keep, self.edits, self.ids = blocks, keep, edits or {}, ids
+        self.names, self.keep, self.edits, self.ids = blocks, keep, edits or {}, ids or {}
         self.seen: dict[Where, Block] = {}
         self.values: dict[Where, Tensor] = {}
         self.here: Where | None = None
@@ -68,6 +68,7 @@ class Watch(TorchFunctionMode):
         self.about: dict[int, Known] = {}
         self.leaves: dict[Where, Known] = {}
         self.counts: dict[Any, int] = {}
+        self.looked_up: set[Where] = set()
 
     # ------------------------------------------------------------------------------------------ hooks on blocks
 
@@ -160,10 +161,12 @@ class Watch(TorchFunctionMode):
         return (kind, *self.here, self.counts[kind, self.here])
 
     def _embedding(self, args: Any, out: Tensor) -> Tensor:
-        ids = args[0]
-        if self.ids is None or not isinstance(ids, Tensor) or ids.shape != self.ids.shape or not bool((ids == self.ids).all()):
-            return out
-        return self._at(("embedding",), out) if ("embedding",) not in self.values else out
+        """The first look-up of the tokens of an input; of later ones, such as those of each layer, nothing is kept."""
+        for where, ids in self.ids.items():
+            if where not in self.looked_up and any(torch.equal(one, ids) for one in _tensors(args)):
+                self.looked_up.add(where)
+                return self._at(where, out)
+        return out
 
     def _add(self, block: Block, func: Any, args: Any, kwargs: Any) -> Tensor:
         where = self._count("add")

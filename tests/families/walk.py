@@ -173,7 +173,8 @@ def right(study: Study, kind: str, block: Where, places: tuple[Where, ...]) -> l
 def readings(study: Study, kind: str, block: Where) -> list[tuple[Where, ...]]:
     """Return the places that a site may stand for, the first being what adds to the stream."""
     if kind == "embedding":
-        return [(("embedding",),)] if study.known.embedding else []
+        place = ("embedding", "decoder" if "decoder" in block[0] and len(study.known.lengths) > 1 else "encoder")
+        return [(place,)] if place in study.known.embeddings else []
     parts = study.known.parts.get(block, Parts())
     found = [parts.places[kind]] if kind in parts.places else []
     linear = {"attention": "head", "mlp": "neurons"}.get(kind)
