@@ -129,7 +129,7 @@ class _Experiment:
 
     def _run(self, edits: dict[Where, Edit], keep: set[Where]) -> dict[Where, Tensor]:
         """Return what is at `keep` in a pass with `edits`; experts that are sent other tokens may not fit together."""
-        watch = Watch(self.names, keep, edits, self.ids_of(inputs))
+        watch = Watch(self.names, keep, edits, ids_of(self.inputs))
         with suppress(RuntimeError, IndexError):
             watch.run(self.model, self.inputs)
         return watch.values
