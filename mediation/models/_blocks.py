@@ -117,7 +117,7 @@ def _names(block: nn.Module) -> frozenset[str]:
 
 def _given(block: nn.Module, kind: str, stream: Stream | None, known: Architecture) -> Block:
     names = _names(block)
-    paths = {name: path if (path := getattr(known, name)) in names else None for name in PARTS[:4]}
+    paths: dict[str, Any] = {name: path if (path := getattr(known, name)) in names else None for name in PARTS[:4]}
     why = {}
     for name in ("attention", "mlp"):
         path = paths[name]

@@ -19,8 +19,10 @@ from torch.utils.weak import WeakTensorKeyDictionary
 _ADDS = frozenset({"add", "add_"})
 _SCALES = frozenset({"mul", "mul_", "div", "div_"})
 _MOVES = frozenset(
-    ("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "transpose", "permute", "expand", "_to_copy", "clone")
-    + ("detach", "alias", "contiguous", "lift_fresh", "to")
+    (
+        *("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "transpose", "permute", "expand", "_to_copy"),
+        *("clone", "detach", "alias", "contiguous", "lift_fresh", "to"),
+    )
 )
 _NORMS = frozenset({"native_layer_norm", "layer_norm", "rms_norm", "_fused_rms_norm"})
 _SOFTMAX = frozenset({"softmax", "_softmax", "_safe_softmax"})
