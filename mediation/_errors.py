@@ -81,6 +81,10 @@ class OtherMachineWarning(MediationWarning):
     """A stored run that is continued on another machine: its last bits may differ from those of one machine."""
 
 
+class BatchDependenceWarning(MediationWarning):
+    """A model whose rows depend on the rows beside them in a batch, so that fewer of them share a pass."""
+
+
 class PrecisionWarning(MediationWarning):
     """Half precision that does not pay: its rounding is large beside the intervals, or this CPU is slower at it."""
 

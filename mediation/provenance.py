@@ -58,7 +58,7 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
     study = finished.study
     pairs = study.pairs
     report = dict(finished.report)
-    checks = {name: report.pop(name) for name in ("consistency", "sample", "self_patch") if name in report}
+    checks = {name: report.pop(name) for name in ("batching", "consistency", "sample", "self_patch") if name in report}
     return {
         "model": study.model.describe(),
         "outcome": study.prepared.label,

@@ -15,7 +15,7 @@ from ..estimands import estimands_from
 from ..estimate import seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, InterventionFactory
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
@@ -55,6 +55,7 @@ def ablate(
 ) -> Effects: ...
 
 
+@runs
 def ablate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,

@@ -11,7 +11,7 @@ from ..engine import Progress, World, attribution_scores, expand_world, make_stu
 from ..inference._sampling import sampling
 from ..inference._variance import linearise
 from ..interventions import AbstractIntervention, Interchange
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..sites import Site, SiteSet
 from ..units import Pairs, encode
@@ -22,6 +22,7 @@ from ._screen import INDIRECT, check_scored
 _INFO = ("layer", "position", "unit")
 
 
+@runs
 def attribution(
     model: Any,
     pairs: Pairs,

@@ -16,7 +16,7 @@ from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
 from ..inference import Inference, Method
 from ..interventions import Interchange
-from ..models import Model, load, reinitialised
+from ..models import Model, load, reinitialised, runs
 from ..outcomes import AbstractOutcome, CustomOutcome
 from ..provenance import provenance_of
 from ..results import Effects
@@ -43,6 +43,7 @@ _SELF, _UNRELATED, _DIRECTION, _PAIRS, _ANSWERS, _MODEL = CONTROLS
 _EXCHANGED = (_UNRELATED, _PAIRS)
 
 
+@runs
 def controls(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,

@@ -15,7 +15,7 @@ from ..estimands._coalitions import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
 from ..inference import Inference, Method
 from ..interventions import Assignment, Interchange
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
@@ -36,6 +36,7 @@ _STREAM = 0x5A  # tells the stream of orders from that of resamples
 Mediators = SiteSet | Mapping[str, Site | SiteSet | Joint]
 
 
+@runs
 def interactions(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,

@@ -16,7 +16,7 @@ from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Interchange, Swap
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
@@ -59,6 +59,7 @@ def mediate(
 ) -> Effects: ...
 
 
+@runs
 def mediate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,

@@ -14,7 +14,7 @@ from ..estimate import seed_from, tabulate_specifications, with_shares
 from ..inference import Inference, Method
 from ..inference._two_way import two_way_settings
 from ..interventions import AbstractIntervention, Assignment, Interchange
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
@@ -29,6 +29,7 @@ _NATURAL = ("y00", "y01", "y10", "y11")
 Outcomes = AbstractOutcome | Iterable[AbstractOutcome] | Mapping[str, AbstractOutcome]
 
 
+@runs
 def specification(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,

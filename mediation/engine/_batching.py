@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 import torch
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+Layout = Literal["padded", "equal length", "alone"]  # which rows may share a pass
 
 _CPU_TOKENS, _CUDA_TOKENS = 2**11, 2**16  # beyond these, larger matrix products gain nothing
 _CPU_ROWS = 256
@@ -93,19 +94,33 @@ def _bytes_of_a_token(model: Model, longest: int) -> float:
     return PassMemory(model, cost).peak(row) / longest
 
 
-def split(items: Sequence[T], size_of: Callable[[T], int], *, tokens: int, rows: int | None) -> Iterator[list[T]]:
+def split(
+    items: Sequence[T],
+    size_of: Callable[[T], int],
+    *,
+    tokens: int,
+    rows: int | None,
+    layout: Layout = "padded",
+) -> Iterator[list[T]]:
     """Yield runs of items, sorted by size, that hold at most `tokens` when padded to the longest.
+
+    In the layout "equal length" a run is of one size, and in "alone" it is one item.
 
     Examples
     --------
     >>> [len(batch) for batch in split(["aa", "b", "cc"], len, tokens=4, rows=None)]
     [2, 1]
+    >>> [len(batch) for batch in split(["aa", "b", "cc"], len, tokens=9, rows=None, layout="equal length")]
+    [2, 1]
     """
     most = rows if rows is not None else max(_CPU_ROWS, tokens // _LEAST_TOKENS)
+    most = 1 if layout == "alone" else most
     batch: list[T] = []
     for item in sorted(items, key=size_of, reverse=True):
         widest = size_of(batch[0]) if batch else size_of(item)
-        if batch and (len(batch) >= most or (rows is None and (len(batch) + 1) * max(widest, 1) > tokens)):
+        other = layout == "equal length" and size_of(item) != widest
+        full = len(batch) >= most or (rows is None and (len(batch) + 1) * max(widest, 1) > tokens)
+        if batch and (full or other):
             yield batch
             batch = []
         batch.append(item)
@@ -164,7 +179,7 @@ def halving(
         try:
             return run(items)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if len(items) == 1:
                 raise BackendError(
@@ -179,7 +194,8 @@ def halving(
     return join(first, halving(run, items[middle:], join, size=size, room=room))
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return True for an error that says that memory ran out."""
     text = str(error).lower()
     return (
         isinstance(error, (torch.OutOfMemoryError, MemoryError))

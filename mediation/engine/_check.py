@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _self_patched(
     plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
     most = execution.batch_size
     states = PlainStates(probe, backend) if fan_out else None
-    for batch in split(plain, lambda row: _width(probe, row), tokens=tokens, rows=most):
+    for batch in split(plain, partial(_width, probe), tokens=tokens, rows=most, layout=execution.layout):
         _halved(
             lambda some: capture_rows(
                 probe, backend, some, picks, own, references=references, side=side, states=states
@@ -122,7 +123,7 @@ def _self_patched(
         for group in groups:
             grown = run_group(probe, backend, group, own, references=references, states=states)
             outcomes.extend(grown.items())
-    for batch in split(rest, lambda row: _width(probe, row), tokens=tokens, rows=most):
+    for batch in split(rest, partial(_width, probe), tokens=tokens, rows=most, layout=execution.layout):
         outcomes += _halved(
             lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
         )

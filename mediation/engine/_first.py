@@ -14,7 +14,7 @@ from ..interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
 from ..models import Model
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
-from ._hooks import Order, execution_order
+from ._hooks import Order, execution_order, own_thread
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read
@@ -97,15 +97,18 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
         if tensor is not None:
             held[key] = tensor
 
-    handles: list[Any] = [model.module.register_forward_hook(lambda _, __, output: outputs.append(output))]
+    out = own_thread(lambda _, __, output: outputs.append(output))
+    handles: list[Any] = [model.module.register_forward_hook(out)]
     for path, io in places:
         module, key = model.module.get_submodule(path), (path, io)
         if io == "output":
-            handles.append(module.register_forward_hook(lambda _, __, output, key=key: keep(key, output)))
+            handles.append(module.register_forward_hook(own_thread(lambda _, __, output, key=key: keep(key, output))))
         elif io == "input":
             handles.append(
                 module.register_forward_pre_hook(
-                    lambda _, args, named, key=key: keep(key, args[0] if args else next(iter(named.values()))),
+                    own_thread(
+                        lambda _, args, named, key=key: keep(key, args[0] if args else next(iter(named.values())))
+                    ),
                     with_kwargs=True,
                 )
             )

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from .._errors import OutcomeError, SiteError
-from ..models import Model
+from ..models import Model, in_use
 from ._backend import Visit
-from ._hooks import HookBackend, attach, call
+from ._hooks import HookBackend, attached, call
 from ._inputs import Batch, Side
 from ._reading import reading
 from ._rows import Row, reference_logits
@@ -144,16 +144,12 @@ def _keeper(kept: Tensors, stop: Stop, *, slopes: bool) -> Callable[[Tensor], Te
 def _hooked(module: nn.Module, visits: Sequence[Visit]) -> Iterator[None]:
     """Attach visits, and let no parameter ask for a gradient, so that none of their graph is kept."""
     asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    handles: list[Any] = []
     try:
         for parameter in asking:
             parameter.requires_grad_(False)
-        for visit in visits:
-            handles.extend(attach(module.get_submodule(visit.path), visit))
-        yield
+        with in_use(module), attached(module, visits):
+            yield
     finally:
-        for handle in handles:
-            handle.remove()
         for parameter in asking:
             parameter.requires_grad_()
 

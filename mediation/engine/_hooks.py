@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock, get_ident
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from .._errors import SiteError
-from ..models import Model
+from ..models import Model, in_use
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
+from ._softmax import watch_softmax
 
 Order = dict[tuple[str, str], int]
 
@@ -31,33 +33,55 @@ class HookBackend(AbstractBackend):
         self, model: Model, inputs: Mapping[str, Any], visits: Sequence[Visit], finish: Callable[[Any], Any]
     ) -> Any:
         """Run once with a hook a visit; see `AbstractBackend.forward`."""
-        handles: list[Any] = []
-        try:
-            for visit in visits:
-                handles.extend(attach(model.module.get_submodule(visit.path), visit))
-            with torch.no_grad():
-                return finish(call(model.module, inputs))
-        finally:
-            for handle in handles:
-                handle.remove()
+        with in_use(model.module), attached(model.module, visits), torch.no_grad():
+            return finish(call(model.module, inputs))
+
+
+@contextmanager
+def attached(module: nn.Module, visits: Sequence[Visit]) -> Iterator[None]:
+    """Attach a hook a visit, while the context is open."""
+    handles: list[Any] = []
+    try:
+        for visit in visits:
+            handles.extend(attach(module.get_submodule(visit.path), visit))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def call(module: nn.Module, inputs: Mapping[str, Any]) -> Any:
     """Call `module`; the key "" holds its first positional argument."""
     named = {name: value for name, value in inputs.items() if name}
-    with every_module_called():
+    with in_use(module), every_module_called():
         return module(inputs[""], **named) if "" in inputs else module(**named)
+
+
+_open_passes: list[bool] = []  # whether torch's fast path was on before the first pass; then one entry a pass
+_opening = Lock()
 
 
 @contextmanager
 def every_module_called() -> Iterator[None]:
     """Keep torch's own transformer layers from computing a block in one go, past the modules inside it."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+    with _opening:
+        if not _open_passes:
+            _open_passes.append(torch.backends.mha.get_fastpath_enabled())
+            torch.backends.mha.set_fastpath_enabled(False)
+        _open_passes.append(False)
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+        with _opening:
+            _open_passes.pop()
+            if len(_open_passes) == 1:
+                torch.backends.mha.set_fastpath_enabled(_open_passes.pop())
+
+
+def own_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a forward hook that does nothing where another thread runs the module."""
+    me = get_ident()
+    return lambda *args: hook(*args) if get_ident() == me else None
 
 
 def attach(module: nn.Module, visit: Visit) -> list[Any]:
@@ -73,7 +97,7 @@ def attach(module: nn.Module, visit: Visit) -> list[Any]:
             changed = visit.see(tensor)
             return None if changed is None else with_main_tensor(output, changed)
 
-        return [module.register_forward_hook(after)]
+        return [module.register_forward_hook(own_thread(after))]
     if visit.io == "input":
 
         def before(_: nn.Module, args: Any, kwargs: Any) -> Any:
@@ -86,26 +110,24 @@ def attach(module: nn.Module, visit: Visit) -> list[Any]:
                 return None
             return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, name: changed})
 
-        return [module.register_forward_pre_hook(before, with_kwargs=True)]
+        return [module.register_forward_pre_hook(own_thread(before), with_kwargs=True)]
     return _watch_softmax(module, visit)
 
 
 def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     """Let `visit` see the result of the softmax that runs while `module` does."""
-    plain: Callable[..., Tensor] = torch.nn.functional.softmax
     seen: list[int] = []
+    ends: list[Callable[[], None]] = []
 
-    def watched(*args: Any, **kwargs: Any) -> Tensor:
-        result = plain(*args, **kwargs)
+    def see(result: Tensor) -> Tensor | None:
         seen.append(1)
-        changed = visit.see(result)
-        return result if changed is None else changed
+        return visit.see(result)
 
     def enter(_: nn.Module, __: Any) -> None:
-        torch.nn.functional.softmax = watched
+        ends.append(watch_softmax(see))
 
     def leave(_: nn.Module, __: Any, ___: Any) -> None:
-        torch.nn.functional.softmax = plain
+        ends.pop()()
         if not seen:
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "
@@ -113,23 +135,24 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
             )
 
     return [
-        module.register_forward_pre_hook(enter),
-        module.register_forward_hook(leave, always_call=False),
-        _Restore(plain),
+        module.register_forward_pre_hook(own_thread(enter)),
+        module.register_forward_hook(own_thread(leave), always_call=False),
+        _Ending(ends),
     ]
 
 
 @final
-class _Restore:
-    """Puts the plain softmax back, whatever happened."""
+class _Ending:
+    """Ends what was begun in a pass that failed on its way."""
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_ends",)
 
-    def __init__(self, plain: Callable[..., Tensor]) -> None:
-        self._plain = plain
+    def __init__(self, ends: list[Callable[[], None]]) -> None:
+        self._ends = ends
 
     def remove(self) -> None:
-        torch.nn.functional.softmax = self._plain
+        while self._ends:
+            self._ends.pop()()
 
 
 def execution_order(model: Model, inputs: Mapping[str, Any], places: Sequence[tuple[str, str]]) -> Order:
@@ -148,7 +171,7 @@ def execution_order(model: Model, inputs: Mapping[str, Any], places: Sequence[tu
     events: list[tuple[str, str]] = []
     paths = list(dict.fromkeys(path for path, _ in places))
     patterns = [path for path, io in dict.fromkeys(places) if io == "pattern"]
-    with _recording(model.module, paths, patterns, events), torch.no_grad():
+    with in_use(model.module), _recording(model.module, paths, patterns, events), torch.no_grad():
         call(model.module, inputs)
     for path in paths:
         count = events.count((path, "input"))
@@ -171,8 +194,8 @@ def _recording(
         handles.extend(_watch_softmax(module.get_submodule(path), watch))
     for path in paths:
         inner = module.get_submodule(path)
-        handles.append(inner.register_forward_pre_hook(lambda _, __, p=path: events.append((p, "input"))))
-        handles.append(inner.register_forward_hook(lambda _, __, ___, p=path: events.append((p, "output"))))
+        entered, left = (own_thread(lambda *_, p=path, io=io: events.append((p, io))) for io in ("input", "output"))
+        handles += [inner.register_forward_pre_hook(entered), inner.register_forward_hook(left)]
     try:
         yield
     finally:

@@ -98,6 +98,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "checks": "cells that are computed once more, not values",
             "out": "where values are kept",
             "recheck": "cells that are computed once more, not values",
+            "layout": "found by trying before anything is run",
         },
         "World": {},
         "Pairs": {
@@ -117,6 +118,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "name": "weights count, not what they are called",
             "processor": "inputs count as they are encoded",
             "spec": "of rollouts, which are not stored",
+            "tree": "the architecture counts, not where it was found",
         },
     }
 )

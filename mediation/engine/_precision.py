@@ -150,6 +150,9 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
     rows
         Any rows of the study; their plain runs are captured first.
     """
+    from ._layout import lay_out
+
+    execution, _ = lay_out(study, execution)
     wanted = list(dict.fromkeys(rows))
     used = list(dict.fromkeys(row.world for row in wanted))
     part = replace(study, worlds=tuple(study.worlds[index] for index in used))
@@ -186,7 +189,9 @@ def _batches(study: Study, execution: Execution, rows: Sequence[Row]) -> list[li
     def width(row: Row) -> int:
         return study.length(row.run, row.unit)
 
-    return list(split(rows, width, tokens=tokens_for(study), rows=execution.batch_size))
+    return list(
+        split(rows, width, tokens=tokens_for(study), rows=execution.batch_size, layout=execution.layout)
+    )
 
 
 def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> Tensor:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ..interventions import AbstractIntervention, Donor, Moment, Need
-from ..models import Model
+from ..models import Model, in_use
 from ..sites import Place, Site
 from ._activations import moment
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._draws import noise
-from ._hooks import HookBackend, call
+from ._hooks import HookBackend, call, own_thread
 from ._reading import sees_logits
+from ._softmax import watch_softmax
 from ._study import Study
 from ._world import Run, World, run_of
 
@@ -155,7 +156,7 @@ class Reference:
                 more = torch.arange(encoded.next_position, encoded.next_position + len(added))
                 axes = torch.cat([encoded.axes, more.expand(len(encoded.axes), -1)], dim=1)
                 inputs["position_ids"] = axes[:, None].to(study.model.device)
-        with ExitStack() as stack, torch.no_grad():
+        with in_use(study.model.module), ExitStack() as stack, torch.no_grad():
             for place, change in edits:
                 stack.callback(
                     _hook(study.model.module.get_submodule(place.path), place, self._unflatten(change, run, unit))
@@ -233,8 +234,8 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
 def _hook(module: nn.Module, place: Place, change: _Edit) -> Callable[[], None]:
     """Attach `change` to one side of `module`; return what removes it."""
     if place.io == "output":
-        handle = module.register_forward_hook(lambda _, __, out: with_main_tensor(out, change(_tensor(out))))
-        return handle.remove
+        after = own_thread(lambda _, __, out: with_main_tensor(out, change(_tensor(out))))
+        return module.register_forward_hook(after).remove
     if place.io == "input":
 
         def before(_: nn.Module, args: Any, kwargs: Any) -> Any:
@@ -243,21 +244,16 @@ def _hook(module: nn.Module, place: Place, change: _Edit) -> Callable[[], None]:
             name = next(iter(kwargs))
             return args, {**kwargs, name: change(kwargs[name])}
 
-        return module.register_forward_pre_hook(before, with_kwargs=True).remove
-    plain = torch.nn.functional.softmax
-
-    def swap(_: nn.Module, __: Any) -> None:
-        torch.nn.functional.softmax = lambda *args, **kwargs: change(plain(*args, **kwargs))
-
-    def restore(_: nn.Module, __: Any, ___: Any) -> None:
-        torch.nn.functional.softmax = plain
-
-    first, second = module.register_forward_pre_hook(swap), module.register_forward_hook(restore)
+        return module.register_forward_pre_hook(own_thread(before), with_kwargs=True).remove
+    ends: list[Callable[[], None]] = []
+    first = module.register_forward_pre_hook(own_thread(lambda _, __: ends.append(watch_softmax(change))))
+    second = module.register_forward_hook(own_thread(lambda _, __, ___: ends.pop()()))
 
     def remove() -> None:
         first.remove()
         second.remove()
-        torch.nn.functional.softmax = plain
+        while ends:
+            ends.pop()()
 
     return remove
 

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..models import in_use
 from ._backend import AbstractBackend
-from ._batching import tokens_for
+from ._batching import Layout, tokens_for
 from ._inputs import Side
+from ._layout import lay_out
 from ._pieces import Pieces
 from ._precision import in_precision
 from ._progress import Progress
@@ -46,6 +48,8 @@ class Execution:
         here that changes numbers, by rounding.
     recheck
         How many cells of a run in half precision are recomputed in float32; None is 32 with `precision`, else none.
+    layout
+        Which rows share a pass; `run_study` finds it.
     """
 
     backend: AbstractBackend
@@ -56,6 +60,7 @@ class Execution:
     out: Path | None = None
     precision: str | None = None
     recheck: int | None = None
+    layout: Layout = "padded"
 
     def part(self, index: int) -> Execution:
         """Return how one of several studies of a question is run: each keeps its pieces in a folder of its own."""
@@ -91,18 +96,26 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     Raises
     ------
     BackendError
-        If patching a unit with itself changes its outcome, or a recomputed cell does not agree.
+        If patching a unit with itself changes its outcome, a recomputed cell does not agree, or the model is random.
     OutcomeError
         If an outcome is NaN or infinite.
     DesignError, DataError, BackendError
         If the folder ``execution.out`` holds something else, is in use, or cannot be written.
+
+    Warns
+    -----
+    BatchDependenceWarning
+        If rows depend on each other, so that fewer of them share a pass.
     """
     asked, study = study, in_precision(study, execution.precision)
     size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
-    with torch.no_grad(), Pieces(study, execution, size) as pieces:
-        runner = Runner(study, execution, progress, pieces)
-        if isinstance(execution.backend, ReferenceBackend):
-            runner.run_naively()
-        else:
-            runner.run()
-    return Finished(asked, runner.values, runner.report)
+    with in_use(study.model), torch.no_grad():
+        execution, laid = lay_out(study, execution)
+        laid.warn(type(study.model.module).__name__)
+        with Pieces(study, execution, size) as pieces:
+            runner = Runner(study, execution, progress, pieces)
+            if isinstance(execution.backend, ReferenceBackend):
+                runner.run_naively()
+            else:
+                runner.run()
+    return Finished(asked, runner.values, {**runner.report, "batching": laid.account})

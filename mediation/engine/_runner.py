@@ -258,7 +258,8 @@ class Runner:
         return [outcomes[row] for row in rows]
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
-        return list(split(rows, self._width, tokens=self.tokens, rows=self.execution.batch_size))
+        how = self.execution
+        return list(split(rows, self._width, tokens=self.tokens, rows=how.batch_size, layout=how.layout))
 
     def _width(self, row: Row) -> int:
         return self.study.length(row.run, row.unit)

@@ -19,6 +19,7 @@ from ._cost import ModelCost, PassKind, PassShape, model_cost
 from ._fanout import fan_out_reason, groups_of
 from ._group_cost import HeldStates, asked_columns, cost_of
 from ._groups import why_not_grown
+from ._layout import lay_out
 from ._reading import sees_logits
 from ._reference import ReferenceBackend, captures_with_few_logits
 from ._rows import Row
@@ -76,12 +77,17 @@ def schedule_of(study: Study, execution: Execution) -> Schedule:
 @final
 class _Scheduler:
     def __init__(self, study: Study, execution: Execution) -> None:
-        self.study, self.execution = study, execution
+        self.study = study
+        self.execution, laid = lay_out(study, execution)
+        execution = self.execution
         self.found = Schedule(model_cost(study.model), tokens_for(study), units_at_a_time(study))
         self.placed: list[Placed] = [study.placed(world) for world in study.worlds]
         self.reason = "switched off" if not execution.fan_out else fan_out_reason(study, execution.backend)
         cost = self.found.cost
         self.keys = HeldStates(study, cost) if cost is not None and self.reason is None else None
+        for rows in laid.passes:
+            shape = batch_shape(study, cost, rows, "reference", execution)
+            self.found.passes.append(replace(shape, kind="checks"))
         self.unit_rows = [Row(-1, "base", unit, 0) for unit in range(len(study.pairs))]
 
     def run(self) -> None:
@@ -205,7 +211,8 @@ class _Scheduler:
 
     def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
         width = lambda row: self.study.length(row.run, row.unit)  # noqa: E731
-        return list(split(rows, width, tokens=self.found.tokens, rows=self.execution.batch_size))
+        how = self.execution
+        return list(split(rows, width, tokens=self.found.tokens, rows=how.batch_size, layout=how.layout))
 
     def _add(self, kind: PassKind, rows: Sequence[Row], *, cut: bool = True) -> None:
         self.found.passes.append(batch_shape(self.study, self.found.cost, rows, kind, self.execution, cut=cut))

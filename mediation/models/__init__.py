@@ -6,3 +6,4 @@ from ._load import load as load
 from ._model import Model as Model
 from ._reinitialised import reinitialised as reinitialised
 from ._stream import input_width as input_width
+from ._use import Use as Use, in_use as in_use, runs as runs

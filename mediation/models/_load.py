@@ -18,6 +18,7 @@ from ._architecture import Architecture, check_architecture
 from ._find import find_architecture
 from ._gguf import parsed_once
 from ._model import Model
+from ._tree import Tree
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
 _IMAGES = "AutoModelForImageTextToText"
@@ -104,7 +105,15 @@ def load(
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
     if tokenizer is None and processor is not None:
         tokenizer = getattr(processor, "tokenizer", None)
-    return Model(module=module, tokenizer=tokenizer, architecture=known, name=name, processor=processor, spec=spec)
+    return Model(
+        module=module,
+        tokenizer=tokenizer,
+        architecture=known,
+        name=name,
+        processor=processor,
+        spec=spec,
+        tree=Tree(module) if architecture is None else None,
+    )
 
 
 def _check_spec(spec: Spec | None) -> Spec | None:

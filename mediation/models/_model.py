@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
@@ -16,7 +16,8 @@ from .._errors import SiteError
 from ..specs import Spec
 from ._architecture import Architecture, n_layers
 from ._blocks import Block, blocks_of
-from ._find import find_stacks
+from ._find import find_architecture, find_stacks
+from ._tree import Tree
 
 _SAMPLE = 4096
 
@@ -40,6 +41,8 @@ class Model:
         A `transformers` processor, for models that read images.
     spec
         How the model thinks before it answers: a `LatentSpec`, a `TextSpec`, or None.
+    tree
+        The module tree in which the architecture was found; None if the architecture was given.
     """
 
     module: nn.Module
@@ -48,6 +51,13 @@ class Model:
     name: str = ""
     processor: Any = None
     spec: Spec | None = None
+    tree: Tree | None = None
+
+    def current(self) -> Model:
+        """Return the model as its module is now, however it has changed since: adapters, other layers, another type."""
+        if self.tree is None or self.tree.is_of(self.module):
+            return replace(self)
+        return replace(self, architecture=find_architecture(self.module), tree=Tree(self.module))
 
     @cached_property
     def device(self) -> torch.device:

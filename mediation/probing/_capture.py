@@ -15,7 +15,7 @@ from ..engine._activations import Activations
 from ..engine._batching import halving, split, tokens_per_pass
 from ..engine._rows import Row, capture_rows
 from ..interventions import Identity
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import outcome
 from ..rollouts import Trajectory, rollout
 from ..sites import InputSite, Site, SiteSet, ThoughtSite
@@ -25,6 +25,7 @@ from ._places import Layer, captured_site, input_tokens, latents_of, stacked, wi
 from ._states import States
 
 
+@runs
 def capture(
     model: Any,
     inputs: Any,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-from .._errors import DataError, DesignError, MediationWarning
+from .._errors import DataError, DesignError, MediationWarning, warn
 from ..engine import AbstractBackend, Progress
 from ..engine._batching import halving
 from ..interventions import Assignment
@@ -185,11 +184,10 @@ def check_model(model: Model) -> None:
     asked = {name: getattr(settings, name, None) for name in _RESHAPING}
     asked = {name: value for name, value in asked.items() if value not in _RESHAPING[name]}
     if asked:
-        warnings.warn(
+        warn(
             f"The model's generation_config asks for {', '.join(f'{k}={v!r}' for k, v in asked.items())}; a rollout "
             "takes the likeliest token of the plain logits, so its tokens may differ from those of generate.",
             MediationWarning,
-            stacklevel=4,
         )
 
 

@@ -15,7 +15,7 @@ from .._seed import seed_from
 from ..engine import AbstractBackend, Progress, World, progress_for
 from ..engine._choose import backend_for
 from ..interventions import Assignment
-from ..models import Model, load
+from ..models import Model, load, runs
 from ..outcomes import token_id
 from ..specs import Spec, TextSpec
 from ..units import Encoded, Pairs, Prompt, encode
@@ -31,6 +31,7 @@ from ._trajectory import Segment, Trajectory
 from ._worlds import Question, plain_runs, run_plain, run_worlds
 
 
+@runs
 def rollout(  # noqa: PLR0913
     model: Any,
     inputs: Any,
