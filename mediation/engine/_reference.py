@@ -152,6 +152,8 @@ class Reference:
                 name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
                 for name, value in encoded.features.items()
             }
+            for name in encoded.aligned:
+                inputs[name] = encoded.entries(name, study.model, len(added))[None].to(study.model.device)
             if encoded.axes is not None:
                 more = torch.arange(encoded.next_position, encoded.next_position + len(added))
                 axes = torch.cat([encoded.axes, more.expand(len(encoded.axes), -1)], dim=1)
@@ -201,7 +203,8 @@ class Reference:
 def _part(row: Tensor, place: Place, positions: Sequence[int] | None, keys: int | None) -> Tensor:
     """Return what `place` and `positions` select of one row; patterns are cut to the prompt's keys."""
     if place.io == "pattern":
-        assert positions is not None
+        if positions is None:  # inputs without positions: all queries and all keys
+            positions, keys = range(row.shape[1]), None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         return torch.stack([torch.cat([row[head, position, :keys] for head in heads]) for position in positions])
     if positions is not None and (row.ndim > 1 or not row.is_floating_point()):
@@ -213,7 +216,8 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
     """Return `row` with `new` where `place` and `positions` select."""
     new = new.to(row.dtype)
     if place.io == "pattern":
-        assert positions is not None
+        if positions is None:  # inputs without positions: all queries and all keys
+            positions, keys = range(row.shape[1]), None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         for i, position in enumerate(positions):
             for head, probabilities in zip(heads, new[i].chunk(len(heads)), strict=True):

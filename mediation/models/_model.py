@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
@@ -15,11 +15,13 @@ from torch import nn
 from .._errors import SiteError
 from ..specs import Spec
 from ._architecture import Architecture, n_layers
+from ._arguments import arguments_of
 from ._blocks import Block, blocks_of
 from ._find import find_architecture, find_stacks
 from ._tree import Tree
 
 _SAMPLE = 4096
+_PICTURES = ("image_patches", "flattened_patches")
 
 
 @final
@@ -85,7 +87,7 @@ class Model:
     @property
     def reads_images(self) -> bool:
         """True if the module takes pictures beside tokens."""
-        return bool({"pixel_values", "pixel_values_images"} & self.forward_names)
+        return any("pixel_values" in name or name in _PICTURES for name in self.forward_names)
 
     @property
     def is_causal(self) -> bool:
@@ -117,6 +119,15 @@ class Model:
     def forward_names(self) -> frozenset[str]:
         """Names of the parameters of the module's forward."""
         return frozenset(inspect.signature(type(self.module).forward).parameters)
+
+    def takes(self, name: str) -> bool:
+        """Return True if the module's forward takes an argument, itself or by handing it on to a part of it."""
+        return name in self._arguments[0] or (self._arguments[1] is not None and name in self._arguments[1])
+
+    @cached_property
+    def _arguments(self) -> tuple[frozenset[str], Container[str] | None]:
+        """Names that the forward spells out, and those that may come by ``**kwargs``; None where it takes no others."""
+        return arguments_of(self.module)
 
     @property
     def n_layers(self) -> int:

@@ -102,7 +102,7 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
 def _order(model: Model, prompt: Encoded, places: Sequence[tuple[str, str]]) -> Order:
     """Return when `places` are reached in a decoding step, which reads one token and no image."""
     assert prompt.ids is not None
-    step = replace(prompt, ids=prompt.ids[-1:], features={}, axes=None)
+    step = replace(prompt, ids=prompt.ids[-1:], features={}, axes=None, aligned={})
     return execution_order(model, prompt_batch(model, [step]).inputs, places)
 
 

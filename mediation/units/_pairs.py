@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,13 @@ from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
 Span = tuple[tuple[int, int], ...]
+
+
+class Before(NamedTuple):
+    """The text before an answer, and whether the answer must split from it."""
+
+    text: str
+    strictly: bool
 
 
 @final
@@ -88,6 +96,7 @@ class Pairs:
         put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
 
     cluster_name: str | list[str] | None = field(init=False, default=None)
+    answers_follow: Before | None = field(init=False, default=None)
 
     @classmethod
     def from_frame(
@@ -213,6 +222,18 @@ class Pairs:
             },
             columns=self.columns,
         )
+
+    def answered_after(self, text: str, *, strictly: bool) -> Pairs:
+        """Return pairs whose answers are read as the tokens that they are after `text`, not after the inputs.
+
+        Parameters
+        ----------
+        strictly
+            Whether answers must split from it; else they are read as after other texts where they do not.
+        """
+        found = copy(self)
+        object.__setattr__(found, "answers_follow", Before(text, strictly))
+        return found
 
     def _matching_source(self) -> Any:
         source = inputs_from(self.source, "source")
