@@ -26,7 +26,7 @@ from .extras import EXTRAS, NOT_BUILT, PICTURE, WITH_PICTURES
 from .stream import Where
 
 KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons", "embedding")
-LENGTHS = (5, 9, 6)  # of the inputs of each unit
+LENGTHS = (5, 9)  # of the inputs of each unit
 TOLERANCE = 1e-4
 TOKENS = (5, 6)
 Cells = dict[str, dict[str, dict[int, str]]]
@@ -197,9 +197,12 @@ def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exce
         return f"refused: {words}" if places else f"none: {words}"
     if isinstance(got, Exception):
         return f"FAULT: {type(got).__name__}: {' '.join(str(got).split())[:300]}"
-    wants = [right(study, kind, block, one) for one in places]
-    if any(gap(got, want) < TOLERANCE for want in wants):
-        return "exact" if gap([wants[0][0]], [wants[0][1]]) > 1e-5 else "FAULT: the exchange changes nothing"
+    wants: list[list[list[float]]] = []
+    for one in places:
+        wants.append(right(study, kind, block, one))
+        if gap(got, wants[-1]) < TOLERANCE:
+            moved = gap([wants[-1][0]], [wants[-1][1]])
+            return "exact" if moved > TOLERANCE / 10 else "FAULT: the exchange changes nothing"
     others = study.known.parts.get(block, Parts()).others if kind in ("attention", "mlp") else ()
     for other in others:
         if gap(got, right(study, kind, block, (other,))) < TOLERANCE:
@@ -207,7 +210,8 @@ def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exce
     if not wants:
         return "FAULT: a number, and no such part was found"
     wrong = [name for name, a, b in zip(("y00", "y01", "y11"), got, wants[0], strict=True) if gap([a], [b]) > TOLERANCE]
-    return f"FAULT: wrong {', '.join(wrong)}: y01 got {_short(got[1])}, want {' or '.join(_short(one[1]) for one in wants)}"
+    want = " or ".join(_short(one[1]) for one in wants)
+    return f"FAULT: wrong {', '.join(wrong)}: y01 got {_short(got[1])}, want {want}"
 
 
 def _short(values: list[float]) -> str:
