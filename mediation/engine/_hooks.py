@@ -92,21 +92,23 @@ def attach(module: nn.Module, visit: Visit) -> list[Any]:
 
 def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     """Let `visit` see the result of the softmax that runs while `module` does."""
-    plain: Callable[..., Tensor] = torch.nn.functional.softmax
+    plain = {owner: owner.softmax for owner in (torch.nn.functional, torch)}
     seen: list[int] = []
 
-    def watched(*args: Any, **kwargs: Any) -> Tensor:
-        result = plain(*args, **kwargs)
-        seen.append(1)
-        changed = visit.see(result)
-        return result if changed is None else changed
-
     def enter(_: nn.Module, __: Any) -> None:
-        torch.nn.functional.softmax = watched
+        for owner, softmax in plain.items():
+            owner.softmax = _watched(softmax, visit, seen)
 
     def leave(_: nn.Module, __: Any, ___: Any) -> None:
-        torch.nn.functional.softmax = plain
+        for owner, softmax in plain.items():
+            owner.softmax = softmax
         if not seen:
+            eager = getattr(getattr(module, "config", None), "_attn_implementation", None) == "eager"
+            if eager:
+                raise SiteError(
+                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no attention "
+                    "probabilities to act on. Use med.attention(layer, head=...)."
+                )
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "
                 "with eager attention: med.load(..., attn_implementation='eager')."
@@ -119,17 +121,28 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     ]
 
 
+def _watched(softmax: Callable[..., Tensor], visit: Visit, seen: list[int]) -> Callable[..., Tensor]:
+    def watched(*args: Any, **kwargs: Any) -> Tensor:
+        result = softmax(*args, **kwargs)
+        seen.append(1)
+        changed = visit.see(result)
+        return result if changed is None else changed
+
+    return watched
+
+
 @final
 class _Restore:
     """Puts the plain softmax back, whatever happened."""
 
     __slots__ = ("_plain",)
 
-    def __init__(self, plain: Callable[..., Tensor]) -> None:
+    def __init__(self, plain: Mapping[Any, Callable[..., Tensor]]) -> None:
         self._plain = plain
 
     def remove(self) -> None:
-        torch.nn.functional.softmax = self._plain
+        for owner, softmax in self._plain.items():
+            owner.softmax = softmax
 
 
 def execution_order(model: Model, inputs: Mapping[str, Any], places: Sequence[tuple[str, str]]) -> Order:
