@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .stream import Block, Edit, Watch, Where, stacks
 
 HEAD, NEURONS = 1, (0, 3)
+OF_TOKENS = ("residual", "embedding")  # whose tokens may be on any axis
 Inputs = dict[str, Any]
 
 
@@ -24,6 +25,7 @@ class Parts:
     head: tuple[int, ...] = ()  # the features of head HEAD in the input of the output projection
     others: tuple[Where, ...] = ()  # what mixes tokens without a softmax, or attends to another sequence
     shape: tuple[int, ...] = ()  # of the block's output
+    followed: bool = False  # something was seen that is added to the stream
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Anatomy:
 
 
 def _exchange(kind: str, theirs: Tensor, parts: Parts | None, lengths: set[int], rows: slice) -> Edit:
-    of_tokens = [i for i, size in enumerate(theirs.shape) if size in lengths] if kind == "residual" else []
+    of_tokens = [i for i, size in enumerate(theirs.shape) if size in lengths] if kind in OF_TOKENS else []
     axis = of_tokens[0] if of_tokens else theirs.ndim - 2
 
     def put(mine: Tensor) -> Tensor:
@@ -117,6 +119,7 @@ class _Experiment:
         leaves = dict(self.block.branches)
         if not leaves or ("input", *self.name) not in self.plain.values:
             return found
+        found.followed = True
         moved = self._moved(list(leaves))
         found.others = tuple(leaf for leaf, known in leaves.items() if moved[leaf] != known.soft)
         for kind, is_soft in (("attention", True), ("mlp", False)):

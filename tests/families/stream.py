@@ -163,7 +163,7 @@ class Watch(TorchFunctionMode):
     def _embedding(self, args: Any, out: Tensor) -> Tensor:
         """The first look-up of the tokens of an input; of later ones, such as those of each layer, nothing is kept."""
         for where, ids in self.ids.items():
-            if where not in self.looked_up and any(torch.equal(one, ids) for one in _tensors(args)):
+            if where not in self.looked_up and any(_same_tokens(one, ids) for one in _tensors(args)):
                 self.looked_up.add(where)
                 return self._at(where, out)
         return out
@@ -232,6 +232,10 @@ _SAME = {"dropout", "to", "float", "contiguous", "clone", "type", "type_as", "vi
 
 def _is_stream(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and value.ndim == 3 and value.shape[0] == 1
+
+
+def _same_tokens(one: Tensor, ids: Tensor) -> bool:
+    return not one.is_floating_point() and one.numel() == ids.numel() and bool((one.flatten() == ids.flatten()).all())
 
 
 def _over_tokens(out: Tensor, length: int) -> bool:

@@ -46,7 +46,7 @@ A family that is not listed is not refused: `med.load` looks at the module tree,
 """
 
 
-def page(rows: Iterable[dict[str, Any]], version: str, tolerance: float) -> str:
+def page(rows: Iterable[dict[str, Any]], version: str, tolerance: float, declined: dict[str, str]) -> str:
     """Return the text of the page."""
     rows = list(rows)
     built = [row for row in rows if row["cells"]]
@@ -54,8 +54,7 @@ def page(rows: Iterable[dict[str, Any]], version: str, tolerance: float) -> str:
     parts = [INTRODUCTION.format(built=len(families), version=version, tolerance=tolerance)]
     for kind, title in TITLES.items():
         parts.append(f"## {title}\n\n" + _table([row for row in built if row["kind"] == kind]))
-    refused = dict.fromkeys(line for row in built for line in _refusals(row))
-    parts.append("## Refused\n\n" + ("\n".join(refused) or "Nothing is refused.") + "\n")
+    parts.append("## Refused\n\n" + "\n".join(f"- `{family}`: {why}" for family, why in declined.items()) + "\n")
     left = [f"- `{row['family']}`: {row['reason']}" for row in rows if not row["cells"]]
     parts.append("## Not built\n\n" + "\n".join(left) + "\n")
     return "\n".join(parts)
@@ -88,14 +87,3 @@ def _short(verdict: str) -> str:
     if verdict.startswith("exact, with"):
         return "exact one at a time"
     return verdict.partition(":")[0]
-
-
-def _refusals(row: dict[str, Any]) -> list[str]:
-    found: dict[str, str] = {}
-    for stack, cells in row["cells"].items():
-        for kind, verdicts in cells.items():
-            for verdict in verdicts.values():
-                if verdict.startswith("refused"):
-                    where = " ".join(filter(None, [stack, COLUMNS[kind]]))
-                    found.setdefault(where, verdict.partition(": ")[2].partition(": ")[2])
-    return [f"- `{row['family']}`, {where}: {words}" for where, words in found.items()]

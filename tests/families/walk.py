@@ -194,7 +194,8 @@ def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exce
     places = readings(study, kind, block)
     if isinstance(got, med.MediationError):
         words = f"{type(got).__name__}: {' '.join(str(got).split())}"
-        return f"refused: {words}" if places else f"none: {words}"
+        known = bool(places) or kind == "embedding" or study.known.parts.get(block, Parts()).followed
+        return f"none: {words}" if known and not places else f"refused: {words}"
     if isinstance(got, Exception):
         return f"FAULT: {type(got).__name__}: {' '.join(str(got).split())[:300]}"
     wants: list[list[list[float]]] = []
