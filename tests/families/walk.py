@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 import mediation as med
+from mediation.engine import make_study
 
 from .anatomy import HEAD, NEURONS, Anatomy, Inputs, Parts, anatomy
 from .build import build, classes
@@ -158,6 +159,15 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
     return {site: by_site[str(site)][["y00", "y01", "y11"]].to_numpy().T.tolist() for site in sites}
 
 
+def _is_taken(study: Study, site: med.Site) -> bool:
+    """Whether a site passes the checks that come before a run; the others are asked for one by one."""
+    try:
+        make_study(study.model, study.pairs(), [med.World("base", med.Interchange().at(site))], med.LogitDiff(*TOKENS), seed=0)
+    except Exception:
+        return False
+    return True
+
+
 # ---------------------------------------------------------------------------------------------- what is right
 
 
@@ -252,9 +262,10 @@ def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, st
     blocks = [name for name in study.known.parts if name[0] == path] or [("", 0)]
     asked = [(kind, block) for kind in KINDS for block in (blocks[:1] if kind == "embedding" else blocks)]
     sites = {one: site_of(one[0], one[1][1], stack, study.everywhere) for one in asked}
-    answers = ask(study, [sites[one] for one in asked if readings(study, *one)])
+    taken = [site for site in sites.values() if _is_taken(study, site)]
+    answers = ask(study, taken)
     for site in sites.values():
-        if site not in answers:
+        if site not in taken:
             answers |= ask(study, [site])
     cells: dict[str, dict[int, str]] = {}
     for kind, block in asked:
