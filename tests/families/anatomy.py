@@ -53,9 +53,7 @@ class Anatomy:
         rows = slice(None) if everywhere else slice(-1, None)
         lengths = _lengths(base)
         parts = self.parts.get(block)
-        return self.output(
-            base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.items()}
-        )
+        return self.output(base, {one: _exchange(kind, value, parts, lengths, rows) for one, value in theirs.items()})
 
 
 def _exchange(kind: str, theirs: Tensor, parts: Parts | None, lengths: set[int], rows: slice) -> Edit:
@@ -161,7 +159,9 @@ class _Experiment:
 
         everything = [leaf for leaf, _ in self.block.branches]
         after = self._run({("input", *self.name): other, **self._frozen([linear, *everything])}, set(leaves))
-        return all(leaf in after and bool((after[leaf] - self.plain.values[leaf]).abs().max() < 1e-6) for leaf in leaves)
+        return all(
+            leaf in after and bool((after[leaf] - self.plain.values[leaf]).abs().max() < 1e-6) for leaf in leaves
+        )
 
     def _attention(self, found: Parts) -> None:
         if "attention" not in found.places or not self.block.softmaxes:

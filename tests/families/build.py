@@ -70,7 +70,9 @@ SIZES: dict[str, Any] = {
         "num_decoder_layers layers resampler_depth speech_encoder_layers t2u_encoder_layers t2u_decoder_layers "
         "num_self_attends_per_block",
     ),
-    **_named(8, "q_lora_rank kv_lora_rank laurel_rank o_lora_rank mamba_headdim mamba_head_dim mamba_d_head hc_lowrank"),
+    **_named(
+        8, "q_lora_rank kv_lora_rank laurel_rank o_lora_rank mamba_headdim mamba_head_dim mamba_d_head hc_lowrank"
+    ),
     **_named(
         VOCABULARY,
         "vocab_size decoder_vocab_size src_vocab_size tgt_vocab_size vocab_size_per_layer_input entity_vocab_size "
@@ -81,7 +83,10 @@ SIZES: dict[str, Any] = {
         "max_position_embeddings n_positions max_source_positions max_target_positions seq_length n_ctx "
         "max_seq_len model_max_length context_length max_sequence_length t2u_max_position_embeddings",
     ),
-    **_named(1, "n_group topk_group mamba_n_groups n_groups mamba_ngroups num_expert_group n_shared_experts num_shared_experts"),
+    **_named(
+        1,
+        "n_group topk_group mamba_n_groups n_groups mamba_ngroups num_expert_group n_shared_experts num_shared_experts",
+    ),
     **_named(1, "first_k_dense_replace num_dense_layers moe_layer_start_index"),
     **_named(0, "num_nextn_predict_layers num_mtp_layers max_window_layers"),
     "num_kv_shared_layers": 0,

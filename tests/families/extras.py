@@ -12,10 +12,18 @@ def _rope(**more: Any) -> dict[str, Any]:
 _MROPE = _rope(mrope_section=[1, 1, 0])
 _KINDS = {"rope_type": "default", "rope_theta": 10000.0}
 _TWO_ROPES = {"rope_parameters": {"full_attention": _KINDS, "sliding_attention": _KINDS}}
-_INDEXER = {"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 4, "indexer_budget": 8, "indexer_compress_ratio": 2, "ngram_vocab_size_base": 100}
+_INDEXER = {
+    "indexer_n_heads": 2,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": 4,
+    "indexer_budget": 8,
+    "indexer_compress_ratio": 2,
+    "ngram_vocab_size_base": 100,
+}
 
 EXTRAS: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1], "mamba_d_head": 8, "num_hidden_layers": 3},
+    "chameleon": {"vocabulary_map": {"<image>": 3}},
     "cohere_compass": {"text_config": _TWO_ROPES},
     "cohere_compass_text": _TWO_ROPES,
     "cosmos3_edge": {"text_config": _MROPE},
@@ -24,8 +32,14 @@ EXTRAS: dict[str, dict[str, Any]] = {
         "ffn_config": {"hidden_size": 16, "ffn_hidden_size": 32, "moe_num_experts": 4},
     },
     "deepseek_v2": {"num_experts_per_tok": 2},
-    "dots1": {"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2, "num_hidden_layers": 2, "layer_types": ["full_attention"] * 2},
-        "esm": {"vocab_size": 512, "mask_token_id": 3, "pad_token_id": 0},
+    "dots1": {
+        "n_shared_experts": 1,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "num_hidden_layers": 2,
+        "layer_types": ["full_attention"] * 2,
+    },
+    "esm": {"vocab_size": 512, "mask_token_id": 3, "pad_token_id": 0},
     "esmc": {"num_key_value_heads": 4},
     "falcon_h1": {"mamba_d_ssm": 32, "mamba_d_head": 8},
     "gemma4_assistant": {"text_config": {"hidden_size_per_layer_input": 0}},
@@ -35,7 +49,11 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "glm5_next": {"text_config": {"num_key_value_heads": 4}},
     "glm_ocr": {"text_config": _MROPE},
     "glmga": {"text_config": _MROPE},
-    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention", "linear_attention"], "num_hidden_layers": 3, "mamba_d_head": 8},
+    "granitemoehybrid": {
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "num_hidden_layers": 3,
+        "mamba_d_head": 8,
+    },
     "hunyuan_v1_dense": {"head_dim": 4},
     "hunyuan_v1_moe": {"head_dim": 4},
     "hunyuan_vl": {"text_config": {"head_dim": 4, **_rope(mrope_section=[1, 1, 0])}},
@@ -45,7 +63,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "mamba2": {"head_dim": 8, "num_heads": 4},
     "ministral": {"head_dim": 4},
     "mobilebert": {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16},
-    "longcat_flash": {"num_attention_heads": 2, "zero_expert_num": 2},
+    "longcat_flash": {"num_attention_heads": 4, "head_dim": 4, "zero_expert_num": 2},
     "molmo2": {"adapter_config": {"vision_feature_layer": [-1, -2]}},
     "nemotron": {"num_key_value_heads": 2},
     "neomme": {"head_dim": 16},
@@ -58,31 +76,53 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "reformer": {"axial_pos_embds_dim": [8, 8], "axial_pos_shape": [8, 16]},
     "step3p7": {"text_config": {"sliding_window": 16}},
-    "xlstm": {"hidden_size": 64, "embedding_dim": 64, "num_blocks": 2, "num_heads": 4},
+    "unlimited_ocr": {"text_config": {"num_key_value_heads": 4}},
+    "xlstm": {"hidden_size": 128, "embedding_dim": 128, "num_blocks": 2, "num_heads": 4},
     "xmod": {"default_language": "en_XX"},
-    "zamba": {"layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"], "num_hidden_layers": 4},
+    "zamba": {
+        "attention_hidden_size": 32,
+        "attention_head_dim": 8,
+        "layers_block_type": ["linear_attention", "hybrid", "linear_attention", "hybrid"],
+        "num_hidden_layers": 4,
+    },
     "zamba2": {"attention_hidden_size": 32, "attention_head_dim": 8},
     "zaya": {"num_experts_per_tok": 1},
 }
 
 _PICTURES = "its forward needs pictures"
-_TIMM = "its vision part needs the library timm"
+_TIMM = "its picture part needs the library timm"
+_TOGETHER = "its sizes depend on each other in ways that the small configuration does not meet"
 NOT_BUILT: dict[str, str] = {
     "blip": _PICTURES,
     "blip-2": _PICTURES,
+    "blt": "it reads bytes in patches, and its configuration has no number of layers",
+    "deepseek_ocr2": _TOGETHER,
+    "diffusion_gemma": _TOGETHER,
+    "dots3_note": _TOGETHER,
+    "emu3": "its picture part is not made small by its configuration",
+    "ernie4_5_vl_moe": _TOGETHER,
     "fast_vlm": _TIMM,
+    "florence2": _TOGETHER,
     "gemma3n": _TIMM,
+    "gemma4_assistant": "it drafts for another model, whose keys and values it needs",
+    "gemma4_unified_assistant": "it drafts for another model, whose keys and values it needs",
+    "glm5_next": _TOGETHER,
+    "granite4_vision": _TOGETHER,
     "idefics": _PICTURES,
     "instructblip": _PICTURES,
     "instructblipvideo": _PICTURES,
     "kosmos-2": _PICTURES,
+    "musicgen": "its configuration is of three models, and only one of them is a language model",
+    "musicgen_melody": "its configuration is of three models, and only one of them is a language model",
+    "nemo_speechlm": _TOGETHER,
+    "nemotron_h_omni": _TOGETHER,
     "perception_lm": _TIMM,
-    "pi0": "a policy of robots: its forward needs states and actions",
+    "pi0": "it steers robots: its forward needs states and actions",
     "pix2struct": _PICTURES,
     "pp_formulanet": _PICTURES,
     "udop": "its forward needs a box for each word",
+    "vibevoice_asr": "its sound part is not made small by its configuration",
     "vision-encoder-decoder": _PICTURES,
-    "vibevoice_asr": "its audio part is not built small",
     "voxtral_realtime": "its forward needs sound",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -181,7 +182,12 @@ class Watch(TorchFunctionMode):
                 self.leaves[place] = one
             parts = tuple(leaf for place, one in zip(places, known, strict=True) for leaf in (one.parts or (place,)))
             lasts = [one.linear for one in known if one.linear is not None]
-            about = Known(weak=both, soft=any(one.soft for one in known), linear=lasts[-1] if lasts else None, parts=() if both else parts)
+            about = Known(
+                weak=both,
+                soft=any(one.soft for one in known),
+                linear=lasts[-1] if lasts else None,
+                parts=() if both else parts,
+            )
             return self._tell(out, about)
         branch = strength[1] > strength[0]
         which = 0 if branch else 1
@@ -282,5 +288,5 @@ def stacks(model: nn.Module, inputs: dict[str, Any]) -> dict[str, list[nn.Module
 def _chained(calls: list[tuple[Tensor | None, Tensor | None]]) -> bool:
     if any(given is None or gives is None or given.shape != gives.shape for given, gives in calls):
         return False
-    links = zip(calls, calls[1:], strict=False)
+    links = pairwise(calls)
     return all(torch.allclose(one[1], other[0]) for one, other in links) and not torch.allclose(*calls[0])  # type: ignore[arg-type]

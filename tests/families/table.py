@@ -38,7 +38,7 @@ added and looks at other tokens through a softmax; the MLP is what is added and 
 | exact | the same number as by plain exchanges, to {tolerance:g}, in every block |
 | exact in 1, 3 | in these blocks of the tiny model; the others have no such part, and asking for it there is a `SiteError` |
 | exact one at a time | with `batch_size=1`; a larger batch is refused, since its rows depend on each other |
-| – | no block has such a part, and asking for it is an error that says so |
+| none | no block has such a part, and asking for it is an error that says so |
 | refused | the part exists, and the package declines it; the reason is [below](#refused) |
 
 In models with two stacks, `stack="encoder"` or `stack="decoder"` names one. Attention is the block's self-attention.
@@ -72,10 +72,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def cell(verdicts: dict[str, str]) -> str:
     """Return what a cell says of the verdicts on its blocks."""
     short = {block: _short(verdict) for block, verdict in verdicts.items()}
-    there = {block: one for block, one in short.items() if one != "–"}
+    there = {block: one for block, one in short.items() if one != "none"}
     said = list(dict.fromkeys(there.values()))
     if not said:
-        return "–"
+        return "none"
     if len(said) == 1 and len(there) == len(short):
         return said[0]
     return "; ".join(f"{one} in {', '.join(block for block in there if there[block] == one)}" for one in said)
@@ -83,7 +83,7 @@ def cell(verdicts: dict[str, str]) -> str:
 
 def _short(verdict: str) -> str:
     if verdict.startswith("none"):
-        return "–"
+        return "none"
     if verdict.startswith("exact, with"):
         return "exact one at a time"
     return verdict.partition(":")[0]

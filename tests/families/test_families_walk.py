@@ -23,15 +23,34 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITE = os.environ.get("MEDIATION_WRITE_FAMILIES") == "1"
 AT_ONCE, SECONDS = 60, 3600
 # Families some part of which exists and is declined all the same, with the reason. Nothing else may be refused.
+_AXES = "its activations have the tokens on the first axis, where the rows of the batch are expected"
+_STREAMS = "several residual streams are mixed in every block, so no part adds to one of them"
+_SHORT = "a short convolution follows its attention and its MLP, so what is added mixes tokens once more"
+_TWO = "the MLP of a block is two modules, one with experts and one without; name either with `med.Site`"
 DECLINED = {
     "albert": "all blocks are one module, which is called several times",
-    "deepseek_v4": "several residual streams are mixed in every block, so no part adds to one",
+    "convbert": "patterns: two softmaxes run inside its attention, and the first is that of its convolution",
+    "deepseek_v4": _STREAMS,
+    "diffllama": "patterns: each head subtracts two of them",
     "flaubert": "its parts lie in lists of their own, so there is no list of blocks",
-    "fsmt": "its activations have the tokens on the first axis, where those of the batch are expected",
+    "fsmt": _AXES,
     "gemma3n_text": "four residual streams are on the first axis, where the rows of the batch are expected",
-    "hy_v4": "several residual streams are mixed in every block, so no part adds to one",
+    "granitemoe_swa": _TWO,
+    "granitemoehybrid": _TWO,
+    "granitemoeshared": _TWO,
+    "hy_v4": _STREAMS,
+    "inkling2": _SHORT,
+    "inkling2_text": _SHORT,
+    "inkling_mm_model": _SHORT,
+    "inkling_text": _SHORT,
+    "mobilebert": "its attention lies inside a bottleneck, which has a stream of its own",
+    "qwen4_exp": _STREAMS,
+    "qwen4_exp_text": _STREAMS,
+    "squeezebert": "its activations have the features before the tokens",
     "xlm": "its parts lie in lists of their own, so there is no list of blocks",
-    "xlnet": "its activations have the tokens on the first axis, where those of the batch are expected",
+    "xlnet": _AXES,
+    "zamba": "one attention, shared by all blocks that have one, is called several times",
+    "zamba2": "one attention, shared by all blocks that have one, is called several times",
 }
 SOME = ("llama", "bloom", "gpt_neox", "bert", "qwen3_next", "deepseek_v3", "t5", "flaubert")
 

@@ -67,7 +67,9 @@ class Study:
     def pairs(self) -> med.Pairs:
         if not self.everywhere:
             return med.Pairs(*([one["input_ids"][0] for one in side] for side in (self.base, self.source)))
-        joined = [{name: torch.cat([one[name] for one in side]) for name in side[0]} for side in (self.base, self.source)]
+        joined = [
+            {name: torch.cat([one[name] for one in side]) for name in side[0]} for side in (self.base, self.source)
+        ]
         return med.Pairs(*joined)
 
 
@@ -147,7 +149,10 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
     for site in sites[1:]:
         mediator = mediator | site  # type: ignore[assignment]
     try:
-        outcome, options = med.LogitDiff(*TOKENS), {"estimands": ["te", "pnie"], "n_resamples": 99, "rng": 0, "progress": False}
+        outcome, options = (
+            med.LogitDiff(*TOKENS),
+            {"estimands": ["te", "pnie"], "n_resamples": 99, "rng": 0, "progress": False},
+        )
         found = med.mediate(study.model, study.pairs(), mediator, outcome, **options, **how)
     except Exception as error:
         if len(sites) == 1:
@@ -162,7 +167,9 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
 def _is_taken(study: Study, site: med.Site) -> bool:
     """Whether a site passes the checks that come before a run; the others are asked for one by one."""
     try:
-        make_study(study.model, study.pairs(), [med.World("base", med.Interchange().at(site))], med.LogitDiff(*TOKENS), seed=0)
+        make_study(
+            study.model, study.pairs(), [med.World("base", med.Interchange().at(site))], med.LogitDiff(*TOKENS), seed=0
+        )
     except Exception:
         return False
     return True
@@ -294,7 +301,11 @@ def main(families: list[str]) -> None:
         try:
             row = walk(family)
         except Exception as error:
-            row = Row(family, *classes()[family.partition(" with ")[0]], f"FAULT: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            row = Row(
+                family,
+                *classes()[family.partition(" with ")[0]],
+                f"FAULT: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            )
         print(json.dumps(vars(row)), flush=True)
         gc.collect()
 
