@@ -193,9 +193,9 @@ def _unembedding(cost: ModelCost, columns: int | None) -> int:
 
 
 def model_cost(model: Model) -> ModelCost | None:
-    """Return what a pass of `model` meets; None for a module whose blocks are not known."""
+    """Return what a pass of `model` meets; None for one with two stacks, or whose blocks are not known."""
     known = model.architecture
-    if known is None or not model.is_language_model:
+    if known is None or not model.is_language_model or len(model.stacks) > 1:
         return None
     module, config = model.module, text_config(model)
     active = getattr(config, "num_experts_per_tok", None)

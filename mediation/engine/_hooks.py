@@ -129,6 +129,12 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     def leave(_: nn.Module, __: Any, ___: Any) -> None:
         ends.pop()()
         if not seen:
+            eager = getattr(getattr(module, "config", None), "_attn_implementation", None) == "eager"
+            if eager:
+                raise SiteError(
+                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no attention "
+                    "probabilities to act on. Use med.attention(layer, head=...)."
+                )
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "
                 "with eager attention: med.load(..., attn_implementation='eager')."

@@ -204,7 +204,8 @@ class Reference:
 def _part(row: Tensor, place: Place, positions: Sequence[int] | None, keys: int | None) -> Tensor:
     """Return what `place` and `positions` select of one row; patterns are cut to the prompt's keys."""
     if place.io == "pattern":
-        assert positions is not None
+        if positions is None:  # inputs without positions: all queries and all keys
+            positions, keys = range(row.shape[1]), None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         return torch.stack([torch.cat([row[head, position, :keys] for head in heads]) for position in positions])
     if place.axis == CHANNELS and row.ndim > 1:  # channels, and no positions: one row has them first
@@ -218,7 +219,8 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
     """Return `row` with `new` where `place` and `positions` select."""
     new = new.to(row.dtype)
     if place.io == "pattern":
-        assert positions is not None
+        if positions is None:  # inputs without positions: all queries and all keys
+            positions, keys = range(row.shape[1]), None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         for i, position in enumerate(positions):
             for head, probabilities in zip(heads, new[i].chunk(len(heads)), strict=True):

@@ -122,17 +122,18 @@ def features_last(part: Tensor, place: Place) -> Tensor:
     return part.movedim(CHANNELS, -1) if channels_first(part, place) else part
 
 
-def _pattern_index(selection: Selection, batch: Batch, row: int, i: int, device: torch.device) -> tuple[Tensor, slice]:
+def _pattern_index(selection: Selection, batch: Batch, row: int, i: int, full: Tensor) -> tuple[Tensor, slice]:
+    if selection.positions is None:  # inputs without positions: all queries and all keys
+        return torch.arange(full.shape[-2], device=full.device), slice(None)
     start, length = batch.starts[row], batch.lengths[row]
-    assert selection.positions is not None
-    queries = torch.tensor([start + p for p in selection.positions[i]], device=device)
+    queries = torch.tensor([start + p for p in selection.positions[i]], device=full.device)
     return queries, slice(start, start + length)
 
 
 def _read_pattern(full: Tensor, selection: Selection, batch: Batch) -> Tensor:
     parts = []
     for i, row in enumerate(selection.rows):
-        queries, keys = _pattern_index(selection, batch, row, i, full.device)
+        queries, keys = _pattern_index(selection, batch, row, i, full)
         heads = full[row] if selection.place.head is None else full[row, selection.place.head][None]
         parts.append(rearrange(heads[:, queries][..., keys], "heads k keys -> k (heads keys)"))
     return torch.stack(parts)
@@ -141,7 +142,7 @@ def _read_pattern(full: Tensor, selection: Selection, batch: Batch) -> Tensor:
 def _write_pattern(full: Tensor, selection: Selection, batch: Batch, new: Tensor) -> Tensor:
     heads = range(full.shape[1]) if selection.place.head is None else [selection.place.head]
     for i, row in enumerate(selection.rows):
-        queries, keys = _pattern_index(selection, batch, row, i, full.device)
+        queries, keys = _pattern_index(selection, batch, row, i, full)
         block = rearrange(new[i], "k (heads keys) -> heads k keys", heads=len(heads)).to(full.dtype)
         for j, head in enumerate(heads):
             full[row, head, queries, keys] = block[j]

@@ -1,4 +1,4 @@
-"""Calls of ``torch.nn.functional.softmax`` while a module runs, seen and changed; other threads notice nothing."""
+"""Calls of ``torch.nn.functional.softmax`` and ``torch.softmax`` while a module runs, seen and changed; other threads notice nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ See = Callable[[Tensor], Tensor | None]
 
 _lock = threading.Lock()
 _seeing: dict[int, list[See]] = {}
-_plain: list[Callable[..., Tensor]] = []
+_plain: dict[Any, Callable[..., Tensor]] = {}
 
 
 def watch_softmax(see: See) -> Callable[[], None]:
@@ -22,8 +22,9 @@ def watch_softmax(see: See) -> Callable[[], None]:
     me = get_ident()
     with _lock:
         if not _seeing:
-            _plain[:] = [torch.nn.functional.softmax]
-            torch.nn.functional.softmax = _watched
+            for owner in (torch.nn.functional, torch):
+                _plain[owner] = owner.softmax
+                owner.softmax = _watched(owner.softmax)
         _seeing.setdefault(me, []).append(see)
 
     def end() -> None:
@@ -35,14 +36,18 @@ def watch_softmax(see: See) -> Callable[[], None]:
             if not mine:
                 del _seeing[me]
             if not _seeing:
-                torch.nn.functional.softmax = _plain[0]
+                for owner, softmax in _plain.items():
+                    owner.softmax = softmax
 
     return end
 
 
-def _watched(*args: Any, **kwargs: Any) -> Tensor:
-    result = _plain[0](*args, **kwargs)
-    for see in tuple(_seeing.get(get_ident(), ())):
-        changed = see(result)
-        result = result if changed is None else changed
-    return result
+def _watched(softmax: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def watched(*args: Any, **kwargs: Any) -> Tensor:
+        result = softmax(*args, **kwargs)
+        for see in tuple(_seeing.get(get_ident(), ())):
+            changed = see(result)
+            result = result if changed is None else changed
+        return result
+
+    return watched

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
+
+from torch import Tensor
 
 from .._errors import DataError, DesignError, OutcomeError, SiteError
 from ..interventions import AbstractIntervention, Donor, Moment, Noise
 from ..models import Model
 from ..outcomes import AbstractOutcome, Prepared
-from ..sites import Place, Site, positions_of, resolve
+from ..sites import Place, Site, positions_of, resolve, side_of
 from ..units import Encoding, Pairs, encode
 from ._draws import donor_units
 from ._first import first_run
@@ -69,7 +71,12 @@ class Study:
         """Return the token positions of `site` in one input; None where there is no sequence to speak of."""
         encoded = self.encoding.of(run, unit)
         if encoded.length is None:
-            return _plain_positions(site, encoded.tensors)
+            return _plain_positions(site, encoded.tensors, side_of(site, self.model))
+        if site.at != "all" and side_of(site, self.model) == "decoder":
+            raise SiteError(
+                f"{site}: the inputs are tokens of the encoder, and positions in the decoder are those of its own. Give "
+                "both: Pairs(base={'input_ids': ..., 'decoder_input_ids': ...}, ...)."
+            )
         return positions_of(site.at, encoded.length, encoded.spans, f"{run} input of unit {unit}")
 
     def donors(self, need: Donor, draw: int) -> Sequence[int]:
@@ -153,11 +160,14 @@ def _expand(world: World, model: Model, encoding: Encoding) -> World:
     return World(world.run, world.assignment.expand(model, encoding))
 
 
-def _plain_positions(site: Site, tensors: object) -> tuple[int, ...] | None:
+def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None) -> tuple[int, ...] | None:
     if site.at == "all":
         return None
-    first = next(iter(tensors.values()))  # type: ignore[attr-defined]
-    if first.ndim < 2:
+    given = tensors.get(f"{side}_input_ids") if side == "decoder" else None
+    first = next(iter(tensors.values())) if given is None else given
+    if side == "decoder" and given is None:
+        raise SiteError(f"{site}: positions in the decoder are those of decoder_input_ids. Give them in Pairs.")
+    if first.ndim < (1 if side is not None else 2):
         raise SiteError(
             f"{site}: at = {site.at!r}, and the inputs of a unit have shape {tuple(first.shape)}: no axis of "
             "positions. Leave `at` out to act on the whole activation."

@@ -7,7 +7,8 @@ block below is generic and visits are plain functions that it calls; they must c
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import get_ident
 from typing import Any, final
@@ -15,10 +16,10 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from .._errors import BackendError, SiteError
+from .._errors import SiteError
 from ..models import Model, Use, in_use
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
-from ._hooks import every_module_called
+from ._hooks import attach, every_module_called
 
 _FORWARD, _STATE = "forward", "__nnsight__"  # what nnsight puts into the `__dict__` of each module that it wraps
 
@@ -41,13 +42,28 @@ class NnsightBackend(AbstractBackend):
 
         named = {name: value for name, value in inputs.items() if name}
         first = [inputs[""]] if "" in inputs else []
+        patterns = [visit for visit in visits if visit.io == "pattern"]
+        rest = [visit for visit in visits if visit.io != "pattern"]
         with in_use(model.module) as use:
             wrapped, envoys = _wrapped(model.module, use)
-            with torch.no_grad(), every_module_called(), wrapped.trace(*first, **named):
-                for visit in visits:
+            with _patterns(model.module, patterns), torch.no_grad(), every_module_called(), wrapped.trace(*first, **named):
+                for visit in rest:
                     _stop(envoys[visit.path], visit)
                 result = nnsight.save(finish(wrapped.output))
         return result
+
+
+@contextmanager
+def _patterns(module: nn.Module, visits: Sequence[Visit]) -> Iterator[None]:
+    """Watch the softmax inside attention modules: it is no module, and nnsight's `source` finds it in few families."""
+    handles: list[Any] = []
+    try:
+        for visit in visits:
+            handles.extend(attach(module.get_submodule(visit.path), visit))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _wrapped(module: nn.Module, use: Use) -> tuple[Any, Mapping[str, Any]]:
@@ -115,12 +131,6 @@ def _restore(before: Sequence[_Before]) -> None:
 
 def _stop(envoy: Any, visit: Visit) -> None:
     """Make one visit, inside an open trace."""
-    if visit.io == "pattern":
-        softmax = _softmax(envoy, visit.path)
-        changed = visit.see(softmax.output)
-        if changed is not None:
-            softmax.output = changed
-        return
     value = envoy.output if visit.io == "output" else envoy.input
     tensor = main_tensor(value)
     if tensor is None:
@@ -133,25 +143,3 @@ def _stop(envoy: Any, visit: Visit) -> None:
     else:
         envoy.input = with_main_tensor(value, changed)
 
-
-def _softmax(envoy: Any, path: str) -> Any:
-    """Return the operation inside an attention module whose output is the probabilities."""
-    source = envoy.source
-    calls = [name for name in _operations(source) if name.startswith("attention_interface")]
-    for call in reversed(calls):
-        inner = getattr(source, call).source
-        for name in _operations(inner):
-            if "softmax" in name:
-                return getattr(inner, name)
-    for name in _operations(source):
-        if "softmax" in name:
-            return getattr(source, name)
-    raise BackendError(
-        f"No softmax was found inside {path!r}: attention probabilities are computed in the open only with eager "
-        "attention: med.load(..., attn_implementation='eager')."
-    )
-
-
-def _operations(source: Any) -> list[str]:
-    """Return the names of the operations of a source accessor."""
-    return [str(name) for name in source.names]

@@ -13,7 +13,7 @@ from torch import nn
 from ._architecture import Architecture
 from ._find import parts_by_name, text_config
 from ._probe_input import probe_input
-from ._stream import Part, Stream
+from ._stream import Part, Stream, has_experts
 from ._tape import BlockTape, Tape, record
 
 PARTS = ("attention", "attention_out", "mlp", "mlp_out", "pattern")
@@ -143,19 +143,9 @@ def _given(block: nn.Module, kind: str, stream: Stream | None, known: Architectu
 def _found(block: nn.Module, kind: str, stream: Stream | None, known: Architecture) -> Block:
     names = _names(block)
     if stream is None:
-        paths = parts_by_name(block)
-        out = paths["attention_out"]
-        pattern = None if out is None else _around(out, names)
-        return Block(
-            kind=kind,
-            **paths,
-            pattern=pattern,
-            heads=known.n_heads if out is not None else None,
-            pattern_heads=known.n_heads if pattern is not None else None,
-            names=names,
-        )
+        return _by_name(block, kind, names, known)
     if not stream.is_whole:
-        reason = "an output that is not its input with something added, so its {} is not known"
+        reason = "an output that is not its input with something added, so what its {} adds is not known"
         return Block(
             kind=kind, why=MappingProxyType({name: reason.format(_CALLED[name]) for name in PARTS}), names=names
         )
@@ -181,6 +171,25 @@ def _found(block: nn.Module, kind: str, stream: Stream | None, known: Architectu
     )
 
 
+def _by_name(block: nn.Module, kind: str, names: frozenset[str], known: Architecture) -> Block:
+    """Return the parts that the names inside a block say, where the model could not be run on a few tokens."""
+    paths: dict[str, Any] = parts_by_name(block)
+    if paths["mlp"] is not None and has_experts(block.get_submodule(paths["mlp"])):
+        paths["mlp_out"] = None
+    out = paths["attention_out"]
+    pattern = None if out is None else _around(out, names)
+    why = {name: f"no {_CALLED[name]} of a name that is known" for name in PARTS}
+    return Block(
+        kind=kind,
+        **paths,
+        pattern=pattern,
+        heads=known.n_heads if out is not None else None,
+        pattern_heads=known.n_heads if pattern is not None else None,
+        why=MappingProxyType(why),
+        names=names,
+    )
+
+
 _CALLED = {
     "attention": "attention",
     "attention_out": "attention",
@@ -198,8 +207,8 @@ def _one(parts: Sequence[Part], role: str, why: dict[str, str]) -> Part | None:
     called = _CALLED[role]
     if any(part.path for part in mine):
         reason = f"several modules that are its {called}, {_quoted(part.path for part in mine)}"
-    elif mine:
-        reason = f"no module whose output is what its {called} adds"
+    elif mine or any(not part.path for part in parts):
+        reason = f"no module whose output is what its {called} adds to the residual stream"
     else:
         others = [f"{part.path} ({part.kind})" for part in parts if part.path]
         reason = f"no {called}" + (f"; it adds {' and '.join(others)}" if others else "")
@@ -210,6 +219,8 @@ def _one(parts: Sequence[Part], role: str, why: dict[str, str]) -> Part | None:
 
 
 def _explain(why: dict[str, str], values: Mapping[str, str | None], attention: Part | None, mlp: Part | None) -> None:
+    if attention is not None and values["pattern"] is None:
+        why["pattern"] = f"no single tensor of attention probabilities by head in {attention.path!r} ({attention.kind})"
     if attention is not None and values["attention_out"] is None:
         why["attention_out"] = f"no linear map whose input is the heads of {attention.path!r} ({attention.kind})"
     if mlp is not None and values["mlp_out"] is None:

@@ -22,7 +22,7 @@ _MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense", "fc2
 _MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "wo", "dense")
 _EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings", "w")
 _NO_STACK = re.compile(r"visual|vision|image|vit\b|audio|speech|talker|code_predictor", re.IGNORECASE)
-_NO_BLOCK = re.compile(r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv|Adapter", re.IGNORECASE)
+_NO_BLOCK = re.compile(r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv\d|Adapter", re.IGNORECASE)
 _NOT_SOFTMAX = re.compile(r"SSM|(?i:linear|lightning|delta|rwkv|mamba|conv|recurrent|retention|moe|mlp|lstm)")
 _STACKS = ("encoder", "decoder")
 
@@ -104,15 +104,18 @@ def _named(module: nn.Module, layers: str, config: Any, side: str) -> Architectu
         layers=layers,
         embedding=_find_embedding(module, side),
         n_heads=heads,
-        causal=_is_causal(module, config),
+        causal=_is_causal(module, config, layers),
         **parts,
     )
 
 
-def _is_causal(module: nn.Module, config: object) -> bool:
-    name = type(module).__name__
-    outer = getattr(module, "config", None)
-    if getattr(config, "is_encoder_decoder", False) or getattr(outer, "is_encoder_decoder", False):
+def _is_causal(module: nn.Module, config: object, layers: str) -> bool:
+    name, configs = type(module).__name__, (config, getattr(module, "config", None))
+    if any(getattr(one, "is_encoder_decoder", False) for one in configs):
+        return False
+    if "encoder" in layers.split(".") and not getattr(config, "is_decoder", False):
+        return False  # BERT and its kin are decoders only where their configuration says so
+    if getattr(config, "model_type", None) == "xlnet":
         return False
     return "CausalLM" in name or "LMHeadModel" in name or "ConditionalGeneration" in name
 

@@ -15,11 +15,9 @@ from torch import nn
 from ._tape import BlockTape, Call, Mixing, Tape
 
 Role = Literal["attention", "cross-attention", "mlp", "other"]
-_NORM = re.compile("norm", re.IGNORECASE)
-_MLP = re.compile(r"mlp|ffn|feed_?forward|moe|expert|(^|\.)fc_?\d?|lin2|(^|\.)ff$|dense|ffw", re.IGNORECASE)
-_MIXER = re.compile(
-    r"SSM|(?i:mamba|conv(?!1d)|linear_?att|delta|recurrent|rg_?lru|retention|lightning|hyena|lstm|rwkv\w*attention)"
-)
+_NORM = re.compile(r"norm(alization)?(\dd)?$", re.IGNORECASE)
+_MLP = re.compile(r"mlp|ffn|feed_?forward|moe|expert|(^|\.)(fc_?\d?|ffw?)(\.|$)|lin2|dense", re.IGNORECASE)
+_MIXER = re.compile(r"(mixer|mamba\d?|attention|attn|net|conv(olution)?(\dd)?|recurrent(block|layer)?)$", re.IGNORECASE)
 _CONVOLUTIONS = frozenset({"convolution", "conv1d", "mkldnn_convolution", "_fft_r2c", "_fft_c2c"})
 _FAR = 16
 
@@ -42,7 +40,7 @@ class Part:
     heads
         Heads side by side in the input of `last`, or None where they do not lie so.
     pattern, pattern_heads
-        Module in which the attention probabilities are computed, and their heads.
+        Module in which the attention probabilities are computed, once and with an axis of heads, and their heads.
     experts
         True if tokens are routed to experts.
     """
@@ -121,7 +119,7 @@ class Stream:
         for _ in range(_FAR):
             calls = [call for call in self._calls.get(node, ()) if not self._wraps(call)]
             if calls:
-                return [self._part(min(calls, key=lambda call: call.path.count(".")), calls, node)]
+                return [self._part(min(calls, key=lambda call: call.path.count(".")), node)]
             before = self._onward(node)
             if len(before) != 1:
                 return [part for one in before for part in self._of(one)] if before else [self._nameless(node)]
@@ -143,26 +141,29 @@ class Stream:
     def _nameless(self, node: int) -> Part:
         return Part("", "attention" if self._mixings(node) else "other")
 
-    def _part(self, call: Call, calls: list[Call], node: int) -> Part:
-        ancestors, mixings = self._behind(node), self._mixings(node)
-        names = [call.path, *(type(one.module).__name__ for one in calls)]
+    def _part(self, call: Call, node: int) -> Part:
+        ancestors = self._behind(node)
+        top = call.path.split(".")[0]
+        mixings = [one for one in self._mixings(node) if one.module.split(".")[0] in ("", top)]
         last, kind = self._last(node), type(call.module).__name__
         if mixings:
             own = [one for one in mixings if one.keys in (self._block.tokens, self._block.tokens + 1)]
             one = (own or mixings)[0]
+            single = len(own or mixings) == 1 and one.heads > 0
             return Part(
                 call.path,
                 "attention" if own else "cross-attention",
                 kind,
                 None if last is None else last.path,
                 None if last is None else self._side_by_side(last.taken),
-                one.module,
-                self._heads(one),
+                one.module if single else None,
+                one.heads if single else None,
             )
-        mixes = any(self._tape.nodes[one].operation in _CONVOLUTIONS for one in ancestors)
-        if mixes or any(map(_MIXER.search, names)) or not any(map(_MLP.search, names)):
+        if self._mixings(node) or any(self._tape.nodes[one].operation in _CONVOLUTIONS for one in ancestors):
             return Part(call.path, "other", kind)
-        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or _has_experts(call)
+        if _MIXER.search(kind) or not (_MLP.search(call.path) or _MLP.search(kind)):
+            return Part(call.path, "other", kind)
+        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or has_experts(call.module)
         return Part(call.path, "mlp", kind, None if last is None or routed else last.path, experts=routed)
 
     def _mixings(self, node: int) -> list[Mixing]:
@@ -171,11 +172,7 @@ class Stream:
 
     def _is_router(self, one: Mixing) -> bool:
         shape = self._tape.nodes[one.node].shape
-        return len(shape) == 3 and one.heads < 0 and one.keys != self._block.tokens
-
-    def _heads(self, one: Mixing) -> int:
-        rows = self._tape.nodes[self._block.entered].shape[0]
-        return one.heads if one.heads > 0 else max(1, -one.heads // rows)
+        return len(shape) == 3 and one.heads == 0 and one.keys != self._block.tokens
 
     def _behind(self, node: int) -> set[int]:
         """Return what a summand is computed from, back to the stream."""
@@ -229,5 +226,6 @@ def input_width(module: nn.Module) -> int | None:
     return int(found) if isinstance(found, int) else None
 
 
-def _has_experts(call: Call) -> bool:
-    return any(re.search("expert", name, re.IGNORECASE) for name, _ in call.module.named_modules())
+def has_experts(module: nn.Module) -> bool:
+    """Return True if a module says that it holds experts."""
+    return any(re.search("expert", name, re.IGNORECASE) for name, _ in module.named_modules())

@@ -41,7 +41,7 @@ class Node(NamedTuple):
 
 
 class Mixing(NamedTuple):
-    """An attention operation: its node, query heads, keys, and the module in which it ran."""
+    """An attention operation: its node, heads (0 where they share an axis with rows), keys, and the module it ran in."""
 
     node: int
     heads: int
@@ -137,11 +137,11 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = next((leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)), None)
         if made is None or made not in self._index:
             return
-        where = next((path for path in reversed(self.inside)), "")
+        where = self.inside[-1] if self.inside else ""
         if "scaled_dot_product" in name and taken[0].ndim == 4:
             self.block.mixings.append(Mixing(self._index[made], taken[0].shape[1], taken[1].shape[2], where))
         elif name in _SOFTMAX and made.ndim in (3, 4) and self.block.tokens in made.shape[-2:-1]:
-            heads = made.shape[1] if made.ndim == 4 else -made.shape[0]
+            heads = made.shape[1] if made.ndim == 4 else 0
             self.block.mixings.append(Mixing(self._index[made], heads, made.shape[-1], where))
 
     def onward(self, node: int) -> tuple[int, ...]:
@@ -215,14 +215,14 @@ class _Watcher:
         self._tape, self._mine, self._path = tape, mine, path
         self._taken: list[int] = []
 
-    def enter(self, _: nn.Module, args: Any, kwargs: Any) -> None:
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         """Note the first input."""
         tape, mine, tensor = self._tape, self._mine, first_tensor(args, kwargs)
         if self._path == "" and mine.left < 0 and tensor is not None:
             tape.block, mine.entered = mine, tape.of(tensor)
             mine.tokens = tensor.shape[1] if tensor.ndim > 2 else tensor.shape[0]
         if tape.block is mine:
-            tape.inside.append(self._path)
+            tape.inside.append(self._path.rpartition(".")[0] if isinstance(module, nn.Softmax) else self._path)
             self._taken.append(-1 if tensor is None else tape.of(tensor))
 
     def leave(self, module: nn.Module, _: Any, output: Any) -> None:

@@ -15,6 +15,7 @@ from ._input import (
     prompt as prompt,
     question as question,
 )
+from ._parts import side_of as side_of
 from ._positions import Position as Position, positions_of as positions_of
 from ._resolve import Place as Place, resolve as resolve
 from ._set import Joint as Joint, SiteSet as SiteSet

@@ -31,6 +31,17 @@ def stack_of(site: Site, model: Model) -> tuple[str, Architecture]:
     return site.stack or "", stacks[site.stack or ""]
 
 
+def side_of(site: Site, model: Model) -> str | None:
+    """Return the side of an encoder-decoder model whose tokens a site counts; None for models with one stack."""
+    if "encoder" not in model.stacks:
+        return None
+    if site.kind != "module":
+        return stack_of(site, model)[0]
+    root = model.stacks["encoder"].layers.split(".")
+    root = root[: root.index("encoder") + 1]
+    return "encoder" if site.module.split(".")[: len(root)] == root else "decoder"
+
+
 def layers_of(site: Site, model: Model) -> tuple[int | None, ...]:
     """Return the blocks that a site stands for; without a layer, those that have the part it is about.
 
