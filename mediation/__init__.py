@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._errors import (
         AlignmentWarning as AlignmentWarning,
         BackendError as BackendError,
+        BatchDependenceWarning as BatchDependenceWarning,
         DataError as DataError,
         DegenerateWarning as DegenerateWarning,
         DesignError as DesignError,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         MediationWarning as MediationWarning,
         OtherMachineWarning as OtherMachineWarning,
         OutcomeError as OutcomeError,
-        BatchDependenceWarning as BatchDependenceWarning,
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
