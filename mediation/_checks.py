@@ -8,7 +8,7 @@ from numbers import Integral
 from types import FunctionType
 from typing import TypeVar
 
-from ._errors import DesignError, MediationError
+from ._errors import DataError, DesignError, MediationError
 
 T = TypeVar("T")
 _LONGEST = 100
@@ -97,6 +97,34 @@ def positive_int(value: int, *, what: str, least: int = 1, error: type[Mediation
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise error(f"{what} = {shown(value)}: a whole number of at least {least} is needed.")
     return int(value)
+
+
+def named_once(names: Iterable[object], what: str) -> None:
+    """Raise DataError if two columns have one name: the name alone would stand for both.
+
+    Examples
+    --------
+    >>> named_once(["base", "source", "base"], "Pairs.from_frame")
+    Traceback (most recent call last):
+        ...
+    mediation._errors.DataError: Pairs.from_frame: column 'base' is there more than once (2 columns have this name). \
+Keep one, for example by frame.loc[:, ~frame.columns.duplicated()], or rename the others.
+    """
+    known: dict[object, int] = {}
+    for name in names:
+        known[name] = known.get(name, 0) + 1
+    twice = next((name for name, count in known.items() if count > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{what}: column {twice!r} is there more than once ({known[twice]} columns have this name). Keep one, for "
+            "example by frame.loc[:, ~frame.columns.duplicated()], or rename the others."
+        )
+    levels = next((name for name in known if isinstance(name, tuple)), None)
+    if levels is not None:
+        raise DataError(
+            f"{what}: the name of a column is {shown(levels)}, of several levels, so one name may stand for several "
+            "columns. Join them first: frame.columns = ['_'.join(map(str, name)) for name in frame.columns]."
+        )
 
 
 def shown(value: object) -> str:

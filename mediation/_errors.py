@@ -6,11 +6,16 @@ import sys
 import warnings
 from pathlib import Path
 
+from ._printable import printable
+
 _PACKAGE = str(Path(__file__).parent)
 
 
 class MediationError(Exception):
     """Base class of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SiteError(MediationError, ValueError):
@@ -81,6 +86,10 @@ class OtherMachineWarning(MediationWarning):
     """A stored run that is continued on another machine: its last bits may differ from those of one machine."""
 
 
+class UnusedWeightsWarning(MediationWarning):
+    """A checkpoint with weights that the loaded model has no place for: it may be another model than was trained."""
+
+
 class BatchDependenceWarning(MediationWarning):
     """A model whose rows depend on the rows beside them in a batch, so that fewer of them share a pass."""
 
@@ -94,4 +103,4 @@ def warn(text: str, category: type[MediationWarning]) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    warnings.warn(printable(text), category, stacklevel=level)

@@ -131,7 +131,7 @@ def _pairs(pairs: Pairs) -> dict[str, Any]:
 
 def _short(sites: SiteSet) -> str:
     if len(sites) < 4:
-        return " | ".join(map(str, sites))
+        return " | ".join(map(str, sites.sites))
     return f"{len(sites)} sites: {sites.sites[0]} ... {sites.sites[-1]}"
 
 

@@ -221,11 +221,7 @@ def _arms(
     for (name, dose), arm in _named_arms(arms).items():
         _check_arm(name, arm, alone=sites is not None)
         if sites is None:
-            where = " & ".join(
-                dict.fromkeys(
-                    str(site) if isinstance(site, Site) else " & ".join(map(str, site)) for site, _ in arm.entries
-                )
-            )
+            where = " & ".join(dict.fromkeys(str(site) for site, _ in arm.entries))
             found[(where, name, dose)] = (repr(arm), arm)
             continue
         several = sites if isinstance(sites, SiteSet) else SiteSet((sites,))

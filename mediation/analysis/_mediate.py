@@ -268,7 +268,7 @@ def _check_contrast(donor: object, ablation: object) -> None:
 
 
 def _site_info(sites: SiteSet) -> SiteInfo:
-    site = sites.sites[0]
+    site = next(iter(sites))
     unit = (
         site.head
         if isinstance(site.head, int)

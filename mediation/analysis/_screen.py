@@ -265,7 +265,8 @@ def _shared_tokens(study: Study) -> list[int]:
     found = []
     for unit in range(len(study.pairs)):
         base, source = (study.encoding.of(run, unit) for run in ("base", "source"))
-        if base.ids is None or source.ids is None or not study.model.is_causal or base.features or source.features:
+        plain = study.model.is_causal and base.tokens_only and source.tokens_only
+        if base.ids is None or source.ids is None or not plain:
             found.append(0)
             continue
         both = zip(base.ids.tolist(), source.ids.tolist(), strict=False)

@@ -75,7 +75,7 @@ class ThoughtStudy:
         kept = 1
         if prepared.judge is None:
             continuation = prepared.continuation or ((),) * len(self.pairs)
-            cue = token_ids(prepared.cue, self.model, "cue") if prepared.cue else ()
+            cue = self._cue()
             answers = tuple(cue + tuple(ids) for ids in continuation)
             kept = prepared.kept
         return Question(
@@ -89,6 +89,11 @@ class ThoughtStudy:
             after=1 if self.segment is None else self.segment + 1,
             kept=kept,
         )
+
+    def _cue(self) -> tuple[int, ...]:
+        """Return the tokens of the cue, as they are after the end of a thought."""
+        cue, spec = self.prepared.cue, self.options.spec
+        return token_ids(cue, self.model, "cue", after="" if spec is None else spec.end) if cue else ()
 
     def roller_for(self, inside: Assignment | None) -> Roller:
         """Return what decodes with interventions inside the model."""

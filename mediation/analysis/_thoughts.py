@@ -99,7 +99,7 @@ def _study(
     segment: int | None,
     reference: str = "base",
 ) -> ThoughtStudy:
-    prepared = outcome.prepare(pairs, model)
+    prepared = outcome.prepare(pairs.answered_after(_end(options), strictly=False), model)
     if prepared.judge is None and prepared.at != "last":
         raise DesignError(
             f"{outcome!r} is read at = {prepared.at!r}; in a rollout it is read right after the thought. "
@@ -117,6 +117,11 @@ def _study(
         reference=reference,
         questions=questions_of(options.spec, pairs, encoding, model),
     )
+
+
+def _end(options: ThoughtOptions) -> str:
+    """Return the text after which an outcome of logits is read."""
+    return "" if options.spec is None else options.spec.end
 
 
 def _check(worlds: Named, study: ThoughtStudy) -> None:

@@ -20,6 +20,11 @@ DIRECTLY = "Answer with the option's letter from the given choices directly."
 _IN_BRACKETS = re.compile(r"[(\uff08]([A-Z])[)\uff09]\s*(.*)", re.DOTALL)
 _TABLES = ("vwtq_syn", "vwtq", "vtabfact", "fintabnetqa")
 _IMAGE = re.compile(r"[ \t]*<image>")
+# Read where they are there, in one layout or another.
+_OPTIONAL = frozenset(
+    {*LETTERS, *(f"image_{at}" for at in range(1, 10)), "index", "question_id", "id", "hint", "subject", "prompt"}
+    | {"split", "qa_id", "label", "text", "image", "bytes", "question", "gt", "answer", "category"}
+)
 
 
 @final
@@ -49,6 +54,10 @@ class Layout:
     def fits(self, columns: frozenset[str]) -> bool:
         """Whether a file with these columns can be read so."""
         return any(form <= columns for form in self.forms)
+
+    def needed(self, columns: frozenset[str]) -> frozenset[str]:
+        """Return which of a file's columns may be read."""
+        return columns & _OPTIONAL.union(*self.forms)
 
     @property
     def columns(self) -> str:
@@ -108,7 +117,7 @@ def _mme(record: Record) -> Asked:
 def _blink(record: Record) -> Asked:
     cells = record.cells
     options = tuple(str(text).strip() for text in _list(record, "choices"))
-    places = sorted((name for name in cells if re.fullmatch(r"image_\d+", name)), key=lambda name: int(name[6:]))
+    places = sorted(name for name in cells if re.fullmatch(r"image_[1-9]", name))
     images = tuple(cells[name] for name in places if cells[name] is not None)
     if not images:
         raise DataError(f"{record.where}: none of the columns image_1 to image_4 holds an image.")
@@ -206,7 +215,7 @@ def _list(record: Record, column: str) -> list[Any]:
             try:
                 found = reader(found)
                 break
-            except (ValueError, SyntaxError):
+            except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
                 continue
     if not isinstance(found, (list, tuple)) or len(found) < 2:
         raise DataError(f"{record.where}: column {column!r} holds {shown(found)}; a list of two or more is needed.")

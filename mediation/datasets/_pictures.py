@@ -6,16 +6,18 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, final
 
 from .._checks import called, shown
 from .._errors import DataError
+from .._images import image_of, pixels_of
 
 _LONGEST_PATH = 1024
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
@@ -50,18 +52,17 @@ class Picture:
         Raises
         ------
         DataError
-            If the pixels cannot be decoded; only the header was read before.
+            If the pixels cannot be decoded, only the header was read before; or if the file was changed since.
         """
         from PIL import Image
 
         if isinstance(self.source, Image.Image):
             return self.source.convert("RGB")
-        try:
-            with Image.open(_opened(self.source)) as image:
-                return image.convert("RGB")
-        except OSError as error:
-            what = self.source if isinstance(self.source, Path) else f"{len(self.source)} bytes"
-            raise DataError(f"Picture: the pixels of {what} cannot be decoded ({error}).") from error
+        what = str(self.source) if isinstance(self.source, Path) else f"{len(self.source)} bytes"
+        with image_of(self.source, f"Picture: {what}") as image:
+            if image.size != self.size:
+                raise DataError(f"Picture: {what} was {self.size} when it was read, and is {image.size} now.")
+            return pixels_of(image, f"Picture: the pixels of {what}")
 
 
 def opened(pictures: Sequence[Picture]) -> list[Any]:
@@ -91,14 +92,15 @@ def picture_of(given: Any, folders: Sequence[Path], where: str) -> Picture:
         Text in base64 (also a data URI), bytes, a mapping with ``bytes`` or ``path`` (as Hugging Face writes images to
         parquet), a picture of PIL, an array, or a path.
     folders
-        Where relative paths start from, in the order in which they are tried.
+        Where relative paths start from, in the order in which they are tried. Only pictures inside one of them are
+        opened, unless the path is a `pathlib.Path`, which comes from no file.
     where
         The row, for messages.
 
     Raises
     ------
     DataError
-        If it is none of these, the file is not there, or what is there is no image.
+        If it is none of these, the file is not there or outside the folders, or what is there is no image.
     """
     if isinstance(given, Mapping):
         held = given.get("bytes")
@@ -106,13 +108,15 @@ def picture_of(given: Any, folders: Sequence[Path], where: str) -> Picture:
     if isinstance(given, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(given), where)
     if isinstance(given, os.PathLike):
-        return _from_path(Path(given), folders, where)
+        return _from_path(Path(given), folders, where, anywhere=True)
     if isinstance(given, str):
         return _from_text(given.strip(), folders, where)
     return _from_memory(given, where)
 
 
 def _from_text(text: str, folders: Sequence[Path], where: str) -> Picture:
+    if _URL.match(text):
+        raise DataError(f"{where}: the image is at {shown(text)}; nothing is fetched. Download it and name the file.")
     if len(text) <= _LONGEST_PATH and text.lower().endswith(_ENDINGS):
         return _from_path(Path(text), folders, where)
     code = text.partition(",")[2] if text.startswith("data:") else text
@@ -125,16 +129,36 @@ def _from_text(text: str, folders: Sequence[Path], where: str) -> Picture:
         ) from error
 
 
-def _from_path(path: Path, folders: Sequence[Path], where: str) -> Picture:
-    tried = [path] if path.is_absolute() else [folder / path for folder in folders]
-    found = next((one for one in tried if one.is_file()), None)
+def _from_path(path: Path, folders: Sequence[Path], where: str, *, anywhere: bool = False) -> Picture:
+    tried = [(folder / path, folder) for folder in folders]
+    inside = [one for one, folder in tried if anywhere or _is_inside(one, folder)]
+    if not inside:
+        raise DataError(
+            f"{where}: the path of the image, {str(path)!r}, leaves the folder {str(folders[0].resolve())!r}. Only "
+            "pictures inside it are opened; say which folder they are in: images=FOLDER."
+        )
+    found = next((one for one in inside if one.is_file()), None)
     if found is None:
-        places = ", ".join(str(one.parent) for one in tried) or "no folder"
+        places = ", ".join(str(one.parent) for one in inside)
         raise DataError(
             f"{where}: image file {str(path)!r} is not there; looked in {places}. Say where the paths start from: "
             "images=FOLDER."
         )
-    return Picture(found, _size(found, f"{where}: {found}"), str(found.resolve()))
+    return Picture(found.resolve(), _size(found, f"{where}: {found}"), str(found.resolve()))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path, its links followed, is in a folder.
+
+    The hub's cache keeps files as links to ``blobs`` beside ``snapshots``; those of one repository belong together.
+    """
+    real, root = path.resolve(), folder.resolve()
+    roots = [root]
+    for home in (root, *root.parents):
+        blobs = home.parent.parent / "blobs"
+        if home.parent.name == "snapshots" and blobs.is_dir() and not blobs.is_symlink():
+            roots.append(blobs)
+    return any(real.is_relative_to(one) for one in roots)
 
 
 def _from_bytes(content: bytes, where: str) -> Picture:
@@ -159,18 +183,9 @@ def _from_memory(given: Any, where: str) -> Picture:
 
 def _size(source: Path | bytes, where: str) -> tuple[int, int]:
     """Return width and height, of which the header tells."""
-    from PIL import Image
-
-    try:
-        with Image.open(_opened(source)) as image:
-            width, height = image.size
-            return int(width), int(height)
-    except OSError as error:
-        raise DataError(f"{where} is no image that PIL can read.") from error
-
-
-def _opened(source: Path | bytes) -> Path | BytesIO:
-    return BytesIO(source) if isinstance(source, bytes) else source
+    with image_of(source, where) as image:
+        width, height = image.size
+        return int(width), int(height)
 
 
 def _hash(content: bytes) -> str:

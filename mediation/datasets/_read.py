@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._errors import DataError
+from .._reading import reading
 from ._files import Record, records_of
-from ._layouts import Asked, guessed, named, source_name
+from ._layouts import Asked, Layout, guessed, named, source_name
 from ._pictures import Picture, picture_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def read(
     *,
     images: str | os.PathLike[str] | None = None,
     limit: int | None = None,
+    max_bytes: int | None = None,
 ) -> pd.DataFrame:
     r"""Return a public benchmark as a frame, one row a question.
 
@@ -38,9 +40,13 @@ def read(
         None chooses the first whose columns are there; the column ``layout`` says which. Benchmarks that are
         rewritten into the columns ``image, question, A, B, ..., answer, category`` look like V*Bench.
     images
-        Folder that relative paths of images start from. By default the folder of the file, or ``images`` in it.
+        Folder that relative paths of images start from. By default the folder of the file, or ``images`` in it. Only
+        pictures inside it are opened: a path that leaves it (``..``, an absolute one, a link) is refused.
     limit
         The most rows to read; None for all.
+    max_bytes
+        What the columns of a parquet file that the layout needs may take once they are unpacked; None for 1 GiB, or 16
+        times the size of the file if that is more.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def read(
     ------
     DataError
         If there is nothing to read, columns are missing, or a row holds no image, no options, or an answer that is none
-        of its options. The message names the row.
+        of its options; if an image lies outside its folder, is in another format than PNG, JPEG, WEBP, BMP, GIF or
+        TIFF, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``. The message names the row.
 
     Examples
     --------
@@ -77,18 +84,18 @@ def read(
     """
     import pandas as pd
 
-    records = records_of(path, limit)
-    columns = frozenset(name for record in records for name in record.cells)
     source = source_name(path)
-    chosen = guessed(columns, source) if layout is None else named(layout, columns, source)
-    asked = [chosen.asked(record) for record in records]
-    stored = _resolved(records, asked)
-    pictures = [
-        tuple(picture_of(one, _folders(record, images), record.where) for one in mine)
-        for record, mine in zip(records, stored, strict=True)
-    ]
-    kept: dict[str, Picture] = {}
-    pictures = [tuple(kept.setdefault(one.digest, one) for one in mine) for mine in pictures]
+
+    def chosen_for(columns: frozenset[str]) -> Layout:
+        return guessed(columns, source) if layout is None else named(layout, columns, source)
+
+    def needed(columns: frozenset[str]) -> frozenset[str]:
+        return chosen_for(columns).needed(columns)
+
+    records = records_of(path, limit, keep=needed, max_bytes=max_bytes)
+    chosen = chosen_for(frozenset(name for record in records for name in record.cells))
+    asked = [_asked(chosen, record) for record in records]
+    pictures = _pictures(records, _resolved(records, asked), images)
     ids = _ids(asked)
     table: dict[str, Sequence[Any]] = {
         "id": ids,
@@ -105,6 +112,25 @@ def read(
     if chosen.name == "hrbench":
         table["cycle"] = [one.cycle for one in asked]
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in table.items()})
+
+
+def _asked(layout: Layout, record: Record) -> Asked:
+    with reading(record.where, "Correct the row, or leave it out."):
+        return layout.asked(record)
+
+
+def _pictures(
+    records: Sequence[Record], stored: Sequence[tuple[Any, ...]], images: str | os.PathLike[str] | None
+) -> list[tuple[Picture, ...]]:
+    """Return the pictures of each row; those that are the same are one object."""
+    kept: dict[str, Picture] = {}
+    found = []
+    for record, mine in zip(records, stored, strict=True):
+        folders = _folders(record, images)
+        with reading(f"{record.where}: its image", "Correct the row, or leave it out."):
+            pictures = [picture_of(one, folders, record.where) for one in mine]
+        found.append(tuple(kept.setdefault(one.digest, one) for one in pictures))
+    return found
 
 
 def _resolved(records: Sequence[Record], asked: Sequence[Asked]) -> list[tuple[Any, ...]]:

@@ -43,7 +43,7 @@ def grid_of(map: str | Sequence[Sequence[int]]) -> Grid:
     try:
         rows = json.loads(rows) if isinstance(rows, str) else rows
         cells = [[_cell(value) for value in row] for row in rows]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise DataError(
             f"map = {shown(map)}: rows of cells are needed, such as [[1, 0], [-1, 2]]; 0 is free, 1 the start, 2 the "
             "goal, -1 a hole."

@@ -1,9 +1,10 @@
-"""Run the scripts of a worked example, as they stand in the repository."""
+"""Run the scripts of a worked example, as they stand in the checkout that this package is imported from."""
 
 from __future__ import annotations
 
 import runpy
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,17 +30,32 @@ def scripts_of(example: str) -> list[Path]:
         If there is no such example.
     BackendError
         If the scripts are not found: they are part of the repository, not of the installed package.
+
+    Notes
+    -----
+    Only scripts of the checkout that this package is imported from are run, wherever the command is given: a folder of
+    someone else may have an ``examples/lvr`` as well.
     """
     one_of(example, WORKED, what="demo")
-    here = Path.cwd()
-    for home in (here, *here.parents, Path(__file__).resolve().parents[2]):
-        found = sorted((home / "examples" / example).glob("[0-9]*.py"))
-        if found:
-            return found
-    raise BackendError(
-        f"The scripts of the worked example {example!r} (examples/{example}/) are neither in {here} nor above it. They "
-        "are part of the repository, not of the installed package: run this in a checkout of it."
-    )
+    home = checkout()
+    found = [] if home is None else sorted((home / "examples" / example).glob("[0-9]*.py"))
+    if not found:
+        raise BackendError(
+            f"The scripts of the worked example {example!r} (examples/{example}/) are not beside this package, in "
+            f"{Path(__file__).resolve().parents[1]}. They are part of the repository: clone it, and install "
+            "the package from that checkout (pip install -e .)."
+        )
+    return found
+
+
+def checkout() -> Path | None:
+    """Return the checkout that this package is imported from, or None if it is an installed copy."""
+    home = Path(__file__).resolve().parents[2]
+    try:
+        project = tomllib.loads((home / "pyproject.toml").read_text("utf-8")).get("project", {})
+    except (OSError, ValueError):
+        return None
+    return home if isinstance(project, dict) and project.get("name") == "mediation" else None
 
 
 def run_scripts(example: str, arguments: Sequence[str], say: Callable[[str], None] = print) -> None:

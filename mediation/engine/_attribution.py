@@ -223,6 +223,8 @@ class _Scorer:
             return "has images"
         if base.length != source.length:
             return f"has {base.length} tokens in its base input and {source.length} in its source input"
+        if any(not torch.equal(value, source.aligned.get(name, value + 1)) for name, value in base.aligned.items()):
+            return "has tokens of other types in its base input than in its source input"
         for name, value in base.tensors.items():
             other = source.tensors[name]
             if value.shape != other.shape:

@@ -44,7 +44,7 @@ def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
         return "not a causal decoder of transformers"
     if study.prepared.at != "last":
         return "the outcome is not read at the last token"
-    if any(one.features or one.axes is not None for inputs in study.encoding.runs.values() for one in inputs):
+    if not all(one.tokens_only for inputs in study.encoding.runs.values() for one in inputs):
         return "the inputs hold more than tokens"
     if kind in FAMILIES:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,11 +15,12 @@ from ..interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
 from ..models import Model
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
-from ._hooks import Order, execution_order, own_thread
+from ._feature_axis import with_axes
+from ._hooks import execution_order, own_thread
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read
-from ._unembed import Unembedding, find_unembedding
+from ._unembed import find_unembedding
 
 if TYPE_CHECKING:
     from ._study import Study
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 _ALWAYS_FIT = (Interchange, Swap, Mean, Zero)
 
 
-def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> tuple[Order, Unembedding | None]:
-    """Run the first unit once, plain; return when each of `stops` is reached, and where the unembedding is.
+def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Study:
+    """Run the first unit once, plain; return the study with when each of `stops` is reached, and where features are.
 
     With what that pass shows, the outcome is read and every intervention is called, so that neither fails after
     an hour of batches.
@@ -56,11 +58,13 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> tuple[Order, Un
                 f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
-    full = _try_outcome(study, batch, run, outputs[-1])
+    _try_outcome(study, batch, run, outputs[-1])
+    study = replace(study, order=order, places=with_axes(study, batch, activations))
     _try_interventions(study, batch, run, activations)
-    if not study.model.is_language_model or sees_logits(study):
-        return order, None
-    return order, find_unembedding(study, batch, (run, 0), full)
+    if study.prepared.asked is None or not study.model.is_language_model or sees_logits(study):
+        return study
+    full = last_logits(study, batch, [(run, 0)])[1](outputs[-1])[0]
+    return replace(study, unembedding=find_unembedding(study, batch, (run, 0), full))
 
 
 def _check_read_at(study: Study) -> None:
@@ -119,12 +123,12 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
             handle.remove()
 
 
-def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> float:
+def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
     rows = [(run, 0)]
     reference = last_logits(study, batch, rows)[1](output) if study.prepared.uses_reference else None
     finish = reading(study, batch, rows, reference)[1]
     try:
-        return float(finish(output))
+        float(finish(output))
     except (MediationError, torch.OutOfMemoryError):
         raise
     except Exception as error:

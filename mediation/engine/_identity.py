@@ -229,7 +229,7 @@ def _inputs(study: Study) -> Identity:
 
 
 def _unit(one: Encoded) -> str:
-    return fingerprint((one.ids, dict(one.tensors), dict(one.features), one.axes), "an input")
+    return fingerprint((one.ids, dict(one.tensors), dict(one.features), one.axes, dict(one.aligned)), "an input")
 
 
 def _outcome(study: Study) -> Identity:

@@ -12,6 +12,7 @@ from torch import Tensor
 from .._errors import DataError
 from ..models import Model
 from ..units import Encoded
+from ..units._aligned import type_of_text
 
 Side = Literal["left", "right"]
 
@@ -82,6 +83,7 @@ def make_batch(
         inputs["attention_mask"] = mask.to(model.device)
     if model.is_causal and "position_ids" in model.forward_names and (by_axis or (padded and masked)):
         inputs["position_ids"] = position_rows(encoded, starts, list(map(len, ids)), width).to(model.device)
+    inputs |= join_aligned(model, encoded, starts, list(map(len, ids)), width)
     if "use_cache" in model.forward_names:
         inputs["use_cache"] = False
     return Batch(inputs, starts, lengths, width)
@@ -117,6 +119,44 @@ def join_features(model: Model, encoded: Sequence[Encoded]) -> dict[str, Any]:
         sizes = [max(part.shape[axis] for part in parts) for axis in range(1, parts[0].ndim)]
         tensor = torch.cat([_filled(part, sizes) for part in parts]).to(model.device)
         joined[name] = tensor.to(model.dtype) if tensor.is_floating_point() else tensor
+    return joined
+
+
+def join_aligned(
+    model: Model, encoded: Sequence[Encoded], starts: Sequence[int], lengths: Sequence[int], width: int
+) -> dict[str, Any]:
+    """Return the arguments with one entry a token of a padded batch, ``(rows, width, ...)``, 0 where padding is.
+
+    A row without one has the type of text there, so that it is the same as alone.
+
+    Parameters
+    ----------
+    starts, lengths
+        First token of each row and how many follow, those after its own input included.
+
+    Raises
+    ------
+    DataError
+        If some rows have images that every token looks at (cross attention), and others have none.
+    """
+    joined: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in encoded for name in one.aligned):
+        having = [one.aligned[name] for one in encoded if name in one.aligned]
+        shape = [max(sizes) for sizes in zip(*(own.shape[1:] for own in having), strict=True)]
+        if shape and len(having) < len(encoded):
+            raise DataError(
+                f"Some inputs have images and others have none, and {type(model.module).__name__} looks at them by "
+                f"{name}, which runs them together with images alone. Run one input at a time: batch_size=1."
+            )
+        together = having[0].new_zeros(len(encoded), width, *shape)
+        for row, (one, start, length) in enumerate(zip(encoded, starts, lengths, strict=True)):
+            mine = together[row, start : start + length]
+            if name not in one.aligned:
+                mine[:] = type_of_text(model)
+                continue
+            found = one.entries(name, model, length - (one.length or 0))
+            mine[(slice(None), *(slice(0, size) for size in found.shape[1:]))] = found
+        joined[name] = together.to(model.device)
     return joined
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._printable import printable
+
 if TYPE_CHECKING:
     from ._plan import SweepPlan
 
@@ -27,7 +29,7 @@ def table(plan: SweepPlan) -> str:
     lines = [head, "", *(f"{name:<8}{text}" for name, text in about), "", *_kinds(plan)]
     if plan.reasons:
         lines += ["", "Not fanned out:", *(f"  {count:,} rows: {why}" for why, count in plan.reasons.items())]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _kinds(plan: SweepPlan) -> list[str]:

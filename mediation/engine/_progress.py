@@ -7,6 +7,7 @@ from typing import Protocol, final
 
 from .._checks import shown
 from .._errors import DesignError
+from .._printable import printable
 
 
 class Progress(Protocol):
@@ -52,7 +53,7 @@ class Bar:
     def start(self, total: int, what: str) -> None:
         """Begin `total` steps."""
         self._bar.reset(total=total)
-        self._bar.set_description(what)
+        self._bar.set_description(printable(what, one_line=True))
 
     def advance(self, n: int) -> None:
         """Say that `n` more steps are done."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..interventions import AbstractIntervention, Donor, Moment, Need
 from ..models import Model, in_use
 from ..sites import Place, Site
+from ..sites._axis import CHANNELS
 from ._activations import moment
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._draws import noise
@@ -152,12 +153,14 @@ class Reference:
                 name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
                 for name, value in encoded.features.items()
             }
+            for name in encoded.aligned:
+                inputs[name] = encoded.entries(name, study.model, len(added))[None].to(study.model.device)
             if encoded.axes is not None:
                 more = torch.arange(encoded.next_position, encoded.next_position + len(added))
                 axes = torch.cat([encoded.axes, more.expand(len(encoded.axes), -1)], dim=1)
                 inputs["position_ids"] = axes[:, None].to(study.model.device)
         with in_use(study.model.module), ExitStack() as stack, torch.no_grad():
-            for place, change in edits:
+            for place, change in _one_a_pattern(edits):
                 stack.callback(
                     _hook(study.model.module.get_submodule(place.path), place, self._unflatten(change, run, unit))
                 )
@@ -204,6 +207,8 @@ def _part(row: Tensor, place: Place, positions: Sequence[int] | None, keys: int 
         assert positions is not None
         heads = range(row.shape[0]) if place.head is None else [place.head]
         return torch.stack([torch.cat([row[head, position, :keys] for head in heads]) for position in positions])
+    if place.axis == CHANNELS and row.ndim > 1:  # channels, and no positions: one row has them first
+        return row if place.features is None else row.movedim(0, -1)[..., list(place.features)]
     if positions is not None and (row.ndim > 1 or not row.is_floating_point()):
         row = row[list(positions)]
     return row if place.features is None else row[..., list(place.features)]
@@ -220,6 +225,12 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
                 row[head, position, :keys] = probabilities
         return row
     features = slice(None) if place.features is None else list(place.features)
+    if place.axis == CHANNELS and row.ndim > 1:
+        if place.features is None:
+            row[...] = new
+        for i, channel in enumerate(place.features or ()):
+            row[channel] = new[..., i]
+        return row
     if positions is not None and not row.is_floating_point() and row.ndim == 1:
         row[list(positions)] = new
         return row
@@ -229,6 +240,25 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
     for i, position in enumerate(positions):
         row[position][features] = new[i]
     return row
+
+
+def _one_a_pattern(edits: Sequence[tuple[Place, _Edit]]) -> list[tuple[Place, _Edit]]:
+    """Join the edits inside one attention module: its softmax is replaced once, while it runs."""
+    inside: dict[str, list[tuple[Place, _Edit]]] = {}
+    for place, change in edits:
+        if place.io == "pattern":
+            inside.setdefault(place.path, []).append((place, change))
+
+    def all_of(some: Sequence[tuple[Place, _Edit]]) -> _Edit:
+        def change(tensor: Tensor) -> Tensor:
+            for _, one in some:
+                tensor = one(tensor)
+            return tensor
+
+        return change
+
+    joined = [(some[0][0], all_of(some)) for some in inside.values()]
+    return [(place, change) for place, change in edits if place.io != "pattern"] + joined
 
 
 def _hook(module: nn.Module, place: Place, change: _Edit) -> Callable[[], None]:

@@ -285,7 +285,7 @@ def _known_null(study: Study, placed: Placed, row: Row) -> bool:
     if not placed or not study.model.is_causal:
         return False
     encoded = [study.encoding.of(run, row.unit) for run in ("base", "source")]
-    if any(one.length is None or one.features for one in encoded):
+    if any(one.length is None or not one.tokens_only for one in encoded):
         return False
     return all(what.needs() == {Donor()} and _same_tokens(study, site, row.unit) for site, what in placed)
 

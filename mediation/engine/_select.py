@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .._errors import SiteError
 from ..sites import Place
+from ..sites._axis import CHANNELS
 from ._inputs import Batch
 
 
@@ -44,7 +45,7 @@ def read(activation: Tensor, selection: Selection, batch: Batch) -> Tensor:
     index = _positions(selection, batch, full)
     part = full[rows] if index is None else full[rows[:, None], index]
     features = _features(selection.place, part)
-    return part if features is None else part[..., features]
+    return part if features is None else features_last(part, selection.place)[..., features]
 
 
 def write(activation: Tensor, selection: Selection, batch: Batch, new: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ def write(activation: Tensor, selection: Selection, batch: Batch, new: Tensor) -
     if features is not None:
         part = full[rows] if index is None else full[rows[:, None], index]
         part = part.clone()
-        part[..., features] = new.to(part.dtype)
+        features_last(part, selection.place)[..., features] = new.to(part.dtype)
         new = part
     if index is None:
         full[rows] = new.to(full.dtype)
@@ -85,13 +86,14 @@ def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | Non
         return None
     width = batch.width or next(iter(batch.inputs.values())).shape[1]
     ids = full.ndim == 2 and not full.is_floating_point()  # the input of an embedding: positions without features
-    if (full.ndim < 3 and not ids) or full.shape[1] != width:
+    if (full.ndim < 3 and not ids) or full.shape[1] != width or channels_first(full, selection.place):
         everything = [tuple(range(batch.lengths[row])) for row in selection.rows] if batch.width else []
         if list(selection.positions) == everything:
             return None  # a pooled activation, say, and at="all"
+        why = "its axis 1 holds channels" if channels_first(full, selection.place) else "it has no such axis"
         raise SiteError(
             f"The {selection.place.io} of {selection.place.path!r} has shape {tuple(full.shape)} for inputs of {width} "
-            "positions: it has no such axis. Leave `at` out to act on the whole activation."
+            f"positions: {why}. Leave `at` out to act on the whole activation."
         )
     starts = [batch.starts[row] for row in selection.rows]
     shifted = [[start + p for p in row] for start, row in zip(starts, selection.positions, strict=True)]
@@ -101,12 +103,23 @@ def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | Non
 def _features(place: Place, part: Tensor) -> Tensor | None:
     if place.features is None:
         return None
-    if max(place.features) >= part.shape[-1]:
+    size = features_last(part, place).shape[-1]
+    if max(place.features) >= size:
         raise SiteError(
-            f"Unit {max(place.features)} of {place.path!r} ({place.io}) is out of range; there are {part.shape[-1]} "
-            f"features (0 to {part.shape[-1] - 1})."
+            f"Unit {max(place.features)} of {place.path!r} ({place.io}) is out of range; there are {size} "
+            f"features (0 to {size - 1})."
         )
     return torch.tensor(place.features, device=part.device)
+
+
+def channels_first(activation: Tensor, place: Place) -> bool:
+    """Return True if the axis after the rows holds features, not positions."""
+    return place.axis == CHANNELS and activation.ndim > 2
+
+
+def features_last(part: Tensor, place: Place) -> Tensor:
+    """Return a view of some rows whose last axis holds features."""
+    return part.movedim(CHANNELS, -1) if channels_first(part, place) else part
 
 
 def _pattern_index(selection: Selection, batch: Batch, row: int, i: int, device: torch.device) -> tuple[Tensor, slice]:

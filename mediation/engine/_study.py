@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 from .._errors import DataError, DesignError, SiteError
@@ -49,10 +49,6 @@ class Study:
     n_draws: int
     unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
-
-    def with_unembedding(self, unembedding: Unembedding) -> Study:
-        """Return the study with an unembedding."""
-        return replace(self, unembedding=unembedding)
 
     def placed(self, world: World) -> Placed:
         """Return the sites and interventions of a world, in order of execution."""
@@ -132,8 +128,7 @@ def make_study(
     for world in expanded:
         _check_world(study, world)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
-    order, unembedding = first_run(study, sorted(stops))
-    return replace(study, order=order, unembedding=unembedding)
+    return first_run(study, sorted(stops))
 
 
 def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:

@@ -63,11 +63,12 @@ def _probe(study: Study) -> tuple[Study, list[Row]]:
     """Return a study of three changes of one input, and its rows."""
     run, depth = study.worlds[0].run, study.model.n_layers
     middle = (study.encoding.of(run, 0).length or 2) // 2
-    known = study.model.known_architecture()
-    sites: list[Site] = [residual(0, at=middle), residual(depth - 1, at="last")]
-    sites.append(mlp(depth // 2, at=middle) if known.mlp is not None else residual(depth // 2, at=middle))
-    if known.attention is not None:
-        sites.append(attention(depth - 1, at=middle))
+    known, blocks = study.model.known_architecture(), study.model.blocks()
+    sites: list[Site] = [residual(0, at=middle), residual(depth - 1, at="last"), residual(depth // 2, at=middle)]
+    inside = [layer for layer, block in enumerate(blocks) if block.mlp is not None]
+    sites += [mlp(inside[len(inside) // 2], at=middle)] if inside else []
+    inside = [layer for layer, block in enumerate(blocks) if block.attention is not None]
+    sites += [attention(inside[-1], at=middle)] if inside else []
     worlds = tuple(World(run, Scale(0.5).at(site)) for site in sites)
     places = {site: resolve(site, study.model) for site in sites}
     ends = [(known.path(layer), "output") for layer in range(depth)]

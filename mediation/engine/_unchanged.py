@@ -58,8 +58,8 @@ def _before_divergence(study: Study, site: Site, run: str, unit: int) -> bool:
     positions = [study.positions(site, one, unit) for one in ("base", "source")]
     if positions[0] != positions[1] or not positions[0]:
         return False
-    if any(study.encoding.of(one, unit).features for one in ("base", "source")):
-        return False  # the same tokens may stand for other images
+    if not all(study.encoding.of(one, unit).tokens_only for one in ("base", "source")):
+        return False  # the same tokens may stand for other images, or see later ones
     base, source = (study.encoding.of(one, unit).ids for one in ("base", "source"))
     assert base is not None
     assert source is not None

@@ -8,7 +8,7 @@ replaced by the logits that are asked for. What the model does to logits afterwa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -94,31 +94,38 @@ def _product(head: nn.Linear, hidden: Tensor, ids: Tensor) -> Tensor:
     return nn.functional.linear(hidden.to(wide), head.weight[ids].to(wide), bias)
 
 
-def find_unembedding(study: Study, batch: Batch, row: tuple[str, int], full: float) -> Unembedding | None:
+def find_unembedding(study: Study, batch: Batch, row: tuple[str, int], full: Tensor) -> Unembedding | None:
     """Return the unembedding of a study's model, if outcomes can be read from a part of it.
 
-    That is tried on one input: the outcome must be the one that the whole vocabulary gives.
+    That is tried on one input: each logit that the outcome reads must be the one that the whole vocabulary gives. The
+    outcome itself would not do: a difference of two logits, or an answer that is right, survives much that happens to
+    logits.
 
     Parameters
     ----------
     batch, row
-        One plain input, and its ``(run, unit)``.
+        One plain input, and its ``(run, unit)``; the outcome asks for some tokens.
     full
-        Its outcome.
+        Its logits ``(vocabulary,)`` where the outcome is read.
     """
     from ._reading import readout
 
-    path = _path(study.model)
-    if path is None or study.prepared.asked is None:
+    path, prepared = _path(study.model), study.prepared
+    if path is None:
         return None
-    tried = Unembedding(path)
+    assert prepared.asked is not None
+    tried, expected = Unembedding(path), full[prepared.asked[row[1]].to(full.device)].double()
+    bare = replace(study, unembedding=tried, prepared=replace(prepared, reduce_asked=lambda logits, _: logits))
     try:
-        extra, visits, finish = readout(study.with_unembedding(tried), batch, [row])
-        found = float(HookBackend().forward(study.model, {**batch.inputs, **extra}, visits, finish))
+        extra, visits, finish = readout(bare, batch, [row])
+        if not visits:
+            return None  # the outcome asks for much of the vocabulary
+        found = HookBackend().forward(study.model, {**batch.inputs, **extra}, visits, finish)[0].double()
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
         return None
-    close = abs(found - full) <= _TOLERANCE.get(study.model.dtype, _HALF) * (1 + abs(full))
-    return tried if close else None
+    apart = (found.to(expected.device) - expected).abs()
+    close = apart <= _TOLERANCE.get(study.model.dtype, _HALF) * (1 + expected.abs())
+    return tried if bool(close.all()) else None
 
 
 def _path(model: Model) -> str | None:

@@ -1,9 +1,4 @@
-"""Where a transformer keeps its layers, attention, heads and MLPs, found from the module tree.
-
-The search is by structure first (the longest list of equal blocks) and by the names that the
-families of `transformers` use inside a block. What it cannot find is given by the user as an
-`Architecture`.
-"""
+"""Where a transformer keeps its layers, attention, heads and MLPs, as a user gives it or as it was found."""
 
 from __future__ import annotations
 
@@ -14,12 +9,6 @@ from torch import nn
 
 from .._checks import listed, positive_int, shown, suggestion
 from .._errors import SiteError
-
-_ATTENTION = ("self_attn", "attn", "self_attention", "attention", "self", "mixer")
-_ATTENTION_OUT = ("o_proj", "out_proj", "c_proj", "dense", "out_lin", "output.dense", "wo", "proj")
-_MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "fc2", "output.dense")
-_MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "dense")
-_EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings")
 
 
 @final
@@ -102,7 +91,8 @@ def check_architecture(module: nn.Module, architecture: Architecture) -> Archite
         )
     for field in ("attention", "attention_out", "mlp", "mlp_out"):
         part = getattr(architecture, field)
-        if part is not None and architecture.path(0, part) not in names:
+        blocks = range(n_layers(module, architecture))
+        if part is not None and not any(architecture.path(block, part) in names for block in blocks):
             inside = [name for name, _ in module.get_submodule(architecture.path(0)).named_modules() if name]
             raise SiteError(
                 f"Architecture({field}={part!r}): no module {architecture.path(0, part)!r} in {kind}. "
@@ -117,93 +107,3 @@ def check_architecture(module: nn.Module, architecture: Architecture) -> Archite
     if architecture.n_heads is not None:
         positive_int(architecture.n_heads, what="Architecture n_heads", error=SiteError)
     return architecture
-
-
-def find_architecture(module: nn.Module) -> Architecture | None:
-    """Return the architecture of a transformer, or None when no list of equal blocks is found."""
-    layers = _longest_list(module)
-    if layers is None:
-        return None
-    block = module.get_submodule(layers).get_submodule("0")
-    attention, attention_out = _find_attention(block)
-    mlp, mlp_out = _find_mlp(block)
-    config = getattr(module, "config", None)
-    text = (
-        config.get_text_config()
-        if config is not None and callable(getattr(config, "get_text_config", None))
-        else config
-    )
-    heads = (
-        getattr(text, "num_attention_heads", None) or getattr(text, "n_head", None) or getattr(text, "n_heads", None)
-    )
-    return Architecture(
-        layers=layers,
-        attention=attention,
-        attention_out=attention_out,
-        mlp=mlp,
-        mlp_out=mlp_out,
-        embedding=_find_embedding(module),
-        n_heads=heads if isinstance(heads, int) else None,
-        causal=_is_causal(module, text),
-    )
-
-
-def _is_causal(module: nn.Module, config: object) -> bool:
-    name = type(module).__name__
-    if getattr(config, "is_encoder_decoder", False):
-        return False
-    return "CausalLM" in name or "LMHeadModel" in name or "ConditionalGeneration" in name
-
-
-def _longest_list(module: nn.Module) -> str | None:
-    best, size = None, 0
-    for name, child in module.named_modules():
-        if not isinstance(child, nn.ModuleList) or len(child) == 0 or "visual" in name or "vision" in name:
-            continue
-        first = type(child[0])
-        if len(child) > size and all(type(block) is first for block in child) and _has_children(child[0]):
-            best, size = name, len(child)
-    return best
-
-
-def _has_children(block: nn.Module) -> bool:
-    return any(True for _ in block.children())
-
-
-def _names(block: nn.Module) -> set[str]:
-    return {name for name, _ in block.named_modules() if name}
-
-
-def _find_attention(block: nn.Module) -> tuple[str | None, str | None]:
-    names = _names(block)
-    for attention in _ATTENTION:
-        if attention not in names:
-            continue
-        for out in _ATTENTION_OUT:
-            path = f"{attention}.{out}"
-            if path in names:
-                # BERT-like: `attention` adds the residual and the norm; its own output is the dense layer's.
-                return (path if out == "output.dense" else attention), path
-        return attention, None
-    return None, None
-
-
-def _find_mlp(block: nn.Module) -> tuple[str | None, str | None]:
-    names = _names(block)
-    for mlp in _MLP:
-        if mlp not in names:
-            continue
-        for out in _MLP_OUT:
-            if f"{mlp}.{out}" in names:
-                return mlp, f"{mlp}.{out}"
-        return (mlp, mlp) if mlp in ("fc2", "output.dense") else (mlp, None)
-    return None, None
-
-
-def _find_embedding(module: nn.Module) -> str | None:
-    candidates = [
-        name
-        for name, child in module.named_modules()
-        if isinstance(child, nn.Embedding) and name.rsplit(".", 1)[-1] in _EMBEDDING
-    ]
-    return min(candidates, key=len) if candidates else None

@@ -13,9 +13,13 @@ from torch import nn
 
 from .._checks import called, shown
 from .._errors import BackendError, DesignError
+from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
-from ._architecture import Architecture, check_architecture, find_architecture
-from ._gguf import parsed_once
+from ._architecture import Architecture, check_architecture
+from ._complete import from_pretrained
+from ._find import find_architecture
+from ._gguf import check_gguf, parsed_once
+from ._hostile import check_config, check_switches
 from ._model import Model
 from ._tree import Tree
 
@@ -55,7 +59,7 @@ def load(
     dtype, device
         Type and device to load to; by default those of the checkpoint, on CPU.
     trust_remote_code
-        Passed to `transformers`; off unless asked for.
+        Whether code that lies beside the weights may be run, True or False and nothing else; off unless asked for.
     **options
         Further arguments of ``from_pretrained``, such as ``device_map="auto"`` or
         ``attn_implementation="eager"``.
@@ -67,7 +71,8 @@ def load(
     Raises
     ------
     BackendError
-        If the checkpoint cannot be found or read.
+        If the checkpoint cannot be found or read, is damaged, is not what its configuration says, or lacks weights of
+        the model, which would then be random numbers.
     DesignError
         If `source` is none of the above.
 
@@ -80,6 +85,7 @@ def load(
     if isinstance(source, Model):
         return source if spec is None else replace(source, spec=_check_spec(spec))
     _check_arguments(tokenizer, architecture, dtype)
+    check_switches({"trust_remote_code": trust_remote_code, **options})
     _check_spec(spec)
     where = None if device is None else _device(device)
     if isinstance(source, (str, os.PathLike)):
@@ -184,13 +190,18 @@ def _from_checkpoint(
     if file is not None:
         options["gguf_file"] = file
     remote = {"trust_remote_code": options["trust_remote_code"]}
-    reading = {**remote, "gguf_file": file} if file is not None else remote
-    try:
+    files = {**remote, "gguf_file": file} if file is not None else remote
+    advice = "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
+    with reading(f"load({source!r}):", advice, BackendError, verb="no checkpoint could be read there"):
+        if file is not None:
+            check_gguf(Path(directory) / file)
+        else:
+            check_config(directory, remote)
         with parsed_once() if file is not None else nullcontext():
             kind = (
                 _HEADS[0] if file is not None else _head(transformers.AutoConfig.from_pretrained(directory, **remote))
             )
-            module = getattr(transformers, kind).from_pretrained(directory, **options)
+            module = from_pretrained(getattr(transformers, kind), directory, source, options)
             if processor is None and kind == _IMAGES:
                 from ._processor import load_processor
 
@@ -198,13 +209,7 @@ def _from_checkpoint(
             if tokenizer is None:
                 tokenizer = getattr(processor, "tokenizer", None)
             if tokenizer is None:
-                tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **reading)
-    except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackendError(
-            f"load({source!r}): no checkpoint could be read there ({first}). "
-            "Check the hub id or the path; a local directory needs config.json, weights and tokenizer files."
-        ) from error
+                tokenizer = transformers.AutoTokenizer.from_pretrained(directory, **files)
     return module, tokenizer, processor
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
@@ -12,11 +13,16 @@ import torch
 from torch import nn
 
 from .._errors import SiteError
+from .._printable import printable
 from ..specs import Spec
-from ._architecture import Architecture, find_architecture, n_layers
+from ._architecture import Architecture, n_layers
+from ._arguments import arguments_of
+from ._blocks import Block, blocks_of
+from ._find import find_architecture, find_stacks
 from ._tree import Tree
 
 _SAMPLE = 4096
+_PICTURES = ("image_patches", "flattened_patches")
 
 
 @final
@@ -53,7 +59,9 @@ class Model:
     def current(self) -> Model:
         """Return the model as its module is now, however it has changed since: adapters, other layers, another type."""
         if self.tree is None or self.tree.is_of(self.module):
-            return replace(self)
+            for name in ("device", "dtype", "vocabulary", "digest"):  # found once in a run
+                self.__dict__.pop(name, None)
+            return self
         return replace(self, architecture=find_architecture(self.module), tree=Tree(self.module))
 
     @cached_property
@@ -82,7 +90,7 @@ class Model:
     @property
     def reads_images(self) -> bool:
         """True if the module takes pictures beside tokens."""
-        return bool({"pixel_values", "pixel_values_images"} & self.forward_names)
+        return any("pixel_values" in name or name in _PICTURES for name in self.forward_names)
 
     @property
     def is_causal(self) -> bool:
@@ -115,6 +123,15 @@ class Model:
         """Names of the parameters of the module's forward."""
         return frozenset(inspect.signature(type(self.module).forward).parameters)
 
+    def takes(self, name: str) -> bool:
+        """Return True if the module's forward takes an argument, itself or by handing it on to a part of it."""
+        return name in self._arguments[0] or (self._arguments[1] is not None and name in self._arguments[1])
+
+    @cached_property
+    def _arguments(self) -> tuple[frozenset[str], Container[str] | None]:
+        """Names that the forward spells out, and those that may come by ``**kwargs``; None where it takes no others."""
+        return arguments_of(self.module)
+
     @property
     def n_layers(self) -> int:
         """Number of blocks; SiteError for a module whose layers are not known."""
@@ -130,6 +147,27 @@ class Model:
                 "or name a module: med.Site('path.of.the.module')."
             )
         return self.architecture
+
+    @cached_property
+    def stacks(self) -> Mapping[str, Architecture]:
+        """Stacks of blocks: "encoder" and "decoder" where a model has both, else one without a name, or none."""
+        if self.architecture is None:
+            return {}
+        found = find_stacks(self.module)
+        return found if self.architecture in found.values() else {"": self.architecture}
+
+    def blocks(self, stack: str = "") -> tuple[Block, ...]:
+        """Return the parts of each block of a stack, from one forward pass of a few tokens that is made once.
+
+        It is made again after modules inside blocks were replaced.
+        """
+        layers = self.module.get_submodule(self.stacks[stack].layers)
+        known: dict[str, tuple[Block, ...]] = self.__dict__.setdefault("_blocks", {})
+        if stack in known and all(map(Block.is_of, known[stack], layers.children())):
+            return known[stack]
+        given = self.architecture not in find_stacks(self.module).values()
+        known.update(blocks_of(self.module, self.stacks, given=given))
+        return known[stack]
 
     @cached_property
     def digest(self) -> str:
@@ -162,4 +200,5 @@ class Model:
 
     def __repr__(self) -> str:
         layers = f", {self.n_layers} layers" if self.architecture is not None else ""
-        return f"<Model {self.name or type(self.module).__name__}{layers}, {str(self.dtype)[6:]} on {self.device}>"
+        name = printable(self.name or type(self.module).__name__, one_line=True)
+        return f"<Model {name}{layers}, {str(self.dtype)[6:]} on {self.device}>"

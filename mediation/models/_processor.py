@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from .._checks import called
 from .._errors import BackendError, DesignError
+from ._hostile import check_switches
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 _FILES = ("processor_config.json", "preprocessor_config.json")
 # The options of `from_pretrained` that say where files are.
 _PLACES = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
-_FAILURES = (OSError, ValueError, ImportError, TypeError, AttributeError, KeyError)
+_FAILURES = (
+    *(OSError, ValueError, ImportError, TypeError, AttributeError, LookupError),
+    *(RuntimeError, ArithmeticError, MemoryError),
+)
 
 
 def load_processor(source: str, **options: Any) -> Any | None:
@@ -40,6 +44,8 @@ def load_processor(source: str, **options: Any) -> Any | None:
     ------
     BackendError
         If the files of the processor cannot be read, or a package that it needs is missing.
+    DesignError
+        If ``trust_remote_code`` is not True or False.
 
     Examples
     --------
@@ -50,6 +56,7 @@ def load_processor(source: str, **options: Any) -> Any | None:
     ...     type(load_processor(directory)).__name__
     'SmolVLMProcessor'
     """
+    check_switches(options)
     if not _has_files(source, options):
         return None
     try:
@@ -221,7 +228,7 @@ def _reason(source: str, error: Exception) -> str:
     if "num2words" in first:
         return (
             f"{source!r}: its processor needs the package num2words, which is not installed. "
-            "Run `pip install num2words`, or install the extra `mediation[vision]`."
+            "Run `pip install num2words`."
         )
     return (
         f"{source!r}: its processor could not be read ({first}). Check processor_config.json, "

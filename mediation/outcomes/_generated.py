@@ -162,7 +162,7 @@ class Cued(AbstractOutcome):
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model."""
-        inner = self.outcome.prepare(pairs, model)
+        inner = self.outcome.prepare(pairs.answered_after(self.cue, strictly=True), model)
         if inner.judge is not None:
             raise OutcomeError(f"Cued: {self.outcome!r} is read off a whole generation, in which nothing is put.")
         return Prepared(

@@ -13,7 +13,8 @@ from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, check_read_at, wide
-from ._tokens import check_inside, label_of, single_ids, spelled, token_id
+from ._answers import Answers, single_ids
+from ._tokens import check_inside, label_of, spelled
 
 
 @final
@@ -43,8 +44,8 @@ class LogitDiff(AbstractOutcome):
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError if an answer is not one token or equals its foil."""
-        answers = single_ids(self.answer, pairs, model, "answer")
-        foils = single_ids(self.foil, pairs, model, "foil")
+        answers = single_ids(self.answer, pairs, model, "answer", self.at)
+        foils = single_ids(self.foil, pairs, model, "foil", self.at)
         for unit, (one, other) in enumerate(zip(answers, foils, strict=True)):
             if one == other:
                 raise OutcomeError(
@@ -101,7 +102,7 @@ class Accuracy(AbstractOutcome):
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model; OutcomeError if the answer is not among its candidates."""
-        answers = single_ids(self.answer, pairs, model, "answer")
+        answers = single_ids(self.answer, pairs, model, "answer", self.at)
         sets = self._sets(pairs, model, answers)
         largest = torch.tensor([max(answers), *(max(others) for others in sets or ())])
 
@@ -138,13 +139,14 @@ class Accuracy(AbstractOutcome):
             return None
         given = self.candidates
         per_unit = pairs.column(given) if isinstance(given, str) else [given] * len(pairs)
-        sets = []
+        sets, reader = [], Answers(pairs, model, self.at)
+        reader.learn((unit, one) for unit, some in enumerate(per_unit) if _is_list(some) for one in some)
         for unit, members in enumerate(per_unit):
-            if isinstance(members, str) or not hasattr(type(members), "__iter__"):
+            if not _is_list(members):
                 raise OutcomeError(
                     f"candidates of unit {unit} are {shown(members)}; a list of tokens is needed, or a column of lists."
                 )
-            ids = {token_id(member, model, f"candidate of unit {unit}") for member in members}
+            ids = {reader.one(member, unit, f"candidate of unit {unit}") for member in members}
             if answers[unit] not in ids:
                 raise OutcomeError(
                     f"answer of unit {unit}, {spelled(answers[unit], model)}, is not among its candidates "
@@ -157,3 +159,7 @@ class Accuracy(AbstractOutcome):
                 )
             sets.append(sorted(ids - {answers[unit]}))
         return sets
+
+
+def _is_list(members: Any) -> bool:
+    return not isinstance(members, str) and hasattr(type(members), "__iter__")

@@ -12,7 +12,8 @@ from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, check_read_at, wide
-from ._tokens import check_inside, label_of, token_ids, values_of
+from ._answers import answer_ids
+from ._tokens import check_inside, label_of, values_of
 
 
 @final
@@ -113,7 +114,7 @@ class KL(AbstractOutcome):
 
 def _prepare_log_prob(answer: Any, at: Any, pairs: Pairs, model: Model, *, exponentiate: bool) -> Prepared:
     values = values_of(answer, pairs, "answer")
-    ids = [token_ids(value, model, f"answer of unit {unit}") for unit, value in enumerate(values)]
+    ids = answer_ids(answer, pairs, model, at)
     longest = max(map(len, ids))
     if longest > 1 and (at != "last" or not model.is_causal):
         unit = max(range(len(ids)), key=lambda i: len(ids[i]))

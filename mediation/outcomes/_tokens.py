@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,8 @@ from .._checks import called, closest, listed, shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
+from ..units._continuation import Continuations
+from ..units._reader import check_text
 
 _MISSPELT = 0.8
 """Likeness to a column's name from which a word without a leading space is taken for a misspelt column."""
@@ -43,8 +46,13 @@ def values_of(given: Any, pairs: Pairs, what: str) -> list[Any]:
     )
 
 
-def token_ids(value: Any, model: Model, what: str) -> tuple[int, ...]:
-    """Return the token ids of a text (without special tokens), or the id that is given.
+def token_ids(value: Any, model: Model, what: str, *, after: str = "") -> tuple[int, ...]:
+    """Return the token ids of a text after another one, or the id that is given.
+
+    Parameters
+    ----------
+    after
+        What comes before the text; any text if nothing is given.
 
     Raises
     ------
@@ -53,14 +61,34 @@ def token_ids(value: Any, model: Model, what: str) -> tuple[int, ...]:
     """
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return (_inside(int(value), model, what),)
+    text = _checked_text(value, model, what)
+    found = Continuations(model.tokenizer).somewhere(text, (after,) if after else ())
+    return _known(found, text, model, what)
+
+
+def token_id(value: Any, model: Model, what: str) -> int:
+    """Return the one token id of `value`; OutcomeError with its tokens if there are several."""
+    ids = token_ids(value, model, what)
+    if len(ids) > 1:
+        reader = Continuations(model.tokenizer)
+        raise _several(value, ids, model, what, lambda other: len(reader.somewhere(other)) == 1)
+    return ids[0]
+
+
+def _checked_text(value: Any, model: Model, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise OutcomeError(f"{what} is {shown(value)}; a text or a token id is needed. Drop the unit, or fill it in.")
-    tokenizer = model.tokenizer
-    if tokenizer is None:
+    if model.tokenizer is None:
         raise OutcomeError(
             f"{what} is {value!r}, and {model!r} has no tokenizer: give indices of the output, such as 0 and 1."
         )
-    ids = tuple(tokenizer(value, add_special_tokens=False)["input_ids"])
+    check_text(value, what, OutcomeError)
+    return value
+
+
+def _known(ids: tuple[int, ...], value: str, model: Model, what: str) -> tuple[int, ...]:
+    """Return the tokens of an answer; OutcomeError if there are none, or the tokenizer does not know them."""
+    tokenizer = model.tokenizer
     if not ids:
         raise OutcomeError(f"{what} is {value!r}, which has no tokens; give a text that has.")
     unknown = getattr(tokenizer, "unk_token_id", None)
@@ -72,36 +100,16 @@ def token_ids(value: Any, model: Model, what: str) -> tuple[int, ...]:
     return ids
 
 
-def token_id(value: Any, model: Model, what: str) -> int:
-    """Return the one token id of `value`; OutcomeError with its tokens if there are several."""
-    ids = token_ids(value, model, what)
-    if len(ids) == 1:
-        return ids[0]
-    pieces = [model.tokenizer.decode([i]) for i in ids]
+def _several(
+    value: str, ids: Sequence[int], model: Model, what: str, is_one: Callable[[str], bool]
+) -> OutcomeError:
     hint = "Closest: med.LogProb and med.Probability, which take answers of several tokens."
     for other in (f" {value.strip()}", value.strip()):
-        if other != value and len(model.tokenizer(other, add_special_tokens=False)["input_ids"]) == 1:
+        if other not in (value, "") and is_one(other):
             hint = f"Closest: {other!r}, which is one."
             break
-    raise OutcomeError(f"{what} is {value!r}, which is {len(ids)} tokens ({listed(pieces)}); one is needed. {hint}")
-
-
-def single_ids(given: Any, pairs: Pairs, model: Model, what: str) -> list[int]:
-    """Return one token id a unit; errors name the unit or, for a literal, the columns that it is none of."""
-    values = values_of(given, pairs, what)
-    if isinstance(given, str) and given not in pairs.table.columns:
-        return [_literal(given, pairs, model, what)] * len(pairs)
-    named = f"{what} of unit {{}}" if isinstance(given, str) else what
-    return [token_id(value, model, named.format(unit)) for unit, value in enumerate(values)]
-
-
-def _literal(given: str, pairs: Pairs, model: Model, what: str) -> int:
-    try:
-        return token_id(given, model, what)
-    except OutcomeError as error:
-        columns = listed(map(str, pairs.table.columns))
-        known = f" (It is no column either; the units have {columns}.)" if columns else " (The units have no columns.)"
-        raise OutcomeError(f"{error}{known if not given[:1].isspace() else ''}") from None
+    pieces = listed(model.tokenizer.decode([i]) for i in ids)
+    return OutcomeError(f"{what} is {value!r}, which is {len(ids)} tokens ({pieces}); one is needed. {hint}")
 
 
 def _inside(index: int, model: Model, what: str) -> int:

@@ -95,7 +95,9 @@ def with_thoughts(
         if axes is not None:
             following = torch.arange(one.next_position, one.next_position + len(more))
             axes = torch.cat([axes, following.expand(len(axes), -1)], dim=1)
-        whole = replace(one, ids=torch.cat([one.ids, torch.tensor(more, dtype=one.ids.dtype)]), axes=axes)
+        aligned = {name: one.entries(name, model, len(more)) for name in one.aligned}
+        longer = torch.cat([one.ids, torch.tensor(more, dtype=one.ids.dtype)])
+        whole = replace(one, ids=longer, axes=axes, aligned=aligned)
         names = model.tokenizer
         tokens_said = tuple(str(i) for i in more) if names is None else tuple(names.decode([i]) for i in more)
         found.append(_marked(replace(whole, tokens=(*one.tokens, *tokens_said)), tokens))

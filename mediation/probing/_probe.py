@@ -328,4 +328,4 @@ def _sklearn(part: str) -> Any:
     try:
         return importlib.import_module(f"sklearn.{part}")
     except ImportError as error:
-        raise BackendError("Probes need scikit-learn: pip install 'mediation[probes]'.") from error
+        raise BackendError("Probes need scikit-learn: pip install scikit-learn.") from error

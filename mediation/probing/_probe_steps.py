@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from .._errors import DataError, DegenerateWarning, DesignError
+from .._printable import printable
 from .._seed import seed_from
 from ..inference import Inference, mean_intervals
 from ._probe import Probe, probe
@@ -63,7 +64,8 @@ class Probes:
     def __repr__(self) -> str:
         beside = f", beside {', '.join(self.baselines)}" if self.baselines else ""
         steps = self._table["step"].nunique()
-        return f"<Probes of {self.name!r} at {steps} steps for {', '.join(self.attributes)}{beside}>"
+        text = f"<Probes of {self.name!r} at {steps} steps for {', '.join(self.attributes)}{beside}>"
+        return printable(text, one_line=True)
 
 
 def probe_steps(

@@ -10,6 +10,7 @@ from typing import Any, final
 
 import pandas as pd
 
+from .._printable import printable
 from ._agrema import ITEMS
 from ._checklist_facts import facts_of
 from ._kinds import Kind
@@ -90,7 +91,7 @@ class Checklist:
             if item.to_state:
                 text = f"To state: {item.to_state}"
                 lines += textwrap.wrap(text, _WIDTH, initial_indent="    [ ] ", subsequent_indent="        ")
-        return "\n".join([*lines, "", *textwrap.wrap(self._count(), _WIDTH)])
+        return printable("\n".join([*lines, "", *textwrap.wrap(self._count(), _WIDTH)]))
 
     def as_markdown(self) -> str:
         """Return the checklist as Markdown, to edit into a supplement."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._checks import called, listed, shown, suggestion
+from .._checks import called, listed, named_once, shown, suggestion
 from .._errors import DataError, DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES
@@ -70,6 +70,7 @@ def _by_unit(frame: object, what: str) -> pd.DataFrame:
         frame = frame.to_frame(frame.name if isinstance(frame.name, str) else "covariate")
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{what}: frame is {called(frame)}; a DataFrame or Series with one row a unit is needed.")
+    named_once(frame.columns, what)
     given = frame.set_index("unit", drop=False) if "unit" in frame else frame
     given = given.rename_axis(index=None)
     if not given.index.is_unique:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .._checks import called
 from .._errors import DataError, DesignError
+from .._reading import check_bytes, json_from, reading, too_large
 from ._kinds import Kind
 from ._schema import SCHEMA_VERSION
 
@@ -35,6 +38,7 @@ _FOREIGN = (
     ".pickle",
     ".safetensors",
 )
+_RESTORE = "Restore it, or run the study again."
 _TOGETHER = "The three files NAME.parquet, NAME.units.parquet and NAME.json belong together"
 
 
@@ -93,23 +97,26 @@ def write(parts: Parts, path: str | Path) -> Path:
     return files.table
 
 
-def read_parts(path: str | Path) -> Parts:
-    """Read the three files that `path` names any one of.
+def read_parts(path: str | Path, max_bytes: int) -> Parts:
+    """Read the three files that `path` names any one of; the tables may take `max_bytes` each once unpacked.
 
     Raises
     ------
     DataError
         If a file is missing, does not match the digest that was saved with it, or was written by a newer version.
     """
+    check_bytes(max_bytes, "read")
     files = _files(path)
     for part in (files.table, files.units, files.account):
         if not part.is_file():
             raise DataError(f"{part} is missing. {_TOGETHER}: put it back beside the others, or run the study again.")
     account = _account(files.account)
-    table = _frame(files.table, account["table"])
-    units = _frame(files.units, account["units"])
-    for name in account["units"].get("json_columns", []):
-        units[name] = pd.Series([_decoded(json.loads(text)) for text in units[name]], index=units.index, dtype="object")
+    table = _frame(files.table, account["table"], max_bytes)
+    units = _frame(files.units, account["units"], max_bytes)
+    with reading(f"{files.units}", _RESTORE):
+        for name in account["units"].get("json_columns", []):
+            values = [_decoded(json_from(text)) for text in units[name]]
+            units[name] = pd.Series(values, index=units.index, dtype="object")
     return Parts(table, units, account["provenance"], account["kind"])
 
 
@@ -141,31 +148,59 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 
 def _replace(contents: Mapping[Path, bytes]) -> None:
-    """Write every file under a temporary name, then rename all: no reader ever sees half a file."""
-    mark = f".{uuid.uuid4().hex[:12]}.tmp"
-    temporary = {target: target.with_name(target.name + mark) for target in contents}
+    """Write every file under a temporary name, then rename all: no reader ever sees half a file.
+
+    Where a file cannot be renamed, those before it are put back: the files stay as they were, all of them.
+    """
+    mark = uuid.uuid4().hex[:12]
+    temporary, kept = (
+        {target: target.with_name(f"{target.name}.{mark}.{end}") for target in contents} for end in ("tmp", "old")
+    )
     try:
         for target, raw in contents.items():
             with temporary[target].open("wb") as handle:
                 handle.write(raw)
                 handle.flush()
                 os.fsync(handle.fileno())
+        for target, source in kept.items():
+            if target.exists():
+                _link(target, source)
+        _rename(temporary, kept)
+    finally:
+        for source in (*temporary.values(), *kept.values()):
+            source.unlink(missing_ok=True)
+
+
+def _link(target: Path, kept: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no links."""
+    try:
+        kept.hardlink_to(target)
+    except (OSError, NotImplementedError):
+        shutil.copy2(target, kept)
+
+
+def _rename(temporary: Mapping[Path, Path], kept: Mapping[Path, Path]) -> None:
+    done: list[Path] = []
+    try:
         for target, source in temporary.items():
             source.replace(target)
-    finally:
-        for source in temporary.values():
-            source.unlink(missing_ok=True)
+            done.append(target)
+    except OSError:
+        for target in done:
+            if kept[target].exists():
+                kept[target].replace(target)
+            else:
+                target.unlink()
+        raise
 
 
 def _account(path: Path) -> dict[str, Any]:
     try:
-        account = json.loads(path.read_text(encoding="utf-8"))
+        account = json_from(path.read_bytes(), finite=True)
         version = account["schema_version"]
         newer = version > SCHEMA_VERSION
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is not the JSON file of a saved result ({error}). Restore it, or run the study again."
-        ) from error
+    except (OSError, ValueError, LookupError, TypeError, MemoryError) as error:
+        raise DataError(f"{path} is not the JSON file of a saved result ({error}). {_RESTORE}") from error
     if newer:
         raise DataError(
             f"{path} was written with schema version {version}; this mediation reads up to {SCHEMA_VERSION}. "
@@ -173,22 +208,47 @@ def _account(path: Path) -> dict[str, Any]:
         )
     wanted = ("kind", "table", "units", "provenance")
     missing = [key for key in wanted if key not in account]
-    if missing or not all(isinstance(account[key], dict) and "sha256" in account[key] for key in ("table", "units")):
+    if missing or not all(isinstance(account[key], dict) and "sha256" in account[key] for key in wanted[1:3]):
         raise DataError(
             f"{path} lacks {missing or 'a digest'}; it was changed by hand or cut short. Restore it, or run again."
         )
+    if not isinstance(account["provenance"], dict):
+        raise DataError(f"{path}: provenance is {called(account['provenance'])}; an object is needed. {_RESTORE}")
     result: dict[str, Any] = account
     return result
 
 
-def _frame(path: Path, entry: Mapping[str, Any]) -> pd.DataFrame:
-    raw = path.read_bytes()
+def _frame(path: Path, entry: Mapping[str, Any], max_bytes: int) -> pd.DataFrame:
+    with reading(f"{path}", _RESTORE):
+        raw = path.read_bytes()
     if hashlib.sha256(raw).hexdigest() != entry["sha256"]:
         raise DataError(
             f"{path} is not the file that was saved: its digest differs from the one in the JSON file. {_TOGETHER}: "
             "one of them was changed, damaged, or comes from another run. Restore all three, or run the study again."
         )
-    frame: pd.DataFrame = pq.read_table(pa.BufferReader(raw)).to_pandas()
+    with reading(f"{path}", _RESTORE):
+        frame = _unpacked(path, raw, max_bytes)
+    if len(frame) != entry.get("rows", len(frame)):
+        raise DataError(f"{path} has {len(frame)} rows, and {entry['rows']} were saved. {_RESTORE}")
+    return frame
+
+
+def _unpacked(path: Path, raw: bytes, max_bytes: int) -> pd.DataFrame:
+    """Return a table; a text that every row repeats is stored once, so its size is known before it is unpacked."""
+    account = pq.ParquetFile(pa.BufferReader(raw))
+    columns = account.schema_arrow
+    if (least := account.metadata.num_rows * 8 * len(columns)) > max_bytes:
+        raise too_large(str(path), least, max_bytes)
+    texts = [field.name for field in columns if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    packed = pq.read_table(pa.BufferReader(raw), read_dictionary=texts)
+    size = packed.nbytes
+    for column in (packed[name] for name in texts):
+        for chunk in column.chunks:
+            counts = np.bincount(chunk.indices.drop_null(), minlength=len(chunk.dictionary))
+            size += int(counts @ np.asarray(pc.binary_length(chunk.dictionary).fill_null(0), dtype=np.int64))
+    if size > max_bytes:
+        raise too_large(str(path), size, max_bytes)
+    frame: pd.DataFrame = packed.cast(columns).to_pandas()
     return frame
 
 

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from .._printable import printable
 from ..inference._simulated_power import Simulated
 from ._meanings import meaning_of
 from ._plan import Plan, Target
@@ -140,7 +141,7 @@ class Power:
 
     def _named(self) -> str:
         symbol = meaning_of(self.estimand).symbol
-        return f"{symbol} at {self.where}" if self.where else symbol
+        return f"{symbol} at {printable(self.where)}" if self.where else symbol
 
     def _count(self, size: int | None) -> str:
         if size is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._printable import printable
 from ._kinds import Kind
 from ._provenance import text_at
 
@@ -21,7 +22,8 @@ def in_one_line(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) 
     """
     outcome = text_at(provenance, "outcome")
     where = _where(table, kind)
-    return f"<Effects: {where}, n = {int(table['n'].max())}{', outcome ' + outcome if outcome else ''}>"
+    text = f"<Effects: {where}, n = {int(table['n'].max())}{', outcome ' + outcome if outcome else ''}>"
+    return printable(text, one_line=True)
 
 
 def _where(table: pd.DataFrame, kind: Kind) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, final
 
+from .._printable import printable
+
 Align = Literal["left", "right", "decimal"]
 Give = Literal["keep", "cut", "drop"]
 
@@ -38,6 +40,10 @@ class Field:
     cells: tuple[str, ...]
     align: Align = "left"
     give: Give = "keep"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "header", printable(self.header, one_line=True))
+        object.__setattr__(self, "cells", tuple(printable(cell, one_line=True) for cell in self.cells))
 
     def lines(self) -> tuple[str, ...]:
         """Return header and cells, padded to one width."""
@@ -81,6 +87,10 @@ class Summary:
     title: str
     fields: tuple[Field, ...]
     notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
 
     def as_text(self) -> str:
         """Return the summary for a terminal, at most 100 characters wide."""

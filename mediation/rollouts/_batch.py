@@ -9,7 +9,7 @@ import torch
 
 from ..engine import HookBackend
 from ..engine._batching import Layout, split, tokens_per_pass
-from ..engine._inputs import Batch, join_features, position_rows
+from ..engine._inputs import Batch, join_aligned, join_features, position_rows
 from ..engine._layout import find_layout
 from ..models import Model, in_use
 from ..units import Encoded
@@ -123,6 +123,7 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
     told = padded or any(one.axes is not None for one in encoded) or _remembers(model)
     if "position_ids" in model.forward_names and told:
         inputs["position_ids"] = position_rows(encoded, starts, lengths, width).to(model.device)
+    inputs |= join_aligned(model, encoded, starts, lengths, width)
     return Batch(inputs, starts, lengths, width)
 
 
@@ -138,7 +139,7 @@ def _remembers(model: Model) -> bool:
 class Tail:
     """The rows of a batch once their prompts are in the cache: what each new position is told."""
 
-    __slots__ = ("_device", "_mask", "_next", "_shape", "_width")
+    __slots__ = ("_device", "_mask", "_more", "_next", "_shape", "_width")
 
     def __init__(
         self, model: Model, prompt: Batch, encoded: Sequence[Encoded], rows: Sequence[int], *, hides: bool = False
@@ -150,6 +151,8 @@ class Tail:
         self._mask = mask[chosen] if mask is not None else None
         if hides and self._mask is None:
             self._mask = torch.ones(len(rows), prompt.width, dtype=torch.long, device=model.device)
+        names = {name for one in encoded for name in one.aligned}
+        self._more = {name: prompt.inputs[name][chosen, -1:] for name in names if _goes_on(model, prompt.inputs[name])}
         positions = prompt.inputs.get("position_ids")
         self._shape = () if positions is None or positions.ndim == 2 else (positions.shape[0],)
         self._next = (
@@ -162,6 +165,7 @@ class Tail:
         """Return the batch of the next new position of every row, and move on."""
         n = len(fed)
         inputs: dict[str, Any] = {"input_ids": torch.tensor([one.token for one in fed], device=self._device)[:, None]}
+        inputs |= self._more
         for row, one in enumerate(fed):
             if one.since is not None:
                 self._hide(row, one.since)
@@ -186,8 +190,17 @@ class Tail:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""
+        self._more = {name: value[rows] for name, value in self._more.items()}
         self._mask = self._mask[rows] if self._mask is not None else None
         self._next = self._next[rows] if self._next is not None else None
+
+
+def _goes_on(model: Model, entries: torch.Tensor) -> bool:
+    """Return True if new tokens are told an argument ``(rows, tokens, ...)`` too: as for the last of the prompt.
+
+    Types of tokens beside images are not: they say which tokens of the prompt see later ones.
+    """
+    return entries.ndim > 2 or not model.reads_images
 
 
 def _length(encoded: Encoded) -> int:

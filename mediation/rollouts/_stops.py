@@ -18,6 +18,7 @@ from ..engine._select import Selection
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve
+from ..sites._difference import leaves
 from ..specs import LatentSpec
 from ..units import Encoded, Encoding
 from ._batch import prompt_batch
@@ -102,7 +103,7 @@ def make_stops(model: Model, encoding: Encoding, assignment: Assignment | None, 
 def _order(model: Model, prompt: Encoded, places: Sequence[tuple[str, str]]) -> Order:
     """Return when `places` are reached in a decoding step, which reads one token and no image."""
     assert prompt.ids is not None
-    step = replace(prompt, ids=prompt.ids[-1:], features={}, axes=None)
+    step = replace(prompt, ids=prompt.ids[-1:], features={}, axes=None, aligned={})
     return execution_order(model, prompt_batch(model, [step]).inputs, places)
 
 
@@ -113,7 +114,7 @@ def _placed(model: Model, encoding: Encoding, assignment: Assignment) -> _Placed
             "needed, such as med.Zero().at(med.residual(3, at='last'))."
         )
     for where, what in assignment.entries:
-        for site in where if isinstance(where, SiteSet) else (where,):
+        for site in leaves(where.sites) if isinstance(where, SiteSet) else (where,):
             _check_site(site)  # type: ignore[arg-type]
         needs = sorted(map(repr, what.needs()))
         if needs:

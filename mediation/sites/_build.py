@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 from .._checks import shown
 from .._errors import SiteError
@@ -13,6 +13,7 @@ from ._set import SiteSet
 from ._site import Kind, Site
 
 Layers = int | Iterable[int] | None
+Stack = Literal["encoder", "decoder"] | None
 
 
 def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
@@ -38,7 +39,7 @@ def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
     return SiteSet(sites)
 
 
-def residual(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any:
+def residual(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
     """Residual stream after block `layer` (the block's output).
 
     Parameters
@@ -49,6 +50,8 @@ def residual(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any
         Positions (see `Site`); a list of span names makes one site each.
     units
         Features to act on; None for all, "each" for one site a feature.
+    stack
+        "encoder" or "decoder" in models that have both; None where there is one stack.
 
     Returns
     -------
@@ -62,10 +65,10 @@ def residual(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any
     >>> residual(at="each")
     SiteSet((residual(None, at='each'),))
     """
-    return _build("residual", layer, at, units=units)
+    return _build("residual", layer, at, units=units, stack=stack)
 
 
-def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any:
+def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
     """Output of the MLP of block `layer`, before it is added to the residual stream.
 
     Parameters and result are those of `residual`.
@@ -75,15 +78,19 @@ def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None) -> Any:
     >>> mlp(8)
     mlp(8)
     """
-    return _build("mlp", layer, at, units=units)
+    return _build("mlp", layer, at, units=units, stack=stack)
 
 
-def attention(layer: Layers = None, *, head: Any = None, at: Any = "all", units: Any = None) -> Any:
+def attention(
+    layer: Layers = None, *, head: Any = None, at: Any = "all", units: Any = None, stack: Stack = None
+) -> Any:
     """Output of the attention of block `layer`, or what single heads write (before the output projection).
+
+    In the decoder of an encoder-decoder model, that is the self-attention of the block, not its cross-attention.
 
     Parameters
     ----------
-    layer, at, units
+    layer, at, units, stack
         As in `residual`.
     head
         A head, a list of heads, "each" for one site a head, or None for the whole attention output.
@@ -97,17 +104,17 @@ def attention(layer: Layers = None, *, head: Any = None, at: Any = "all", units:
     >>> attention(9, head=3)
     attention(9, head=3)
     """
-    return _build("attention", layer, at, head=head, units=units)
+    return _build("attention", layer, at, head=head, units=units, stack=stack)
 
 
-def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all") -> Any:
+def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all", stack: Stack = None) -> Any:
     """Attention probabilities of block `layer`: rows of queries `at`, over all keys.
 
     Needs a model that computes them openly: ``med.load(..., attn_implementation="eager")``.
 
     Parameters
     ----------
-    layer, head
+    layer, head, stack
         As in `attention`; None is all heads together.
     at
         Positions of the queries.
@@ -121,15 +128,15 @@ def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all") -> Any:
     >>> pattern(2, head=0, at="last")
     pattern(2, head=0, at='last')
     """
-    return _build("pattern", layer, at, head=head)
+    return _build("pattern", layer, at, head=head, stack=stack)
 
 
-def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all") -> Any:
+def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all", stack: Stack = None) -> Any:
     """Neurons of the MLP of block `layer`: the input of its last linear map.
 
     Parameters
     ----------
-    layer, at
+    layer, at, stack
         As in `residual`.
     units
         Indices of neurons, "each" for one site a neuron, or None for all.
@@ -143,10 +150,10 @@ def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all") -> Any:
     >>> neurons(3, [0, 7], at=-1)
     neurons(3, units=(0, 7), at=-1)
     """
-    return _build("neurons", layer, at, units=units)
+    return _build("neurons", layer, at, units=units, stack=stack)
 
 
-def embedding(*, at: Any = "all", units: Any = None) -> Any:
+def embedding(*, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
     """Token embeddings, before the first block.
 
     Parameters and result are those of `residual`.
@@ -156,4 +163,4 @@ def embedding(*, at: Any = "all", units: Any = None) -> Any:
     >>> embedding(at="subject")
     embedding(at='subject')
     """
-    return _build("embedding", None, at, units=units)
+    return _build("embedding", None, at, units=units, stack=stack)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from .._errors import AlignmentWarning, SiteError, warn
 from ..models import Model
 from ..units import Encoding
+from ._parts import heads_of, layers_of, within
 from ._positions import Position
-from ._site import LAYERED, Site
+from ._site import Site
 
 
 def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...]:
@@ -17,37 +18,23 @@ def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...
     SiteError
         If a layer or head is out of range, or positions cannot be listed.
     """
-    layers: tuple[int | None, ...] = (site.layer,)
-    if site.kind in LAYERED:
-        layers = (
-            tuple(range(model.n_layers))
-            if site.layer is None
-            else (_within(site.layer, model.n_layers, "layer", site),)
-        )
-    heads = _heads(site, model)
-    positions = _positions(site, encoding)
     found: list[Site] = []
-    for layer in layers:
+    positions = _positions(site, encoding)
+    for layer in layers_of(site, model):
         for at in positions:
-            for head in heads:
+            for head in _heads(site, layer, model):
                 one = site.with_(layer=layer, at=at, head=head)
                 found.extend(_units(one, model))
     return tuple(found)
 
 
-def _within(index: int, size: int, what: str, site: Site) -> int:
-    if not -size <= index < size:
-        raise SiteError(f"{site}: {what} {index} is out of range; there are {size} ({what}s 0 to {size - 1}).")
-    return index % size
-
-
-def _heads(site: Site, model: Model) -> tuple[int | None, ...]:
+def _heads(site: Site, layer: int | None, model: Model) -> tuple[int | None, ...]:
     if site.head is None:
         return (None,)
-    size = model.known_architecture().n_heads
+    size = heads_of(site.with_(layer=layer), model)
     if size is None:
         raise SiteError(f"{site}: the number of heads is not known. Give it: med.Architecture(..., n_heads=...).")
-    return tuple(range(size)) if site.head == "each" else (_within(site.head, size, "head", site),)
+    return tuple(range(size)) if site.head == "each" else (within(site.head, size, "head", site),)
 
 
 def _positions(site: Site, encoding: Encoding) -> tuple[Position, ...]:

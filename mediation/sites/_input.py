@@ -8,6 +8,7 @@ from typing import Literal, final
 
 from .._checks import one_of, positive_int, shown
 from .._errors import SiteError
+from .._printable import printable
 
 Box = tuple[float, float, float, float]
 
@@ -50,7 +51,7 @@ class InputSite:
         name = self.kind if self.index is None else f"{self.kind}[{self.index}]"
         if self.box is None:
             return name
-        return f"{name} in {self.box}" if isinstance(self.box, str) else f"{name} in box {self.box}"
+        return f"{name} in {printable(self.box)}" if isinstance(self.box, str) else f"{name} in box {self.box}"
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name in ("index", "box") if (value := getattr(self, name)) is not None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
-
-from torch import nn
 
 from .._checks import closest, listed
 from .._errors import SiteError
-from ..models import Model
+from ..models import Model, input_width
+from ._axis import LAST, axis_of, declared_width
+from ._parts import heads_of, path_of, stack_of
 from ._site import Site
 
 
@@ -28,12 +28,15 @@ class Place:
         ``(start, stop)`` of a head, indices of units, or None for all.
     head
         Head of a pattern site, or None for all.
+    axis
+        Axis of features, rows included: -1 the last, 1 that of channels; None where only the first run can tell.
     """
 
     path: str
     io: Literal["output", "input", "pattern"]
     features: tuple[int, ...] | None = None
     head: int | None = None
+    axis: int | None = LAST
 
 
 def resolve(site: Site, model: Model) -> Place:
@@ -48,7 +51,7 @@ def resolve(site: Site, model: Model) -> Place:
         _require_module(site.module, model)
         place = Place(site.module, site.io)
     elif site.kind == "embedding":
-        place = Place(_embedding(model), "output")
+        place = Place(_embedding(site, model), "output")
     else:
         place = _layered(site, model)
     width = width_of(site, model)
@@ -59,50 +62,45 @@ def resolve(site: Site, model: Model) -> Place:
             )
         start = place.features[0] if place.features is not None else 0
         place = Place(place.path, place.io, tuple(start + unit for unit in site.units), place.head)
-    return place
+    return _with_axis(place, site, model)
+
+
+def _with_axis(place: Place, site: Site, model: Model) -> Place:
+    """Return the place with its axis of features, as far as the kind of module says it."""
+    if place.io == "pattern":
+        return place
+    axis = axis_of(model.module.get_submodule(place.path))
+    # Heads lie side by side in the input of a projection.
+    by_kind = site.units is None or (site.kind == "attention" and site.head is not None)
+    return replace(place, axis=LAST if axis is None and by_kind else axis)
 
 
 def _layered(site: Site, model: Model) -> Place:
-    known = model.known_architecture()
-    assert site.layer is not None
-    layer = site.layer
-    if site.kind == "residual":
-        return Place(known.path(layer), "output")
-    if site.kind == "mlp":
-        return Place(known.path(layer, known.part("mlp")), "output")
+    path = path_of(site, model)
     if site.kind == "neurons":
-        return Place(known.path(layer, known.part("mlp_out")), "input")
+        return Place(path, "input")
     if site.kind == "pattern":
-        head = site.head if isinstance(site.head, int) else None
-        return Place(known.path(layer, _pattern_module(model)), "pattern", None, head)
+        return Place(path, "pattern", None, site.head if isinstance(site.head, int) else None)
     if site.head is None:
-        return Place(known.path(layer, known.part("attention")), "output")
-    path = known.path(layer, known.part("attention_out"))
-    width = input_width(model.module.get_submodule(path))
-    if width is None or known.n_heads is None:
+        return Place(path, "output")
+    width, heads = input_width(model.module.get_submodule(path)), heads_of(site, model)
+    if width is None or heads is None:
         raise SiteError(
             f"{site}: the width of {path!r} or the number of heads is not known, so heads cannot be told apart. Give "
             "the number: med.Architecture(..., n_heads=...)."
         )
-    if width % known.n_heads:
+    if width % heads:
         raise SiteError(
-            f"{site}: the {width} features of {path!r} do not divide into {known.n_heads} heads. Correct it: "
+            f"{site}: the {width} features of {path!r} do not divide into {heads} heads. Correct it: "
             "med.Architecture(..., n_heads=...)."
         )
-    size = width // known.n_heads
+    size = width // heads
     assert isinstance(site.head, int)
     return Place(path, "input", tuple(range(site.head * size, (site.head + 1) * size)))
 
 
-def _pattern_module(model: Model) -> str:
-    """Return the module that computes the probabilities: the parent of the output projection."""
-    attention = model.known_architecture().part("attention_out")
-    parent = attention.rpartition(".")[0]
-    return {"attention.output": "attention.self"}.get(parent, parent)
-
-
-def _embedding(model: Model) -> str:
-    path = model.known_architecture().embedding
+def _embedding(site: Site, model: Model) -> str:
+    path = stack_of(site, model)[1].embedding
     if path is None:
         raise SiteError("embedding: no token embedding was found. Give it: med.Architecture(..., embedding='path').")
     return path
@@ -117,32 +115,20 @@ def _require_module(path: str, model: Model) -> None:
     raise SiteError(f"No module {path!r} in {type(model.module).__name__}. {hint}")
 
 
-def input_width(module: nn.Module) -> int | None:
-    """Return the number of input features of a linear-like module, if it says so."""
-    found = getattr(module, "in_features", None)
-    if found is None and getattr(module, "nf", None) is not None:  # Conv1D of transformers keeps (in, out)
-        found = module.weight.shape[0]  # type: ignore[index]
-    return int(found) if isinstance(found, int) else None
-
-
 def width_of(site: Site, model: Model) -> int | None:
     """Return the number of features at a site, if it can be read off the module tree."""
     if site.kind == "module":
         _require_module(site.module, model)
         module = model.module.get_submodule(site.module)
-        out = getattr(module, "out_features", None)
-        return input_width(module) if site.io == "input" else out if isinstance(out, int) else None
+        return (input_width(module) if site.io == "input" else None) or declared_width(module, site.io)
     if site.kind == "embedding":
-        return getattr(model.module.get_submodule(_embedding(model)), "embedding_dim", None)
-    known = model.known_architecture()
+        return getattr(model.module.get_submodule(_embedding(site, model)), "embedding_dim", None)
     if site.kind == "pattern":
         return None
     if site.kind == "neurons" or site.head is not None:
-        part = known.part("mlp_out" if site.kind == "neurons" else "attention_out")
-        width = input_width(model.module.get_submodule(known.path(site.layer or 0, part)))
-        if site.kind == "neurons" or width is None or known.n_heads is None:
-            return width
-        return width // known.n_heads
+        width = input_width(model.module.get_submodule(path_of(site, model)))
+        heads = None if site.kind == "neurons" else heads_of(site, model)
+        return width if heads is None or width is None else width // heads
     config = getattr(model.module, "config", None)
     text = config.get_text_config() if config is not None and hasattr(type(config), "get_text_config") else config
     size = getattr(text, "hidden_size", None)

@@ -10,7 +10,7 @@ from .._checks import shown
 from .._errors import SiteError
 from ..models import Model
 from ..units import Encoding
-from ._expand import expand_site
+from ._difference import Difference, Part, expand_parts, label, subtract, written
 from ._site import Site, overlap
 
 
@@ -19,24 +19,31 @@ from ._site import Site, overlap
 class SiteSet:
     """Several sites; as a mediator it is a sweep, one row a site.
 
-    ``a | b`` is the union in order, ``a - b`` leaves out, `jointly` makes it one mediator.
+    ``a | b`` is the union in order, `jointly` makes it one mediator. ``a - b`` leaves out: both sides are spelled out
+    first, layer by layer and position by position, so a difference that needs the model or the inputs is taken once
+    they are known. A part of `b` that removes nothing, or only some of a site, is an error.
+
+    Law: ``(a | b) - b == a`` for sites that are disjoint whatever the model.
 
     Examples
     --------
     >>> from mediation.sites import mlp, residual
     >>> residual([1, 2], at="last") | mlp(0)
     SiteSet((residual(1, at='last'), residual(2, at='last'), mlp(0)))
+    >>> str((residual() - residual(2)).jointly())
+    'residual[*] without residual[2]'
     """
 
-    sites: tuple[Site, ...]
+    sites: tuple[Part, ...]
 
     def __post_init__(self) -> None:
         if isinstance(self.sites, str) or not isinstance(self.sites, Iterable):
             raise SiteError(
                 f"SiteSet({shown(self.sites)}): a tuple of sites is needed, such as med.mlp(0) | med.mlp(1)."
             )
-        found = tuple(self.sites)
-        bad = [site for site in found if not isinstance(site, Site)]
+        # Sites that stand for several are sets already, so code that is printed makes the set again.
+        found = tuple(part for one in self.sites for part in (one.sites if isinstance(one, SiteSet) else (one,)))
+        bad = [site for site in found if not isinstance(site, (Site, Difference))]
         if bad:
             hint = f"Write med.Site({bad[0]!r})" if isinstance(bad[0], str) else "Join sites and sets of them by |"
             raise SiteError(f"SiteSet: {shown(bad[0])} is not a site. {hint}.")
@@ -45,7 +52,13 @@ class SiteSet:
         object.__setattr__(self, "sites", tuple(dict.fromkeys(found)))
 
     def __iter__(self) -> Iterator[Site]:
-        return iter(self.sites)
+        for part in self.sites:
+            if isinstance(part, Difference):
+                raise SiteError(
+                    f"SiteSet: which sites {part} stands for is known once there are a model and inputs: "
+                    ".expand(model, encoding). Questions such as med.mediate take it as it is."
+                )
+            yield part
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -64,21 +77,24 @@ class SiteSet:
 
     def __sub__(self, other: object) -> SiteSet:
         if not isinstance(other, (Site, SiteSet)):
-            return NotImplemented
-        gone = {other} if isinstance(other, Site) else set(other.sites)
-        return SiteSet(tuple(site for site in self.sites if site not in gone))
+            raise SiteError(
+                f"... - {shown(other)}: a site or a set of sites is needed, such as med.attention(5, head=3)."
+            )
+        return SiteSet(subtract(self.sites, (other,) if isinstance(other, Site) else other.sites))
 
     def jointly(self) -> Joint:
         """Return all of these sites as one mediator, intervened on together."""
         return Joint(self)
 
     def expand(self, model: Model, encoding: Encoding) -> SiteSet:
-        """Return the concrete sites: every layer, head and position spelled out."""
-        return SiteSet(tuple(one for site in self.sites for one in expand_site(site, model, encoding)))
+        """Return the concrete sites: every layer, head and position spelled out, differences taken."""
+        return SiteSet(expand_parts(self.sites, model, encoding))
+
+    def __str__(self) -> str:
+        return label(self.sites)
 
     def __repr__(self) -> str:
-        inside = ", ".join(map(repr, self.sites))
-        return f"SiteSet(({inside}{',' if len(self.sites) == 1 else ''}))"
+        return written(self.sites)
 
 
 @final
@@ -89,7 +105,7 @@ class Joint:
     sites: SiteSet
 
     def __str__(self) -> str:
-        return " & ".join(map(str, self.sites))
+        return str(self.sites)
 
 
 def check_disjoint(sites: Sequence[Site]) -> None:

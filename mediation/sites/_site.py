@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from .._checks import one_of, shown
 from .._errors import SiteError
+from .._printable import printable
 from ._positions import Position, at_text, check_position, may_overlap, plain
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Site:
         Block and attention head, for architectural kinds.
     units
         Features (neurons, channels) to act on; None for all.
+    stack
+        "encoder" or "decoder" in models that have both, for architectural kinds; None where there is one stack.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Site:
     layer: int | None = None
     head: int | Literal["each"] | None = None
     units: tuple[int, ...] | Literal["each"] | None = None
+    stack: Literal["encoder", "decoder"] | None = None
 
     def __post_init__(self) -> None:
         one_of(self.io, ("output", "input"), what="Site io", error=SiteError)
@@ -71,6 +75,9 @@ class Site:
                 f"Site({shown(self.module)}): the dotted path of a module is needed, such as 'encoder.fc1'; "
                 "model.named_modules() lists them."
             )
+        one_of(self.stack, (None, "encoder", "decoder"), what="Site stack", error=SiteError)
+        if self.stack is not None and self.kind == "module":
+            raise SiteError(f"Site(stack={self.stack!r}): the path {self.module!r} says where the module is already.")
         object.__setattr__(self, "layer", _index(self.layer, "layer", "or None for all layers"))
         if not _is_each(self.head):
             wanted = "'each' for one site a head, or None for all heads together"
@@ -99,8 +106,14 @@ class Site:
 
         return SiteSet((self,)) | other
 
+    def __sub__(self, other: object) -> SiteSet:
+        from ._set import SiteSet
+
+        return SiteSet((self,)) - other
+
     def __str__(self) -> str:
         name = self.module if self.kind == "module" else self.kind
+        name = f"{self.stack}.{name}" if self.stack is not None else name
         if self.kind in LAYERED:
             name += f"[{'*' if self.layer is None else self.layer}]"
         if self.io == "input" and self.kind == "module":
@@ -109,13 +122,13 @@ class Site:
             name += f".head[{'*' if self.head == 'each' else self.head}]"
         if self.units is not None:
             name += f".units[{_units_text(self.units)}]"
-        return name if self.at == "all" else f"{name}@{at_text(self.at)}"
+        return printable(name if self.at == "all" else f"{name}@{at_text(self.at)}", one_line=True)
 
     def __repr__(self) -> str:
         parts = [] if self.kind == "module" else [str(self.layer)] if self.kind in LAYERED else []
         if self.kind == "module":
             parts = [repr(self.module)]
-        for name, default in (("head", None), ("units", None), ("at", "all"), ("io", "output")):
+        for name, default in (("head", None), ("units", None), ("at", "all"), ("io", "output"), ("stack", None)):
             value = getattr(self, name)
             if value != default:
                 parts.append(f"{name}={value!r}")
@@ -135,7 +148,7 @@ def overlap(a: Site, b: Site) -> bool:
     >>> overlap(Site("fc", at=0), Site("fc", at=1))
     False
     """
-    if (a.kind, a.module, a.layer, a.io) != (b.kind, b.module, b.layer, b.io):
+    if (a.kind, a.module, a.layer, a.io, a.stack) != (b.kind, b.module, b.layer, b.io, b.stack):
         return False
     if a.kind in ("attention", "pattern") and a.head is not None and b.head is not None and a.head != b.head:
         return False

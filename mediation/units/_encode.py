@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import torch
@@ -13,12 +12,12 @@ from torch import Tensor
 from .._checks import listed, suggestion
 from .._errors import DataError
 from ..models import Model
-from ._encode_prompt import prompt_spans, read_prompt
+from ._aligned import following, taken
+from ._encode_prompt import image_span, prompt_spans, read_prompt
 from ._pairs import Pairs
 from ._prompt import Prompt
-from ._spans import decoded_offsets, span_tokens
-
-_BATCH = {"input_ids", "attention_mask"}
+from ._reader import TextReader
+from ._spans import span_tokens
 
 
 @final
@@ -40,6 +39,8 @@ class Encoded:
         Arguments beside the tokens, such as ``pixel_values``, each with a leading axis of its own.
     axes
         Rotary positions ``(axes, T)`` where the model counts them by axis; None for plain ones.
+    aligned
+        Arguments with one entry a token, ``(T, ...)`` each, such as ``token_type_ids``.
     """
 
     ids: Tensor | None
@@ -48,6 +49,17 @@ class Encoded:
     spans: Mapping[str, tuple[int, ...]]
     features: Mapping[str, Tensor] = field(default_factory=dict)
     axes: Tensor | None = None
+    aligned: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def tokens_only(self) -> bool:
+        """True if the model is told nothing besides token ids, each at its own plain place."""
+        return not self.features and not self.aligned and self.axes is None
+
+    def entries(self, name: str, model: Model, more: int) -> Tensor:
+        """Return an argument with one entry a token, for the prompt and `more` tokens after it."""
+        own = self.aligned[name]
+        return torch.cat([own, following(name, own, model, more)]) if more else own
 
     @property
     def length(self) -> int | None:
@@ -100,7 +112,7 @@ def encode(pairs: Pairs, model: Model) -> Encoding:
 
 
 def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
-    inputs = _without_padding(pairs.inputs(run), model, run)
+    inputs, aligned = _without_padding(pairs.inputs(run), model, run)
     index = 0 if run == "base" else 1
     spans = {name: given[index] for name, given in pairs.spans.items()}
     as_ids = isinstance(inputs, tuple) or (
@@ -108,40 +120,51 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
     )
     if not pairs.is_text and not as_ids:
         return _encode_tensors(pairs, model, run)
+    reader = TextReader(model.tokenizer) if pairs.is_text or pairs.is_prompts else None
     encoded = []
     for unit in range(len(pairs)):
         places = {name: values[unit] for name, values in spans.items() if values is not None}
-        if pairs.is_prompts:
-            encoded.append(_encode_prompt(inputs[unit], model, places, f"{run} input of unit {unit}"))
-        elif pairs.is_text:
-            encoded.append(_encode_text(model.tokenizer, inputs[unit], places, (run, unit)))
+        if reader is not None:
+            encoded.append(_encode_read(reader, model, inputs[unit], places, (run, unit)))
         else:
             ids = _checked_ids(inputs[unit], model, run, unit)
             tokens = _token_strings(model.tokenizer, ids)
-            encoded.append(Encoded(ids, {}, tokens, {name: tuple(range(*place)) for name, place in places.items()}))
+            named = {name: tuple(range(*place)) for name, place in places.items()}
+            encoded.append(Encoded(ids, {}, tokens, named, aligned=aligned[unit] if aligned else {}))
         _check_length(encoded[-1], model, run, unit)
     return tuple(encoded)
 
 
-def _without_padding(inputs: Any, model: Model, run: str) -> Any:
-    """Return a tokenizer's batch, ``input_ids`` with an ``attention_mask``, as token ids of each unit."""
-    if not isinstance(inputs, dict) or not model.is_language_model:
-        return inputs
-    more = {name for name, value in inputs.items() if name != "token_type_ids" or bool(value.any())}
-    if not {"input_ids"} <= more <= _BATCH:
-        return inputs
+def _without_padding(inputs: Any, model: Model, run: str) -> tuple[Any, Sequence[Mapping[str, Tensor]]]:
+    """Return a tokenizer's batch as token ids of each unit, and what else it has for each token.
+
+    A batch is ``input_ids`` with an ``attention_mask`` and such as ``token_type_ids``; other inputs are returned as they
+    are.
+    """
+    if not isinstance(inputs, dict) or not model.is_language_model or "input_ids" not in inputs:
+        return inputs, ()
     ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    more = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
+    typed = {name for name, value in more.items() if name.endswith("token_type_ids") and value.shape == ids.shape}
+    if ids.ndim != 2 or typed != more.keys():
+        return inputs, ()
+    more = {name: value.long() for name, value in more.items() if model.takes(name) or bool(value.any())}
+    _check_arguments(list(more), model)
     if mask is None:
-        return ids
+        return ids, [{name: value[unit] for name, value in more.items()} for unit in range(len(ids))]
     if mask.shape != ids.shape:
         raise DataError(
             f"Pairs: {run} has input_ids of shape {tuple(ids.shape)} and an attention_mask of shape "
             f"{tuple(mask.shape)}; as many numbers are needed."
         )
-    return tuple(_unpadded(row, kept.bool(), run, unit) for unit, (row, kept) in enumerate(zip(ids, mask, strict=True)))
+    kept = [_unpadded(row.bool(), run, unit) for unit, row in enumerate(mask)]
+    return (
+        tuple(row[where] for row, where in zip(ids, kept, strict=True)),
+        [{name: value[unit][where] for name, value in more.items()} for unit, where in enumerate(kept)],
+    )
 
 
-def _unpadded(ids: Tensor, kept: Tensor, run: str, unit: int) -> Tensor:
+def _unpadded(kept: Tensor, run: str, unit: int) -> slice:
     where = kept.nonzero().flatten().tolist()
     if not where or where != list(range(where[0], where[-1] + 1)):
         found = "hides every token" if not where else "hides tokens inside the text"
@@ -149,7 +172,7 @@ def _unpadded(ids: Tensor, kept: Tensor, run: str, unit: int) -> Tensor:
             f"Pairs: the attention_mask of the {run} input of unit {unit} {found}; one that hides padding on the left "
             "or on the right is needed. Give the texts themselves, or lists of token ids without padding."
         )
-    return ids[where]
+    return slice(where[0], where[-1] + 1)
 
 
 def _encode_tensors(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
@@ -166,6 +189,8 @@ def _encode_tensors(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]
             f"Pairs: {run} is a padded batch (attention_mask holds zeros), so positions mean different things in "
             "different units. Give the texts themselves, or lists of token ids without padding."
         )
+    if model.is_causal:  # the targets of a loss, which no outcome reads
+        tensors = {name: value for name, value in tensors.items() if name != "labels"}
     _check_arguments([name for name in tensors if name], model)
     return tuple(
         Encoded(None, {name: value[unit] for name, value in tensors.items()}, (), {}) for unit in range(len(pairs))
@@ -173,15 +198,11 @@ def _encode_tensors(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]
 
 
 def _check_arguments(names: Sequence[str], model: Model) -> None:
-    parameters = inspect.signature(type(model.module).forward).parameters
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = [name for name in parameters if name != "self"]
     for name in names:
-        if name not in known:
+        if not model.takes(name):
             raise DataError(
                 f"Pairs: the forward of {type(model.module).__name__} takes no argument {name!r}. "
-                f"{suggestion(name, known)}"
+                f"{suggestion(name, sorted(model.forward_names))}"
             )
 
 
@@ -211,34 +232,46 @@ def _check_length(encoded: Encoded, model: Model, run: str, unit: int) -> None:
         )
 
 
-def _encode_text(tokenizer: Any, text: str, places: Mapping[str, tuple[int, int]], where: tuple[str, int]) -> Encoded:
-    fast = bool(getattr(tokenizer, "is_fast", False))
-    batch = tokenizer(text, return_offsets_mapping=True) if fast and places else tokenizer(text)
-    ids = torch.tensor(batch["input_ids"], dtype=torch.long)
+def _encode_read(
+    reader: TextReader,
+    model: Model,
+    given: str | Prompt,
+    places: Mapping[str, tuple[int, int]],
+    who: tuple[str, int],
+) -> Encoded:
+    """Return a text, or a prompt, of ``who = (run, unit)``."""
+    if isinstance(given, str):
+        return _encode_text(reader, model, given, places, who)
+    if not given.images:
+        found = _encode_text(reader, model, given.text, places, who)
+        assert found.ids is not None
+        return replace(found, spans={**image_span(found.ids, model), **found.spans})
+    where = f"{who[0]} input of unit {who[1]}"
+    read = read_prompt(given, model, reader, where)
+    spans = prompt_spans(read.ids, given, model, places, where)
+    return Encoded(
+        read.ids, {}, _token_strings(model.tokenizer, read.ids), spans, read.features, read.axes, read.aligned
+    )
+
+
+def _encode_text(
+    reader: TextReader, model: Model, text: str, places: Mapping[str, tuple[int, int]], who: tuple[str, int]
+) -> Encoded:
+    read = reader.read(text, offsets=bool(places))
+    ids = torch.tensor(read.ids, dtype=torch.long)
     if ids.numel() == 0:
-        raise DataError(f"The {where[0]} text of unit {where[1]} ({text!r}) has no tokens.")
-    tokens = _token_strings(tokenizer, ids)
+        raise DataError(f"The {who[0]} text of unit {who[1]} ({text!r}) has no tokens.")
+    aligned = {name: value for name, value in read.aligned.items() if taken(name, value, model, reader.tokenizer)}
+    tokens = _token_strings(reader.tokenizer, ids)
     spans = {}
-    if places:
-        offsets = [tuple(pair) for pair in batch["offset_mapping"]] if fast else decoded_offsets(text, tokens)
-        if offsets is None:
+    for name, place in places.items():
+        assert read.offsets is not None
+        spans[name] = span_tokens(text, read.offsets, place)
+        if not spans[name]:
             raise DataError(
-                f"{type(tokenizer).__name__} gives no character offsets and its tokens {listed(tokens)} do not spell "
-                f"{text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token offsets."
+                f"Span {name!r} ({text[slice(*place)]!r}) of unit {who[1]} covers no token of {listed(tokens)}."
             )
-        for name, place in places.items():
-            spans[name] = span_tokens(text, offsets, place)
-            if not spans[name]:
-                raise DataError(
-                    f"Span {name!r} ({text[slice(*place)]!r}) of unit {where[1]} covers no token of {listed(tokens)}."
-                )
-    return Encoded(ids, {}, tokens, spans)
-
-
-def _encode_prompt(prompt: Prompt, model: Model, places: Mapping[str, tuple[int, int]], where: str) -> Encoded:
-    ids, features, axes = read_prompt(prompt, model, where)
-    spans = prompt_spans(ids, prompt, model, places, where)
-    return Encoded(ids, {}, _token_strings(model.tokenizer, ids), spans, features, axes)
+    return Encoded(ids, {}, tokens, spans, aligned=aligned)
 
 
 def _token_strings(tokenizer: Any, ids: Tensor) -> tuple[str, ...]:

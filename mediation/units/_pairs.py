@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._checks import called, shown
+from .._checks import called, named_once, shown
 from .._errors import DataError
+from .._printable import printable
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, named_kinds, no_column, weights_from
 from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
 Span = tuple[tuple[int, int], ...]
+
+
+class Before(NamedTuple):
+    """The text before an answer, and whether the answer must split from it."""
+
+    text: str
+    strictly: bool
 
 
 @final
@@ -88,6 +97,7 @@ class Pairs:
         put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
 
     cluster_name: str | list[str] | None = field(init=False, default=None)
+    answers_follow: Before | None = field(init=False, default=None)
 
     @classmethod
     def from_frame(
@@ -113,6 +123,7 @@ class Pairs:
                 f"Pairs.from_frame: frame is {called(frame)}; a pandas DataFrame with one row a unit is needed, "
                 "such as pd.DataFrame(...)."
             )
+        named_once(frame.columns, "Pairs.from_frame")
         for what, name in (("base", base), ("source", source)):
             if name is None and what == "source":
                 continue
@@ -214,6 +225,18 @@ class Pairs:
             columns=self.columns,
         )
 
+    def answered_after(self, text: str, *, strictly: bool) -> Pairs:
+        """Return pairs whose answers are read as the tokens that they are after `text`, not after the inputs.
+
+        Parameters
+        ----------
+        strictly
+            Whether answers must split from it; else they are read as after other texts where they do not.
+        """
+        found = copy(self)
+        object.__setattr__(found, "answers_follow", Before(text, strictly))
+        return found
+
     def _matching_source(self) -> Any:
         source = inputs_from(self.source, "source")
         n = len(self)
@@ -239,6 +262,7 @@ class Pairs:
             raise DataError(
                 f"Pairs: frame has {len(self.frame)} rows and base has {n} inputs; one row a unit is needed."
             )
+        named_once(self.frame.columns, "Pairs(frame=...)")
         return self.frame.reset_index(drop=True).copy()
 
     def _span(self, name: Any, given: Any) -> tuple[Span, Span | None]:
@@ -275,4 +299,4 @@ class Pairs:
         spans = f", spans {', '.join(self.spans)}" if self.spans else ""
         names = ", ".join(map(str, self.table.columns))
         columns = f", columns {names}" if names else ""
-        return f"<Pairs n={len(self)}, {kind_of(self.base)}{clusters}{spans}{columns}>"
+        return printable(f"<Pairs n={len(self)}, {kind_of(self.base)}{clusters}{spans}{columns}>", one_line=True)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from .._checks import called, shown
 from .._errors import DataError
+from .._images import image_of, pixels_of
 from ..models import Model
 
 _UNSAID = "\u241fquestion\u241f"
@@ -194,11 +196,9 @@ def _picture(given: Any, index: int) -> Any:
     if isinstance(given, Image.Image):
         return given.convert("RGB")
     if isinstance(given, (str, os.PathLike)):
-        try:
-            with Image.open(given) as opened:
-                return opened.convert("RGB")
-        except OSError as error:
-            raise DataError(f"Prompt: image {index}, {os.fspath(given)!r}, cannot be read ({error}).") from error
+        what = f"Prompt: image {index}, {os.fspath(given)!r},"
+        with image_of(Path(given), what) as opened:
+            return pixels_of(opened, what)
     array = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
     if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         found = f"of shape {array.shape}" if isinstance(array, np.ndarray) else called(given)

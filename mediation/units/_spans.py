@@ -127,16 +127,72 @@ def decoded_offsets(text: str, pieces: Sequence[str]) -> list[tuple[int, int]] |
 def running_offsets(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
     """Return the decoded text and the characters of every token in it.
 
-    A token that only completes a character together with a later one has none.
+    Tokens that make one character together, such as the bytes of "東", each have that character.
     """
     text = str(tokenizer.decode(ids))
-    offsets, last = [], 0
+    offsets: list[tuple[int, int]] = []
+    last, waiting = 0, list[int]()
     for count in range(1, len(ids) + 1):
-        # A character that is not complete yet is decoded to a replacement, which is not a part of the text.
-        end = max(last, _shared(tokenizer.decode(ids[:count]), text))
+        # A character that is not complete yet is decoded to a replacement, or to nothing.
+        decoded = str(tokenizer.decode(ids[:count]))
+        shared = _shared(decoded, text)
+        end = max(last, shared)
         offsets.append((last, end))
+        if end > last:
+            for index in waiting:
+                offsets[index] = (offsets[index][0], last + 1)
+            waiting.clear()
+        if len(decoded) > shared or (end == last and _is_a_part(tokenizer, ids[count - 1])):
+            waiting.append(count - 1)
         last = end
     return text, offsets
+
+
+def _is_a_part(tokenizer: Any, index: int) -> bool:
+    """Return True if a token that is decoded to nothing is part of a character: it is no blank and not special."""
+    if index in getattr(tokenizer, "all_special_ids", ()):
+        return False
+    piece = tokenizer.convert_ids_to_tokens([index])[0] if hasattr(tokenizer, "convert_ids_to_tokens") else ""
+    return bool(str(piece or "").replace("\u2581", " ").strip())
+
+
+def spelled_offsets(tokenizer: Any, text: str, ids: Sequence[int]) -> list[tuple[int, int]] | None:
+    """Return the characters of `text` that each token stands for, of a tokenizer that does not say; None if unknown.
+
+    The decoded tokens hold the text once, as it is, or with other blanks between its tokens.
+    """
+    decoded, offsets = running_offsets(tokenizer, ids)
+    bare = text.strip()
+    if bare and decoded.count(bare) == 1:
+        shift, n = text.index(bare) - decoded.index(bare), len(text)
+        moved = [(low + shift, high + shift) for low, high in offsets]
+        return [(min(max(low, 0), n), min(max(high, 0), n)) for low, high in moved]
+    return decoded_offsets(text, [str(tokenizer.decode([one])) for one in ids])
+
+
+def split_bytes(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return offsets in which byte tokens that share the range of several characters have one character each.
+
+    A tokenizer that falls back on bytes may give all bytes of "東京" the range of both.
+
+    Examples
+    --------
+    >>> split_bytes("東京", [(0, 2)] * 6)
+    [(0, 1), (0, 1), (0, 1), (1, 2), (1, 2), (1, 2)]
+    """
+    found = list(offsets)
+    start = 0
+    while start < len(found):
+        stop = start + 1
+        while stop < len(found) and found[stop] == found[start]:
+            stop += 1
+        low, high = found[start]
+        sizes = [len(letter.encode("utf-8", "surrogatepass")) for letter in text[low:high]]
+        if stop - start > 1 and high - low > 1 and sum(sizes) == stop - start:
+            letters = [place for place, size in enumerate(sizes) for _ in range(size)]
+            found[start:stop] = [(low + place, low + place + 1) for place in letters]
+        start = stop
+    return found
 
 
 def _shared(first: str, second: str) -> int:

@@ -27,7 +27,7 @@ def test_every_script_runs_with_the_arguments(tmp_path, monkeypatch, capsys):
         (folder / f"0{number}_script.py").write_text(
             "import sys\nif __name__ == '__main__':\n    print(sys.argv[1:])\n"
         )
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "checkout", lambda: tmp_path)
     before = list(sys.argv)
     run_scripts("lvr", ["--n", "3"], say=print)
     said = capsys.readouterr().out
@@ -51,7 +51,30 @@ def test_an_unknown_demo_is_refused_with_the_nearest_name():
 
 
 def test_missing_scripts_are_said_in_words(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "__file__", str(tmp_path / "a" / "b" / "c.py"))
     with pytest.raises(med.BackendError, match="checkout"):
         scripts_of("lvr")
+
+
+@pytest.mark.parametrize(
+    "project", [None, '[project]\nname = "other"', "project = 3", "[", '[tool]\nname = "mediation"']
+)
+def test_scripts_beside_an_installed_copy_are_not_run(tmp_path, monkeypatch, project):
+    (tmp_path / "examples" / "lvr").mkdir(parents=True)
+    (tmp_path / "examples" / "lvr" / "01_planted.py").write_text("raise SystemExit(9)")
+    if project is not None:
+        (tmp_path / "pyproject.toml").write_text(project)
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "mediation" / "demo" / "_scripts.py"))
+    with pytest.raises(med.BackendError, match="checkout"):
+        scripts_of("lvr")
+
+
+@pytest.mark.parametrize("where", [".", "below/deep"])
+def test_scripts_of_the_working_directory_and_above_are_not_run(tmp_path, monkeypatch, where):
+    (tmp_path / "examples" / "lvr").mkdir(parents=True)
+    (tmp_path / "examples" / "lvr" / "0_planted.py").write_text("raise SystemExit(9)")
+    (tmp_path / where).mkdir(parents=True, exist_ok=True)
+    before = scripts_of("lvr")
+    monkeypatch.chdir(tmp_path / where)
+    assert scripts_of("lvr") == before
+    assert all(tmp_path not in script.parents for script in before)

@@ -1,6 +1,8 @@
 """Run a small stored study in children that are killed at random moments; print what came of it as JSON.
 
-Started by `test_resume` in a process of its own: one that has loaded everything, and forks.
+A moment is told by what is stored, never by the clock: a child kills itself at the pass or the write that follows a
+certain line of the log. So every kill hits, however fast the machine is. Started by `test_resume` in a process of its
+own: one that has loaded everything, and forks.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import os
 import random
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ import mediation as med
 from mediation.engine import Execution, Study, _runner, make_study, progress_for, run_study
 from mediation.engine._choose import backend_for
 from mediation.engine._identity import machine_of
+from mediation.engine._store import PIECES, Store
 from tests.engine.studies import exchanges, token_pairs
 
 LENGTHS = (5, 6, 7, 7, 8, 9, 9, 10) * 3
@@ -47,12 +49,16 @@ def counted(path: Path, run: Callable[..., Any], rows_of: Callable[..., Any]) ->
         if rows and rows[0].world >= 0 and arguments[0] is RUN[0]:
             with path.open("a") as handle:
                 handle.write(f"{hash(tuple((row.world, row.unit, row.draw) for row in rows))}\n")
+            for look in BEFORE_A_PASS:
+                look()
         return run(*arguments, **options)
 
     return made
 
 
 RUN: list[Study] = []
+BEFORE_A_PASS: list[Callable[[], Any]] = []
+MOMENTS = ("pass", "unwritten", "torn", "stored")
 
 
 def child(work: Callable[[], None]) -> int:
@@ -73,19 +79,35 @@ def line_count(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def kill_at(log: Path, lines: int, pid: int, after: float, seconds: float = 60.0) -> bool:
-    """Kill a child some time after a log has some number of lines; return whether it still ran.
+def kill_after(log: Path, lines: int, moment: str) -> None:
+    """Let this process kill itself once a log has some lines.
 
-    To wait for lines spreads kills over the run on a busy machine too.
+    At the next pass of changed worlds ("pass"), at the next write, before it ("unwritten"), in the middle of its line
+    ("torn"), or after it ("stored").
     """
-    end = time.monotonic() + seconds
-    while line_count(log) < lines and time.monotonic() < end:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return False
-        time.sleep(0.001)
-    time.sleep(after)
-    os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    put, write = Store.put, os.write
+
+    def kill(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def torn(handle: int, line: Any) -> int:
+        write(handle, line[: len(line) // 2])
+        kill()
+        return 0
+
+    def stored(self: Store, key: str, piece: Any) -> None:
+        if line_count(log) >= lines:
+            if moment == "torn":
+                os.write = torn
+            elif moment != "stored":
+                kill()
+            put(self, key, piece)
+            kill()
+        put(self, key, piece)
+
+    if moment == "pass":
+        BEFORE_A_PASS.append(lambda: line_count(log) >= lines and kill())
+    Store.put = stored  # type: ignore[method-assign]
 
 
 def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -105,12 +127,19 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     passes = folder / "passes.txt"
     _runner.run_group = counted(passes, _runner.run_group, lambda group: group.rows)
     _runner.run_rows = counted(passes, _runner.run_rows, lambda rows: rows)
-    moments, lines, in_time = random.Random(seed), [], 0
-    for _ in range(kills):
-        pid = child(lambda: values(stored, folder / "killed.npy"))
-        least = (lines[-1] if lines else 0) + moments.randrange(0, 7)
-        in_time += kill_at(folder / "run" / "pieces.jsonl", least, pid, moments.uniform(0.0, 0.02))
-        lines.append(line_count(folder / "run" / "pieces.jsonl"))
+    values(Execution(backend=how.backend, batch_size=12, checks=0, out=folder / "uncut"), folder / "uncut.npy")
+    draw, log, lines, hits = random.Random(seed), folder / "run" / PIECES, [], 0
+    total = line_count(folder / "uncut" / PIECES)
+    passes.unlink()
+    for least in sorted(draw.sample(range(total), kills)):
+        moment = draw.choice(MOMENTS)
+
+        def killed(least: int = least, moment: str = moment) -> None:
+            kill_after(log, least, moment)
+            values(stored, folder / "killed.npy")
+
+        hits += os.waitstatus_to_exitcode(os.waitpid(child(killed), 0)[1]) == -signal.SIGKILL
+        lines.append(line_count(log))
     status = os.waitpid(child(lambda: values(stored, folder / "killed.npy")), 0)[1]
     one, other = np.load(folder / "whole.npy"), np.load(folder / "killed.npy")
     made = Counter(passes.read_text().split())
@@ -119,7 +148,8 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "same_bits": one.tobytes() == other.tobytes(),
         "finite": bool(np.isfinite(one).all()),
         "lines": lines,
-        "killed": in_time,
+        "killed": hits,
+        "total": total,
         "twice": sum(made.values()) - len(made),
         "pieces": len(made),
         "report": json.loads((folder / "killed.json").read_text()),

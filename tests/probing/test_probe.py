@@ -222,5 +222,5 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.setitem(sys.modules, name, None)
     x, labels = _planted(40)
-    with pytest.raises(med.BackendError, match=r"pip install 'mediation\[probes\]'"):
+    with pytest.raises(med.BackendError, match=r"pip install scikit-learn"):
         probe(x, labels)

@@ -41,13 +41,13 @@ def test_the_prompt_may_open_the_thought():
     assert _segments("a cart</think_image> red", prompt="what? <think_image> is a word")[1] == []
 
 
-def test_letters_of_several_bytes_belong_to_the_token_that_completes_them():
+def test_letters_of_several_bytes_belong_to_all_of_their_tokens():
     ids, inside, _ = _segments("<think_image>é😀</think_image>")
     tokenizer = tiny_tokenizer()
     assert len(tokenizer.encode("é😀")) == 6
-    assert inside[0].endswith("😀")
-    # The first bytes have no character of their own yet, so the range begins where é is complete.
-    assert ids[_segments("<think_image>é😀</think_image>")[2][0][0]] == tokenizer.encode("é")[-1]
+    assert inside[0] == "é😀"
+    start, stop = _segments("<think_image>é😀</think_image>")[2][0]
+    assert ids[start:stop] == tokenizer.encode("é😀")
 
 
 def test_a_rollout_records_the_text_between_the_markers():
