@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .._errors import DataError, DesignError, MediationError, OutcomeError, SiteError
 from ..interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
-from ..models import Model
+from ..models import Model, own_thread
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
 from ._feature_axis import with_axes

@@ -120,8 +120,12 @@ class Model:
 
     @cached_property
     def forward_names(self) -> frozenset[str]:
-        """Names of the parameters of the module's forward."""
-        return frozenset(inspect.signature(type(self.module).forward).parameters)
+        """Names of the parameters of the module's forward; with those that a PEFT adapter hands on to its model."""
+        names = frozenset(inspect.signature(type(self.module).forward).parameters)
+        config = getattr(self.module, "active_peft_config", None)
+        if config is None or getattr(config, "is_prompt_learning", False):
+            return names
+        return names | frozenset(inspect.signature(type(self.module.get_base_model()).forward).parameters)  # type: ignore[operator]
 
     def takes(self, name: str) -> bool:
         """Return True if the module's forward takes an argument, itself or by handing it on to a part of it."""
