@@ -34,8 +34,8 @@ def unwrapped(module: nn.Module) -> nn.Module:
         module.eval()
     except NotImplementedError as error:
         raise BackendError(
-            f"load: {type(module).__name__} is an exported graph, whose mode is fixed ({error}). Load the module that it "
-            "was exported from."
+            f"load: {type(module).__name__} is an exported graph, whose mode is fixed ({error}). Load the module that "
+            "it was exported from."
         ) from None
     return module
 
@@ -46,7 +46,7 @@ def _check_virtual_tokens(module: nn.Module) -> None:
     count = getattr(config, "num_virtual_tokens", None)
     if getattr(config, "is_prompt_learning", False) and "PREFIX" not in kind and count:
         raise BackendError(
-            f"load: the adapter of this {type(module).__name__} ({kind}) puts {count} virtual tokens before every input, "
-            "so that positions inside the model are not those of its tokens. Study the model inside, "
+            f"load: the adapter of this {type(module).__name__} ({kind}) puts {count} virtual tokens before every "
+            "input, so that positions inside the model are not those of its tokens. Study the model inside, "
             "model.get_base_model(), with those tokens as a part of the text; or one with LoRA or prefix tuning."
         )
