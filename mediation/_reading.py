@@ -55,11 +55,16 @@ def reason(cause: BaseException) -> str:
     if isinstance(cause, MemoryError):
         return "it does not fit into memory"
     if isinstance(cause, OSError) and cause.strerror:
-        return f"{cause.strerror}: {cause.filename!r}" if isinstance(cause.filename, str) else cause.strerror
+        where = f": {cause.filename!r}" if isinstance(cause.filename, str) else ""
+        return _cut(f"{cause.strerror}{where}")
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     first = lines[0].strip().rstrip(".")
     first = f"{type(cause).__name__}: {first}" if isinstance(cause, LookupError) else first
-    return first if len(first) <= _LONGEST else f"{first[:_LONGEST]}..."
+    return _cut(first)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def json_from(raw: bytes | str, *, finite: bool = False) -> Any:

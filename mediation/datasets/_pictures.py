@@ -121,23 +121,24 @@ def _from_text(text: str, folders: Sequence[Path], where: str) -> Picture:
         return _from_path(Path(text), folders, where)
     code = text.partition(",")[2] if text.startswith("data:") else text
     try:
-        return _from_bytes(base64.b64decode("".join(code.split()), validate=True), where)
+        content = base64.b64decode("".join(code.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise DataError(
             f"{where}: the image, a text of {len(text)} characters that begins {shown(text[:20])}, is neither base64 "
             f"nor a path that ends in {', '.join(_ENDINGS[:3])} or the like."
         ) from error
+    return _from_bytes(content, where)
 
 
 def _from_path(path: Path, folders: Sequence[Path], where: str, *, anywhere: bool = False) -> Picture:
     tried = [(folder / path, folder) for folder in folders]
     inside = [one for one, folder in tried if anywhere or _is_inside(one, folder)]
-    if not inside:
+    found = next((one for one in inside if one.is_file()), None)
+    if found is None and len(inside) < len(tried):
         raise DataError(
             f"{where}: the path of the image, {str(path)!r}, leaves the folder {str(folders[0].resolve())!r}. Only "
             "pictures inside it are opened; say which folder they are in: images=FOLDER."
         )
-    found = next((one for one in inside if one.is_file()), None)
     if found is None:
         places = ", ".join(str(one.parent) for one in inside)
         raise DataError(

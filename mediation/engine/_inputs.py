@@ -81,12 +81,21 @@ def make_batch(
     by_axis = any(one.axes is not None for one in encoded)
     if padded and masked:
         inputs["attention_mask"] = mask.to(model.device)
-    if model.is_causal and "position_ids" in model.forward_names and (by_axis or (padded and masked)):
+    told = by_axis or (padded and masked) or remembers(model)
+    if model.is_causal and "position_ids" in model.forward_names and told:
         inputs["position_ids"] = position_rows(encoded, starts, list(map(len, ids)), width).to(model.device)
     inputs |= join_aligned(model, encoded, starts, list(map(len, ids)), width)
     if "use_cache" in model.forward_names:
         inputs["use_cache"] = False
     return Batch(inputs, starts, lengths, width)
+
+
+def remembers(model: Model) -> bool:
+    """Return True if the model keeps a shift of positions from an earlier call, such as one about images.
+
+    Left to itself, it would add that shift, made for other rows, to the positions of a text without images.
+    """
+    return any(hasattr(module, "rope_deltas") for module in model.module.modules())
 
 
 def position_rows(encoded: Sequence[Encoded], starts: Sequence[int], lengths: Sequence[int], width: int) -> Tensor:

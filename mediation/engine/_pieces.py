@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from .._errors import BackendError, OtherMachineWarning, warn
+from .._errors import BackendError, DataError, OtherMachineWarning, warn
 from ._check import tolerance
 from ._identity import identity_of, machine_of
 from ._rows import Row
-from ._store import Store
+from ._store import PIECES, Store
 from ._study import Study
 
 if TYPE_CHECKING:
@@ -75,12 +75,23 @@ class Pieces:
 
     def find(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
         """Return the stored outcomes of a piece, or None."""
-        found = None if self._store is None else self._store.get(_key(kind, rows))
+        values = self._stored(kind, rows)
+        if values is not None:
+            self._counts["pieces_read"] += 1
+            self._counts["rows_read"] += len(rows)
+        return values
+
+    def _stored(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
+        key = _key(kind, rows)
+        found = None if self._store is None else self._store.get(key)
         if found is None:
             return None
-        self._counts["pieces_read"] += 1
-        self._counts["rows_read"] += len(rows)
-        values: list[float] = found["values"].tolist()
+        values: list[float] = found["values"].tolist() if "values" in found else []
+        if len(values) != len(rows) and self._store is not None:
+            raise DataError(
+                f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(rows)} rows: the file "
+                "was changed since it was written. Restore it, or give another folder."
+            )
         return values
 
     def keep(self, kind: str, rows: Sequence[Row], outcomes: Iterable[float]) -> None:
@@ -98,11 +109,10 @@ class Pieces:
         BackendError
             If the model does not give the stored outcome: it is not the one that the run began with.
         """
-        found = None if self._store is None else self._store.get(_key(kind, rows))
-        if found is None:
+        stored = self._stored(kind, rows)
+        if stored is None:
             self.keep(kind, rows, outcomes)
             return outcomes
-        stored: list[float] = found["values"].tolist()
         self._counts["plain_passes_again"] += 1
         for row, before, now in zip(rows, stored, outcomes, strict=True):
             self._worst = max(self._worst, abs(now - before))
@@ -117,7 +127,7 @@ class Pieces:
     def nothing_changes(self, chunk: Sequence[int]) -> set[tuple[int, int]] | None:
         """Return the stored ``(world, unit)`` of a chunk that were found to change nothing, or None."""
         found = None if self._store is None else self._store.get(_chunk_key(chunk))
-        return None if found is None else {(int(world), int(unit)) for world, unit in found["nothing_changes"]}
+        return None if found is None else {(int(world), int(unit)) for world, unit in found.get("nothing_changes", ())}
 
     def keep_nothing_changes(self, chunk: Sequence[int], cells: set[tuple[int, int]]) -> None:
         """Store which ``(world, unit)`` of a chunk change nothing, so that a continued run splits as the first did."""

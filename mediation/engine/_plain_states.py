@@ -13,6 +13,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from .._errors import BackendError
 from ._backend import AbstractBackend, Visit
 from ._births import births
+from ._inputs import remembers
 
 if TYPE_CHECKING:
     from ._study import Study
@@ -166,7 +167,9 @@ class PlainStates:
         """Run lanes of one length plain."""
         ids = torch.stack([lane_ids(self._study, lane) for lane in lanes]).to(self._study.model.device)
         cache, hidden = DynamicCache(), dict[int, Tensor]()
-        inputs = {"input_ids": ids, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+        inputs: dict[str, Any] = {"input_ids": ids, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
+        if remembers(self._study.model):
+            inputs["position_ids"] = torch.arange(ids.shape[1], device=ids.device)[None]
         self._backend.forward(self._study.model, inputs, self.watch(hidden, ids.shape[1]), lambda output: None)
         check_cache(cache, ids.shape[1])
         return self.keep(cache, hidden, lanes, [0] * len(lanes))

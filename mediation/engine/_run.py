@@ -14,6 +14,7 @@ from ..models import in_use
 from ._backend import AbstractBackend
 from ._batching import Layout, tokens_for
 from ._diagnosis import explained
+from ._fed import check_fed
 from ._inputs import Side
 from ._layout import lay_out
 from ._pieces import Pieces
@@ -97,7 +98,8 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     Raises
     ------
     BackendError
-        If patching a unit with itself changes its outcome, a recomputed cell does not agree, or the model is random.
+        If patching a unit with itself changes its outcome, a recomputed cell does not agree, the model is random, or
+        it is fed other tokens or arguments than tokenizer and processor make of an input.
     OutcomeError
         If an outcome is NaN or infinite.
     DesignError, DataError, BackendError
@@ -110,6 +112,7 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     """
     asked, study = study, in_precision(study, execution.precision)
     size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
+    check_fed(study.model, study.pairs, study.encoding, seed=study.seed)
     with in_use(study.model), torch.no_grad():
         execution, laid = lay_out(study, execution)
         laid.warn(type(study.model.module).__name__)

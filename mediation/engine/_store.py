@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from .._checks import called, shown
 from .._errors import BackendError, DataError, DesignError
+from .._reading import json_from, reading
 from ._identity import IDENTITY_VERSION, Identity, digest_of
 
 STUDY, PIECES, LOCK = "study.json", "pieces.jsonl", "lock"
 _CHECKSUM = 16
 _BYTES_PER_VALUE = 40  # of a line: three numbers that name the row, and its value
+_NOT_OURS = "The file was changed since it was written. Restore it, or give another folder."
 _WHAT_NOW = "Ask the stored question to continue it, or give another folder for this one."
 
 
@@ -111,6 +113,7 @@ class Store:
         try:
             _take(self._lock, folder)
             stored = self._study(identity, split, machine)
+            self._key = digest_of(stored["identity"]).encode()
             self.split: dict[str, int] = stored["split"]
             self.machine: dict[str, str] = stored["machine"]
             self._log = os.open(folder / PIECES, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -151,7 +154,7 @@ class Store:
             If it cannot be written. Pieces before it stay.
         """
         text = json.dumps({"piece": key, **piece}, separators=(",", ":")).encode()
-        line = memoryview(_checksum(text) + b" " + text + b"\n")
+        line = memoryview(self._checksum(text) + b" " + text + b"\n")
         try:
             left = line
             while left:
@@ -168,16 +171,17 @@ class Store:
         """Read the log, cut what a kill has left of its last line, and return where it ends."""
         end = 0
         with (self.folder / PIECES).open("rb") as handle:
-            for line in handle:
+            for at, line in enumerate(handle):
                 if not line.endswith(b"\n"):
                     break
                 end += len(line)
                 mark, text = line[:_CHECKSUM], line[_CHECKSUM + 1 : -1]
-                if mark != _checksum(text):
+                if mark != self._checksum(text):
                     self.damaged += 1
                     continue
-                piece = json.loads(text)
-                self._held[piece.pop("piece")] = _kept(piece)
+                with reading(f"{self.folder / PIECES}: line {at + 1}", _NOT_OURS):
+                    piece = json_from(text)
+                    self._held[_text(piece.pop("piece"))] = _kept(piece)
         os.ftruncate(self._log, end)
         return end
 
@@ -188,7 +192,7 @@ class Store:
             left.unlink()
         self.was_there = path.exists()
         if self.was_there:
-            account = _account(path)
+            account = _account(path, split)
             _check_same(identity, account["identity"], self.folder)
             return account
         if (self.folder / PIECES).exists():
@@ -205,6 +209,10 @@ class Store:
         }
         _write(path, json.dumps(account, indent=1).encode())
         return account
+
+    def _checksum(self, text: bytes) -> bytes:
+        """Return the checksum of a line; that of a line of another study is another."""
+        return hashlib.sha256(self._key + b" " + text).hexdigest()[:_CHECKSUM].encode()
 
     def _failed(self, error: OSError) -> BackendError:
         held = len(self._held)
@@ -247,15 +255,19 @@ def _write(path: Path, raw: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _account(path: Path) -> dict[str, Any]:
+def _account(path: Path, asked: Mapping[str, int]) -> dict[str, Any]:
     try:
-        account: dict[str, Any] = json.loads(path.read_bytes())
+        account: dict[str, Any] = json_from(path.read_bytes())
         parts = [account[name] for name in ("identity", "split", "machine")]
         digest = account["digest"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, MemoryError) as error:
         raise DataError(
             f"{path} is not the account of a stored run ({error}). Restore it, or give another folder."
         ) from error
+    split = account["split"]
+    sizes = split.values() if isinstance(split, dict) and {*asked} <= {*split} else [None]
+    if not all(type(size) is int and 0 < size < 2**63 for size in sizes):
+        raise DataError(f"{path} was changed since it was written: split = {shown(split)}. {_NOT_OURS}")
     if not all(isinstance(part, dict) for part in parts) or digest_of(account["identity"]) != digest:
         raise DataError(f"{path} was changed since it was written. Restore it, or give another folder.")
     return account
@@ -298,15 +310,21 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _checksum(text: bytes) -> bytes:
-    return hashlib.sha256(text).hexdigest()[:_CHECKSUM].encode()
+def _text(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a piece is {shown(name)}")
+    return name
 
 
 def _kept(piece: dict[str, Any]) -> dict[str, Any]:
     """Return a piece as it is held in memory: as arrays, and without the rows where it has values."""
     if "values" in piece:
         values: NDArray[np.float64] = np.array(piece["values"], dtype=np.float64)
+        if values.ndim != 1 or len(values) != len(piece["rows"]):
+            raise ValueError(f"it has {len(piece['rows'])} rows and values of shape {values.shape}")
         return {"values": values}
     if "nothing_changes" in piece:
         return {"nothing_changes": np.array(piece["nothing_changes"], dtype=np.int32).reshape(-1, 2)}
+    if "found" in piece:
+        _ = float(piece["found"]["max_abs_difference"])
     return piece

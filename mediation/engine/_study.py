@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from .._errors import DataError, DesignError, SiteError
+from .._errors import DataError, DesignError, OutcomeError, SiteError
 from ..interventions import AbstractIntervention, Donor, Moment, Noise
 from ..models import Model
 from ..outcomes import AbstractOutcome, Prepared
@@ -110,6 +110,11 @@ def make_study(
         raise DesignError(
             f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
             "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."
+        )
+    if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
+        raise OutcomeError(
+            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
+            "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
         )
     expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
     sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}

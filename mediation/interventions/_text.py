@@ -9,6 +9,7 @@ import numpy as np
 
 from .._checks import one_of, positive_int, shown
 from .._errors import DesignError
+from .._texts import check_letters
 from ._pieces import Of, Pieces
 from ._rewrite import (
     NO_TEXT_GIVEN,
@@ -95,6 +96,8 @@ class ReplaceText(AbstractRewrite):
             object.__setattr__(self, "text", tuple(text))
         elif not isinstance(text, str):
             raise DesignError(f"ReplaceText: text = {shown(text)}: a text, or a tuple with one text a unit, is needed.")
+        for one in (self.text,) if isinstance(self.text, str) else self.text:
+            check_letters(one, "ReplaceText: text", DesignError)
 
     def needs(self) -> frozenset[TextNeed]:
         """Return nothing: the unit's number is always given."""

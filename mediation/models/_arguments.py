@@ -18,7 +18,7 @@ class _Anything:
         return True
 
 
-def arguments_of(module: nn.Module) -> tuple[frozenset[str], Container[str] | None]:
+def arguments_of(module: nn.Module) -> tuple[tuple[str, ...], Container[str] | None]:
     """Return the names that a forward spells out, and the names that its ``**kwargs`` may bring; None without them.
 
     A forward of transformers takes any name and hands it on, so a name that no part reads is lost without a word. What
@@ -26,14 +26,13 @@ def arguments_of(module: nn.Module) -> tuple[frozenset[str], Container[str] | No
 
     Examples
     --------
-    >>> names, more = arguments_of(nn.Linear(2, 2))
-    >>> sorted(names), more
-    (['input'], None)
+    >>> arguments_of(nn.Linear(2, 2))
+    (('input',), None)
     """
     forward = type(module).forward
     parameters = inspect.signature(forward).parameters.values()
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    named = frozenset(one.name for one in parameters if one.kind not in variable and one.name != "self")
+    named = tuple(one.name for one in parameters if one.kind not in variable and one.name != "self")
     if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
         return named, None
     if not type(module).__module__.startswith("transformers."):

@@ -22,6 +22,7 @@ from ._find import find_architecture, find_stacks
 from ._tree import Tree
 
 _SAMPLE = 4096
+_ENCODERS = ("bert", "big_bird", "data2vec-text", "electra", "ernie", "roformer", "xmod")  # causal with is_decoder=True
 _PICTURES = ("image_patches", "flattened_patches")
 
 
@@ -94,8 +95,18 @@ class Model:
 
     @property
     def is_causal(self) -> bool:
-        """True if a position cannot see later ones."""
-        return self.architecture is not None and self.architecture.causal
+        """True if a position that is text cannot see later ones."""
+        return self.architecture is not None and self.architecture.causal and not self._sees_both_ways
+
+    @property
+    def _sees_both_ways(self) -> bool:
+        """True if the configuration of a text model lets every token see all others, whatever its class is called."""
+        config = getattr(self.module, "config", None)
+        if config is None or self.reads_images:
+            return False
+        both = getattr(config, "use_bidirectional_attention", None) in (True, "all")
+        encoder = any(name in (getattr(config, "model_type", None) or "") for name in _ENCODERS)
+        return both or (encoder and getattr(config, "is_decoder", None) is False)
 
     @cached_property
     def vocabulary(self) -> int | None:
@@ -129,10 +140,16 @@ class Model:
 
     def takes(self, name: str) -> bool:
         """Return True if the module's forward takes an argument, itself or by handing it on to a part of it."""
-        return name in self._arguments[0] or (self._arguments[1] is not None and name in self._arguments[1])
+        more = self._arguments[1]
+        return name in self.arguments or (more is not None and name in more)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments that the module's forward spells out, in order."""
+        return self._arguments[0]
 
     @cached_property
-    def _arguments(self) -> tuple[frozenset[str], Container[str] | None]:
+    def _arguments(self) -> tuple[tuple[str, ...], Container[str] | None]:
         """Names that the forward spells out, and those that may come by ``**kwargs``; None where it takes no others."""
         return arguments_of(self.module)
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from .._checks import listed
 from .._errors import OutcomeError
 from ..models import Model
-from ..units import Pairs
+from ..units import Pairs, Prompt
 from ..units._continuation import Continuations
+from ..units._encode_prompt import processed_ids
 from ._tokens import _checked_text, _inside, _known, _several, values_of
 
 _SHOWN = 8
@@ -34,13 +35,14 @@ class Answers:
         Position at which the outcome is read.
     """
 
-    __slots__ = ("_alone", "_at_end", "_model", "_pairs", "_reader")
+    __slots__ = ("_alone", "_at_end", "_ending", "_model", "_pairs", "_reader")
 
     def __init__(self, pairs: Pairs, model: Model, at: Any = "last") -> None:
         self._pairs, self._model = pairs, model
         self._reader = Continuations(model.tokenizer) if model.tokenizer is not None else None
         self._at_end = at == "last" or (isinstance(at, numbers.Integral) and int(at) == -1)
         self._alone = not model.is_causal
+        self._ending: str | None = None
 
     def learn(self, asked: Iterable[tuple[int, Any]]) -> None:
         """Tokenise the answers of many units, ``(unit, answer)``, at once."""
@@ -56,8 +58,8 @@ class Answers:
                 if isinstance(context, str)
                 for text in (context, context + value)
             )
-        except (TypeError, ValueError):
-            return  # a text that is none: it is refused where it is read, with its unit
+        except (AttributeError, TypeError, ValueError):
+            return  # a text that is none, or a tokenizer that reads one at a time: each is read, or refused, by itself
 
     def ids(self, value: Any, unit: int, what: str) -> tuple[int, ...]:
         """Return the token ids of one unit's answer.
@@ -105,8 +107,8 @@ class Answers:
         if len(set(found.values())) > 1:
             first, second = (listed(self._pieces(found[run])) for run in ("base", "source"))
             raise OutcomeError(
-                f"{what} is {text!r}, which is {first} after the base text of unit {unit} and {second} after its source "
-                "text; an outcome compares the same tokens in both. End both texts alike, or give token ids."
+                f"{what} is {text!r}, which is {first} after the base text of unit {unit} and {second} after its "
+                "source text; an outcome compares the same tokens in both. End both texts alike, or give token ids."
             )
         return next(iter(found.values())) if found else reader.somewhere(text)
 
@@ -123,8 +125,9 @@ class Answers:
         first = max(0, same - _SHOWN // 2)
         raise OutcomeError(
             f"{what} is {text!r}, which does not split from {where}: the text alone ends in the tokens "
-            f"{listed(self._pieces(short[first:]))}, and with the answer in {listed(self._pieces(long[first:]))}. Begin "
-            "the answer where a token begins: move a space at the end of the text into the answer, or give a token id."
+            f"{listed(self._pieces(short[first:]))}, and with the answer in {listed(self._pieces(long[first:]))}. "
+            "Begin the answer where a token begins: move a space at the end of the text into the answer, or give a "
+            "token id."
         )
 
     def _pieces(self, ids: Sequence[int]) -> list[str]:
@@ -142,11 +145,23 @@ class Answers:
         found: list[tuple[str, str | Sequence[int]]] = []
         for run in runs:
             given = pairs.inputs(run)
-            if pairs.is_text or pairs.is_prompts:
-                found.append((run, given[unit] if pairs.is_text else given[unit].text))
+            if pairs.is_text:
+                found.append((run, given[unit]))
+            elif pairs.is_prompts:
+                found.append((run, given[unit].text + (self._added(given[unit]) if given[unit].images else "")))
             elif pairs.is_ids or (isinstance(given, Tensor) and given.ndim == 2 and not given.is_floating_point()):
                 found.append((run, given[unit].tolist()))
         return found
+
+    def _added(self, prompt: Prompt) -> str:
+        """Return what the processor puts after the texts of prompts with images, such as PaliGemma's line break."""
+        if self._ending is None:
+            assert self._reader is not None
+            fed = processed_ids(prompt, self._model, "prompt")
+            last = self._reader.tokens(prompt.text)[-2:]
+            more = next((k for k in range(_SHOWN) if fed[len(fed) - k - len(last) : len(fed) - k] == last), 0)
+            self._ending = str(self._model.tokenizer.decode(list(fed[len(fed) - more :]))) if more else ""
+        return self._ending
 
 
 def answer_ids(given: Any, pairs: Pairs, model: Model, at: Any) -> list[tuple[int, ...]]:

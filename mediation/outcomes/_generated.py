@@ -10,6 +10,7 @@ from typing import Any, final
 from .._answers import extract_answer, options_of, same_answer
 from .._checks import shown
 from .._errors import OutcomeError
+from .._texts import check_letters
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, Reduce, Told
@@ -159,6 +160,7 @@ class Cued(AbstractOutcome):
             raise OutcomeError(f"Cued: {shown(self.outcome)}: an outcome such as med.LogitDiff(...) is needed.")
         if not isinstance(self.cue, str) or not self.cue:
             raise OutcomeError(f"Cued: cue = {shown(self.cue)}: a text is needed, such as 'The answer is'.")
+        check_letters(self.cue, "Cued: cue", OutcomeError)
 
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Bind to units and model."""

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from .._checks import called, closest, listed, shown
 from .._errors import OutcomeError
+from .._texts import check_letters
 from ..models import Model
 from ..units import Pairs
 from ..units._continuation import Continuations
-from ..units._reader import check_text
 
 _MISSPELT = 0.8
 """Likeness to a column's name from which a word without a leading space is taken for a misspelt column."""
@@ -82,7 +82,7 @@ def _checked_text(value: Any, model: Model, what: str) -> str:
         raise OutcomeError(
             f"{what} is {value!r}, and {model!r} has no tokenizer: give indices of the output, such as 0 and 1."
         )
-    check_text(value, what, OutcomeError)
+    check_letters(value, what, OutcomeError)
     return value
 
 
@@ -100,9 +100,7 @@ def _known(ids: tuple[int, ...], value: str, model: Model, what: str) -> tuple[i
     return ids
 
 
-def _several(
-    value: str, ids: Sequence[int], model: Model, what: str, is_one: Callable[[str], bool]
-) -> OutcomeError:
+def _several(value: str, ids: Sequence[int], model: Model, what: str, is_one: Callable[[str], bool]) -> OutcomeError:
     hint = "Closest: med.LogProb and med.Probability, which take answers of several tokens."
     for other in (f" {value.strip()}", value.strip()):
         if other not in (value, "") and is_one(other):

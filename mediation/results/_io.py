@@ -240,6 +240,10 @@ def _unpacked(path: Path, raw: bytes, max_bytes: int) -> pd.DataFrame:
     if (least := account.metadata.num_rows * 8 * len(columns)) > max_bytes:
         raise too_large(str(path), least, max_bytes)
     texts = [field.name for field in columns if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    for field in columns:  # what `write` makes; lists and bytes could unpack to anything
+        plain = (pa.types.is_primitive, pa.types.is_dictionary, pa.types.is_decimal, pa.types.is_null)
+        if field.name not in texts and not any(fits(field.type) for fits in plain):
+            raise DataError(f"{path}: column {field.name!r} is {field.type}; no saved result has one. {_RESTORE}")
     packed = pq.read_table(pa.BufferReader(raw), read_dictionary=texts)
     size = packed.nbytes
     for column in (packed[name] for name in texts):

@@ -12,6 +12,7 @@ from .._errors import DataError, DesignError
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec
 from ..units import Encoding, Pairs, Prompt
+from ..units._continuation import Continuations
 from ..units._encode_prompt import prompt_spans
 
 ALL = -1
@@ -61,7 +62,7 @@ def marker_again(spec: TextSpec, said: Sequence[int], tokenizer: Any) -> tuple[i
         count += 1
         text = str(tokenizer.decode(list(said[-count:])))
     start = text[: text.find(spec.start) + len(spec.start)] if said else ""
-    return count, tuple(map(int, tokenizer.encode(start + spec.end, add_special_tokens=False)))
+    return count, Continuations(tokenizer).somewhere(start + spec.end)
 
 
 def questions_of(spec: Spec | None, pairs: Pairs, encoding: Encoding, model: Model) -> tuple[tuple[int, ...], ...]:

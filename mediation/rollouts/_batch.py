@@ -9,7 +9,7 @@ import torch
 
 from ..engine import HookBackend
 from ..engine._batching import Layout, split, tokens_per_pass
-from ..engine._inputs import Batch, join_aligned, join_features, position_rows
+from ..engine._inputs import Batch, join_aligned, join_features, position_rows, remembers
 from ..engine._layout import find_layout
 from ..models import Model, in_use
 from ..units import Encoded
@@ -120,19 +120,11 @@ def prompt_batch(model: Model, encoded: Sequence[Encoded]) -> Batch:
     padded = min(lengths) < width
     if padded:
         inputs["attention_mask"] = mask.to(model.device)
-    told = padded or any(one.axes is not None for one in encoded) or _remembers(model)
+    told = padded or any(one.axes is not None for one in encoded) or remembers(model)
     if "position_ids" in model.forward_names and told:
         inputs["position_ids"] = position_rows(encoded, starts, lengths, width).to(model.device)
     inputs |= join_aligned(model, encoded, starts, lengths, width)
     return Batch(inputs, starts, lengths, width)
-
-
-def _remembers(model: Model) -> bool:
-    """Return True if the model keeps a shift of positions from an earlier call, such as one about images.
-
-    Left to itself, it would add that shift, made for other rows, to the positions of a text without images.
-    """
-    return any(hasattr(module, "rope_deltas") for module in model.module.modules())
 
 
 @final

@@ -28,6 +28,7 @@ from ..interventions import (
 )
 from ..sites import ThoughtSite, positions_of
 from ..specs import Spec
+from ..units._continuation import Continuations
 from ._plan import AbstractPlan, UnplaceableError
 from ._thoughts import Thought, Thoughts
 
@@ -271,7 +272,8 @@ class TextPlan(AbstractPlan):
         return self._tokens(before + new + after)
 
     def _tokens(self, text: str) -> tuple[int, ...]:
-        ids = tuple(map(int, self._where.tokenizer.encode(text + self._where.spec.end, add_special_tokens=False)))
+        spec = self._where.spec
+        ids = Continuations(self._where.tokenizer).somewhere(text + spec.end, (spec.start,))
         most = self._where.vocabulary
         if most is not None and max(ids, default=0) >= most:
             raise DesignError(

@@ -14,6 +14,7 @@ from .._errors import DataError, DesignError
 from .._seed import seed_from
 from ..engine import AbstractBackend, Progress, World, progress_for
 from ..engine._choose import backend_for
+from ..engine._fed import check_fed
 from ..interventions import Assignment
 from ..models import Model, load, runs
 from ..outcomes import token_id
@@ -150,6 +151,7 @@ def rollout(  # noqa: PLR0913
         raise DataError(f"rollout: every input was refused. The first: {refused[0]}")
     pairs = Pairs(base=given if len(kept) == len(given) else [given[unit] for unit in kept])
     encoding = encode(pairs, loaded)
+    check_fed(loaded, pairs, encoding, seed=settings.seed)
     check_lengths(loaded, encoding.runs["base"], settings.max_new_tokens)
     world = World("base", assignment)
     check_world(world, spec, len(pairs), pairs=False)

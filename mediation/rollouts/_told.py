@@ -6,6 +6,7 @@ from typing import Any
 
 from ..outcomes import Told
 from ..specs import LatentSpec, Spec, TextSpec
+from ..units._continuation import Continuations
 from ._repetition import repeats
 from ._row import Row
 from ._spans import between
@@ -18,7 +19,8 @@ def told_of(row: Row, tokenizer: Any, spec: Spec | None) -> Told:
     answer, steps = text, sum(stop - start for start, stop in row.segments)
     if isinstance(spec, TextSpec):
         pieces = between(text, spec, opened=row.opened)
-        steps = sum(len(tokenizer.encode(text[start:end], add_special_tokens=False)) for start, end in pieces)
+        reader = Continuations(tokenizer)
+        steps = sum(len(reader.somewhere(text[start:end], (spec.start,))) for start, end in pieces)
         if pieces:
             answer = text[pieces[-1][1] + len(spec.end) :]
     elif isinstance(spec, LatentSpec):

@@ -51,7 +51,9 @@ class InputSite:
         name = self.kind if self.index is None else f"{self.kind}[{self.index}]"
         if self.box is None:
             return name
-        return f"{name} in {printable(self.box)}" if isinstance(self.box, str) else f"{name} in box {self.box}"
+        if isinstance(self.box, str):
+            return f"{name} in {printable(self.box, one_line=True)}"
+        return f"{name} in box {self.box}"
 
     def __repr__(self) -> str:
         words = [f"{name}={value!r}" for name in ("index", "box") if (value := getattr(self, name)) is not None]

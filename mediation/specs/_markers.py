@@ -6,6 +6,7 @@ from typing import Literal
 
 from .._checks import one_of, shown
 from .._errors import DesignError
+from .._texts import check_letters
 
 AnswerFrom = Literal["everything", "thought", "prompt"]
 
@@ -27,3 +28,4 @@ def check_text(kind: str, what: str, value: object) -> None:
     """Raise DesignError unless `value` is a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise DesignError(f"{kind}: {what} = {shown(value)}: the token is given as a string, such as '<think>'.")
+    check_letters(value, f"{kind}: {what}", DesignError)

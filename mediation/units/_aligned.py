@@ -20,7 +20,7 @@ _DERIVED = ("mm_token_type_ids",)
 _NOT_ALIGNED = ("pixel", "image_sizes", "image_grid", "aspect_ratio")
 
 _FOLLOWS = {"paligemma": 1}
-"""Type of the tokens after a prompt, by `model_type`, where 0 is another one: in PaliGemma, what sees all of the prompt."""
+"""Type of the tokens after a prompt, by `model_type`, where it is not 0, which in PaliGemma sees all of the prompt."""
 
 
 def taken(name: str, value: Any, model: Model, by: Any) -> bool:
@@ -46,7 +46,7 @@ def taken(name: str, value: Any, model: Model, by: Any) -> bool:
         return False
     raise DataError(
         f"{type(by).__name__} returns {name!r}, and {type(model.module).__name__} takes no such argument, so it would "
-        f"be lost. {suggestion(name, sorted(model.forward_names))} Load the processor that belongs to the weights, or "
+        f"be lost. {suggestion(name, model.arguments)} Load the processor that belongs to the weights, or "
         "give the inputs as a dict of tensors: Pairs(base={...})."
     )
 

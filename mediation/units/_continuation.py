@@ -59,7 +59,7 @@ class Continuations:
         return long[len(short) :] if long[: len(short)] == short else None
 
     def somewhere(self, more: str, contexts: Sequence[str] = ()) -> tuple[int, ...]:
-        """Return the tokens of `more` after the first of `contexts` from which it splits, else after any text, or alone.
+        """Return the tokens of `more` after the first of `contexts` from which it splits, after any text, or alone.
 
         Where the tokenizer does not know what it reads there, the next one is tried.
         """

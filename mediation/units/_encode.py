@@ -12,12 +12,15 @@ from torch import Tensor
 from .._checks import listed, suggestion
 from .._errors import DataError
 from ..models import Model
-from ._aligned import following, taken
-from ._encode_prompt import image_span, prompt_spans, read_prompt
+from ._aligned import following, is_aligned, taken
+from ._encode_prompt import image_span, prompt_spans, read_prompt, rotary_axes
 from ._pairs import Pairs
 from ._prompt import Prompt
 from ._reader import TextReader
 from ._spans import span_tokens
+
+_PLACED = {"position_ids", "inputs_embeds", "past_key_values", "cache_position", "decoder_input_ids"}
+"""Arguments that say themselves where tokens are, or stand for them: such a batch is fed as it is."""
 
 
 @final
@@ -112,7 +115,7 @@ def encode(pairs: Pairs, model: Model) -> Encoding:
 
 
 def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
-    inputs, aligned = _without_padding(pairs.inputs(run), model, run)
+    inputs, fields = _without_padding(pairs.inputs(run), model, run)
     index = 0 if run == "base" else 1
     spans = {name: given[index] for name, given in pairs.spans.items()}
     as_ids = isinstance(inputs, tuple) or (
@@ -129,39 +132,47 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
         else:
             ids = _checked_ids(inputs[unit], model, run, unit)
             tokens = _token_strings(model.tokenizer, ids)
-            named = {name: tuple(range(*place)) for name, place in places.items()}
-            encoded.append(Encoded(ids, {}, tokens, named, aligned=aligned[unit] if aligned else {}))
+            named = {**image_span(ids, model), **{name: tuple(range(*place)) for name, place in places.items()}}
+            encoded.append(Encoded(ids, {}, tokens, named, **(fields[unit] if fields else {})))
         _check_length(encoded[-1], model, run, unit)
     return tuple(encoded)
 
 
-def _without_padding(inputs: Any, model: Model, run: str) -> tuple[Any, Sequence[Mapping[str, Tensor]]]:
-    """Return a tokenizer's batch as token ids of each unit, and what else it has for each token.
+def _without_padding(inputs: Any, model: Model, run: str) -> tuple[Any, Sequence[dict[str, Any]]]:
+    """Return a batch of tokenizer or processor as token ids of each unit, and what else it has, as fields of `Encoded`.
 
-    A batch is ``input_ids`` with an ``attention_mask`` and such as ``token_type_ids``; other inputs are returned as they
-    are.
+    A batch has ``input_ids``, an ``attention_mask`` and, with one row a unit, such as ``token_type_ids`` and
+    ``pixel_values``; other inputs are returned as they are.
     """
     if not isinstance(inputs, dict) or not model.is_language_model or "input_ids" not in inputs:
         return inputs, ()
     ids, mask = inputs["input_ids"], inputs.get("attention_mask")
     more = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
     typed = {name for name, value in more.items() if name.endswith("token_type_ids") and value.shape == ids.shape}
-    if ids.ndim != 2 or typed != more.keys():
+    if ids.ndim != 2 or not (typed == more.keys() or (model.is_causal and not _PLACED & more.keys())):
         return inputs, ()
-    more = {name: value.long() for name, value in more.items() if model.takes(name) or bool(value.any())}
+    if model.is_causal:
+        more.pop("labels", None)  # the targets of a loss, which no outcome reads
+    more = {name: value for name, value in more.items() if name not in typed or model.takes(name) or bool(value.any())}
     _check_arguments(list(more), model)
-    if mask is None:
-        return ids, [{name: value[unit] for name, value in more.items()} for unit in range(len(ids))]
-    if mask.shape != ids.shape:
+    if mask is not None and mask.shape != ids.shape:
         raise DataError(
             f"Pairs: {run} has input_ids of shape {tuple(ids.shape)} and an attention_mask of shape "
             f"{tuple(mask.shape)}; as many numbers are needed."
         )
-    kept = [_unpadded(row.bool(), run, unit) for unit, row in enumerate(mask)]
-    return (
-        tuple(row[where] for row, where in zip(ids, kept, strict=True)),
-        [{name: value[unit][where] for name, value in more.items()} for unit, where in enumerate(kept)],
-    )
+    every = slice(None)
+    kept = [every if mask is None else _unpadded(mask[unit].bool(), run, unit) for unit in range(len(ids))]
+    fields = [_fields(more, model, ids[unit], unit, where) for unit, where in enumerate(kept)]
+    return (ids if mask is None else tuple(row[where] for row, where in zip(ids, kept, strict=True))), fields
+
+
+def _fields(more: Mapping[str, Tensor], model: Model, row: Tensor, unit: int, where: slice) -> dict[str, Any]:
+    """Return one unit's arguments besides its token ids `row`, of which `where` is no padding."""
+    mine = {name: value[unit : unit + 1] for name, value in more.items()}
+    aligned = {name: value[0][where] for name, value in mine.items() if is_aligned(name, value, len(row))}
+    features = {name: value for name, value in mine.items() if name not in aligned}
+    axes = rotary_axes(row[where], features, model) if features else None
+    return {"aligned": aligned, "features": features, "axes": axes}
 
 
 def _unpadded(kept: Tensor, run: str, unit: int) -> slice:
@@ -202,7 +213,7 @@ def _check_arguments(names: Sequence[str], model: Model) -> None:
         if not model.takes(name):
             raise DataError(
                 f"Pairs: the forward of {type(model.module).__name__} takes no argument {name!r}. "
-                f"{suggestion(name, sorted(model.forward_names))}"
+                f"{suggestion(name, model.arguments)}"
             )
 
 

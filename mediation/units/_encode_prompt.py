@@ -65,14 +65,17 @@ def read_prompt(prompt: Prompt, model: Model, reader: TextReader, where: str) ->
     out, kept = processed(prompt, model, reader, where)
     count = out["input_ids"].shape[1]
     arguments = {
-        name: value
-        for name, value in out.items()
-        if name != "input_ids" and taken(name, value, model, model.processor)
+        name: value for name, value in out.items() if name != "input_ids" and taken(name, value, model, model.processor)
     }
     aligned = {name: value[0][kept] for name, value in arguments.items() if is_aligned(name, value, count)}
     features = {name: value for name, value in arguments.items() if name not in aligned}
     ids = out["input_ids"][0][kept].long()
     return Read(ids, features, aligned, rotary_axes(ids, features, model))
+
+
+def processed_ids(prompt: Prompt, model: Model, where: str) -> tuple[int, ...]:
+    """Return the token ids that the model is fed for a prompt with images."""
+    return tuple(read_prompt(prompt, model, TextReader(model.tokenizer), where).ids.tolist())
 
 
 def processed(prompt: Prompt, model: Model, reader: TextReader, where: str) -> tuple[Mapping[str, Any], Any]:

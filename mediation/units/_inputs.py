@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .._checks import called, shown
 from .._errors import DataError
+from .._texts import check_letters
 from ._prompt import Prompt
 
 Inputs = tuple[str, ...] | tuple[Prompt, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]
@@ -88,6 +89,7 @@ def _texts(items: list[Any], what: str) -> tuple[str, ...]:
             )
         if not item:
             raise DataError(f"Pairs: {what} of unit {unit} is an empty text; drop the unit, or correct it.")
+        check_letters(item, f"Pairs: {what} of unit {unit}")
     return tuple(items)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from .._checks import called, shown
 from .._errors import DataError
 from .._images import image_of, pixels_of
+from .._texts import check_letters
 from ..models import Model
 
 _UNSAID = "\u241fquestion\u241f"
@@ -57,6 +58,7 @@ class Prompt:
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text:
             raise DataError(f"Prompt: text is {shown(self.text)}; a text that is not empty is needed.")
+        check_letters(self.text, "Prompt: text")
         if isinstance(self.images, (str, bytes)) or not isinstance(self.images, Sequence):
             raise DataError(f"Prompt: images is {called(self.images)}; a list of images is needed: images=[image].")
         object.__setattr__(self, "images", tuple(_picture(one, i) for i, one in enumerate(self.images)))
@@ -159,6 +161,9 @@ def prompts(
         raise DataError(
             f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed."
         )
+    for unit, question in enumerate(questions):
+        if isinstance(question, str):
+            check_letters(question, f"prompts: question {unit}")
     writer = model.processor if model.processor is not None else model.tokenizer
     if getattr(writer, "chat_template", None) is None:
         raise DataError(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from .._checks import listed, shown
-from .._errors import DataError, MediationError
+from .._checks import listed
+from .._errors import DataError
 from ._spans import spelled_offsets, split_bytes
 
 _NO_ARGUMENTS = ("input_ids", "attention_mask", "offset_mapping", "special_tokens_mask", "length")
@@ -127,28 +127,11 @@ class TextReader:
             tokens = [self.tokenizer.decode([one]) for one in ids]
             raise DataError(
                 f"{type(self.tokenizer).__name__} gives no character offsets and its tokens {listed(tokens)} do not "
-                f"spell {text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token offsets."
+                f"spell {text!r}, so named spans cannot be found. Use a fast tokenizer, or token ids with token "
+                "offsets."
             )
         return found
 
 
 def _one_a_token(value: Any, count: int) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == count and all(isinstance(one, int) for one in value)
-
-
-def check_text(text: str, where: str, error: type[MediationError] = DataError) -> None:
-    r"""Raise `error` if a text holds half of a surrogate pair, which is no character and has no tokens.
-
-    Examples
-    --------
-    >>> check_text("a cat", "The text")
-    """
-    if text.isascii():
-        return
-    at = next((place for place, letter in enumerate(text) if "\ud800" <= letter <= "\udfff"), None)
-    if at is not None:
-        raise error(
-            f"{where} is {shown(text)}, which holds a lone surrogate, {text[at]!r} at character {at}: half of a character, "
-            "which no tokenizer reads. It comes from a text that was cut or decoded wrongly; decode it again, or drop "
-            "the unit."
-        )
