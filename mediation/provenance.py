@@ -15,6 +15,7 @@ from .sites import SiteSet
 from .units import Encoding, Pairs
 from .units._inputs import digest
 
+_CHECKS = ("batching", "consistency", "most_padded", "sample", "self_patch")
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")
 
 
@@ -58,7 +59,7 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
     study = finished.study
     pairs = study.pairs
     report = dict(finished.report)
-    checks = {name: report.pop(name) for name in ("batching", "consistency", "sample", "self_patch") if name in report}
+    checks = {name: report.pop(name) for name in _CHECKS if name in report}
     return {
         "model": study.model.describe(),
         "outcome": study.prepared.label,

@@ -21,9 +21,10 @@ from torch import Tensor
 from .._errors import DesignError, OutcomeError
 from ..interventions import AbstractIntervention, Donor, Need
 from ..sites import Place, Site, embedding, resolve
-from ._batching import halving, split
+from ._batching import Layout, halving, split
 from ._gradients import Differentiated, Stop, Tensors, differentiate, tokens_with_gradients
 from ._inputs import Batch, Side
+from ._layout import lay_out_rows
 from ._progress import Progress
 from ._rows import Row, batch_of
 from ._select import Selection, read, same_shape_groups
@@ -109,6 +110,13 @@ def attribution_scores(
         If the activation of a site has no gradient.
     DesignError
         If `steps` is asked and base and source cannot be joined by a line, or is not and the gradient is 0 there.
+    BackendError
+        If the model is random.
+
+    Warns
+    -----
+    BatchDependenceWarning
+        If rows depend on each other, so that fewer of them share a pass.
     """
     scorer = _Scorer(study, tuple(sites), what, tuple(directions), steps, side)
     todo = list(range(len(study.pairs))) if units is None else list(units)
@@ -119,7 +127,7 @@ def attribution_scores(
     place = {unit: at for at, unit in enumerate(todo)}
     if progress is not None:
         progress.start(len(todo), "scores")
-    for batch in split(todo, scorer.width, tokens=tokens_with_gradients(study.model), rows=batch_size):
+    for batch in _batches(study, scorer, todo, batch_size):
         with torch.inference_mode(mode=False):
             scored, outcomes = halving(scorer.run, batch, _join)
         here = [place[unit] for unit in batch]
@@ -131,6 +139,29 @@ def attribution_scores(
             progress.advance(len(batch))
     _check_finite(study, todo, values, plain)
     return Scores(values, plain, scorer.passes)
+
+
+def _batches(study: Study, scorer: _Scorer, units: Sequence[int], batch_size: int | None) -> list[list[int]]:
+    """Return the units of each pass, so that no row depends on another."""
+    tokens = tokens_with_gradients(study.model)
+
+    def batches_of(layout: Layout) -> list[list[int]]:
+        alike: dict[object, list[int]] = {}
+        for unit in units:
+            lengths = tuple(study.length(run, unit) for run in ("base", "source"))
+            alike.setdefault(lengths if layout == "equal length" else None, []).append(unit)
+        return [
+            batch
+            for some in alike.values()
+            for batch in split(some, scorer.width, tokens=tokens, rows=batch_size, layout=layout)
+        ]
+
+    def rows_of(layout: Layout) -> list[list[Row]]:
+        return [[Row(-1, run, unit, 0) for unit in one] for one in batches_of(layout) for run in ("base", "source")]
+
+    laid = lay_out_rows(study, scorer.side, rows_of)
+    laid.warn(type(study.model.module).__name__)
+    return batches_of(laid.layout)
 
 
 @final

@@ -128,6 +128,14 @@ def split(
         yield batch
 
 
+def most_padded(batches: Sequence[Sequence[T]], length: Callable[[T], int]) -> T | None:
+    """Return the last item of the batch with the most padding, the largest of such; None if none has company."""
+    several = [batch for batch in batches if len(batch) > 1]
+    if not several:
+        return None
+    return max(several, key=lambda batch: (length(batch[0]) - length(batch[-1]), len(batch)))[-1]
+
+
 def halving(
     run: Callable[[Sequence[T]], R],
     items: Sequence[T],

@@ -17,7 +17,7 @@ from ..interventions import Assignment, Interchange, Moment
 from ..models import Model
 from ..sites import Site
 from ._activations import Activations
-from ._batching import halving, split
+from ._batching import halving, most_padded, split
 from ._fanout import groups_of, run_group
 from ._plain_states import PlainStates
 from ._reference import Reference
@@ -34,6 +34,14 @@ _OPEN_DOUBLE = (
 )
 _HALF = 0.25
 ALONE = 8  # units whose activations are captured again, one forward pass each, for a moment over all units
+
+
+class FailedCheckError(BackendError):
+    """A self-check that failed at one input: what was found, and what is blamed unless a better cause is found."""
+
+    def __init__(self, what: str, blame: str, run: str, unit: int) -> None:
+        super().__init__(f"{what} {blame}")
+        self.what, self.run, self.unit = what, run, unit
 
 
 def tolerance(model: Model) -> float:
@@ -83,10 +91,13 @@ def check_consistency(
             expected = plain[(run, row.unit)]
             worst, count = max(worst, abs(value - expected)), count + 1
             if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-                raise BackendError(
+                raise FailedCheckError(
                     f"Patching {picks[row.world]} of unit {row.unit} with its own activation changed the outcome from "
-                    f"{expected:.6g} to {value:.6g} ({run} input): the backend {execution.backend.name!r} does not "
-                    "put activations back where it found them, so no effect can be reported."
+                    f"{expected:.6g} to {value:.6g} ({run} input).",
+                    f"The backend {execution.backend.name!r} does not put activations back where it found them, so no "
+                    "effect can be reported.",
+                    run,
+                    row.unit,
                 )
     return {"cells": count, "max_abs_difference": worst}
 
@@ -186,10 +197,12 @@ def settle_self_patches(
             expected, value = plain(world.run, unit), float(values[index, unit, 0])
             worst = max(worst, abs(value - expected))
             if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-                raise BackendError(
+                raise FailedCheckError(
                     f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the outcome "
-                    f"from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be reported. "
-                    "Try fan_out=False or backend='reference', and please report the model."
+                    f"from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be reported.",
+                    "Try fan_out=False or backend='reference', and please report the model.",
+                    world.run,
+                    unit,
                 )
             values[index, unit] = expected
     return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
@@ -233,12 +246,34 @@ def check_sample(
         expected, value = reference.outcome(world, unit, draw), float(values[index, unit, draw])
         worst = max(worst, abs(value - expected))
         if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-            raise BackendError(
+            raise FailedCheckError(
                 f"World {world} of unit {unit}: the run gave {value:.6g} and one plain forward pass gives "
-                f"{expected:.6g}. "
-                "Nothing is reported. Try fan_out=False or backend='reference', and please report the model."
+                f"{expected:.6g}.",
+                "Nothing is reported. Try fan_out=False or backend='reference', and please report the model.",
+                world.run,
+                unit,
             )
     return {"cells": cells, "max_abs_difference": worst}
+
+
+def check_plain(study: Study, row: Row, value: float) -> float:
+    """Return how far the plain outcome of a row of a batch is from that of the row alone: the most padded one.
+
+    Raises
+    ------
+    BackendError
+        If it is farther than rounding goes.
+    """
+    expected = Reference(study).outcome(World(row.run), row.unit)  # type: ignore[arg-type]
+    if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
+        raise FailedCheckError(
+            f"The {row.run} input of unit {row.unit}, run plain in a batch, has the outcome {value:.6g}, and one plain "
+            f"forward pass of it alone gives {expected:.6g}.",
+            "Nothing is reported. Try batch_size=1 or backend='reference', and please report the model.",
+            row.run,
+            row.unit,
+        )
+    return abs(value - expected)
 
 
 def _averaged(study: Study, world: World) -> set[tuple[Site, str]]:
@@ -264,14 +299,36 @@ def _take(study: Study, reference: Reference, captured: Activations, site: Site,
         return  # few, or read from a store
     again = alone(study)
     for unit in again:
-        found, expected = captured.get(site, run, unit).double(), reference.activation(site, run, unit).double()
-        size = 1 + float(expected.abs().max())
-        apart = float((found - expected).abs().max()) if found.shape == expected.shape else float("inf")
-        if not apart <= tolerance(study.model) * size:
-            raise BackendError(
-                f"{site}, {run} input of unit {unit}: the activation that the run captured differs by {apart:.6g} from "
-                f"that of one plain forward pass, whose largest number is {size - 1:.6g}. "
-                "Nothing is reported. Try fan_out=False or backend='reference', and please report the model."
-            )
+        _check_activation(study, reference, captured, (site, run, unit))
     for unit in set(units) - set(again):
         reference.take(site, run, unit, captured.get(site, run, unit))
+
+
+def check_captured(study: Study, site: Site, batches: Sequence[Sequence[Row]], captured: Activations) -> None:
+    """Compare the activation of the most padded row with that of the row alone; see `most_padded`.
+
+    Raises
+    ------
+    BackendError
+        If they differ by more than rounding.
+    """
+    row = most_padded(batches, partial(_width, study))
+    if row is not None:
+        _check_activation(study, Reference(study), captured, (site, row.run, row.unit))
+
+
+def _check_activation(study: Study, reference: Reference, captured: Activations, key: tuple[Site, str, int]) -> None:
+    site, run, unit = key
+    found, expected = captured.get(*key).double(), reference.activation(*key).double()
+    if found.shape == expected.shape and not found.numel():
+        return
+    size = 1 + float(expected.abs().max())
+    apart = float((found - expected).abs().max()) if found.shape == expected.shape else float("inf")
+    if not apart <= tolerance(study.model) * size:
+        raise FailedCheckError(
+            f"{site}, {run} input of unit {unit}: the activation that the run captured differs by {apart:.6g} from "
+            f"that of one plain forward pass, whose largest number is {size - 1:.6g}.",
+            "Nothing is reported. Try batch_size=1, fan_out=False or backend='reference', and please report the model.",
+            run,
+            unit,
+        )

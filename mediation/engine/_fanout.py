@@ -46,7 +46,7 @@ def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
         return "the outcome is not read at the last token"
     if not all(one.tokens_only for inputs in study.encoding.runs.values() for one in inputs):
         return "the inputs hold more than tokens"
-    if kind in FAMILIES:
+    if kind in FAMILIES and type(model.module).__module__.startswith("transformers."):
         return None
     return trial(study, backend)
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from .._errors import DataError, DesignError, MediationError, OutcomeError, SiteError
 from ..interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
-from ..models import Model
+from ..models import Model, own_thread
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
 from ._feature_axis import with_axes
-from ._hooks import execution_order, own_thread
+from ._hooks import execution_order
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read

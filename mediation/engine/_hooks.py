@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock, get_ident
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from .._errors import SiteError
-from ..models import Model, in_use
+from ..models import Model, every_module_called, in_use, own_thread
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._softmax import watch_softmax
 
@@ -55,33 +54,6 @@ def call(module: nn.Module, inputs: Mapping[str, Any]) -> Any:
     named = {name: value for name, value in inputs.items() if name}
     with in_use(module), every_module_called():
         return module(inputs[""], **named) if "" in inputs else module(**named)
-
-
-_open_passes: list[bool] = []  # whether torch's fast path was on before the first pass; then one entry a pass
-_opening = Lock()
-
-
-@contextmanager
-def every_module_called() -> Iterator[None]:
-    """Keep torch's own transformer layers from computing a block in one go, past the modules inside it."""
-    with _opening:
-        if not _open_passes:
-            _open_passes.append(torch.backends.mha.get_fastpath_enabled())
-            torch.backends.mha.set_fastpath_enabled(False)
-        _open_passes.append(False)
-    try:
-        yield
-    finally:
-        with _opening:
-            _open_passes.pop()
-            if len(_open_passes) == 1:
-                torch.backends.mha.set_fastpath_enabled(_open_passes.pop())
-
-
-def own_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a forward hook that does nothing where another thread runs the module."""
-    me = get_ident()
-    return lambda *args: hook(*args) if get_ident() == me else None
 
 
 def attach(module: nn.Module, visit: Visit) -> list[Any]:

@@ -1,7 +1,7 @@
 """Which rows may share a pass: what a row gives beside others is compared with what it gives alone.
 
-A model may let rows depend on their batch: it ignores the mask of the padding, picks a setting by the longest row, fills
-up experts, or scales all numbers of a pass by the largest. That is measured, not known by the model's name.
+A model may let rows depend on their batch: it ignores the mask of the padding, picks a setting by the longest row,
+fills up experts, or scales all numbers of a pass by the largest. That is measured, not known by the model's name.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch import Tensor
 from .._errors import BackendError, BatchDependenceWarning, warn
 from ..sites import Site
 from ._activations import captures
-from ._backend import AbstractBackend, Visit, main_tensor
+from ._backend import Visit, main_tensor
 from ._batching import Layout, is_out_of_memory, split, tokens_for
+from ._hooks import HookBackend
 from ._inputs import Batch, Side
 from ._reading import last_logits
 from ._rows import Row, batch_of
@@ -61,7 +62,7 @@ class Laid(Generic[T]):
 
     def warn(self, name: str) -> None:
         """Warn that rows of the model `name` depend on each other, if they do."""
-        if self.layout == "padded":
+        if self.layout == "padded" or self.difference == 0:
             return
         cure = {
             "equal length": "Inputs of equal length share passes, and no others do",
@@ -111,7 +112,7 @@ def find_layout(
         try:
             alone, beside = run(pair[-1:]), run(pair)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or len(pair) == 1:
+            if not is_out_of_memory(error):
                 raise
             continue  # what cannot be tried is not done
         near, apart = _near(beside, alone)
@@ -162,9 +163,9 @@ def _check_repeats(first: Sequence[Tensor], second: Sequence[Tensor]) -> None:
 def random_model(apart: float) -> str:
     """Return what is said of a model that gives one input different numbers, `apart` from each other."""
     return (
-        f"One input, run twice by itself, gives numbers {apart:.3g} apart: the model draws at random in evaluation mode "
-        "too, as a dropout does that ignores `self.training`. Nothing is reported, since no difference between two "
-        "passes would mean anything. Make the model deterministic while it is studied."
+        f"One input, run twice by itself, gives numbers {apart:.3g} apart: the model draws at random in evaluation "
+        "mode too, as a dropout does that ignores `self.training`. Nothing is reported, since no difference between "
+        "two passes would mean anything. Make the model deterministic while it is studied."
     )
 
 
@@ -177,27 +178,25 @@ def lay_out(study: Study, execution: Execution) -> tuple[Execution, Laid[Row]]:
     def batches_of(layout: Layout) -> list[list[Row]]:
         return list(split(rows, partial(_length, study), tokens=tokens_for(study), rows=most, layout=layout))
 
-    laid = lay_out_rows(study, execution.backend, execution.padding_side, batches_of)
+    laid = lay_out_rows(study, execution.padding_side, batches_of)
     grows = execution.fan_out and laid.layout != "alone"
     return replace(execution, layout=laid.layout, fan_out=grows), laid
 
 
-def lay_out_rows(
-    study: Study, backend: AbstractBackend, side: Side, batches_of: Callable[[Layout], list[list[Row]]]
-) -> Laid[Row]:
+def lay_out_rows(study: Study, side: Side, batches_of: Callable[[Layout], list[list[Row]]]) -> Laid[Row]:
     """Return the layout of plain rows of a study; see `find_layout`.
 
     What is compared are the logits that are read, or a plain module's output, and activations at the first, a middle
-    and the last site.
+    and the last site. Plain hooks run them: a fault of a backend is none of the model.
     """
-    return find_layout(batches_of, partial(_look, study, backend, side), partial(_length, study))
+    return find_layout(batches_of, partial(_look, study, side), partial(_length, study))
 
 
 def _length(study: Study, row: Row) -> int:
     return study.length(row.run, row.unit)
 
 
-def _look(study: Study, backend: AbstractBackend, side: Side, rows: Sequence[Row]) -> list[Tensor]:
+def _look(study: Study, side: Side, rows: Sequence[Row]) -> list[Tensor]:
     """Run rows plain in one pass; return the numbers of the last."""
     batch, kept = batch_of(study, rows, side), list[Tensor]()
     sites = sorted(_sites_of(study, rows[-1]), key=lambda site: study.when(study.places[site]))
@@ -205,10 +204,10 @@ def _look(study: Study, backend: AbstractBackend, side: Side, rows: Sequence[Row
     visits = [_visit(study, site, rows, batch, kept) for site in picked]
     if study.model.is_language_model:
         extra, logits_of = last_logits(study, batch, [(row.run, row.unit) for row in rows])
-        found = backend.forward(study.model, {**batch.inputs, **extra}, visits, lambda output: logits_of(output)[-1])
+        finish: Callable[[Any], Tensor] = lambda output: logits_of(output)[-1]  # noqa: E731
     else:
-        found = backend.forward(study.model, batch.inputs, visits, partial(_last_of, study, rows))
-    return [found, *kept]
+        extra, finish = {}, partial(_last_of, study, rows)
+    return [HookBackend().forward(study.model, {**batch.inputs, **extra}, visits, finish), *kept]
 
 
 def _sites_of(study: Study, row: Row) -> list[Site]:

@@ -189,9 +189,7 @@ def _batches(study: Study, execution: Execution, rows: Sequence[Row]) -> list[li
     def width(row: Row) -> int:
         return study.length(row.run, row.unit)
 
-    return list(
-        split(rows, width, tokens=tokens_for(study), rows=execution.batch_size, layout=execution.layout)
-    )
+    return list(split(rows, width, tokens=tokens_for(study), rows=execution.batch_size, layout=execution.layout))
 
 
 def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> Tensor:

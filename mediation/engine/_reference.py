@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from ..interventions import AbstractIntervention, Donor, Moment, Need
-from ..models import Model, in_use
+from ..models import Model, in_use, own_thread
 from ..sites import Place, Site
 from ..sites._axis import CHANNELS
 from ._activations import moment
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._draws import noise
-from ._hooks import HookBackend, call, own_thread
+from ._hooks import HookBackend, call
 from ._reading import sees_logits
 from ._softmax import watch_softmax
 from ._study import Study

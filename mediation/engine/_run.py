@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..models import in_use
 from ._backend import AbstractBackend
 from ._batching import Layout, tokens_for
+from ._diagnosis import explained
 from ._fed import check_fed
 from ._inputs import Side
 from ._layout import lay_out
@@ -115,7 +116,7 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     with in_use(study.model), torch.no_grad():
         execution, laid = lay_out(study, execution)
         laid.warn(type(study.model.module).__name__)
-        with Pieces(study, execution, size) as pieces:
+        with explained(study, execution), Pieces(study, execution, size) as pieces:
             runner = Runner(study, execution, progress, pieces)
             if isinstance(execution.backend, ReferenceBackend):
                 runner.run_naively()

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from .._errors import OutcomeError
 from ._activations import Activations, captures, needs_all_units
-from ._batching import Room, halving, split
+from ._batching import Room, halving, most_padded, split
 from ._births import births
-from ._check import check_consistency, check_sample, settle_self_patches
+from ._check import check_consistency, check_plain, check_sample, settle_self_patches
 from ._cost import model_cost
 from ._fanout import Group, fan_out_reason, groups_of, run_group
 from ._memory import PassMemory
@@ -87,6 +87,7 @@ class Runner:
                 self._plain(chunk)
             if position == 0:
                 self.report["consistency"] = self._consistency(chunk[:2])
+                self._check_plain(chunk)
             self._patched(chunk)
         self._settle_self_patches(lambda run, unit: self.plain[(run, unit)])
         self._settle()
@@ -135,6 +136,12 @@ class Runner:
             self._fill(row, value)
         if outcomes is None:
             self.pieces.keep(kind, rows, found)
+
+    def _check_plain(self, chunk: Sequence[int]) -> None:
+        row = most_padded([batch for _, batch in self._plain_batches(chunk)], self._width)
+        if row is not None:
+            apart = check_plain(self.study, row, self.plain[(row.run, row.unit)])
+            self.report["most_padded"] = {"cells": 1, "max_abs_difference": apart}
 
     def _consistency(self, units: Sequence[int]) -> dict[str, Any]:
         found = self.pieces.note("consistency")

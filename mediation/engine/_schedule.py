@@ -13,7 +13,7 @@ import torch
 from ..interventions import Assignment, Donor, Interchange, Moment, Need
 from ..sites import Site
 from ._activations import captures, needs_all_units
-from ._batching import split, tokens_for
+from ._batching import most_padded, split, tokens_for
 from ._check import alone
 from ._cost import ModelCost, PassKind, PassShape, model_cost
 from ._fanout import fan_out_reason, groups_of
@@ -88,6 +88,7 @@ class _Scheduler:
         for rows in laid.passes:
             shape = batch_shape(study, cost, rows, "reference", execution)
             self.found.passes.append(replace(shape, kind="checks"))
+        self.plain_batches: list[list[Row]] = []
         self.unit_rows = [Row(-1, "base", unit, 0) for unit in range(len(study.pairs))]
 
     def run(self) -> None:
@@ -102,6 +103,7 @@ class _Scheduler:
                     self.keys.forget()
                 self._plain(chunk)
             if position == 0:
+                self._most_padded()
                 self._consistency(chunk[:2])
             self._patched(chunk)
         self._sample()
@@ -120,6 +122,14 @@ class _Scheduler:
                 for unit in units:
                     yield from (Row(index, world.run, unit, draw) for draw in range(self.study.draws_of(world)))
 
+    def _most_padded(self) -> None:
+        """Add the passes of `check_plain`: one row, alone."""
+        row = most_padded(self.plain_batches, lambda row: self.study.length(row.run, row.unit))
+        if row is not None:
+            runs = (row.run, "base") if self.study.prepared.uses_reference else (row.run,)
+            for run in runs:
+                self._add("checks", [Row(-1, run, row.unit, 0)], cut=False)
+
     def _plain(self, chunk: Sequence[int]) -> None:
         wanted = captures(self.study)
         if self.study.prepared.uses_reference:
@@ -129,6 +139,7 @@ class _Scheduler:
             if wanted[run] or any(world.run == run for world in self.study.worlds):
                 for batch in self._batches([Row(-1, run, unit, 0) for unit in chunk]):
                     self._add("plain", batch)
+                    self.plain_batches.append(batch)
                     if self.keys is not None:
                         lanes = [(row.run, row.unit) for row in batch]
                         self.keys.keep(lanes, self.found.passes[-1].queries)

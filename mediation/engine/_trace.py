@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from .._errors import SiteError
-from ..models import Model, Use, in_use
+from ..models import Model, Use, every_module_called, in_use
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
-from ._hooks import attach, every_module_called
+from ._hooks import attach
 
 _FORWARD, _STATE = "forward", "__nnsight__"  # what nnsight puts into the `__dict__` of each module that it wraps
 

@@ -5,5 +5,6 @@ from ._blocks import Block as Block
 from ._load import load as load
 from ._model import Model as Model
 from ._reinitialised import reinitialised as reinitialised
+from ._runs import runs as runs
 from ._stream import input_width as input_width
-from ._use import Use as Use, in_use as in_use, runs as runs
+from ._use import Use as Use, every_module_called as every_module_called, in_use as in_use, own_thread as own_thread

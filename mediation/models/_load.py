@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .._checks import called, check_local, shown
 from .._errors import BackendError, DesignError
 from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
+from ._adapter import is_adapter, load_adapter
 from ._architecture import Architecture, check_architecture
 from ._complete import from_pretrained
 from ._find import find_architecture
@@ -22,6 +24,7 @@ from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
 from ._model import Model
 from ._tree import Tree
+from ._unwrap import unwrapped
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
 _IMAGES = "AutoModelForImageTextToText"
@@ -44,8 +47,9 @@ def load(
     Parameters
     ----------
     source
-        A hub id, a local directory, a ``.gguf`` file, a `transformers` model, an nnsight model, or any
-        `torch.nn.Module` with tensor inputs. Modules are put into evaluation mode.
+        A hub id, a local directory, a ``.gguf`` file, the folder of a PEFT adapter, a `transformers` model, an nnsight
+        model, or any `torch.nn.Module` with tensor inputs. Modules are put into evaluation mode. Of one that
+        ``torch.compile`` has wrapped the module inside is taken: a study runs its Python code.
     tokenizer
         Tokenizer to use; found beside the weights when `source` is an id or a path.
     processor
@@ -92,7 +96,11 @@ def load(
         options = {"trust_remote_code": trust_remote_code, **options}
         if dtype is not None:
             options["dtype"] = dtype
-        module, tokenizer, processor = _from_checkpoint(os.fspath(source), tokenizer, processor, options)
+        if is_adapter(Path(source).expanduser()):
+            base = partial(load, tokenizer=tokenizer, processor=processor, **options)
+            module, tokenizer, processor = load_adapter(Path(source).expanduser(), base)
+        else:
+            module, tokenizer, processor = _from_checkpoint(os.fspath(source), tokenizer, processor, options)
         name = Path(source).name if Path(source).exists() else os.fspath(source)
     else:
         module, tokenizer, name = _from_object(source, tokenizer)
@@ -106,7 +114,7 @@ def load(
             module = module.to(dtype)
     if where is not None:
         module = module.to(where)
-    module.eval()
+    module = unwrapped(module)
     known = check_architecture(module, architecture) if architecture is not None else find_architecture(module)
     if tokenizer is None and processor is not None:
         tokenizer = getattr(processor, "tokenizer", None)

@@ -61,7 +61,9 @@ class Model:
     def current(self) -> Model:
         """Return the model as its module is now, however it has changed since: adapters, other layers, another type."""
         if self.tree is None or self.tree.is_of(self.module):
-            return replace(self)
+            for name in ("device", "dtype", "vocabulary", "digest"):  # found once in a run
+                self.__dict__.pop(name, None)
+            return self
         return replace(self, architecture=find_architecture(self.module), tree=Tree(self.module))
 
     @cached_property
@@ -130,8 +132,12 @@ class Model:
 
     @cached_property
     def forward_names(self) -> frozenset[str]:
-        """Names of the parameters of the module's forward."""
-        return frozenset(inspect.signature(type(self.module).forward).parameters)
+        """Names of the parameters of the module's forward; with those that a PEFT adapter hands on to its model."""
+        names = frozenset(inspect.signature(type(self.module).forward).parameters)
+        config = getattr(self.module, "active_peft_config", None)
+        if config is None or getattr(config, "is_prompt_learning", False):
+            return names
+        return names | frozenset(inspect.signature(type(self.module.get_base_model()).forward).parameters)  # type: ignore[operator]
 
     def takes(self, name: str) -> bool:
         """Return True if the module's forward takes an argument, itself or by handing it on to a part of it."""

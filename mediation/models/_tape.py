@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ._use import every_module_called, in_use, own_thread
+
 _ADDS = frozenset({"add", "add_"})
 _SCALES = frozenset({"mul", "mul_", "div", "div_"})
 _MOVES = frozenset(
@@ -181,18 +183,8 @@ def record(module: nn.Module, stacks: Mapping[str, nn.Module], run: Callable[[],
 @contextmanager
 def evaluated(module: nn.Module) -> Iterator[None]:
     """Keep a module in evaluation mode, its blocks in steps of their own, and random generators where they are."""
-    training = [inner for inner in module.modules() if inner.training]
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    for inner in training:
-        inner.training = False
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for inner in training:
-            inner.training = True
+    with in_use(module), every_module_called(), torch.random.fork_rng():
+        yield
 
 
 def _watch(tape: Tape, block: nn.Module, mine: BlockTape) -> list[Any]:
@@ -200,8 +192,8 @@ def _watch(tape: Tape, block: nn.Module, mine: BlockTape) -> list[Any]:
     handles: list[Any] = []
     for path, inner in block.named_modules():
         watcher = _Watcher(tape, mine, path)
-        handles.append(inner.register_forward_pre_hook(watcher.enter, with_kwargs=True))
-        handles.append(inner.register_forward_hook(watcher.leave))
+        handles.append(inner.register_forward_pre_hook(own_thread(watcher.enter), with_kwargs=True))
+        handles.append(inner.register_forward_hook(own_thread(watcher.leave)))
     return handles
 
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from functools import wraps
+from contextlib import ExitStack, contextmanager
 from threading import get_ident
-from typing import Any, ParamSpec, TypeVar, final
+from typing import Any, final
 
 import torch
 from torch import nn
 
 from .._errors import BackendError
-from ._model import Model
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _turn = threading.Condition()
 _uses: list[Use] = []
 _waits: dict[int, set[int]] = {}
+_open_passes: list[bool] = []  # whether torch's fast path was on before, then one entry for each pass
 _stances: list[Any] = []  # that of the compiler, then one entry for each run
 
 
@@ -72,26 +68,33 @@ def in_use(source: Any) -> Iterator[Use]:
         _leave(use)
 
 
-def runs(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function whose first argument is a model hold its module from the first check to the last number."""
+def own_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a forward hook that does nothing where another thread runs the module."""
+    me = get_ident()
+    return lambda *args: hook(*args) if get_ident() == me else None
 
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        model = args[0] if args else kwargs.get("model")
-        with in_use(model) if module_of(model) is not None else nullcontext():
-            if isinstance(model, Model) and args:
-                return function(model.current(), *args[1:], **kwargs)  # type: ignore[arg-type]
-            if isinstance(model, Model):
-                kwargs["model"] = model.current()
-            return function(*args, **kwargs)
 
-    return run
+@contextmanager
+def every_module_called() -> Iterator[None]:
+    """Keep torch's own transformer layers from computing a block in one go, past the modules inside it."""
+    with _turn:
+        if not _open_passes:
+            _open_passes.append(torch.backends.mha.get_fastpath_enabled())
+            torch.backends.mha.set_fastpath_enabled(False)
+        _open_passes.append(False)
+    try:
+        yield
+    finally:
+        with _turn:
+            _open_passes.pop()
+            if len(_open_passes) == 1:
+                torch.backends.mha.set_fastpath_enabled(_open_passes.pop())
 
 
 def module_of(source: Any) -> nn.Module | None:
     """Return the module of a `Model` or an nnsight model, a module itself, or None for anything else."""
-    if isinstance(source, Model):
-        return source.module
+    if not isinstance(source, nn.Module) and isinstance(getattr(source, "module", None), nn.Module):
+        source = source.module
     if type(source).__module__.split(".")[0] == "nnsight":
         source = source._module
     return source if isinstance(source, nn.Module) else None

@@ -12,7 +12,9 @@ from .._checks import called, listed
 from .._errors import DataError, DesignError, SiteError
 from ..engine import AbstractBackend, World, backend_for, main_tensor, make_study
 from ..engine._activations import Activations
-from ..engine._batching import halving, split, tokens_per_pass
+from ..engine._batching import Layout, halving, split, tokens_per_pass
+from ..engine._check import check_captured
+from ..engine._layout import lay_out_rows
 from ..engine._rows import Row, capture_rows
 from ..interventions import Identity
 from ..models import Model, load, runs
@@ -81,6 +83,13 @@ def capture(
         If no unit has such a thought, or an input has no such part.
     DesignError
         If `layer` or `spec` does not go with `site`.
+    BackendError
+        If the model is random, or an activation of a row in a batch is not the one that the row has alone.
+
+    Warns
+    -----
+    BatchDependenceWarning
+        If rows depend on each other, so that fewer of them share a pass.
 
     Examples
     --------
@@ -143,9 +152,17 @@ def _activations(
         capture_rows(study, runner, rows, [where], held)
 
     rows = [Row(-1, run, unit, 0) for unit in range(len(pairs))]
-    size = tokens_per_pass(study.model)
-    for batch in split(rows, lambda row: study.encoding.of(run, row.unit).length or 1, tokens=size, rows=batch_size):
+    tokens = tokens_per_pass(study.model)
+
+    def batches_of(layout: Layout) -> list[list[Row]]:
+        return list(split(rows, lambda row: study.length(run, row.unit), tokens=tokens, rows=batch_size, layout=layout))
+
+    laid = lay_out_rows(study, "left", batches_of)
+    laid.warn(type(model.module).__name__)
+    batches = batches_of(laid.layout)
+    for batch in batches:
         halving(keep, batch, lambda first, second: None)
+    check_captured(study, where, batches, held)
     return [held.get(where, run, unit).cpu() for unit in range(len(pairs))]
 
 

@@ -7,15 +7,22 @@ from typing import Any, final
 
 import torch
 
-from ..engine._batching import split, tokens_per_pass
+from ..engine import HookBackend
+from ..engine._batching import Layout, split, tokens_per_pass
 from ..engine._inputs import Batch, join_aligned, join_features, position_rows, remembers
-from ..models import Model
+from ..engine._layout import find_layout
+from ..models import Model, in_use
 from ..units import Encoded
 from ._again import ALL, Fed
 
 
 def batches(
-    model: Model, encoded: Sequence[Encoded], *, max_new_tokens: int, batch_size: int | None
+    model: Model,
+    encoded: Sequence[Encoded],
+    *,
+    max_new_tokens: int,
+    batch_size: int | None,
+    layout: Layout = "padded",
 ) -> Iterator[list[int]]:
     """Yield the rows of each batch; prompts of unequal length run together where padding is exact.
 
@@ -27,17 +34,63 @@ def batches(
         Positions that a row may add.
     batch_size
         Rows in one pass; None chooses from the memory at hand.
+    layout
+        Which rows may share a pass; see `rollout_layout`.
     """
     rows: dict[int, list[int]] = {}
     for row, one in enumerate(encoded):
-        rows.setdefault(0 if _pads(model) else _length(one), []).append(row)
+        rows.setdefault(0 if _pads(model) and layout == "padded" else _length(one), []).append(row)
     for some in rows.values():
         yield from split(
             some,
             lambda row: _length(encoded[row]) + max_new_tokens,
             tokens=tokens_per_pass(model),
             rows=batch_size,
+            layout=layout,
         )
+
+
+def rollout_layout(model: Model, encoded: Sequence[Encoded], *, max_new_tokens: int, batch_size: int | None) -> Layout:
+    """Return which rows may share a pass; see `batches`, and `find_layout` for how that is found.
+
+    Compared are the logits after the prompt and after one more token. It is found once in a run.
+
+    Warns
+    -----
+    BatchDependenceWarning
+        If rows depend on each other.
+    """
+    lengths = [_length(one) for one in encoded]
+
+    def batches_of(layout: Layout) -> list[list[int]]:
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
+        return list(batches(model, encoded, layout=layout, **options))
+
+    with in_use(model) as use, torch.no_grad():
+        key = ("rollouts", frozenset(lengths), len(encoded) > 1, batch_size)
+        if key not in use.kept:
+            found = find_layout(
+                batches_of, lambda rows: _look(model, [encoded[row] for row in rows]), lambda row: lengths[row]
+            )
+            found.warn(type(model.module).__name__)
+            use.kept[key] = found.layout
+        layout: Layout = use.kept[key]
+    return layout
+
+
+def _look(model: Model, encoded: Sequence[Encoded]) -> list[torch.Tensor]:
+    """Return the logits of the last prompt, and those after its last token once more."""
+    from transformers import DynamicCache
+
+    prompt, run = prompt_batch(model, encoded), HookBackend().forward
+    common: dict[str, Any] = {"use_cache": True}
+    common["past_key_values"] = DynamicCache(config=model.module.config)  # type: ignore[arg-type]
+    tail = Tail(model, prompt, encoded, range(len(encoded)))
+    more = [Fed(int(one.ids[-1])) for one in encoded if one.ids is not None]
+    return [
+        run(model, {**inputs, **common}, [], lambda output: output.logits[-1, -1].clone())
+        for inputs in (prompt.inputs, tail.batch(more).inputs)
+    ]
 
 
 def _pads(model: Model) -> bool:

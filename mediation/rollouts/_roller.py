@@ -14,7 +14,7 @@ from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec
 from ..units import Encoded, Encoding
 from ._again import check_hiding, check_window
-from ._batch import batches
+from ._batch import batches, rollout_layout
 from ._loop import Decoding, decode
 from ._row import Job, Row, Rules
 from ._sampling import Sampling
@@ -104,12 +104,10 @@ class Roller:
         def joined(first: list[Row], second: list[Row]) -> list[Row]:
             return first + second
 
-        for numbers in batches(
-            how.model,
-            [self.encoded[job.prompt] for job in jobs],
-            max_new_tokens=extra,
-            batch_size=self.settings.batch_size,
-        ):
+        prompts = [self.encoded[job.prompt] for job in jobs]
+        options: dict[str, Any] = {"max_new_tokens": extra, "batch_size": self.settings.batch_size}
+        layout = rollout_layout(how.model, prompts, **options) if jobs else "padded"
+        for numbers in batches(how.model, prompts, layout=layout, **options):
             done: list[Row] = halving(some, numbers, joined)
             on_rows(done)
             found.update(zip(numbers, done, strict=True))

@@ -31,7 +31,7 @@ def test_it_does_not_take_a_pass_for_each_unit(model, monkeypatch):
     monkeypatch.setattr(_reference, "call", lambda *given: passes.append(1) or call(*given))
     found = mean_of_many(model)
     assert found.report["sample"]["cells"] == 3
-    assert len(passes) <= ALONE + 3 < UNITS
+    assert len(passes) <= ALONE + 4 < UNITS  # with the most padded row
 
 
 def test_the_mean_is_the_one_of_all_units(model):

@@ -133,7 +133,7 @@ def test_the_naive_path():
     study = make_study(model, RAGGED, worlds, OUTCOME, seed=0)
     plan = plan_study(study, Execution(backend=med.engine.ReferenceBackend()), calibrate=False)
     assert plan.passes["rows"].passes == plan.rows == len(worlds) * len(RAGGED)
-    assert plan.flops_planned == plan.flops_naive
+    assert plan.passes["rows"].flops == plan.flops_naive
 
 
 def test_needed_flops_of_one_site_by_hand():
