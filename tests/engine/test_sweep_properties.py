@@ -162,7 +162,7 @@ def check(study: dict[str, Any]) -> None:
 
 
 @given(studies())
-@settings(max_examples=60)
+@settings(max_examples=50)
 def test_any_sweep_equals_the_naive_path(study):
     check(study)
 
