@@ -107,3 +107,14 @@ def test_a_row_that_stays_keeps_its_random_numbers():
     sampler.restart(1, after=2)
     alone.restart(0, after=2)
     assert sampler.draw(logits.expand(2, -1))[1] == alone.draw(logits)[0]
+
+
+def test_what_follows_each_thought_has_random_numbers_of_its_own():
+    logits, found = torch.zeros(1, 100_000), []
+    for after in (None, 1, 2):
+        sampler = Sampler(med.Sampling(), [(0, 0)], seed=5)
+        if after is not None:
+            sampler.draw(logits)  # however long the thought was
+            sampler.restart(0, after=after)
+        found.append(sampler.draw(logits)[0])
+    assert len(set(found)) == 3
