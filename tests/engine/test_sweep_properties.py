@@ -126,6 +126,11 @@ def studies(draw: Any) -> dict[str, Any]:
         with suppress(med.SiteError):  # they overlap
             joint = together(*(what.at(site) for site, what in zip(chosen[:2], whats, strict=False)))
             worlds.append(World("source", joint))
+    # Always one whose later place is changed at an earlier token (which the last block still reads), and the two alone.
+    first = attention(0, at=draw(st.sampled_from([2, 3])))
+    later = residual(layers - 2, at=draw(st.sampled_from([0, 1, (0, 1)])))
+    what = draw(st.sampled_from([Interchange(), Zero(), Scale(-1.5)]))
+    worlds += [World("base", one) for one in (what.at(first), what.at(later), what.at(first) | what.at(later))]
     return {
         "model": model_of(family, "eager" if eager else "sdpa", layers, window),
         "pairs": pairs,
@@ -157,7 +162,7 @@ def check(study: dict[str, Any]) -> None:
 
 
 @given(studies())
-@settings(max_examples=60)
+@settings(max_examples=50)
 def test_any_sweep_equals_the_naive_path(study):
     check(study)
 

@@ -56,15 +56,19 @@ def adding():
     return module
 
 
-@pytest.mark.parametrize("outcome", [LogitDiff(5, 90), Accuracy(5, candidates=(5, 60, 90))], ids=["diff", "accuracy"])
+@pytest.mark.parametrize(
+    "outcome",
+    [LogitDiff(5, 90), LogitDiff(0, 90), Accuracy(5, candidates=(5, 60, 90))],
+    ids=["both", "one", "accuracy"],
+)
 def test_a_model_that_adds_to_its_logits_is_read_whole(outcome):
     model = med.load(adding())
     found = finish(model, PAIRS, WORLDS, outcome, checks=0)
+    assert found.study.unembedding is None
     assert gap(found.values, values(model, PAIRS, WORLDS, outcome, backend="reference")) < 1e-4
     if isinstance(outcome, LogitDiff):
-        assert found.study.unembedding is None
         plain = values(med.load(tiny_model("llama")), PAIRS, WORLDS, outcome, backend="reference")
-        np.testing.assert_allclose(found.values, plain + 0.1 * (5 - 90), atol=1e-4)
+        np.testing.assert_allclose(found.values, plain + 0.1 * (outcome.answer - outcome.foil), atol=1e-4)
 
 
 @pytest.mark.parametrize("batch", [1, None])

@@ -136,3 +136,12 @@ def test_a_factor_changes_no_comparison_but_by_the_scale(factor):
         for name in ("estimate", "std_error", "conf_low", "conf_high"):
             assert small.loc["te", name] == pytest.approx(factor * large.loc["te", name], rel=1e-9, abs=0)
             assert small.loc["pm", name] == pytest.approx(large.loc["pm", name], rel=1e-9)
+
+
+def test_a_weight_multiplies_what_rounding_can_do():
+    from mediation.estimate._rounding import limits
+
+    outcomes = {"y00": np.array([[1.0], [8.0]]), "y01": np.array([[1.0], [1.0]]), "y11": np.array([[1e9], [1e9]])}
+    found = limits({"y01": 4.0, "y00": -0.25, "y11": 0.0}, outcomes, "float32") / np.finfo("float32").eps
+    assert found.tolist() == [[8 * 4.0], [8 * 4.0]]
+    assert (limits({"y00": -0.25}, outcomes, "float32") / np.finfo("float32").eps).tolist() == [[2.0], [16.0]]

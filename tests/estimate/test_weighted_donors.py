@@ -9,6 +9,7 @@ from torch import nn
 
 import mediation as med
 from mediation.estimate._donor_variance import DonorDesign, donor_values
+from mediation.estimate._subtract_draws import Rows, subtract_rows
 from mediation.inference import Inference, mean_intervals
 
 N, DRAWS = 24, 4
@@ -78,3 +79,17 @@ def test_the_standard_error_is_that_of_weighted_receivers_and_donors(results, we
             left[a] * left[b] for a in range(len(left)) for b in range(len(left)) if sets[a] & sets[b]
         ) / weights.sum() ** 2  # fmt: skip
         assert found["std_error"] == pytest.approx(np.sqrt(dyadic), rel=0.35)
+
+
+def test_units_with_unequal_numbers_of_draws_are_subtracted_without_moving_the_difference():
+    weights = np.array([1.0, 3.0])
+    one = Rows(np.array([0, 0, 1]), np.array([1, 1, 0]), {"g00": np.array([1.0, 2.0, 7.0])})
+    two = Rows(np.array([0, 1, 1, 1]), np.array([1, 0, 0, 0]), {"g00": np.array([5.0, 0.0, 1.0, 8.0])})
+    found = subtract_rows(one, two, weights)
+
+    def mean(rows: Rows) -> float:
+        values = rows.outcomes["g00"]
+        return float(np.average([values[rows.receiver == unit].mean() for unit in (0, 1)], weights=weights))
+
+    assert len(found.receiver) == 7
+    assert mean(found) == pytest.approx(mean(one) - mean(two), rel=1e-12)

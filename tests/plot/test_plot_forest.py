@@ -174,3 +174,18 @@ def test_subgroups_and_models_are_named_and_have_their_bands():
     seeds = {"a": make_effects(), "b": make_effects(te=1.0, seed=1)}
     ax = med.plot.forest(med.compare_many(seeds, paired=True, estimands="te"))
     assert [label.get_text() for label in ax.get_yticklabels()][:3] == ["a", "b", "a - b"]
+
+
+def test_a_far_end_of_a_gap_is_left_outside_of_the_axis():
+    from mediation.plot._rows import Row, span
+
+    inf = math.inf
+    near = Row(0.2, 0.1, 0.0, 0.4)
+    gap = Row(9.0, 50.0, -inf, inf, method="fieller (complement: <= -0.5 or >= 400)")
+    assert span([near, gap])[1] < 10
+    assert span([near, gap])[0] < -0.5
+    close = Row(9.0, 50.0, -inf, inf, method="fieller (complement: <= -0.5 or >= 0.9)")
+    assert span([near, close])[1] > 0.9
+    line = Row(300.0, 900.0, -inf, inf, method="fieller (unbounded)")
+    assert span([near, line])[1] < 1.0  # its estimate may be anywhere
+    assert span([line])[1] > 300.0

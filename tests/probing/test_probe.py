@@ -224,3 +224,11 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     x, labels = _planted(40)
     with pytest.raises(med.BackendError, match=r"pip install scikit-learn"):
         probe(x, labels)
+
+
+def test_the_majority_is_that_of_the_units_that_train():
+    from mediation.probing._probe import _commonest
+
+    y = np.array([0, 0, 0, 1, 1])
+    folds = [(np.array([2, 3, 4]), np.array([0, 1])), (np.array([0, 1, 3]), np.array([2, 4]))]
+    assert _commonest(y, folds)[[0, 1, 2, 4]].tolist() == [1, 1, 0, 0]

@@ -86,3 +86,35 @@ def test_wrong_settings(arguments, says):
     with pytest.raises(med.DesignError) as error:
         med.Sampling(**arguments)
     assert says in str(error.value)
+
+
+def test_a_token_that_was_cut_is_not_drawn_by_the_smallest_number(monkeypatch):
+    sampler = Sampler(med.Sampling(top_k=2), [(0, 0)], seed=0)
+    monkeypatch.setattr(sampler, "_generators", [type("Zero", (), {"random": lambda self: 0.0})()])
+    assert sampler.draw(torch.tensor([[0.0, 0.0, 5.0, 4.0, 0.0]])) == [2]
+
+
+def test_a_row_that_stays_keeps_its_random_numbers():
+    who, logits = [(0, 0), (1, 0), (2, 1), (3, 0)], torch.zeros(1, 1000)
+    sampler = Sampler(med.Sampling(), who, seed=5)
+    sampler.draw(logits.expand(4, -1))
+    sampler.keep([1, 3])
+    found = [sampler.draw(logits.expand(2, -1)) for _ in range(3)]
+    for place, one in enumerate((who[1], who[3])):
+        alone = Sampler(med.Sampling(), [one], seed=5)
+        alone.draw(logits)
+        assert [draws[place] for draws in found] == [alone.draw(logits)[0] for _ in range(3)]
+    sampler.restart(1, after=2)
+    alone.restart(0, after=2)
+    assert sampler.draw(logits.expand(2, -1))[1] == alone.draw(logits)[0]
+
+
+def test_what_follows_each_thought_has_random_numbers_of_its_own():
+    logits, found = torch.zeros(1, 100_000), []
+    for after in (None, 1, 2):
+        sampler = Sampler(med.Sampling(), [(0, 0)], seed=5)
+        if after is not None:
+            sampler.draw(logits)  # however long the thought was
+            sampler.restart(0, after=after)
+        found.append(sampler.draw(logits)[0])
+    assert len(set(found)) == 3
