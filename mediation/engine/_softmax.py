@@ -23,7 +23,7 @@ def watch_softmax(see: See) -> Callable[[], None]:
     with _lock:
         if not _seeing:
             owner: Any
-    for owner in (torch.nn.functional, torch):
+            for owner in (torch.nn.functional, torch):
                 _plain[owner] = owner.softmax
                 owner.softmax = _watched(owner.softmax)
         _seeing.setdefault(me, []).append(see)
