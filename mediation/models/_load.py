@@ -18,6 +18,7 @@ from ._architecture import Architecture, check_architecture, find_architecture
 from ._gguf import parsed_once
 from ._model import Model
 
+_LONGEST_PATH = 4095  # of Linux, in bytes
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
 _IMAGES = "AutoModelForImageTextToText"
 
@@ -117,7 +118,9 @@ def _check_spec(spec: Spec | None) -> Spec | None:
 
 def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
     if tokenizer is not None and not callable(tokenizer):
-        example = f": transformers.AutoTokenizer.from_pretrained({tokenizer!r})" if isinstance(tokenizer, str) else ""
+        example = (
+            f": transformers.AutoTokenizer.from_pretrained({shown(tokenizer)})" if isinstance(tokenizer, str) else ""
+        )
         raise DesignError(f"load(tokenizer={shown(tokenizer)}): a tokenizer of transformers is needed{example}.")
     if architecture is not None and not isinstance(architecture, Architecture):
         raise DesignError(
@@ -201,6 +204,8 @@ def _from_checkpoint(
 
 def _check_path(source: str, path: Path) -> None:
     """Say that a path does not exist, where `source` cannot be a hub id."""
+    if len(source) > _LONGEST_PATH or not source.isprintable():
+        raise BackendError(f"load: source is {shown(source)}, which no file and no hub id is called.")
     is_path = path.is_absolute() or source[:1] in (".", "~") or len(path.parts) > 2 or path.suffix == ".gguf"
     if not source or (is_path and not path.exists()):
         raise BackendError(

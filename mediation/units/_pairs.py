@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._checks import called, shown
+from .._checks import called, elements, one_of, positive_int, shown
 from .._errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, named_kinds, no_column, weights_from
@@ -158,6 +157,7 @@ class Pairs:
 
     def inputs(self, run: str) -> Any:
         """Return the inputs of `run`: "base" or "source"."""
+        one_of(run, ("base", "source"), what="Pairs.inputs: run", error=DataError)
         found = self.base if run == "base" else self.source
         if found is None:
             raise DataError(
@@ -194,9 +194,10 @@ class Pairs:
 
     def subset(self, units: Sequence[int]) -> Pairs:
         """Return the pairs of `units` only, in that order."""
-        if not isinstance(units, Iterable) or not all(isinstance(unit, Integral) for unit in units):
-            raise DataError(f"Pairs.subset({shown(units)}): a list of unit numbers is needed, such as [0, 2].")
-        keep = [int(unit) for unit in units]
+        chosen = elements(
+            units, what="Pairs.subset: units", needed="a list of unit numbers, such as [0, 2],", error=DataError
+        )
+        keep = [positive_int(unit, what="Pairs.subset: a unit", least=0, error=DataError) for unit in chosen]
         outside = [unit for unit in keep if not 0 <= unit < len(self)]
         if outside:
             last = len(self) - 1
@@ -255,9 +256,9 @@ class Pairs:
         return base, None if self.source is None or second is None else self._span_values(name, second, "source")
 
     def _span_values(self, name: str, given: Any, run: str) -> Span:
-        if not isinstance(given, str) and not hasattr(given, "__iter__"):
-            raise DataError(f"Span {name!r} is {shown(given)}; the name of a column, or one value a unit, is needed.")
-        values = self.column(given) if isinstance(given, str) else list(given)
+        needed = "the name of a column, or one value a unit,"
+        named = isinstance(given, str)
+        values = self.column(given) if named else elements(given, what=f"Span {name!r}", needed=needed, error=DataError)
         inputs = self.inputs(run)
         if len(values) != len(self):
             raise DataError(

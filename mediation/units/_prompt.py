@@ -11,8 +11,8 @@ from typing import Any, final
 import numpy as np
 from torch import Tensor
 
-from .._checks import called, shown
-from .._errors import DataError
+from .._checks import called, elements, instance, positive_int, shown
+from .._errors import DataError, DesignError
 from ..models import Model
 
 _UNSAID = "\u241fquestion\u241f"
@@ -67,6 +67,7 @@ class Prompt:
         if not isinstance(question, str) or (not question and offset is None):
             raise DataError(f"Prompt: question = {shown(question)}: a text that is not empty is needed, or None.")
         if offset is not None:
+            positive_int(offset, what="Prompt: offset", least=0, most=len(self.text), error=DataError)
             if self.text[offset : offset + len(question)] != question:
                 raise DataError(
                     f"Prompt: question = {shown(question)} does not begin at character {offset} of {shown(self.text)}."
@@ -100,6 +101,7 @@ class Prompt:
                 f"{self!r} does not say which part of it is the question. Write it with med.prompts(...), or "
                 "Prompt(text, images, question='...')."
             )
+        instance(question, str, what="Prompt.asking: question", needed="a text", error=DataError)
         assert self.offset is not None
         before, after = self.text[: self.offset], self.text[self.offset + len(self.question) :]
         return Prompt(before + question + after, self.images, question, self.offset)
@@ -150,9 +152,18 @@ def prompts(
     DataError
         If lengths differ, or there is no chat template.
     """
-    if isinstance(questions, str):
-        raise DataError("prompts: questions is one text; a list with one question a unit is needed: [question].")
-    pictures = [()] * len(questions) if images is None else [_as_tuple(one) for one in images]
+    instance(model, Model, what="prompts: model", needed="what med.load returns", error=DesignError)
+    questions = elements(
+        questions, what="prompts: questions", needed="a list with one question a unit", error=DataError
+    )
+    for unit, question in enumerate(questions):
+        instance(question, str, what=f"prompts: question {unit}", needed="a text", error=DataError)
+    for what, text in (("system", system), ("answer", answer)):
+        if text is not None or what == "answer":
+            instance(text, str, what=f"prompts: {what}", needed="a text", error=DataError)
+    needed = "a list with one image, or a list of images, a unit"
+    given = None if images is None else elements(images, what="prompts: images", needed=needed, error=DataError)
+    pictures = [()] * len(questions) if given is None else [_as_tuple(one) for one in given]
     if len(pictures) != len(questions):
         raise DataError(
             f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed."
@@ -197,8 +208,8 @@ def _picture(given: Any, index: int) -> Any:
         try:
             with Image.open(given) as opened:
                 return opened.convert("RGB")
-        except OSError as error:
-            raise DataError(f"Prompt: image {index}, {os.fspath(given)!r}, cannot be read ({error}).") from error
+        except (OSError, ValueError) as error:
+            raise DataError(f"Prompt: image {index}, {shown(os.fspath(given))}, cannot be read ({error}).") from error
     array = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
     if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         found = f"of shape {array.shape}" if isinstance(array, np.ndarray) else called(given)

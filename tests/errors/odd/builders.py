@@ -12,7 +12,7 @@ from tests.errors.bench import TEXTS, Bench
 from tests.errors.odd.recipe import Recipe, of
 from tests.errors.wrong_thoughts import viewer
 
-FRAME = pd.DataFrame({"base": TEXTS, "source": TEXTS[::-1], "kind": ["a", "b"], "word": ["cat", "dog"]})
+FRAME = pd.DataFrame({"base": TEXTS, "source": TEXTS[::-1], "kind": ["a", "b"], "word": ["cat", "dog"], "other": ["dog", "cat"]})
 SITE = med.mlp(1)
 ZERO = med.Zero()
 
@@ -45,7 +45,7 @@ UNITS = [
     of("Pairs", med.Pairs, base=torch.zeros(2, 3), source=torch.ones(2, 3), frame=FRAME, cluster=["kind", "word"]),
     of("Pairs", med.Pairs, base={"x": torch.zeros(2, 3)}, source={"x": torch.ones(2, 3)}),
     of("Pairs.from_frame", med.Pairs.from_frame, frame=FRAME, base="base", source="source", cluster="kind",
-       weight=None, spans={"subject": "word"}),
+       weight=None, spans={"subject": ("word", "other")}),
     of("Pairs.subset", med.Pairs(base=TEXTS).subset, units=[0, 1]),
     of("Pairs.inputs", med.Pairs(base=TEXTS, source=TEXTS).inputs, run="base"),
     of("Pairs.column", med.Pairs(base=TEXTS, frame=FRAME).column, name="kind"),
@@ -70,7 +70,7 @@ SITES = [
     of("neurons", med.neurons, layer=1, units=[0, 1], at="last"),
     of("pattern", med.pattern, layer=1, head="each", at=0),
     of("embedding", med.embedding, at="last", units=[0]),
-    of("image", med.image, index=0, box=(0, 0, 10, 10)),
+    of("image", med.image, index=0, box=(0.25, 0.0, 0.5, 1.0)),
     of("image", med.image, index=None, box="bbox"),
     of("prompt", med.prompt),
     of("question", med.question),
@@ -78,7 +78,7 @@ SITES = [
     of("latents", med.latents, step=[0, 1], segment=0, when="in-loop"),
     of("InputSite", med.InputSite, kind="image", index=0, box=None),
     of("ThoughtSite", med.ThoughtSite, kind="latents", step="all", segment=None, when="in-loop"),
-    of("ThoughtSite.with_", med.latents().with_, kind="latents", step=1, segment=0, when="after"),
+    of("ThoughtSite.with_", med.latents().with_, kind="latents", step=1, segment=0, when="after-the-fact"),
 ]  # fmt: skip
 
 INTERVENTIONS = [
