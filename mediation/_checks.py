@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from ._errors import DesignError, MediationError
 T = TypeVar("T")
 MOST_OF_64_BITS = 2**63 - 1
 _LONGEST = 100
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # of Linux, in bytes
 _MOST = 10**6
 
 
@@ -47,7 +50,7 @@ def listed(choices: Iterable[object], *, most: int = 12) -> str:
     return ", ".join(items[:most]) + tail
 
 
-def suggestion(name: str, choices: Sequence[str]) -> str:
+def suggestion(name: object, choices: Sequence[str]) -> str:
     """Return the sentence that offers the nearest choice, or lists them.
 
     Examples
@@ -61,7 +64,7 @@ def suggestion(name: str, choices: Sequence[str]) -> str:
     """
     if not choices:
         return "There are none."
-    near = closest(name, choices)
+    near = closest(name, choices) if isinstance(name, str) else None
     return f"Closest: {near!r}." if near is not None else f"Choose from {listed(choices)}."
 
 
@@ -239,6 +242,32 @@ def hashable(value: T, *, what: str, error: type[MediationError] = DesignError) 
     return value
 
 
+def path_from(value: Any, *, what: str, error: type[MediationError] = DesignError) -> Path:
+    """Return `value` as a path; raise `error` if it is none, or one that no file can have.
+
+    Examples
+    --------
+    >>> path_from("results/sweep.parquet", what="path").name
+    'sweep.parquet'
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    try:
+        raw = os.fsencode(text) if isinstance(text, str) else b"\0"
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if (
+        b"\0" in raw
+        or len(raw) > _LONGEST_PATH
+        or any(len(part) > _LONGEST_NAME for part in raw.split(os.sep.encode()))
+    ):
+        raise error(f"{what} = {shown(value)}: the path of a file is needed, such as 'results/sweep.parquet'.")
+    return Path(value)
+
+
+def _few(index: Any) -> str:
+    return listed(index[:3].tolist()) + (", ..." if len(index) > 3 else "")
+
+
 def in_order_of(value: T, index: Any, *, what: str, error: type[MediationError]) -> T | list[Any]:
     """Return the elements of a pandas Series in the order of `index`, matched by label; anything else as it is.
 
@@ -264,8 +293,8 @@ def in_order_of(value: T, index: Any, *, what: str, error: type[MediationError])
         raise error(f"{what} has {len(value)} values for {len(wanted)} units; one a unit is needed.")
     if not mine.is_unique or not wanted.is_unique or not mine.isin(wanted).all():
         raise error(
-            f"{what} is a Series whose index, {listed(mine[:3])}, ..., is not that of the units, "
-            f"{listed(wanted[:3])}, ...: give its values in the order of the units, {what}=series.to_numpy()."
+            f"{what} is a Series whose index ({_few(mine)}) is not that of the units ({_few(wanted)}), so its order is "
+            "not known to be theirs. If it is, give the values alone: series.to_numpy()."
         )
     return list(value.loc[wanted])
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import called, shown
+from .._checks import MOST_OF_64_BITS, called, path_from, positive_int, shown
 from .._errors import DataError
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def records_of(source: str | os.PathLike[str] | pd.DataFrame, limit: int | None 
     DataError
         If there is nothing to read, a file is of another kind or broken, or `limit` is no whole number from 1 on.
     """
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise DataError(f"read: limit = {shown(limit)}: a whole number from 1 on is needed, or None for all rows.")
+    if limit is not None:
+        limit = positive_int(limit, what="read: limit", most=MOST_OF_64_BITS, error=DataError)
     if isinstance(source, (str, os.PathLike)):
-        files = _files(Path(source))
+        files = _files(path_from(source, what="read: path", error=DataError))
         found = list(islice((one for file in files for one in _records(file, limit)), limit))
     elif called(source) == "DataFrame":
         rows = source.to_dict("records")

@@ -208,8 +208,8 @@ def spans_of(span: ArrayLike, size: int) -> Array:
         ) from error
     if given.shape not in {(), (size,)} or not (np.isnan(given) | ((given > 0) & np.isfinite(given))).all():
         raise DesignError(
-            f"span = {shown(span)}: the largest value of a contrast of answers is a positive number, one or one for each of "
-            f"{size} columns (NaN for those of no answers)."
+            f"span = {shown(span)}: the largest value of a contrast of answers is a positive number, one or one for "
+            f"each of {size} columns (NaN for those of no answers)."
         )
     return np.broadcast_to(given, (size,)).copy()
 

@@ -11,14 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called, shown
+from .._checks import called, path_from, shown
 from .._errors import BackendError, DesignError
 from ..specs import LatentSpec, Spec, TextSpec
 from ._architecture import Architecture, check_architecture, find_architecture
 from ._gguf import parsed_once
 from ._model import Model
 
-_LONGEST_PATH = 4095  # of Linux, in bytes
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
 _IMAGES = "AutoModelForImageTextToText"
 
@@ -204,8 +203,7 @@ def _from_checkpoint(
 
 def _check_path(source: str, path: Path) -> None:
     """Say that a path does not exist, where `source` cannot be a hub id."""
-    if len(source) > _LONGEST_PATH or not source.isprintable():
-        raise BackendError(f"load: source is {shown(source)}, which no file and no hub id is called.")
+    path_from(source, what="load: source", error=BackendError)
     is_path = path.is_absolute() or source[:1] in (".", "~") or len(path.parts) > 2 or path.suffix == ".gguf"
     if not source or (is_path and not path.exists()):
         raise BackendError(

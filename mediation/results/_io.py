@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .._checks import called
+from .._checks import path_from
 from .._errors import DataError, DesignError
 from ._kinds import Kind
 from ._schema import SCHEMA_VERSION
@@ -114,9 +114,7 @@ def read_parts(path: str | Path) -> Parts:
 
 
 def _files(path: str | Path) -> _Files:
-    if not isinstance(path, (str, os.PathLike)):
-        raise DesignError(f"path is {called(path)}; the path of a file is needed, such as 'results/sweep.parquet'.")
-    path = Path(path)
+    path = path_from(path, what="path")
     name = path.name
     if not name or name in {".", ".."}:
         raise DesignError(f"path = {str(path)!r} names no file; give one such as 'results/sweep.parquet'.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import called, elements, shown, suggestion
+from .._checks import called, elements, in_order_of, shown, suggestion
 from .._errors import DataError, DesignError
 
 
@@ -23,7 +23,14 @@ def no_column(name: object, frame: pd.DataFrame) -> str:
     columns = list(map(str, frame.columns))
     if not columns:
         return "The units have no columns: Pairs(..., frame=...)."
-    return suggestion(name if isinstance(name, str) else shown(name), columns)
+    return suggestion(name, columns)
+
+
+def in_order(given: Any, index: Any, what: str) -> Any:
+    """Return what belongs to units in their order: a Series, or a pair of them, matched by label; else as it is."""
+    if isinstance(given, tuple) and len(given) == 2 and any(isinstance(one, pd.Series) for one in given):
+        return tuple(in_order(one, index, what) for one in given)
+    return in_order_of(given, index, what=f"Pairs: {what}", error=DataError)
 
 
 def labels_from(given: Any, frame: pd.DataFrame, n: int, what: str) -> NDArray[Any] | None:

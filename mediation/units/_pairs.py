@@ -14,7 +14,7 @@ from torch import Tensor
 from .._checks import called, elements, one_of, positive_int, shown
 from .._errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
-from ._labels import clusters_from, named_kinds, no_column, weights_from
+from ._labels import clusters_from, in_order, named_kinds, no_column, weights_from
 from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
@@ -40,6 +40,8 @@ class Pairs:
         and intervals are two-way. `Pairs.cluster` then holds both labels, ``(n, 2)``.
     weight
         Column of `frame`, or n positive numbers.
+        Labels, weights, spans and inputs that are a pandas Series are matched by its index with that of `frame`, or
+        else of `base`, or else with the units' numbers; DataError if its labels are others.
     spans
         Named spans of the text: name -> column, or ``(base column, source column)``, of substrings or of
         ``(start, end)`` offsets (characters for texts, tokens for token ids); or n such values.
@@ -66,15 +68,18 @@ class Pairs:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        base = inputs_from(self.base, "base")
+        index = self._index()
+        base = inputs_from(in_order(self.base, index, "base"), "base")
         n = count(base)
         if n == 0:
             raise DataError("Pairs: base holds no unit; at least two are needed for an interval, one for a number.")
         put(self, "base", base)
         if self.source is not None:
-            put(self, "source", self._matching_source())
+            put(self, "source", self._matching_source(in_order(self.source, index, "source")))
         frame = self._checked_frame(n)
         put(self, "frame", frame)
+        for what in ("cluster", "weight"):
+            put(self, what, in_order(getattr(self, what), index, what))
         names = named_kinds(self.cluster, frame, n)
         put(self, "cluster_name", (names if len(names) > 1 else names[0]) if names else None)
         put(self, "cluster", clusters_from(self.cluster, frame, n))
@@ -84,7 +89,11 @@ class Pairs:
                 f"Pairs(spans={shown(self.spans)}): a mapping from names to columns or values is needed, such as "
                 "spans={'subject': 'subject_column'}."
             )
-        put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
+        put(
+            self,
+            "spans",
+            {name: self._span(name, in_order(given, index, f"span {name!r}")) for name, given in self.spans.items()},
+        )
 
     cluster_name: str | list[str] | None = field(init=False, default=None)
 
@@ -215,8 +224,15 @@ class Pairs:
             columns=self.columns,
         )
 
-    def _matching_source(self) -> Any:
-        source = inputs_from(self.source, "source")
+    def _index(self) -> Any:
+        """Return the labels of the units: of the frame, or of a Series of base inputs, or else their numbers."""
+        for given in (self.frame, self.base):
+            if isinstance(given, (pd.DataFrame, pd.Series)):
+                return given.index
+        return range(len(self.base) if hasattr(self.base, "__len__") and not isinstance(self.base, Mapping) else 0)
+
+    def _matching_source(self, given: Any) -> Any:
+        source = inputs_from(given, "source")
         n = len(self)
         if count(source) != n:
             raise DataError(

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
-from .._checks import called, elements, instance, positive_int, shown
+from .._checks import called, elements, in_order_of, instance, positive_int, shown
 from .._errors import DataError, DesignError
 from ..models import Model
 
@@ -153,17 +154,8 @@ def prompts(
         If lengths differ, or there is no chat template.
     """
     instance(model, Model, what="prompts: model", needed="what med.load returns", error=DesignError)
-    questions = elements(
-        questions, what="prompts: questions", needed="a list with one question a unit", error=DataError
-    )
-    for unit, question in enumerate(questions):
-        instance(question, str, what=f"prompts: question {unit}", needed="a text", error=DataError)
-    for what, text in (("system", system), ("answer", answer)):
-        if text is not None or what == "answer":
-            instance(text, str, what=f"prompts: {what}", needed="a text", error=DataError)
-    needed = "a list with one image, or a list of images, a unit"
-    given = None if images is None else elements(images, what="prompts: images", needed=needed, error=DataError)
-    pictures = [()] * len(questions) if given is None else [_as_tuple(one) for one in given]
+    _check_texts({"answer": answer} if system is None else {"system": system, "answer": answer})
+    questions, pictures = _units_of(questions, images)
     if len(pictures) != len(questions):
         raise DataError(
             f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed."
@@ -184,6 +176,24 @@ def prompts(
         offset = _written(writer, _UNSAID, mine, system, plain=plain).index(_UNSAID) if several else None
         found.append(Prompt(text + answer, mine, inside, offset))
     return found
+
+
+def _check_texts(texts: dict[str, Any]) -> None:
+    for what, text in texts.items():
+        instance(text, str, what=f"prompts: {what}", needed="a text", error=DataError)
+
+
+def _units_of(questions: Any, images: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return question and images of each unit; a Series of images is matched with the questions' by its index."""
+    needed = "a list with one question a unit"
+    texts = elements(questions, what="prompts: questions", needed=needed, error=DataError)
+    _check_texts({f"question {unit}": text for unit, text in enumerate(texts)})
+    if images is None:
+        return texts, [()] * len(texts)
+    index = questions.index if isinstance(questions, pd.Series) else range(len(texts))
+    given = in_order_of(images, index, what="prompts: images", error=DataError)
+    needed = "a list with one image, or a list of images, a unit"
+    return texts, [_as_tuple(one) for one in elements(given, what="prompts: images", needed=needed, error=DataError)]
 
 
 def _written(writer: Any, question: str, images: tuple[Any, ...], system: str | None, *, plain: bool) -> str:

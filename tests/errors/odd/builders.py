@@ -12,7 +12,8 @@ from tests.errors.bench import TEXTS, Bench
 from tests.errors.odd.recipe import Recipe, of
 from tests.errors.wrong_thoughts import viewer
 
-FRAME = pd.DataFrame({"base": TEXTS, "source": TEXTS[::-1], "kind": ["a", "b"], "word": ["cat", "dog"], "other": ["dog", "cat"]})
+FRAME = pd.DataFrame({"base": TEXTS, "source": TEXTS[::-1], "kind": ["a", "b"], "word": ["cat", "dog"]})
+FRAME["other"] = FRAME["word"].to_list()[::-1]
 SITE = med.mlp(1)
 ZERO = med.Zero()
 

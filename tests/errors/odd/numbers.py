@@ -16,7 +16,8 @@ MORE = RNG.normal(size=(N, 2)) + 5.0
 FLIPS = RNG.integers(-1, 2, size=(N, 2)).astype(float)
 CLUSTERS = list("abcdef") * 2
 WEIGHTS = [1.0, 2.0] * 6
-TWO = np.array([list("abcdef") * 2, list("uvwxyz") + list("vwxyzu")]).T
+TWO = (list("abcdef") * 2, list("uvwxyz") + list("vwxyzu"))
+CUBE = RNG.normal(size=(N, 3, 2))
 SETTINGS = inference.Inference(method="percentile", n_resamples=99)
 STATES = probing.States(RNG.normal(size=(20, 3, 4)), name="latents")
 FEATURES = RNG.normal(size=(20, 4))
@@ -40,11 +41,12 @@ NUMBERS = [
     of("inference.bonett_price_interval", inference.bonett_price_interval, values=FLIPS, confidence_level=0.9),
     of("inference.wilson", inference.wilson, values=np.abs(FLIPS), confidence_level=0.9, null=0.5),
     of("inference.mcnemar", inference.mcnemar, values=FLIPS),
-    of("inference.crossed_intervals", inference.crossed_intervals, values=VALUES, null=0.0, **_DESIGN),
-    of("inference.crossed_ratio_intervals", inference.crossed_ratio_intervals, **_RATIO, **_DESIGN),
+    of("inference.crossed_intervals", inference.crossed_intervals, values=CUBE, null=0.0, **_DESIGN),
+    of("inference.crossed_ratio_intervals", inference.crossed_ratio_intervals, numerator=CUBE, denominator=CUBE + 5,
+       **_DESIGN),
     of("inference.group_difference_intervals", inference.group_difference_intervals, first=VALUES, second=MORE,
        clusters_first=CLUSTERS, clusters_second=None, weights_first=None, weights_second=WEIGHTS, settings=SETTINGS,
-       bands=True, null=0.0, families=["a", "b"], span=None),
+       bands=True, null=0.0, span=None),
     of("inference.group_equivalence", inference.group_equivalence, first=VALUES, second=MORE, margin=0.5, alpha=0.05,
        clusters=(CLUSTERS, None), weights=(None, WEIGHTS), settings=SETTINGS, span=None),
     of("inference.hierarchical_max_t", inference.hierarchical_max_t, values=np.hstack([VALUES, MORE]),
@@ -64,7 +66,7 @@ NUMBERS = [
        settings=SETTINGS),
     of("inference.ratio_equivalence", inference.ratio_equivalence, margin=0.5, alpha=0.05, answers=None, **_RATIO,
        **_DESIGN),
-    of("inference.ratio_intervals", inference.ratio_intervals, answers=(VALUES, MORE), **_RATIO, **_DESIGN),
+    of("inference.ratio_intervals", inference.ratio_intervals, answers=([1.0, -1.0], [1.0, 1.0]), **_RATIO, **_DESIGN),
     of("inference.relative_equivalence", inference.relative_equivalence, values=VALUES, reference=MORE, margin=0.5,
        alpha=0.05, **_DESIGN),
     of("inference.sign_flip", inference.sign_flip, values=VALUES, clusters=CLUSTERS, weights=WEIGHTS, n_flips=99,
@@ -75,7 +77,7 @@ NUMBERS = [
        settings=inference.Inference(), answers=None, **_RATIO),
     of("inference.family_reach", inference.family_reach, values=VALUES, levels=[0.9], exact=None, **_DESIGN),
     of("inference.screening_report", inference.screening_report, chosen=np.array([0, 1]),
-       score=RNG.normal(size=6), effect=RNG.normal(size=6), rest=4, confidence_level=0.9, seed=0),
+       score=RNG.normal(size=6), effect=RNG.normal(size=6), rest=40, confidence_level=0.9, seed=0),
 ]  # fmt: skip
 
 PROBING = [
@@ -94,7 +96,7 @@ PROBING = [
         probing.similarity(STATES, n_resamples=99), probing.similarity(STATES, n_resamples=99, name="other"))}),
     of("probing.probe", probing.probe, features=FEATURES, labels=LABELS, groups=GROUPS, estimator="linear",
        n_splits=2, n_controls=1, rng=0, confidence_level=0.9),
-    of("probing.probe_steps", probing.probe_steps, states=STATES, labels={"colour": LABELS}, groups=GROUPS,
+    of("probing.probe_steps", probing.probe_steps, states=STATES.take(steps=[0]), labels={"colour": LABELS}, groups=GROUPS,
        baselines={"image": FEATURES}, estimator="linear", n_splits=2, n_controls=1, rng=0, confidence_level=0.9),
     of("probing.random_like", probing.random_like, states=STATES, rng=0),
     of("probing.retrieval", probing.retrieval, queries=FEATURES, keys=FEATURES + 1, k=1, centred=False,

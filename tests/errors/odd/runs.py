@@ -19,7 +19,7 @@ EXECUTION = {
 }  # fmt: skip
 PRECISION = {"precision": None, "recheck": None}
 THINKING = {
-    "spec": SPEC, "max_new_tokens": 4, "prefill": False, "stop": ("w9",), "sampling": None, "batch_size": 4,
+    "spec": SPEC, "max_new_tokens": 4, "stop": ("w9",), "sampling": None, "batch_size": 4,
     "backend": "hooks", "checks": 0, "progress": False,
 }  # fmt: skip
 
