@@ -114,7 +114,10 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
         if pairs.is_prompts:
             encoded.append(_encode_prompt(inputs[unit], model, places, f"{run} input of unit {unit}"))
         elif pairs.is_text:
-            encoded.append(_encode_text(model.tokenizer, inputs[unit], places, (run, unit)))
+            read = _encode_text(model.tokenizer, inputs[unit], places, (run, unit))
+            assert read.ids is not None
+            _checked_ids(read.ids, model, run, unit)
+            encoded.append(read)
         else:
             ids = _checked_ids(inputs[unit], model, run, unit)
             tokens = _token_strings(model.tokenizer, ids)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 import mediation as med
 from mediation import datasets, plot
@@ -54,41 +53,42 @@ def regression() -> Any:
     return effects().regress("~ length", frame=covariates(), estimands="te")
 
 
-RESULTS = [
-    of("effects", med.effects, frame=outcomes(), estimands=["te", "pnie"], provenance={"model": "mine"},
-       draws="independent", cluster="cluster", **INFERENCE),
-    of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}),
-    of("Effects.adjust", sweep().adjust, method="bh", family="estimand"),
-    of("AbstractModeration.by", effects().by, column="kind", frame=covariates(), estimands="te"),
-    of("AbstractModeration.by", effects().by, column="kind", frame=covariates().set_index("unit")["kind"],
-       estimands=["te"]),
-    of("AbstractModeration.regress", effects().regress, formula="~ length", frame=covariates(), estimands="te",
-       covariance="CR2", confidence_level=0.9),
-    of("Effects.compare", effects().compare, other=effects(1), paired=True, labels=("one", "two"), estimands="te",
-       **INFERENCE),
-    of("Effects.confidence_set", effects().confidence_set, estimand="te", site=None),
-    of("Effects.confidence_set", sweep().confidence_set, estimand="pnie", site="s1", outcome=None),
-    of("Effects.equivalence", effects().equivalence, margin=0.5, alpha=0.05, estimands="pnie", relative_to=None),
-    of("Effects.equivalence", effects().equivalence, margin=0.5, estimands=["pnie"], relative_to="te"),
-    of("Effects.hierarchy", sweep().hierarchy, estimand="pnie", alpha=0.1,
-       layers={"s0": 0, "s1": 0, "s2": 1, "s3": 1}),
-    of("Effects.summary", effects().summary, estimand="te", most=3),
-    of("Effects.summary", sweep().summary, estimand="pnie", most=3),
-    of("Effects.test", effects().test, estimand=["te"], method="sign-flip", alternative="two-sided", n_flips=99),
-    Recipe("Effects.save", lambda b: effects().save, lambda b: {"path": str(b.folder / "odd.parquet")}),
-    Recipe("read", lambda b: med.read, lambda b: {"path": effects().save(b.folder / "odd.parquet")}),
-    of("compare_many", med.compare_many, results=[effects(), effects(1)], labels=["a", "b"], reference="a",
-       paired=True, estimands="te", **INFERENCE),
-    of("compare_many", med.compare_many, results={"a": effects(), "b": effects(1)}, paired=True, estimands=["te"],
-       n_resamples=99),
-    of("power", med.power, pilot=effects(), estimand="te", site=None, arm=None, effect=1.0, margin=0.5, n=[20, 40],
-       alpha=0.05, power=0.8, sd="estimate", simulate=0, rng=0),
-    of("power", med.power, pilot=effects(), estimand="te", n=20, simulate=19, rng=0),
-    of("power", med.power, pilot=sweep(), estimand="pnie", site="s1"),
-    of("Power.summary", med.power(effects(), estimand="te").summary),
-    of("Regression.summary", regression().summary, estimand="te"),
-    of("IntervalSet.contains", effects().confidence_set("te").contains, value=0.5),
-]  # fmt: skip
+def _results() -> list[Recipe]:
+    return [
+        of("effects", med.effects, frame=outcomes(), estimands=["te", "pnie"], provenance={"model": "mine"},
+           draws="independent", cluster="cluster", **INFERENCE),
+        of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}),
+        of("Effects.adjust", sweep().adjust, method="bh", family="estimand"),
+        of("AbstractModeration.by", effects().by, column="kind", frame=covariates(), estimands="te"),
+        of("AbstractModeration.by", effects().by, column="kind", frame=covariates().set_index("unit")["kind"],
+           estimands=["te"]),
+        of("AbstractModeration.regress", effects().regress, formula="~ length", frame=covariates(), estimands="te",
+           covariance="CR2", confidence_level=0.9),
+        of("Effects.compare", effects().compare, other=effects(1), paired=True, labels=("one", "two"), estimands="te",
+           **INFERENCE),
+        of("Effects.confidence_set", effects().confidence_set, estimand="te", site=None),
+        of("Effects.confidence_set", sweep().confidence_set, estimand="pnie", site="s1", outcome=None),
+        of("Effects.equivalence", effects().equivalence, margin=0.5, alpha=0.05, estimands="pnie", relative_to=None),
+        of("Effects.equivalence", effects().equivalence, margin=0.5, estimands=["pnie"], relative_to="te"),
+        of("Effects.hierarchy", sweep().hierarchy, estimand="pnie", alpha=0.1,
+           layers={"s0": 0, "s1": 0, "s2": 1, "s3": 1}),
+        of("Effects.summary", effects().summary, estimand="te", most=3),
+        of("Effects.summary", sweep().summary, estimand="pnie", most=3),
+        of("Effects.test", effects().test, estimand=["te"], method="sign-flip", alternative="two-sided", n_flips=99),
+        Recipe("Effects.save", lambda b: effects().save, lambda b: {"path": str(b.folder / "odd.parquet")}),
+        Recipe("read", lambda b: med.read, lambda b: {"path": effects().save(b.folder / "odd.parquet")}),
+        of("compare_many", med.compare_many, results=[effects(), effects(1)], labels=["a", "b"], reference="a",
+           paired=True, estimands="te", **INFERENCE),
+        of("compare_many", med.compare_many, results={"a": effects(), "b": effects(1)}, paired=True, estimands=["te"],
+           n_resamples=99),
+        of("power", med.power, pilot=effects(), estimand="te", site=None, arm=None, effect=1.0, margin=0.5, n=[20, 40],
+           alpha=0.05, power=0.8, sd="estimate", simulate=0, rng=0),
+        of("power", med.power, pilot=effects(), estimand="te", n=20, simulate=19, rng=0),
+        of("power", med.power, pilot=sweep(), estimand="pnie", site="s1"),
+        of("Power.summary", med.power(effects(), estimand="te").summary),
+        of("Regression.summary", regression().summary, estimand="te"),
+        of("IntervalSet.contains", effects().confidence_set("te").contains, value=0.5),
+    ]  # fmt: skip
 
 
 @cache
@@ -148,31 +148,37 @@ def themed(**settings: Any) -> None:
         pass
 
 
-PLOTS = [
-    *[Recipe(f"plot.{name}", lambda b, f=getattr(plot, name): f, lambda b, n=name: drawn(b, n)) for name in (
-        "compare", "decay", "decomposition", "dose", "equivalence", "forest", "heatmap", "interaction", "power",
-        "probe", "similarity", "specification")],
-    of("plot.theme", themed, font_size=8),
-]  # fmt: skip
+def _plots() -> list[Recipe]:
+    return [
+        *[Recipe(f"plot.{name}", lambda b, n=name: getattr(plot, n), lambda b, n=name: drawn(b, n)) for name in (
+            "compare", "decay", "decomposition", "dose", "equivalence", "forest", "heatmap", "interaction", "power",
+            "probe", "similarity", "specification")],
+        of("plot.theme", themed, font_size=8),
+    ]  # fmt: skip
 
-DATASETS = [
-    of("datasets.Picture", datasets.Picture, source="a.png", size=(1, 1), digest="0"),
-    of("datasets.Protocol", datasets.Protocol, system=None, suffix="Think.", max_new_tokens=5, min_pixels=1,
-       max_pixels=2, answer_prefix="A:"),
-    of("datasets.Protocol.asked", datasets.Protocol(suffix="Think.").asked, question="Why?"),
-    of("datasets.cyclic", datasets.cyclic, frame=read()),
-    of("datasets.extract", datasets.extract, text="The answer is (A)", options={"A": "red", "B": "blue"}, layout=None),
-    of("datasets.needle", datasets.needle, n=2, kind="colour", rng=0),
-    of("datasets.opened", datasets.opened, pictures=list(read()["images"].iloc[0])),
-    of("datasets.planning", datasets.planning, n=2, rng=0),
-    Recipe("datasets.read", lambda b: datasets.read, lambda b: {
-        "path": pd.DataFrame(files.vstar(files.png(1))), "layout": None, "images": str(b.folder), "limit": 1}),
-    of("datasets.scores", datasets.scores, frame=read(), said=["A"] * len(read()), layout=None, level=0.9),
-    of("datasets.scores", datasets.scores, frame=read(), said={str(one): "A" for one in read()["id"]}),
-    of("datasets.simulate", datasets.simulate, map=[[1, 2]], moves="R"),
-    of("datasets.simulate", datasets.simulate, map="SG", moves="R"),
-]  # fmt: skip
+def _datasets() -> list[Recipe]:
+    return [
+        of("datasets.Picture", datasets.Picture, source="a.png", size=(1, 1), digest="0"),
+        of("datasets.Protocol", datasets.Protocol, system=None, suffix="Think.", max_new_tokens=5, min_pixels=1,
+           max_pixels=2, answer_prefix="A:"),
+        of("datasets.Protocol.asked", datasets.Protocol(suffix="Think.").asked, question="Why?"),
+        of("datasets.cyclic", datasets.cyclic, frame=read()),
+        of("datasets.extract", datasets.extract, text="The answer is (A)", options={"A": "red", "B": "blue"},
+           layout=None),
+        of("datasets.needle", datasets.needle, n=2, kind="colour", rng=0),
+        of("datasets.opened", datasets.opened, pictures=list(read()["images"].iloc[0])),
+        of("datasets.planning", datasets.planning, n=2, rng=0),
+        Recipe("datasets.read", lambda b: datasets.read, lambda b: {
+            "path": pd.DataFrame(files.vstar(files.png(1))), "layout": None, "images": str(b.folder), "limit": 1}),
+        of("datasets.scores", datasets.scores, frame=read(), said=["A"] * len(read()), layout=None, level=0.9),
+        of("datasets.scores", datasets.scores, frame=read(), said={str(one): "A" for one in read()["id"]}),
+        of("datasets.simulate", datasets.simulate, map=[[1, 2]], moves="R"),
+        of("datasets.simulate", datasets.simulate, map="SG", moves="R"),
+    ]  # fmt: skip
 
 
-def tensor() -> torch.Tensor:
-    return torch.zeros(2, 2)
+
+@cache
+def recipes() -> list[Recipe]:
+    """Return every recipe."""
+    return [*_results(), *_plots(), *_datasets()]
