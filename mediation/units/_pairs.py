@@ -229,7 +229,11 @@ class Pairs:
         for given in (self.frame, self.base):
             if isinstance(given, (pd.DataFrame, pd.Series)):
                 return given.index
-        return range(len(self.base) if hasattr(self.base, "__len__") and not isinstance(self.base, Mapping) else 0)
+        one = next(iter(self.base.values()), None) if isinstance(self.base, Mapping) else self.base
+        try:
+            return range(len(one))  # type: ignore[arg-type]
+        except TypeError:  # no inputs at all, which is refused with them
+            return range(0)
 
     def _matching_source(self, given: Any) -> Any:
         source = inputs_from(given, "source")
