@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
 from types import FunctionType
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ._errors import DataError, DesignError, MediationError
 
 T = TypeVar("T")
 _URL = re.compile(r"[A-Za-z][\w+.-]+(::[A-Za-z][\w+.-]+)*:[/\\]")  # one letter is a drive; a Path keeps one slash
+MOST_OF_64_BITS = 2**63 - 1
 _LONGEST = 100
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # of Linux, in bytes
+_MOST = 10**6
 
 
 def closest(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -44,7 +52,7 @@ def listed(choices: Iterable[object], *, most: int = 12) -> str:
     return ", ".join(items[:most]) + tail
 
 
-def suggestion(name: str, choices: Sequence[str]) -> str:
+def suggestion(name: object, choices: Sequence[str]) -> str:
     """Return the sentence that offers the nearest choice, or lists them.
 
     Examples
@@ -58,7 +66,7 @@ def suggestion(name: str, choices: Sequence[str]) -> str:
     """
     if not choices:
         return "There are none."
-    near = closest(name, choices)
+    near = closest(name, choices) if isinstance(name, str) else None
     return f"Closest: {near!r}." if near is not None else f"Choose from {listed(choices)}."
 
 
@@ -89,8 +97,10 @@ def in_unit_interval(value: float, *, what: str, error: type[MediationError] = D
     return float(value)
 
 
-def positive_int(value: int, *, what: str, least: int = 1, error: type[MediationError] = DesignError) -> int:
-    """Return `value` if it is an integer of at least `least`; otherwise raise `error`.
+def positive_int(
+    value: int, *, what: str, least: int = 1, most: int = _MOST, error: type[MediationError] = DesignError
+) -> int:
+    """Return `value` if it is an integer from `least` to `most`; otherwise raise `error`.
 
     Examples
     --------
@@ -99,6 +109,11 @@ def positive_int(value: int, *, what: str, least: int = 1, error: type[Mediation
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise error(f"{what} = {shown(value)}: a whole number of at least {least} is needed.")
+    if value > most:
+        raise error(
+            f"{what} = {shown(value)}: the most that is allowed is {most:,}. A larger number would exhaust the memory, "
+            "or the call would never return."
+        )
     return int(value)
 
 
@@ -152,6 +167,190 @@ tool of that store.
         )
 
 
+def seed_number(value: int, *, what: str, error: type[MediationError] = DesignError) -> int:
+    """Return `value` if it is a seed, an integer from 0 to 2**63 - 1; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> seed_number(7, what="seed")
+    7
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= MOST_OF_64_BITS:
+        raise error(f"{what} = {shown(value)}: a whole number from 0 to 2**63 - 1 is needed.")
+    return int(value)
+
+
+def number(
+    value: float, *, what: str, least: float = -math.inf, needed: str = "", error: type[MediationError] = DesignError
+) -> float:
+    """Return `value` as a float if it is a finite real number of at least `least`; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> number(3, what="effect")
+    3.0
+    """
+    found = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            found = float(value)
+        except (OverflowError, ValueError):  # of more digits than a float has room for
+            found = math.nan
+    if not (math.isfinite(found) and found >= least):
+        raise error(f"{what} = {shown(value)}: {needed or 'a finite number'} is needed.")
+    return found
+
+
+def true_or_false(value: bool, *, what: str, error: type[MediationError] = DesignError) -> bool:
+    """Return `value` if it is True or False; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> true_or_false(True, what="dry_run")
+    True
+    """
+    if not isinstance(value, bool):
+        raise error(f"{what} = {shown(value)}: True or False is needed.")
+    return value
+
+
+def instance(
+    value: T, kind: type[Any] | tuple[type[Any], ...], *, what: str, needed: str, error: type[MediationError]
+) -> T:
+    """Return `value` if it is an instance of `kind`; otherwise raise `error`, which says what is `needed`.
+
+    Examples
+    --------
+    >>> instance("a", str, what="name", needed="a text", error=DesignError)
+    'a'
+    """
+    if not isinstance(value, kind):
+        raise error(f"{what} is {called(value)}; {needed} is needed.")
+    return value
+
+
+def elements(value: Any, *, what: str, needed: str, error: type[MediationError] = DesignError) -> list[Any]:
+    """Return what a list, a tuple, an array or another iterable holds; raise `error` for anything else.
+
+    A text, a mapping and a frame are no lists of elements, though Python iterates over their letters, keys and column
+    names.
+
+    Examples
+    --------
+    >>> elements((1, 2), what="sizes", needed="a list of sizes")
+    [1, 2]
+    """
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)) and not hasattr(value, "columns"):
+        try:
+            return list(value)
+        except TypeError:  # an array without an axis
+            pass
+    raise error(f"{what} = {shown(value)}: {needed} is needed.")
+
+
+def pair_of(value: Any, *, what: str, needed: str, error: type[MediationError] = DesignError) -> tuple[Any, Any]:
+    """Return the two elements of `value`; raise `error` if there are not two.
+
+    Examples
+    --------
+    >>> pair_of([1, 2], what="labels", needed="a pair of names")
+    (1, 2)
+    """
+    found = elements(value, what=what, needed=needed, error=error)
+    if len(found) != 2:
+        raise error(f"{what} has {len(found)} elements; {needed} is needed.")
+    return found[0], found[1]
+
+
+def reals(value: Any, *, what: str, needed: str, error: type[MediationError] = DesignError) -> NDArray[np.float64]:
+    """Return `value` as an array of doubles; raise `error` if it does not hold real numbers of one shape.
+
+    Examples
+    --------
+    >>> reals([1, 2], what="centre", needed="a list of numbers")
+    array([1., 2.])
+    """
+    try:
+        found = np.asarray(value)
+        if found.dtype.kind in "biufO":
+            return np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor that has a gradient
+        pass
+    raise error(f"{what} is {called(value)} that cannot be read as real numbers; {needed} is needed.")
+
+
+def hashable(value: T, *, what: str, error: type[MediationError] = DesignError) -> T:
+    """Return `value` if it can be a label, which equals itself and has a hash; otherwise raise `error`.
+
+    Examples
+    --------
+    >>> hashable("early", what="a label")
+    'early'
+    """
+    try:
+        hash(value)
+    except TypeError:
+        raise error(f"{what} is {called(value)}, which cannot be compared; a text or a number is needed.") from None
+    return value
+
+
+def path_from(value: Any, *, what: str, error: type[MediationError] = DesignError) -> Path:
+    """Return `value` as a path; raise `error` if it is none, or one that no file can have.
+
+    Examples
+    --------
+    >>> path_from("results/sweep.parquet", what="path").name
+    'sweep.parquet'
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    try:
+        raw = os.fsencode(text) if isinstance(text, str) else b"\0"
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if (
+        b"\0" in raw
+        or len(raw) > _LONGEST_PATH
+        or any(len(part) > _LONGEST_NAME for part in raw.split(os.sep.encode()))
+    ):
+        raise error(f"{what} = {shown(value)}: the path of a file is needed, such as 'results/sweep.parquet'.")
+    return Path(value)
+
+
+def _few(index: Any) -> str:
+    return listed(index[:3].tolist()) + (", ..." if len(index) > 3 else "")
+
+
+def in_order_of(value: T, index: Any, *, what: str, error: type[MediationError]) -> T | list[Any]:
+    """Return the elements of a pandas Series in the order of `index`, matched by label; anything else as it is.
+
+    Raises
+    ------
+    MediationError
+        If the labels of the Series are others than those of `index`: its order would mean nothing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> in_order_of(pd.Series(["a", "b"], index=[1, 0]), range(2), what="cluster", error=DesignError)
+    ['b', 'a']
+    """
+    import pandas as pd
+
+    if not isinstance(value, pd.Series):
+        return value
+    mine, wanted = value.index, pd.Index(index)
+    if len(mine) == len(wanted) and mine.equals(wanted):
+        return list(value)
+    if len(mine) != len(wanted):
+        raise error(f"{what} has {len(value)} values for {len(wanted)} units; one a unit is needed.")
+    if not mine.is_unique or not wanted.is_unique or not mine.isin(wanted).all():
+        raise error(
+            f"{what} is a Series whose index ({_few(mine)}) is not that of the units ({_few(wanted)}), so its order is "
+            "not known to be theirs. If it is, give the values alone: series.to_numpy()."
+        )
+    return list(value.loc[wanted])
+
+
 def shown(value: object) -> str:
     """Return how errors print a value: as it is written if that is short, otherwise what it is.
 
@@ -160,7 +359,10 @@ def shown(value: object) -> str:
     >>> shown("a"), shown(object())
     ("'a'", '<object>')
     """
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of more digits than Python prints, or an object that cannot be printed
+        return f"<{called(value)}>"
     short = len(text) <= _LONGEST and "\n" not in text and " at 0x" not in text and not isinstance(value, type)
     return text if short else f"<{called(value)}>"
 

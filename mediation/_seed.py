@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ._checks import called
+from ._checks import called, shown
 from ._errors import DesignError
 
 
@@ -29,7 +29,7 @@ def seed_from(rng: int | np.random.Generator | None) -> int:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(rng, Integral) and not isinstance(rng, bool) and rng >= 0:
         return int(rng)
-    found = f"= {rng!r}" if isinstance(rng, (int, float, str)) else f"is {called(rng)}"
+    found = f"= {shown(rng)}" if isinstance(rng, (int, float, str)) else f"is {called(rng)}"
     raise DesignError(
         f"rng {found}; a whole number of at least 0, a numpy Generator (np.random.default_rng) or None is needed."
     )

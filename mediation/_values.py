@@ -44,7 +44,7 @@ class Value:
         data = self.data.data if isinstance(self.data, Value) else self.data
         try:
             tensor = torch.as_tensor(data).detach().to("cpu").clone().contiguous()
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError, KeyError) as error:
             raise DesignError(f"A number, list of numbers or tensor is needed, found {type(data).__name__}.") from error
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise DesignError(

@@ -208,7 +208,7 @@ def _in_order(marked: Sequence[tuple[str, Any]]) -> bool:
 
 def _text(text: object, letter: str, options: object) -> str:
     if isinstance(text, (int, float)) and not isinstance(text, bool) and not _missing(text):
-        text = str(text)
+        text = shown(text)
     words = text.split() if isinstance(text, str) else []
     if words and words[0].upper() == f"({letter})":
         words = words[1:]

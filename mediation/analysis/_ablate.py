@@ -7,8 +7,9 @@ from numbers import Real
 from typing import Any, Literal, overload
 
 import numpy as np
+from torch import nn
 
-from .._checks import called, one_of, shown
+from .._checks import called, elements, number, one_of, shown
 from .._errors import DesignError
 from ..engine import SweepPlan, World, make_study, run_study
 from ..estimands import estimands_from
@@ -164,25 +165,23 @@ def doses(
     [('GaussianNoise', 0.5), ('GaussianNoise', 1.0)]
     """
     example = "doses(lambda scale: GaussianNoise(scale).at(site), [0.5, 1.0])"
-    if not callable(make) or isinstance(make, (AbstractIntervention, type)):
+    if not callable(make) or isinstance(make, (AbstractIntervention, nn.Module, type)):
         raise DesignError(
             f"doses: make is {shown(make)}; a function from a dose to an assignment is needed: {example}."
         )
-    if isinstance(levels, str) or not isinstance(levels, Iterable):
-        raise DesignError(f"doses: levels = {shown(levels)}; a list of numbers is needed: {example}.")
+    doses = elements(levels, what="doses: levels", needed=f"a list of numbers, {example},")
     if not isinstance(name, str):
         raise DesignError(f"doses: name = {shown(name)}; a text is needed, or leave it out.")
     arms: dict[tuple[str, float], Assignment] = {}
-    for level in levels:
-        if isinstance(level, bool) or not isinstance(level, Real):
-            raise DesignError(f"doses: the level {shown(level)} is no number: {example}.")
+    for level in doses:
+        dose = number(level, what="doses: a level", needed=f"a number, {example},")
         assignment = make(level)
         if not isinstance(assignment, Assignment):
             raise DesignError(
-                f"doses: make({level!r}) returned {assignment!r}; an assignment is needed, placed by .at(site): "
+                f"doses: make({level!r}) returned {shown(assignment)}; an assignment is needed, placed by .at(site): "
                 f"{example}."
             )
-        arms[(name or type(assignment.entries[0][1]).__name__, float(level))] = assignment
+        arms[(name or type(assignment.entries[0][1]).__name__, dose)] = assignment
     return arms
 
 

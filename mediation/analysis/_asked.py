@@ -51,8 +51,8 @@ def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tupl
 
 def _check_precision(options: Mapping[str, Any]) -> None:
     precision = options.get("precision")
-    if precision not in (None, "bfloat16"):
-        hint = " float16 overflows in many models; bfloat16 does not." if "float16" in str(precision) else ""
+    if precision is not None and not (isinstance(precision, str) and precision == "bfloat16"):
+        hint = " float16 overflows in many models; bfloat16 does not." if "float16" in shown(precision) else ""
         raise DesignError(
             f"precision = {shown(precision)}: 'bfloat16' is possible, or None for the model's own type.{hint}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, final
@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 import numpy as np
 from torch import Tensor, equal
 
-from .._checks import called, shown
+from .._checks import called, elements, shown
 from .._errors import DataError, DesignError
 from ..engine._world import run_of
 from ..interventions import AbstractIntervention, Assignment, Donor, InterventionFactory, Moment
@@ -114,10 +114,9 @@ def outcomes_of(outcomes: object, pairs: Pairs, model: Model) -> tuple[dict[str,
         given = [(None, outcomes)]
     elif isinstance(outcomes, Mapping):
         given = list(outcomes.items())
-    elif isinstance(outcomes, Iterable) and not isinstance(outcomes, (str, type)):
-        given = [(None, one) for one in outcomes]
     else:
-        given = [(None, outcomes)]
+        needed = "an outcome, a list of outcomes, or a mapping from names to outcomes"
+        given = [(None, one) for one in elements(outcomes, what="specification: outcomes", needed=needed)]
     if not given:
         raise DesignError(
             "outcomes is empty; at least one is needed, such as {'logit': med.LogitDiff('answer', 'foil')}."

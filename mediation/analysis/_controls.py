@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import called, one_of, positive_int
+from .._checks import elements, one_of, positive_int
 from .._errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..engine import Execution, Finished, Progress
 from ..estimands import AbstractEstimand, estimands_from
@@ -177,13 +177,12 @@ def _asked(given: object) -> tuple[str, ...] | None:
     """Return the names of the controls that are asked for, in the order of the table; None for all."""
     if given is None:
         return None
-    if not isinstance(given, Iterable) or isinstance(given, (Mapping, type)):
-        raise DesignError(f"controls is {called(given)}; names such as 'unrelated unit' are needed, or None for all.")
-    names = [given] if isinstance(given, str) else list(given)
+    needed = "a list of names, such as ['unrelated unit'], or None for all,"
+    names = [given] if isinstance(given, str) else elements(given, what="controls", needed=needed)
     if not names:
         raise DesignError(f"controls is empty. Choose from {', '.join(map(repr, CONTROLS))}, or None for all.")
     for name in names:
-        if name == "none":
+        if isinstance(name, str) and name == "none":
             raise DesignError("controls: 'none' is the effect itself, which is always there. Leave it out.")
         one_of(name, CONTROLS, what="control")
     return tuple(name for name in CONTROLS if name in names)
@@ -192,12 +191,13 @@ def _asked(given: object) -> tuple[str, ...] | None:
 def _draws(n_draws: int | None, asked: Sequence[str] | None) -> int:
     if n_draws is None:
         return _DRAWS
+    positive_int(n_draws, what="n_draws")
     if n_draws > 1 and asked is not None and not set(asked) & set(RANDOM):
         raise DesignError(
             f"controls: n_draws = {n_draws}, and nothing is drawn in {', '.join(map(repr, asked))}. Leave n_draws out, "
             f"or add a random control: {', '.join(map(repr, RANDOM))}."
         )
-    return positive_int(n_draws, what="n_draws")
+    return n_draws
 
 
 def _applicable(

@@ -64,9 +64,7 @@ def extract(text: str, options: Options | None = None, *, layout: str | None = N
         raise DataError(f"extract: text = {shown(text)}: a text is needed.")
     if layout is not None and (not isinstance(layout, str) or layout not in (*LAYOUTS, *_OWN)):
         names = [*LAYOUTS, *_OWN]
-        raise DataError(
-            f"extract: layout = {shown(layout)}: there is none of this name. {suggestion(str(layout), names)}"
-        )
+        raise DataError(f"extract: layout = {shown(layout)}: there is none of this name. {suggestion(layout, names)}")
     if layout == "lvr":
         return _after_tag(text, options)
     if layout == "planning":

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import called, check_local, named_once, shown
+from .._checks import MOST_OF_64_BITS, called, check_local, named_once, path_from, positive_int, shown
 from .._errors import DataError
 from .._reading import check_bytes, json_from, reading, too_large
 
@@ -81,11 +81,12 @@ def records_of(
     """
     if max_bytes is not None:
         check_bytes(max_bytes, "read")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise DataError(f"read: limit = {shown(limit)}: a whole number from 1 on is needed, or None for all rows.")
+    if limit is not None:
+        limit = positive_int(limit, what="read: limit", most=MOST_OF_64_BITS, error=DataError)
     if isinstance(source, (str, os.PathLike)):
         check_local(source, "read: path")
-        found = _records_of_files(_files(Path(source)), limit, keep, max_bytes)
+        files = _files(path_from(source, what="read: path", error=DataError))
+        found = _records_of_files(files, limit, keep, max_bytes)
     elif called(source) == "DataFrame":
         named_once(source.columns, "read")
         rows = source.to_dict("records")

@@ -298,9 +298,7 @@ def named(name: str, columns: frozenset[str], source: str) -> Layout:
         If there is none of this name, or the file lacks its columns.
     """
     if not isinstance(name, str) or name not in LAYOUTS:
-        raise DataError(
-            f"read: layout = {shown(name)}: there is none of this name. {suggestion(str(name), [*LAYOUTS])}"
-        )
+        raise DataError(f"read: layout = {shown(name)}: there is none of this name. {suggestion(name, [*LAYOUTS])}")
     layout = LAYOUTS[name]
     if not layout.fits(columns):
         lacks = min((sorted(form - columns) for form in layout.forms), key=len)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, final
 
+from .._checks import instance
+from .._errors import DataError
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Protocol:
         >>> Protocol(suffix="\nBe brief.").asked("Why?\nBe brief.")
         'Why?\nBe brief.'
         """
+        instance(question, str, what="asked: question", needed="a text", error=DataError)
         suffix = self.suffix or ""
         return question if question.rstrip().endswith(suffix.strip()) else question + suffix
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_local
+from .._checks import check_local, path_from
 from .._errors import DataError
 from .._reading import reading
 from ._files import Record, records_of
@@ -156,7 +156,7 @@ def _resolved(records: Sequence[Record], asked: Sequence[Asked]) -> list[tuple[A
 
 def _folders(record: Record, images: str | os.PathLike[str] | None) -> tuple[Path, ...]:
     if images is not None:
-        return (Path(images),)
+        return (path_from(images, what="read: images", error=DataError),)
     if record.file is None:
         return (Path(),)
     return (record.file.parent, record.file.parent / "images")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._answers import same_answer
-from .._checks import shown
+from .._checks import in_order_of, shown
 from .._errors import DataError
 from ._extract import extract
 from ._files import check_frame, is_missing
@@ -111,6 +111,7 @@ def _check(frame: pd.DataFrame, level: float) -> None:
 
 
 def _texts(frame: pd.DataFrame, said: Any) -> list[Any]:
+    said = in_order_of(said, frame.index, what="scores: said", error=DataError)
     if isinstance(said, Mapping):
         lacks = [name for name in frame["id"] if name not in said]
         if lacks:

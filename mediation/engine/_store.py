@@ -21,7 +21,7 @@ from typing import IO, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import called, check_local, shown
+from .._checks import called, check_local, path_from, shown
 from .._errors import BackendError, DataError, DesignError
 from .._reading import json_from, reading
 from ._identity import IDENTITY_VERSION, Identity, digest_of
@@ -49,7 +49,7 @@ def folder_from(out: object) -> Path | None:
         found = shown(out) if isinstance(out, (str, int, float, bool)) else called(out)
         raise DesignError(f"out = {found}: the path of a folder is needed, such as 'runs/sweep'.")
     check_local(out, "out")
-    folder = Path(out)
+    folder = path_from(out, what="out")
     if folder.exists() and not folder.is_dir():
         raise DesignError(f"out = {str(folder)!r} is a file; the path of a folder is needed. Give another name.")
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)

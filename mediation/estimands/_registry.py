@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .._checks import called, listed, suggestion
+from .._checks import called, elements, listed, shown, suggestion
 from .._errors import DesignError
 from ._abstract import AbstractEstimand
 from ._effects import (
@@ -60,16 +60,15 @@ def estimand_for(key: str | AbstractEstimand) -> AbstractEstimand:
     if not isinstance(key, str):
         raise DesignError(f"an estimand is {called(key)}; a key such as 'pnie', or an object of its class, is needed.")
     if key not in known:
-        raise DesignError(f"estimand {key!r} is not known. {suggestion(key, list(known))}")
+        raise DesignError(f"estimand {shown(key)} is not known. {suggestion(key, list(known))}")
     return known[key]
 
 
 def _asked(asked: object) -> tuple[AbstractEstimand, ...]:
     if isinstance(asked, (str, AbstractEstimand)):
         return (estimand_for(asked),)
-    if not isinstance(asked, Iterable) or isinstance(asked, type):
-        raise DesignError(f"estimands is {called(asked)}; keys such as ['te', 'pnie'] are needed, or None for all.")
-    wanted = tuple(dict.fromkeys(estimand_for(one) for one in asked))
+    given = elements(asked, what="estimands", needed="a list of keys, such as ['te', 'pnie'], or None for all,")
+    wanted = tuple(dict.fromkeys(estimand_for(one) for one in given))
     if not wanted:
         raise DesignError("estimands is empty; keys such as ['te', 'pnie'] are needed, or None for all.")
     return wanted

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediation._checks import reals
 from mediation._errors import DataError
 
 from ._intervals import Intervals, checked_settings
@@ -131,7 +132,8 @@ def crossed_intervals(
 
 def cube(values: ArrayLike, what: str) -> Array:
     """Return `values` as a float array (n, R, K); raise DataError if it is not finite numbers of that shape."""
-    shape = np.shape(values)
+    values = reals(values, what=what, needed="an array (units, draws, columns)", error=DataError)
+    shape = values.shape
     if len(shape) != 3:
         hint = f" Use {what}[:, :, None] for one quantity." if len(shape) == 2 else ""
         raise DataError(f"{what} must have three axes, (units, draws, columns); found shape {shape}.{hint}")

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mediation._checks import shown
+from mediation._checks import pair_of, shown
 from mediation._errors import DataError, DegenerateWarning, DesignError
 
 from ._flips import adjusted_means
 from ._groups import group_difference_intervals
-from ._intervals import Intervals, mean_intervals
+from ._intervals import Intervals, checked_settings, mean_intervals
 from ._means import bootstrap_means
 from ._ratios import ratio_intervals
 from ._sampling import Array, Sampling, checked_columns, sampling
@@ -154,6 +154,8 @@ def group_equivalence(
     """
     one, two = checked_columns(first, "first"), checked_columns(second, "second")
     m = margins(margin, one.shape[1])
+    clusters = pair_of(clusters, what="clusters", needed="a pair, of the first and of the second group,")
+    weights = pair_of(weights, what="weights", needed="a pair, of the first and of the second group,")
 
     def tested(null: Array) -> Intervals:
         return group_difference_intervals(
@@ -313,7 +315,7 @@ def margins(margin: ArrayLike, size: int) -> Array:
     """
     try:
         given = np.asarray(margin, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         given = np.full((), np.nan)
     if given.dtype != np.float64 or isinstance(margin, bool) or not (np.isfinite(given) & (given > 0)).all():
         raise DesignError(
@@ -332,6 +334,7 @@ def at_level(settings: Inference, alpha: float) -> Inference:
     >>> at_level(Inference(), 0.05).confidence_level
     0.9
     """
+    checked_settings(settings)
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 < alpha < 0.5:
         raise DesignError(
             f"alpha = {shown(alpha)}: the level of each one-sided test is needed, above 0 and below 0.5, such as 0.025."

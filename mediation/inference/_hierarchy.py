@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediation._checks import elements, hashable
 from mediation._errors import DegenerateWarning, DesignError
 
 from ._bands import MaxT
@@ -135,11 +136,13 @@ def hierarchical_max_t(
     ((0, 1, 2), array([False,  True, False]), array([False,  True, False,  True]))
     """
     array = checked_columns(values, "values")
-    labels = list(groups)
+    labels = [
+        hashable(one, what="a label of groups") for one in elements(groups, what="groups", needed="one label a column")
+    ]
     if len(labels) != array.shape[1]:
         raise DesignError(f"groups has {len(labels)} labels for {array.shape[1]} columns; one a column is needed.")
-    names = tuple(dict.fromkeys(labels))
-    code = np.array([names.index(label) for label in labels], dtype=np.intp)
+    number = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    names, code = tuple(number), np.array([number[label] for label in labels], dtype=np.intp)
     columns = mean_intervals(array, clusters=clusters, weights=weights, settings=settings)
     tested = np.flatnonzero([not reason for reason in columns.reason])
     pooled = np.column_stack([_mean_of(array, code == group, tested) for group in range(len(names))])

@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from mediation._checks import elements, hashable, in_order_of
+from mediation._errors import DataError
+
 from ._intervals import checked_settings
 from ._sampling import Array, checked_columns, sampling
 from ._settings import Inference
@@ -97,7 +100,12 @@ def homogeneity(
     cluster = np.empty(design.n, dtype=np.intp)
     cluster[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(np.append(design.starts, design.n)))
     labels: dict[Any, int] = {}
-    group = np.array([labels.setdefault(label, len(labels)) for label in np.asarray(groups).tolist()], dtype=np.intp)
+    given = in_order_of(groups, range(design.n), what="groups", error=DataError)
+    given = elements(given, what="groups", needed="one label a unit", error=DataError)
+    if len(given) != design.n:
+        raise DataError(f"groups has {len(given)} labels for {design.n} units; one label a unit is needed.")
+    names = [hashable(one, what="a label of groups", error=DataError) for one in given]
+    group = np.array([labels.setdefault(label, len(labels)) for label in names], dtype=np.intp)
     shape = (design.n_clusters, len(labels))
     total = np.zeros(shape)
     np.add.at(total, (cluster, group), design.weights)

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediation._checks import elements, hashable, shown
 from mediation._errors import DataError, DesignError
 
 from ._degenerate import Reason, told, warn
@@ -77,9 +78,9 @@ class Intervals:
 def checked_settings(settings: Inference, bands: bool = False) -> None:
     """Raise DesignError if the settings are something else."""
     if not isinstance(settings, Inference):
-        raise DesignError(f"settings = {settings!r} is a {type(settings).__name__}; give an Inference(...).")
+        raise DesignError(f"settings = {shown(settings)} is a {type(settings).__name__}; give an Inference(...).")
     if not isinstance(bands, (bool, np.bool_)):
-        raise DesignError(f"bands = {bands!r}: True or False is needed.")
+        raise DesignError(f"bands = {shown(bands)}: True or False is needed.")
 
 
 def mean_intervals(
@@ -186,8 +187,10 @@ def mean_intervals(
 def _nulls(null: ArrayLike, size: int) -> Array:
     try:
         given = np.asarray(null, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"null = {null!r}: a number is needed, or one for each of the {size} columns.") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise DesignError(
+            f"null = {shown(null)}: a number is needed, or one for each of the {size} columns."
+        ) from error
     if given.shape not in {(), (size,)} or not np.isfinite(given).all():
         raise DesignError(
             f"null has shape {given.shape}; one finite number, or one for each of {size} columns is needed."
@@ -199,12 +202,14 @@ def spans_of(span: ArrayLike, size: int) -> Array:
     """Return the span of each of `size` columns; DesignError if one is no positive number."""
     try:
         given = np.asarray(span, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"span = {span!r}: a number is needed, or one for each of the {size} columns.") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise DesignError(
+            f"span = {shown(span)}: a number is needed, or one for each of the {size} columns."
+        ) from error
     if given.shape not in {(), (size,)} or not (np.isnan(given) | ((given > 0) & np.isfinite(given))).all():
         raise DesignError(
-            f"span = {span!r}: the largest value of a contrast of answers is a positive number, one or one for each of "
-            f"{size} columns (NaN for those of no answers)."
+            f"span = {shown(span)}: the largest value of a contrast of answers is a positive number, one or one for "
+            f"each of {size} columns (NaN for those of no answers)."
         )
     return np.broadcast_to(given, (size,)).copy()
 
@@ -212,7 +217,8 @@ def spans_of(span: ArrayLike, size: int) -> Array:
 def _codes(families: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.intp] | None:
     if families is None:
         return None
-    labels = list(families)
+    given = elements(families, what="families", needed=f"one label for each of {size} columns,")
+    labels = [hashable(one, what="a label of families") for one in given]
     if len(labels) != size:
         raise DesignError(f"families has {len(labels)} labels for {size} columns; one label a column is needed.")
     seen: dict[Any, int] = {}

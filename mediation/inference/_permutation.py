@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediation._checks import one_of, positive_int
+from mediation._checks import one_of, positive_int, seed_number
 
 from ._sampling import Array, checked_columns, sampling
 from ._test_result import TestResult, reported
@@ -88,7 +88,7 @@ def sign_flip(
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
     positive_int(n_flips, what="sign_flip: n_flips")
-    positive_int(seed, what="sign_flip: seed", least=0)
+    seed_number(seed, what="sign_flip: seed")
     one_of(alternative, list(get_args(Alternative)), what="sign_flip: alternative")
     totals = design.totals(np.ascontiguousarray(array.T))
     size = np.abs(totals).sum(axis=1)

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mediation._errors import DataError, DesignError
+from mediation._checks import pair_of, true_or_false
+from mediation._errors import DataError
 
 from ._group_ends import group_seeds
 from ._intervals import Intervals, checked_settings
@@ -110,7 +111,15 @@ def ratio_difference_intervals(
     True
     """
     checked_settings(settings)
-    arrays = [checked_columns(values, name) for values, name in zip((*first, *second), _NAMES, strict=True)]
+    true_or_false(paired, what="paired")
+    two_ratios = (
+        pair_of(one, what=name, needed="a pair, numerator and denominator,")
+        for one, name in ((first, "first"), (second, "second"))
+    )
+    given = [values for ratio in two_ratios for values in ratio]
+    clusters = pair_of(clusters, what="clusters", needed="a pair, of the first and of the second,")
+    weights = pair_of(weights, what="weights", needed="a pair, of the first and of the second,")
+    arrays = [checked_columns(values, name) for values, name in zip(given, _NAMES, strict=True)]
     if arrays[0].shape != arrays[1].shape or arrays[2].shape != arrays[3].shape:
         raise DataError(f"Shapes {[one.shape for one in arrays]}: a ratio needs as many numbers above as below.")
     if arrays[0].shape[1] != arrays[2].shape[1] or (paired and arrays[0].shape != arrays[2].shape):
@@ -118,8 +127,6 @@ def ratio_difference_intervals(
             f"first has shape {arrays[0].shape} and second {arrays[2].shape}; "
             f"{'paired units need the same shape' if paired else 'give the same quantities for both'}."
         )
-    if not isinstance(paired, bool):
-        raise DesignError(f"paired = {paired!r}: True or False is needed.")
     one = sampling(len(arrays[0]), clusters[0], weights[0])
     two = one if paired else sampling(len(arrays[2]), clusters[1], weights[1])
     columns = [

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediation._checks import pair_of, reals
 from mediation._errors import DataError
 
 from ._bootstrap_fieller import bootstrap_sets, flip_sets
@@ -131,7 +132,9 @@ def ratio_intervals(
 
 def _answers(answers: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """Return the weights of the answers in both contrasts."""
-    one, other = (np.asarray(weights, dtype=np.float64) for weights in answers)
+    needed = "a pair of weights, one an outcome,"
+    given = pair_of(answers, what="answers", needed=needed, error=DataError)
+    one, other = (reals(weights, what="answers", needed=needed, error=DataError) for weights in given)
     if one.ndim != 1 or one.shape != other.shape:
         raise DataError(
             f"answers have shapes {one.shape} and {other.shape}; give one weight an outcome for the numerator, and as "

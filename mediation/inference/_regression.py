@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mediation._checks import one_of
-from mediation._errors import DesignError
+from mediation._checks import in_unit_interval, one_of
+from mediation._errors import DataError, DesignError
 
 from ._sampling import Array, Sampling, checked_columns, sampling
 
@@ -90,7 +90,11 @@ def least_squares(
     one_of(covariance, get_args(Covariance), what="covariance")
     array = checked_columns(values, "values")
     sample = sampling(len(array), clusters, weights)
+    in_unit_interval(confidence_level, what="confidence_level")
+    design = checked_columns(design, "design")
     n, p = design.shape
+    if n != len(array) or not p:
+        raise DataError(f"design has shape {design.shape} for {len(array)} units; one row a unit is needed, (n, p).")
     size = np.sqrt((sample.weights[:, None] * design**2).sum(axis=0))
     singular = np.linalg.svd(np.sqrt(sample.weights)[:, None] * design / np.maximum(size, 1e-300), compute_uv=False)
     if n <= p or singular[-1] <= 1e-9 * singular[0]:

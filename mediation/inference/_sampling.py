@@ -17,6 +17,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediation._checks import elements, in_order_of, reals, shown
 from mediation._errors import DataError
 
 Array = NDArray[np.float64]
@@ -108,7 +109,10 @@ def kish(weights: Array) -> float:
     >>> kish(np.array([1.0, 1.0, 2.0])).__round__(3)
     2.667
     """
-    return float(weights.sum() ** 2 / np.square(weights).sum())
+    found = reals(weights, what="weights", needed="an array of positive numbers", error=DataError)
+    if not (found.size and np.isfinite(found).all() and (found > 0).all()):
+        raise DataError("weights must be positive and finite numbers, and one at least.")
+    return float(found.sum() ** 2 / np.square(found).sum())
 
 
 def _bell_mccaffrey(m: Array, v: Array) -> tuple[Array, float]:
@@ -146,7 +150,7 @@ def checked_columns(values: ArrayLike, what: str) -> Array:
         if found.dtype.kind == "c":
             raise DataError(f"{what} holds complex numbers; real numbers are needed.")
         array = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{what} cannot be read as numbers ({error}). Give an array (units, columns).") from error
@@ -176,33 +180,31 @@ def _is_missing(label: object) -> bool:
 
 
 def _cluster_codes(clusters: Sequence[Any] | NDArray[Any], n: int) -> NDArray[np.intp]:
-    if isinstance(clusters, (str, bytes)):
-        raise DataError(f"clusters = {clusters!r} is one text; give one label per unit ({n} of them).")
+    clusters = in_order_of(clusters, range(n), what="clusters", error=DataError)
     shape = getattr(clusters, "shape", None)
     if shape is not None and len(shape) != 1:
         raise DataError(f"clusters must have one axis with a label per unit, ({n},); found shape {tuple(shape)}.")
-    labels = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
+    plain = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
+    labels = elements(plain, what="clusters", needed=f"one label per unit ({n} of them)", error=DataError)
     if len(labels) != n:
         raise DataError(f"clusters has {len(labels)} labels for {n} units; give one label per unit.")
     seen: dict[Any, int] = {}
     codes = np.empty(n, dtype=np.intp)
     for unit, label in enumerate(labels):
         if _is_missing(label):
-            raise DataError(f"clusters holds {label!r} at unit {unit}; every unit needs a cluster.")
+            raise DataError(f"clusters holds {shown(label)} at unit {unit}; every unit needs a cluster.")
         try:
             codes[unit] = seen.setdefault(label, len(seen))
         except TypeError as error:
             raise DataError(
-                f"clusters holds {label!r} at unit {unit}; a label must be hashable, such as text."
+                f"clusters holds {shown(label)} at unit {unit}; a label must be hashable, such as text."
             ) from error
     return codes
 
 
 def _checked_weights(weights: ArrayLike, n: int) -> Array:
-    try:
-        array = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"weights cannot be read as numbers ({error}). Give one positive number per unit.") from error
+    weights = in_order_of(weights, range(n), what="weights", error=DataError)
+    array = reals(weights, what="weights", needed="one positive number per unit", error=DataError)
     if array.shape != (n,):
         raise DataError(f"weights must have one number per unit, shape ({n},); found shape {array.shape}.")
     bad = ~(np.isfinite(array) & (array > 0))

@@ -16,7 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from mediation._checks import elements, in_unit_interval, positive_int, reals, seed_number
+from mediation._errors import DataError
+
 from ._degenerate import Reason
+from ._intervals import checked_settings
 from ._joint import critical_at, student_critical
 from ._means import bootstrap_means
 from ._sampling import Array, checked_columns, sampling
@@ -56,6 +60,10 @@ def family_reach(
     list of float
         Infinite where there is no interval at all.
     """
+    checked_settings(settings)
+    levels = [
+        in_unit_interval(one, what="a level") for one in elements(levels, what="levels", needed="a list of numbers")
+    ]
     array = checked_columns(values, "values")
     design, how = sampling(len(array), clusters, weights), replace(settings, method="bootstrap-t")
     found = bootstrap_means(array, design, how, bands=True, flips=False)
@@ -66,7 +74,10 @@ def family_reach(
     far = [critical_at(level, maxima.critical_value(how.rank_of(level)), squared, size, freedom) for level in levels]
     if exact is None:
         return far
-    part = linearise(checked_columns(exact, "exact"), design)
+    run = checked_columns(exact, "exact")
+    if len(run) != len(array):
+        raise DataError(f"exact has {len(run)} rows for {len(array)} units; one a unit is needed.")
+    part = linearise(run, design)
     tail = tail_of(squared_skewness(part.columns(np.asarray(part.spread.all(axis=0)))), design.n_clusters)
     least = [float(student_critical(tail.level(level / size), design.df)) for level in levels]
     return [max(one, other) for one, other in zip(far, least, strict=True)]
@@ -111,6 +122,11 @@ def screening_report(
     >>> found["stronger"], found["at_most"], found["spearman"]
     (0, 93, None)
     """
+    given = {"chosen": chosen, "score": score, "effect": effect}
+    chosen, score, effect = (_one_axis(array, what) for what, array in given.items())
+    positive_int(rest, what="rest", least=len(effect))
+    in_unit_interval(confidence_level, what="confidence_level")
+    seed_number(seed, what="seed")
     weakest = float(chosen.min())
     stronger = int((effect > weakest).sum())
     correlation, low, high = _spearman(score, effect, whole=len(effect) == rest, level=confidence_level, seed=seed)
@@ -123,6 +139,13 @@ def screening_report(
         "spearman_low": low,
         "spearman_high": high,
     }
+
+
+def _one_axis(given: object, what: str) -> Array:
+    found = reals(given, what=what, needed="one number a site", error=DataError)
+    if found.ndim != 1 or not found.size or not np.isfinite(found).all():
+        raise DataError(f"{what} has shape {found.shape}; one finite number a site is needed, and one at least.")
+    return found
 
 
 def most_exceeding(found: int, drawn: int, total: int, confidence_level: float) -> int:

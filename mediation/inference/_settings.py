@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final
 
-from mediation._checks import in_unit_interval, one_of, positive_int, shown
+from mediation._checks import in_unit_interval, number, one_of, positive_int, seed_number, true_or_false
 from mediation._errors import DesignError
 
 Method = Literal["bootstrap-t", "percentile", "basic", "bca", "expanded-percentile", "normal", "t"]
@@ -58,9 +58,8 @@ class Inference:
         one_of(self.method, METHODS, what="method")
         in_unit_interval(self.confidence_level, what="confidence_level")
         positive_int(self.n_resamples, what="n_resamples")
-        positive_int(self.seed, what="seed", least=0)
-        if not isinstance(self.floor, bool):
-            raise DesignError(f"floor = {shown(self.floor)}: True or False is needed.")
+        seed_number(self.seed, what="seed")
+        true_or_false(self.floor, what="floor")
         if self.tail_rank < 1:
             least = math.ceil(2 / (1 - self.confidence_level) - _SLACK) - 1
             raise DesignError(
@@ -106,4 +105,6 @@ class Inference:
         >>> Inference().rank_of(0.005)
         50
         """
-        return math.floor(tail * (self.n_resamples + 1) + _SLACK)
+        return math.floor(
+            number(tail, what="rank_of: tail", needed="a share from 0 to 1") * (self.n_resamples + 1) + _SLACK
+        )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from mediation._checks import reals, shown
 from mediation._errors import DegenerateWarning, DesignError, warn
 
 from ._intervals import Intervals
@@ -57,12 +58,9 @@ def nulls(null: ArrayLike, n_columns: int) -> Array:
     >>> nulls(0.5, 2)
     array([0.5, 0.5])
     """
-    try:
-        given = np.asarray(null, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"null cannot be read as numbers ({error}). Give one number, or one per column.") from error
+    given = reals(null, what="null", needed=f"one finite number, or one for each of the {n_columns} columns,")
     if given.shape not in {(), (n_columns,)} or not np.isfinite(given).all():
-        found = f"found shape {given.shape}" if given.shape not in {(), (n_columns,)} else f"found {null!r}"
+        found = f"found shape {given.shape}" if given.shape not in {(), (n_columns,)} else f"found {shown(null)}"
         raise DesignError(f"null must be one finite number, or one for each of the {n_columns} columns; {found}.")
     return np.broadcast_to(given, (n_columns,)).astype(np.float64)
 

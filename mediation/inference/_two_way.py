@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
+from mediation._checks import pair_of
 from mediation._errors import DataError, DesignError
 
 from ._flips import adjusted_means, normal_p_value, normal_quantile, rare_flips, spans
@@ -94,8 +95,8 @@ def ways(n: int, clusters: Sequence[Any], weights: ArrayLike | None) -> Ways:
     >>> found.first.n_clusters, found.second.n_clusters, found.cells.n_clusters
     (2, 2, 4)
     """
-    if isinstance(clusters, (str, bytes)) or len(clusters) != 2:
-        raise DesignError("clusters must be two sequences of n labels each, one for either kind of cluster.")
+    needed = "a pair of lists of n labels each, one for either kind of cluster,"
+    clusters = pair_of(clusters, what="clusters", needed=needed)
     designs = sorted((sampling(n, labels, weights) for labels in clusters), key=_place)
     codes = [_codes(design).tolist() for design in designs]
     return Ways(designs[0], designs[1], sampling(n, list(zip(*codes, strict=True)), weights))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from .._checks import shown
 from .._errors import DesignError
 from .._values import Value
 from ._needs import NOTHING, Given, Need
@@ -128,7 +129,7 @@ def an_intervention(value: object, *, what: str) -> AbstractIntervention:
         raise DesignError(f"{what}: an intervention is needed, found the class {value.__name__}. Call it first.")
     if callable(value):
         raise DesignError(
-            f"{what}: an intervention is needed, found {value!r}. "
+            f"{what}: an intervention is needed, found {shown(value)}. "
             "A function becomes one by @intervention, and then a call with its parameters."
         )
-    raise DesignError(f"{what}: an intervention is needed, such as Zero(), found {value!r}.")
+    raise DesignError(f"{what}: an intervention is needed, such as Zero(), found {shown(value)}.")

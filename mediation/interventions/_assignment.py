@@ -61,9 +61,9 @@ class Assignment:
             where, what = entry
             site = where.sites if isinstance(where, Joint) else where
             if not isinstance(site, (Site, SiteSet, ThoughtSite, InputSite)):
-                path = where if isinstance(where, str) else "encoder.fc1"
+                path = where if isinstance(where, str) and len(where) < 99 else "encoder.fc1"
                 raise DesignError(
-                    f"{what!r}.at({where!r}): a site is needed, such as med.residual(12, at='last') or "
+                    f"{shown(what)}.at({shown(where)}): a site is needed, such as med.residual(12, at='last') or "
                     f"med.Site({path!r})."
                 )
             _check_kind(site, what)

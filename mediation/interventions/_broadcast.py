@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .._checks import number, shown
 from .._errors import DesignError
 from .._values import Value
 
@@ -52,9 +52,11 @@ def number_within(value: object, low: float, high: float, *, what: str, wanted: 
     >>> number_within(1, 0, 1, what="weight", wanted="a number from 0 to 1")
     1.0
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) <= high:
-        return float(value)
-    raise DesignError(f"{what} = {value!r}: {wanted} is needed, such as 0.5.")
+    wanted = f"{wanted}, such as 0.5,"
+    found = number(value, what=what, least=low, needed=wanted)  # type: ignore[arg-type]
+    if found > high:
+        raise DesignError(f"{what} = {shown(value)}: {wanted} is needed.")
+    return found
 
 
 def truths(data: object, *, what: str) -> Value:
@@ -81,7 +83,7 @@ def _tensor(data: object, *, what: str) -> Tensor:
         # From the raw data again: Python's floats are doubles, and as_tensor alone rounds them.
         plain = tensor.dtype == torch.bool or tensor.is_complex()
         return tensor if plain else torch.as_tensor(raw, dtype=torch.float64).detach()
-    except (TypeError, ValueError, RuntimeError, OverflowError):
+    except (TypeError, ValueError, RuntimeError, OverflowError, KeyError):
         kind = type(raw).__name__
         raise DesignError(f"{what}: a number, a list of numbers or a tensor is needed, found {kind}.") from None
 

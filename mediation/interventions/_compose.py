@@ -8,6 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from .._checks import shown
 from .._errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention, spelled
 from ._broadcast import Numbers, number_within, spread, truths, working_dtype
@@ -109,7 +110,9 @@ def chain(*parts: AbstractIntervention) -> AbstractIntervention:
 
 def _flat(parts: object) -> tuple[AbstractIntervention, ...]:
     if not isinstance(parts, (tuple, list)):
-        raise DesignError(f"Then: a tuple of interventions is needed, found {parts!r}. Write a >> b, or Then((a, b)).")
+        raise DesignError(
+            f"Then: a tuple of interventions is needed, found {shown(parts)}. Write a >> b, or Then((a, b))."
+        )
     flat: list[AbstractIntervention] = []
     for part in parts:
         one = an_intervention(part, what="Then")

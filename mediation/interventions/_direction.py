@@ -8,7 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from .._checks import one_of, positive_int
+from .._checks import one_of, seed_number
 from ._abstract import AbstractIntervention, spelled
 from ._broadcast import working_dtype
 from ._needs import NOTHING, RUNS, Donor, Given, Need, Noise, supplied
@@ -51,7 +51,7 @@ class RandomDirection(AbstractIntervention):
 
     def __post_init__(self) -> None:
         one_of(self.run, tuple(run for run in RUNS if run != "same"), what="RandomDirection: run")
-        positive_int(self.stream, what="RandomDirection: stream", least=0)
+        seed_number(self.stream, what="RandomDirection: stream")
 
     def needs(self) -> frozenset[Need]:
         """Return the unit's own activation in that run, and the draws."""

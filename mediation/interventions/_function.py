@@ -6,6 +6,7 @@ import inspect
 import types
 from collections.abc import Callable, Collection, Hashable, Mapping
 
+from .._checks import shown
 from .._errors import DesignError
 
 
@@ -29,7 +30,7 @@ def check_function(function: object, decorator: str, first: str, what: str, inje
         If it cannot.
     """
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-        found = getattr(function, "__qualname__", repr(function))
+        found = getattr(function, "__qualname__", shown(function))
         raise DesignError(f"{decorator}: a function with a name is needed, found {found}. Use `def`.")
     _check_signature(function, decorator, first, what, injected)
     _check_closure(function, decorator, first)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from .._checks import instance, shown
 from .._errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention
 from ._needs import Given, Moment, Need, Noise
@@ -83,11 +85,21 @@ def check_laws(intervention: AbstractIntervention, hidden: Tensor, given: Given 
     mediation._errors.DesignError: centre() looks at other rows: row 0 alone ... changed by 1...
     """
     one = an_intervention(intervention, what="check_laws")
+    instance(hidden, Tensor, what="check_laws: hidden", needed="an activation, which is a tensor,", error=DesignError)
     if not hidden.ndim or hidden.shape[0] < 2:
         raise DesignError(
             f"check_laws: an activation of at least two rows is needed, found shape {tuple(hidden.shape)}."
         )
-    supply = dict(stand_in(one, hidden) if given is None else given)
+    supply = dict(
+        stand_in(one, hidden)
+        if given is None
+        else instance(
+            given, Mapping, what="check_laws: given", needed="a mapping from needs to tensors", error=DesignError
+        )
+    )
+    wrong = [need for need, item in supply.items() if not isinstance(item, Tensor)]
+    if wrong:
+        raise DesignError(f"check_laws: given holds no tensor for {shown(wrong[0])}; a tensor is needed for each need.")
     _check_value(one)
     result = _check_pure(one, hidden, supply)
     _check_rows(one, hidden, supply, result)

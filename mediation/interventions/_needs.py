@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, final
 
 from torch import Tensor
 
-from .._checks import one_of, positive_int
+from .._checks import one_of, positive_int, seed_number, shown
 from .._errors import BackendError, DesignError
 from ._broadcast import fits
 
@@ -81,7 +81,7 @@ class Noise:
     stream: int = 0
 
     def __post_init__(self) -> None:
-        positive_int(self.stream, what="Noise: stream", least=0)
+        seed_number(self.stream, what="Noise: stream")
 
 
 @final
@@ -137,7 +137,7 @@ def donor_index(unit: str, column: str | None, index: object, *, what: str) -> t
         found = (
             "column is missing: name the column in which donor and unit agree"
             if column is None
-            else (f"column={column!r} is used by 'matched' only; leave it out, or ask for 'matched'")
+            else (f"column={shown(column)} is used by 'matched' only; leave it out, or ask for 'matched'")
         )
         raise DesignError(f"{what} with {unit!r} donors: {found}.")
     if (index is not None) != (unit == "index"):
@@ -148,13 +148,13 @@ def donor_index(unit: str, column: str | None, index: object, *, what: str) -> t
         )
         raise DesignError(f"{what} with {unit!r} donors: {found}.")
     if column is not None and not isinstance(column, str):
-        raise DesignError(f"{what}: column = {column!r}: the name of a column is needed, such as 'template'.")
+        raise DesignError(f"{what}: column = {shown(column)}: the name of a column is needed, such as 'template'.")
     return None if index is None else _unit_numbers(index, what=what)
 
 
 def _unit_numbers(index: object, *, what: str) -> tuple[int, ...]:
     if not isinstance(index, (tuple, list)) or not index:
-        raise DesignError(f"{what}: index = {index!r}: a tuple with one unit number for each unit is needed.")
+        raise DesignError(f"{what}: index = {shown(index)}: a tuple with one unit number for each unit is needed.")
     for number in index:
         positive_int(number, what=f"{what}: a number in index", least=0)
     return tuple(index)

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._checks import positive_int
+from .._checks import seed_number, true_or_false
 from .._errors import DesignError
 from ._abstract import AbstractIntervention, spelled
 from ._broadcast import number_within, working_dtype
@@ -81,9 +81,8 @@ class GaussianNoise(AbstractIntervention):
         scale = number_within(self.scale, 0, sys.float_info.max, what="GaussianNoise: scale", wanted=wanted)
         object.__setattr__(self, "scale", scale)
         for name in ("relative", "replace", "norm_matched"):
-            if not isinstance(getattr(self, name), bool):
-                raise DesignError(f"GaussianNoise: {name} = {getattr(self, name)!r}: True or False is needed.")
-        positive_int(self.stream, what="GaussianNoise: stream", least=0)
+            true_or_false(getattr(self, name), what=f"GaussianNoise: {name}")
+        seed_number(self.stream, what="GaussianNoise: stream")
         if self.replace and self.norm_matched and (self.relative or scale == 0):
             found = "relative=True" if self.relative else "scale = 0"
             raise DesignError(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import called, positive_int
+from .._checks import elements, positive_int, seed_number
 from .._errors import DesignError
 from .._values import Value
 from ._abstract import AbstractIntervention, spelled
@@ -68,7 +66,7 @@ class ShuffleSteps(AbstractIntervention):
     __repr__ = spelled
 
     def __post_init__(self) -> None:
-        positive_int(self.stream, what="ShuffleSteps: stream", least=0)
+        seed_number(self.stream, what="ShuffleSteps: stream")
 
     def needs(self) -> frozenset[Need]:
         """Return the noise that is sorted."""
@@ -167,8 +165,9 @@ class Oracle(AbstractIntervention):
 
     def __post_init__(self) -> None:
         given: Any = self.values
-        if not isinstance(given, (Tensor, np.ndarray, Sequence)) or isinstance(given, str) or len(given) == 0:
-            raise DesignError(f"Oracle: {called(given)} was given; one (steps, features) tensor a unit is needed.")
+        given = elements(given, what="Oracle: values", needed="one (steps, features) tensor a unit")
+        if not given:
+            raise DesignError("Oracle: values is empty; one (steps, features) tensor a unit is needed.")
         found = tuple(numbers(one, what=f"Oracle: unit {unit}") for unit, one in enumerate(given))
         for unit, one in enumerate(found):
             if one.data.ndim != 2:
@@ -185,7 +184,8 @@ class Oracle(AbstractIntervention):
         DesignError
             If there is no such unit.
         """
-        if not 0 <= unit < len(self.values):
+        positive_int(unit, what="Oracle.of: unit", least=0)
+        if unit >= len(self.values):
             raise DesignError(f"Oracle has values for {len(self.values)} units, and unit {unit} is asked for.")
         return Constant(self.values[unit])
 

@@ -8,6 +8,7 @@ from typing import cast, final
 import torch
 from torch import Tensor
 
+from .._checks import true_or_false
 from .._errors import DesignError
 from .._values import Value
 from ._abstract import AbstractIntervention, an_intervention, spelled
@@ -62,8 +63,7 @@ class Subspace(AbstractIntervention):
     def __post_init__(self) -> None:
         basis = numbers(self.basis, what="Subspace: basis")
         an_intervention(self.inside, what="Subspace: inside")
-        if not isinstance(self.complement, bool):
-            raise DesignError(f"Subspace: complement = {self.complement!r}: True or False is needed.")
+        true_or_false(self.complement, what="Subspace: complement")
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "orthonormal", _orthonormal(basis))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 from torch import nn
 
-from .._checks import listed, positive_int, shown, suggestion
+from .._checks import instance, listed, one_of, positive_int, shown, suggestion
 from .._errors import SiteError
 
 
@@ -58,10 +58,13 @@ class Architecture:
 
     def path(self, layer: int, part: str = "") -> str:
         """Return the full path of `part` in block `layer`."""
+        positive_int(layer, what="Architecture.path: layer", least=0, error=SiteError)
+        instance(part, str, what="Architecture.path: part", needed="the path of a module in a block", error=SiteError)
         return ".".join(piece for piece in (self.layers, str(layer), part) if piece)
 
     def part(self, name: str) -> str:
         """Return the relative path of a part, or raise SiteError if it is not known."""
+        one_of(name, [one.name for one in fields(self)], what="Architecture.part: name", error=SiteError)
         found: str | None = getattr(self, name)
         if found is None:
             raise SiteError(

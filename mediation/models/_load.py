@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called, check_local, shown
+from .._checks import called, check_local, path_from, shown
 from .._errors import BackendError, DesignError
 from .._reading import reading
 from ..specs import LatentSpec, Spec, TextSpec
@@ -140,7 +140,9 @@ def _check_spec(spec: Spec | None) -> Spec | None:
 
 def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
     if tokenizer is not None and not callable(tokenizer):
-        example = f": transformers.AutoTokenizer.from_pretrained({tokenizer!r})" if isinstance(tokenizer, str) else ""
+        example = (
+            f": transformers.AutoTokenizer.from_pretrained({shown(tokenizer)})" if isinstance(tokenizer, str) else ""
+        )
         raise DesignError(f"load(tokenizer={shown(tokenizer)}): a tokenizer of transformers is needed{example}.")
     if architecture is not None and not isinstance(architecture, Architecture):
         raise DesignError(
@@ -224,6 +226,7 @@ def _from_checkpoint(
 
 def _check_path(source: str, path: Path) -> None:
     """Say that a path does not exist, where `source` cannot be a hub id."""
+    path_from(source, what="load: source", error=BackendError)
     is_path = path.is_absolute() or source[:1] in (".", "~") or len(path.parts) > 2 or path.suffix == ".gguf"
     if not source or (is_path and not path.exists()):
         raise BackendError(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import called, positive_int
+from .._checks import called, seed_number
 from .._errors import BackendError, DesignError
 from ._model import Model
 
@@ -56,7 +56,7 @@ def reinitialised(model: Model, seed: int) -> Model:
     """
     if not isinstance(model, Model):
         raise DesignError(f"reinitialised: model is {called(model)}; what med.load returns is needed.")
-    positive_int(seed, what="reinitialised: seed", least=0)
+    seed_number(seed, what="reinitialised: seed")
     module = model.module
     _check_weights(module)
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -222,11 +222,19 @@ def judge(function: Callable[..., float]) -> JudgedOutcome:
     >>> type(length).__name__
     'JudgedOutcome'
     """
-    if not callable(function) or len(inspect.signature(function).parameters) not in (1, 2):
+    if not inspect.isroutine(function) or _n_parameters(function) not in (1, 2):
         raise OutcomeError(
             f"judge({shown(function)}): a function of one (told) or two (told, unit) parameters is needed."
         )
     return JudgedOutcome(function)
+
+
+def _n_parameters(function: Callable[..., Any]) -> int | None:
+    """Return how many parameters a function has; None where Python cannot tell."""
+    try:
+        return len(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
 
 
 def _options(given: Any, pairs: Pairs) -> list[dict[str, str] | None]:

@@ -14,7 +14,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 
-from .._checks import one_of
+from .._checks import one_of, shown
+from .._errors import DesignError
 
 # Okabe and Ito's palette, told apart by colour-blind readers; the order keeps neighbours apart in grey as well.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -97,6 +98,11 @@ def theme(**settings: Any) -> Iterator[None]:
     for name in settings:
         one_of(name, list(known), what="theme setting")
     chosen = {known[name]: value for name, value in settings.items()}
+    for name, value in chosen.items():
+        try:
+            mpl.rcParams.validate[name](value)
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise DesignError(f"theme: {name} = {shown(value)}: matplotlib does not take it ({error}).") from error
     cycle = {"axes.prop_cycle": cycler(color=list(CYCLE))}
     settings_now: dict[Any, Any] = {**_PAPER, **cycle, **chosen}
     with mpl.rc_context(settings_now):

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import called, one_of
+from .._checks import called, elements, listed, one_of, reals
 from .._errors import DataError, DegenerateWarning, DesignError, DominantUnitWarning
 from .._seed import seed_from
 from ..inference import Inference
 from ._rows import MEASURES, Found, Steps
-from ._states import States, states_from
+from ._states import States, check_name, states_from, unit_labels
 
 _MOST_STEPS = 64
 
@@ -191,7 +191,15 @@ def similarity(
     True
     """
     given = states_from(states, "similarity: states")
-    wanted = list(MEASURES) if measures is None else [measures] if isinstance(measures, str) else list(measures)
+    if name is not None:
+        check_name(name, "similarity: name")
+    wanted = (
+        list(MEASURES)
+        if measures is None
+        else [measures]
+        if isinstance(measures, str)
+        else elements(measures, what="similarity: measures", needed=f"a list of measures, of {listed(MEASURES)},")
+    )
     for one in wanted:
         one_of(one, list(MEASURES), what="similarity: measures")
     if given.shape[1] > _MOST_STEPS:
@@ -260,9 +268,7 @@ def _row(name: str, row: Found) -> tuple[Any, ...]:
 def _groups(groups: Iterable[Any] | None, n: int) -> NDArray[np.intp] | None:
     if groups is None:
         return None
-    labels = list(groups)
-    if len(labels) != n:
-        raise DataError(f"similarity: {len(labels)} groups for {n} units; one label a unit is needed.")
+    labels = unit_labels(groups, n, "similarity: groups")
     codes, _ = pd.factorize(pd.Series(labels, dtype=object))
     if (codes < 0).any():
         raise DataError(f"similarity: the group of unit {int(np.argmin(codes))} is missing.")
@@ -276,8 +282,9 @@ def _centre(given: Any, hidden: int) -> NDArray[np.float64] | None:
     if isinstance(given, States):
         found = np.asarray(given.values, dtype=np.float64)[given.has].mean(axis=0)
     else:
-        found = np.asarray(given, dtype=np.float64)
-        found = found.reshape(-1, found.shape[-1]).mean(axis=0) if found.ndim > 1 else found
+        needed = f"{hidden} finite numbers, or states of {hidden} features,"
+        found = reals(given, what="similarity: centre", needed=needed, error=DataError)
+        found = found.reshape(-1, found.shape[-1]).mean(axis=0) if found.ndim > 1 and found.size else found
     if found.shape != (hidden,) or not np.isfinite(found).all():
         raise DataError(
             f"similarity: centre has shape {found.shape} or is not finite; {hidden} finite numbers, or states of "

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .._checks import called, listed
+from .._checks import called, listed, one_of, positive_int, shown
 from .._errors import DataError, DesignError, SiteError
 from ..engine import AbstractBackend, World, backend_for, main_tensor, make_study
 from ..engine._activations import Activations
@@ -100,6 +100,9 @@ def capture(
     <States '0': 5 units, 1 step, 4 features>
     """
     _check(site, layer)
+    if batch_size is not None:
+        positive_int(batch_size, what="capture: batch_size")
+    one_of(run, ("base", "source"), what="capture: run")
     if isinstance(inputs, Trajectory):
         if not (isinstance(site, ThoughtSite) and site.kind == "latents"):
             raise DesignError(
@@ -185,10 +188,10 @@ def _check(site: Any, layer: Layer) -> None:
             "med.imagination() or med.image()."
         )
     if layer is not None and isinstance(site, (Site, SiteSet)):
-        raise DesignError(f"capture: layer = {layer!r}, and {site} says itself where it is. Leave layer out.")
+        raise DesignError(f"capture: layer = {shown(layer)}, and {site} says itself where it is. Leave layer out.")
     if layer is not None and isinstance(site, ThoughtSite) and site.kind == "latents":
         raise DesignError(
-            f"capture: layer = {layer!r}: latents are the vectors that are fed, which have no layer; which hidden "
+            f"capture: layer = {shown(layer)}: latents are the vectors that are fed, which have no layer; which hidden "
             "state they are is said by the spec (LatentSpec(hidden=...)). Leave layer out."
         )
 

@@ -32,7 +32,7 @@ def captured_site(model: Model, layer: Layer) -> tuple[Site, str]:
                 "hidden state is not found. Name a block: layer=0."
             )
         return Site(path, io="input", at=SPAN), "last hidden state"
-    if layer == "input":
+    if isinstance(layer, str) and layer == "input":
         return Site(model.known_architecture().path(0), io="input", at=SPAN), "input of block 0"
     if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
         raise SiteError(

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import called, one_of, positive_int
+from .._checks import called, one_of, positive_int, reals, shown
 from .._errors import BackendError, DataError, DegenerateWarning, DesignError
 from .._seed import seed_from
 from ..inference import Inference, mean_intervals
-from ._states import matrix
+from ._states import matrix, unit_labels
 from ._widened import Widened, widened, wilson_widened
 
 Array = NDArray[np.float64]
@@ -154,7 +154,8 @@ def probe(
     >>> bool(found.conf_low > found.majority), found.n_classes
     (True, 2)
     """
-    x, names = _features(features), list(labels)
+    x = _features(features)
+    names = unit_labels(labels, len(x), "probe: labels")
     y, group = _codes(names, len(x), "labels"), None if groups is None else _codes(groups, len(x), "groups")
     positive_int(n_splits, what="probe: n_splits", least=2)
     positive_int(n_controls, what="probe: n_controls")
@@ -218,16 +219,14 @@ def _intervals(
 
 
 def _features(given: ArrayLike) -> Array:
-    found = np.asarray(given, dtype=np.float64)
+    found = reals(given, what="probe: features", needed="an array (n, d), one unit a row,", error=DataError)
     if found.ndim < 2 or found.size == 0:
         raise DataError(f"probe: features has shape {found.shape}; one unit a row is needed, (n, d).")
     return matrix(found.reshape(len(found), -1), "probe: features")
 
 
 def _codes(given: Iterable[Any], n: int, what: str) -> _Codes:
-    values = list(given)
-    if len(values) != n:
-        raise DataError(f"probe: {len(values)} {what} for {n} rows of features; one a unit is needed.")
+    values = unit_labels(given, n, f"probe: {what}")
     try:
         codes, _ = pd.factorize(pd.Series(values, dtype=object))
     except TypeError:
@@ -241,7 +240,7 @@ def _codes(given: Iterable[Any], n: int, what: str) -> _Codes:
 
 def _check_labels(y: _Codes, groups: _Codes | None, n_splits: int, names: list[Any]) -> None:
     def name(code: int) -> str:
-        return repr(names[int(np.argmax(y == code))])
+        return shown(names[int(np.argmax(y == code))])
 
     counts = np.bincount(y)
     if len(counts) < 2:

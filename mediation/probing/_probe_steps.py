@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from .._checks import instance
 from .._errors import DataError, DegenerateWarning, DesignError
 from .._printable import printable
 from .._seed import seed_from
 from ..inference import Inference, mean_intervals
 from ._probe import Probe, probe
-from ._states import States, states_from
+from ._states import States, check_name, states_from, unit_labels
 from ._widened import widened
 
 Index = NDArray[np.intp]
@@ -133,12 +134,10 @@ def probe_steps(
     """
     given = states_from(states, "probe_steps: states")
     attributes = _labels(labels, len(given))
-    others = {name: _baseline(name, value, given) for name, value in (baselines or {}).items()}
+    others = {name: _baseline(name, value, given) for name, value in _mapping(baselines).items()}
     if given.name in others:
         raise DesignError(f"probe_steps: a baseline is called {given.name!r}, as the states are. Name it otherwise.")
-    names = None if groups is None else list(groups)
-    if names is not None and len(names) != len(given):
-        raise DataError(f"probe_steps: {len(names)} groups for {len(given)} units; one label a unit is needed.")
+    names = None if groups is None else unit_labels(groups, len(given), "probe_steps: groups")
     seed = seed_from(rng)
     options = {"estimator": estimator, "n_splits": n_splits, "n_controls": n_controls, "rng": seed}
     inference = Inference(method="t", confidence_level=confidence_level)
@@ -216,17 +215,26 @@ def _holm(table: pd.DataFrame, column: str) -> pd.Series:
 
 def _labels(given: Any, n: int) -> dict[str, list[Any]]:
     if isinstance(given, pd.DataFrame):
-        found = {str(name): list(given[name]) for name in given.columns}
+        found = {str(name): given[name] for name in given.columns}
     elif isinstance(given, Mapping):
-        found = {str(name): list(values) for name, values in given.items()}
+        found = {str(name): values for name, values in given.items()}
     else:
-        found = {"label": list(given)}
+        found = {"label": given}
     if not found:
         raise DataError("probe_steps: labels names no attribute; a frame or a mapping with one at least is needed.")
-    for name, values in found.items():
-        if len(values) != n:
-            raise DataError(f"probe_steps: {name!r} has {len(values)} labels for {n} units; one a unit is needed.")
-    return found
+    return {name: unit_labels(values, n, f"probe_steps: {name!r}") for name, values in found.items()}
+
+
+def _mapping(baselines: Any) -> Mapping[str, Any]:
+    if baselines is None:
+        return {}
+    needed = "a mapping from names to features"
+    given: Mapping[str, Any] = instance(
+        baselines, Mapping, what="probe_steps: baselines", needed=needed, error=DesignError
+    )
+    for name in given:
+        check_name(name, "probe_steps: the name of a baseline")
+    return given
 
 
 def _baseline(name: str, given: Any, states: States) -> States:

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import positive_int
+from .._checks import positive_int, shown, true_or_false
 from .._errors import DataError, DesignError
 from ..inference import wilson
 from ._states import States, matrix
@@ -97,6 +97,7 @@ def retrieval(
     >>> retrieval(keys + 0.1 * rng.normal(size=(50, 16)), keys).accuracy
     1.0
     """
+    true_or_false(centred, what="retrieval: centred")
     q, key = _one(queries, "queries"), _one(keys, "keys")
     if q.shape != key.shape:
         raise DataError(
@@ -105,7 +106,7 @@ def retrieval(
         )
     positive_int(k, what="retrieval: k")
     if k >= len(q):
-        raise DesignError(f"retrieval: k = {k} of {len(q)} keys: every key is found. Ask for fewer.")
+        raise DesignError(f"retrieval: k = {shown(k)} of {len(q)} keys: every key is found. Ask for fewer.")
     near = _directions(q, "query", centred=centred) @ _directions(key, "key", centred=centred).T
     own = np.diagonal(near)[:, None]
     tie = np.abs(near - own) <= 1e-12

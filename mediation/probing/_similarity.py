@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import true_or_false
 from .._errors import DataError, DegenerateWarning
 from ._states import matrix
 
@@ -121,6 +122,7 @@ def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -
     >>> round(linear_cka(x, 5 * x[:, ::-1] + 1), 6)
     1.0
     """
+    true_or_false(debiased, what="linear_cka: debiased")
     least = 4 if debiased else 2
     x, y = matrix(first, "first", least=least), matrix(second, "second", least=least)
     if len(x) != len(y):
@@ -174,6 +176,7 @@ def effective_rank(features: ArrayLike, *, centred: bool = True) -> float:
     >>> round(effective_rank(np.eye(5), centred=False), 6)
     5.0
     """
+    true_or_false(centred, what="effective_rank: centred")
     x = matrix(features, "features", least=2 if centred else 1)
     if not (_varies(x) if centred else x.any()):
         _warn("effective_rank: all states are the same, so their effective rank is NaN.")

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import shown
+from .._checks import elements, hashable, in_order_of, positive_int, reals, shown
 from .._errors import DataError
 
 Array = NDArray[np.float64]
@@ -51,16 +51,15 @@ class States:
     name: str = "states"
 
     def __post_init__(self) -> None:
-        values = np.array(self.values)
-        if values.dtype.kind != "f":
-            values = values.astype(np.float64)
+        check_name(self.name, "States: name")
+        values = numbers_of(self.values, "States: values")
         values = values[:, None] if values.ndim == 2 else values
         if values.ndim < 3 or 0 in values.shape:
             raise DataError(
                 f"States: values has shape {values.shape}; (units, steps, hidden) is needed, none of them 0."
             )
         n, steps = values.shape[:2]
-        lengths = np.full(n, steps) if self.lengths is None else np.array(self.lengths)
+        lengths = np.full(n, steps) if self.lengths is None else _whole(self.lengths)
         if lengths.shape != (n,) or lengths.dtype.kind not in "iu" or lengths.min() < 0 or lengths.max() > steps:
             raise DataError(
                 f"States: lengths = {shown(self.lengths)}; a whole number from 0 to {steps} for each of {n} units is "
@@ -117,12 +116,15 @@ class States:
         DataError
             If a step is out of range or they are not in rising order.
         """
-        chosen = list(range(self.shape[1])) if steps is None else list(steps)
+        n, last = self.shape[:2]
+        chosen = list(range(last)) if steps is None else _indices(steps, "steps", last)
         if not chosen or sorted(set(chosen)) != chosen or not 0 <= chosen[0] <= chosen[-1] < self.shape[1]:
             raise DataError(
                 f"take: steps = {shown(steps)}; steps from 0 to {self.shape[1] - 1} in rising order are needed."
             )
-        rows = list(range(len(self))) if units is None else list(units)
+        rows = list(range(n)) if units is None else _indices(units, "units", n)
+        if not rows:
+            raise DataError("take: units is empty; one unit at least is needed.")
         lengths = (np.array(chosen) < self.lengths[rows][:, None]).sum(axis=1)
         return States(self.values[rows][:, chosen], lengths, self.name)
 
@@ -140,6 +142,48 @@ class States:
         return f"<States {self.name!r}: {len(self)} units, {steps} step{'' if high == 1 else 's'}, {features} features>"
 
 
+def check_name(name: object, what: str) -> None:
+    """Raise DataError if a name is no text that can be printed."""
+    if not isinstance(name, str) or not name.isprintable():
+        raise DataError(f"{what} = {shown(name)}; a text that can be printed is needed.")
+
+
+def numbers_of(values: Any, what: str) -> NDArray[Any]:
+    """Return a copy of `values` as an array of floats, of the precision that they have."""
+    try:
+        found = np.array(values)
+    except (TypeError, ValueError, RuntimeError):
+        found = np.array(None)
+    return (
+        found
+        if found.dtype.kind == "f"
+        else np.array(reals(values, what=what, needed="an array (units, steps, hidden)", error=DataError))
+    )
+
+
+def unit_labels(given: Any, n: int, what: str) -> list[Any]:
+    """Return one label for each of n units; a Series is matched by its index, which are the numbers of the units."""
+    ordered = in_order_of(given, range(n), what=what, error=DataError)
+    labels = elements(ordered, what=what, needed="one label a unit", error=DataError)
+    if len(labels) != n:
+        raise DataError(f"{what} has {len(labels)} labels for {n} units; one a unit is needed.")
+    return [hashable(one, what=f"{what}: the label of unit {i}", error=DataError) for i, one in enumerate(labels)]
+
+
+def _whole(lengths: Any) -> NDArray[Any]:
+    try:
+        return np.array(lengths)
+    except (TypeError, ValueError, RuntimeError):
+        return np.array(None)  # which is refused
+
+
+def _indices(given: Any, what: str, size: int) -> list[int]:
+    chosen = elements(
+        given, what=f"take: {what}", needed=f"a list of whole numbers from 0 to {size - 1}", error=DataError
+    )
+    return [positive_int(one, what=f"take: one of {what}", least=0, most=size - 1, error=DataError) for one in chosen]
+
+
 def states_from(given: Any, what: str) -> States:
     """Return `given` as States of three axes, or raise DataError.
 
@@ -148,12 +192,7 @@ def states_from(given: Any, what: str) -> States:
     if isinstance(given, States):
         found = given
     else:
-        try:
-            array = np.asarray(given, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{what} is a {type(given).__name__}; States or an array (units, steps, hidden) is needed."
-            ) from None
+        array = reals(given, what=what, needed="States or an array (units, steps, hidden)", error=DataError)
         if array.ndim not in (2, 3):
             raise DataError(f"{what} has shape {array.shape}; (units, steps, hidden) or (units, hidden) is needed.")
         found = States(array)
@@ -164,7 +203,7 @@ def states_from(given: Any, what: str) -> States:
 
 def matrix(given: ArrayLike, what: str, *, least: int = 1) -> Array:
     """Return `given` as finite numbers of shape (n, d), n of at least `least`, or raise DataError."""
-    found = np.asarray(given, dtype=np.float64)
+    found = reals(given, what=what, needed="an array (n, d), one state a row,", error=DataError)
     if found.ndim != 2 or found.shape[1] == 0 or len(found) < least:
         raise DataError(
             f"{what} has shape {found.shape}; one state a row is needed, (n, d) with n of at least {least}. "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._checks import called, listed, shown, suggestion
+from .._checks import called, elements, listed, shown, suggestion
 from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
 from ..estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
@@ -87,10 +87,10 @@ def compare_many(
      ['contrast', 'a - b', -1.0], ['contrast', 'a - c', -2.0], ['contrast', 'b - c', -1.0]]
     """
     parts, names = _parts(results, labels)
-    if reference is not None and reference not in names:
+    if reference is not None and not (isinstance(reference, str) and reference in names):
         raise DesignError(
             f"compare_many: reference = {shown(reference)}, and the results are {listed(names)}. "
-            f"{suggestion(str(reference), names)}"
+            f"{suggestion(reference, names)}"
         )
     for one in parts:
         need_one_kind(one.units, "compare_many")
@@ -135,7 +135,8 @@ def _parts(results: Any, labels: Sequence[str] | None) -> tuple[list[Result], li
         names = [str(place + 1) for place in range(len(results))] if labels is None else labels
     if len(results) < 2:
         raise DesignError(f"compare_many: {len(results)} result was given; two or more are needed.")
-    odd = isinstance(names, str) or not all(isinstance(name, str) and name for name in names)
+    names = elements(names, what="compare_many: labels", needed=f"a list of {len(results)} names")
+    odd = not all(isinstance(name, str) and name.isprintable() and name for name in names)
     if odd or len(names) != len(results) or len(set(names)) < len(names):
         raise DesignError(
             f"compare_many: labels = {shown(names)}; {len(results)} different names are needed, one a result."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._checks import called, listed, one_of
+from .._checks import elements, listed, number, one_of
 from .._errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning, warn
 from ..estimands import AbstractEstimand, estimand_for, estimands_from, known_estimands
 from ..estimate import POTENTIAL_OUTCOMES, Margin, need_one_kind, tabulate_equivalence
@@ -58,6 +58,7 @@ def equivalence_of(
             f"equivalence was asked of a result of kind {kind!r}; it tests {listed(_KINDS)}. Ask the result that it "
             "was made of."
         )
+    number(margin, what="equivalence: margin", needed="a positive number")
     need_own_draws(provenance, "equivalence")
     need_one_kind(
         units, "equivalence", "An interval of level 1 - 2 alpha inside +-margin is the same test: read it there."
@@ -137,9 +138,9 @@ def _wanted(
         if means or reference is not None:
             return _some(means, present, reference)
         return list(every)
-    if not isinstance(asked, (str, AbstractEstimand)) and not isinstance(asked, Iterable):
-        raise DesignError(f"equivalence: estimands is {called(asked)}; keys such as ['pnie'] are needed, or None.")
-    some = [asked] if isinstance(asked, (str, AbstractEstimand)) else list(asked)
+    needed = "a list of keys, such as ['pnie'], or None"
+    whole = isinstance(asked, (str, AbstractEstimand))
+    some = [asked] if whole else elements(asked, what="equivalence: estimands", needed=needed)
     for one in some:
         one_of(one.key if isinstance(one, AbstractEstimand) else one, present, what="equivalence: estimand")
     every = estimands_from(_outcomes(units), some)

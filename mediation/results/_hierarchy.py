@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .._checks import one_of, shown
+from .._checks import instance, one_of, positive_int, shown
 from .._errors import DataError, DesignError
 from ..estimands import estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, need_one_kind, tabulate_hierarchy
@@ -52,7 +52,12 @@ def hierarchy_of(
             "'tnie': the ratio is 0 when that is."
         )
     if layers is not None:
-        rows = rows.assign(layer=pd.array([layers.get(site) for site in rows["site"]], dtype="Int64"))
+        instance(layers, Mapping, what="hierarchy: layers", needed="a mapping from sites to layers", error=DesignError)
+        known = {
+            site: positive_int(layer, what=f"hierarchy: layers[{shown(site)}]", least=0)
+            for site, layer in layers.items()
+        }
+        rows = rows.assign(layer=pd.array([known.get(site) for site in rows["site"]], dtype="Int64"))
     _check_layers(rows)
     of = dict(zip(rows["site"], rows["layer"].astype(int), strict=True))
     unknown = set(of) - set(units["site"])

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .._checks import called, check_local
+from .._checks import called, check_local, path_from
 from .._errors import DataError, DesignError
 from .._reading import check_bytes, json_from, reading, too_large
 from ._kinds import Kind
@@ -121,10 +121,8 @@ def read_parts(path: str | Path, max_bytes: int) -> Parts:
 
 
 def _files(path: str | Path) -> _Files:
-    if not isinstance(path, (str, os.PathLike)):
-        raise DesignError(f"path is {called(path)}; the path of a file is needed, such as 'results/sweep.parquet'.")
     check_local(path, "path")
-    path = Path(path)
+    path = path_from(path, what="path")
     name = path.name
     if not name or name in {".", ".."}:
         raise DesignError(f"path = {str(path)!r} names no file; give one such as 'results/sweep.parquet'.")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._checks import called, in_unit_interval, listed, one_of, positive_int, shown
+from .._checks import called, elements, in_unit_interval, listed, number, one_of, positive_int, shown
 from .._errors import DataError, DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, need_one_kind, seed_from, unit_values
@@ -29,6 +29,7 @@ _USUAL = "pnie"
 _POINTS = 40
 _POINTS_OF_FLIPS = 20  # each is worked out from all pairs of counts
 _SHARE = 0.8  # of the upper confidence limit of the standard deviation
+_MOST_UNITS, _MOST_SAMPLES = 10**9, 10**5
 _MOST_SIMULATED = 5000  # clusters in a simulated sample
 _RESAMPLES = 999  # of the test in a simulated sample
 
@@ -123,7 +124,9 @@ def power(  # noqa: PLR0913
     needed = plan.needed(target), plan.needed(target, equivalence=True)
     sizes = _sizes(n, plan, needed)
     curve = plan.curve(sizes, target)
-    checks = _checks(plan, target, needed, pilot, positive_int(simulate, what="power: simulate", least=0), rng)
+    checks = _checks(
+        plan, target, needed, pilot, positive_int(simulate, what="power: simulate", least=0, most=_MOST_SAMPLES), rng
+    )
     return Power(
         estimand=plan.key,
         where=plan.where,
@@ -215,10 +218,13 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
         points = _POINTS if plan.flips is None else _POINTS_OF_FLIPS
         grid = np.unique(np.geomspace(low, top, points).round().astype(int)).tolist()
         return sorted({*grid, own, *(size for size in marks if size <= top)})
-    asked = [n] if isinstance(n, (int, np.integer)) or not isinstance(n, Iterable) else list(n)
+    asked = (
+        [n] if isinstance(n, Integral) else elements(n, what="power: n", needed="a whole number of units, or a list")
+    )
     sizes: list[int] = []
     for one in asked:
-        if isinstance(one, bool) or not isinstance(one, Integral) or plan.clusters_of(int(one)) < 2:
+        positive_int(one, what="power: n", most=_MOST_UNITS)
+        if plan.clusters_of(int(one)) < 2:
             least = plan.units_of(2)
             two = " (2 clusters)" if plan.clustered else ""
             raise DesignError(f"power: n = {shown(one)}; whole numbers of at least {least} units{two} are needed.")
@@ -267,13 +273,11 @@ def _checks(
 
 
 def _finite(value: float, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
-        raise DesignError(f"power: {what} = {shown(value)}; a finite number in units of the outcome is needed.")
-    return float(value)
+    return number(value, what=f"power: {what}", needed="a finite number in units of the outcome")
 
 
 def _positive(value: float, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
+    if not number(value, what=f"power: {what}", needed="a positive number in units of the outcome") > 0:
         raise DesignError(f"power: {what} = {shown(value)}; a positive number in units of the outcome is needed.")
     return float(value)
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from .._errors import DataError
 
+_DEEPEST = 30  # levels of lists and dicts
+
 
 def plain(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of `provenance` made of dict, list, str, int, float, bool and None only.
@@ -60,6 +62,8 @@ def text_at(provenance: Mapping[str, Any], key: str) -> str:
 
 
 def _value(value: Any, where: str) -> Any:
+    if where.count("[") + where.count(".") > _DEEPEST:
+        raise DataError(f"provenance[{where[:_DEEPEST]!r}...] is nested more than {_DEEPEST} deep. Give plain data.")
     if isinstance(value, Mapping):
         return {str(key): _value(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple, frozenset, set)):

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from .._checks import in_unit_interval, listed, shown
+from .._checks import in_unit_interval, listed, one_of, shown
 from .._errors import DataError, DegenerateWarning, DesignError, warn
 from ..estimate import unit_values
 from ..inference import Coefficients, Covariance, least_squares
@@ -54,6 +54,8 @@ class Regression:
 
     def summary(self, estimand: str | None = None) -> Summary:
         """Return the table as it would stand in a paper, of one estimand or all."""
+        if estimand is not None:
+            one_of(estimand, self._table["estimand"].unique().tolist(), what="summary: estimand")
         table = self._table if estimand is None else self._table[self._table["estimand"] == estimand]
         if table.empty:
             raise DesignError(

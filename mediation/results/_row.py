@@ -7,9 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from .._checks import listed, one_of, suggestion
+from .._checks import listed, one_of, shown, suggestion
 from .._errors import DesignError
 from ._kinds import Kind, key_of
+
+
+def _is_among(value: object, present: list[Any]) -> bool:
+    """Return whether a text or a number is one of those that are there; anything else is none."""
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool) and value in present
 
 
 def row_named(table: pd.DataFrame, kind: Kind, estimand: str, named: Mapping[str, object]) -> Mapping[Hashable, Any]:
@@ -33,9 +38,9 @@ def row_named(table: pd.DataFrame, kind: Kind, estimand: str, named: Mapping[str
                 f"A row of a table of kind {kind!r} is not named by {name!r}. {suggestion(name, ['estimand', *keys])}"
             )
         present = list(dict.fromkeys(rows[name].dropna().tolist()))
-        if value not in present:
+        if not _is_among(value, present):
             hint = suggestion(value, list(map(str, present))) if isinstance(value, str) else f"Found {listed(present)}."
-            raise DesignError(f"No row of {estimand!r} has {name} = {value!r}. {hint}")
+            raise DesignError(f"No row of {estimand!r} has {name} = {shown(value)}. {hint}")
         rows = rows[rows[name] == value]
     if len(rows) > 1:
         open_ = [name for name in keys if rows[name].nunique(dropna=False) > 1]

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from .._checks import number, shown
 from .._errors import DataError
 from ..inference._fieller import gap_in
 
@@ -80,9 +81,10 @@ class IntervalSet:
         """
         if self.is_missing:
             raise DataError(
-                f"Whether {value} is in the set cannot be said: there is none, the data are degenerate. Ask "
+                f"Whether {shown(value)} is in the set cannot be said: there is none, the data are degenerate. Ask "
                 "`is_missing` first."
             )
+        value = number(value, what="contains: value", needed="a finite number")
         return any(low <= value <= high for low, high in self.pieces)
 
     def __str__(self) -> str:

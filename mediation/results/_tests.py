@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from .._checks import listed, one_of
+from .._checks import elements, listed, one_of
 from .._errors import DataError, DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, UnitValues, need_one_kind, unit_values
@@ -75,7 +75,13 @@ def _wanted(
 ) -> list[AbstractEstimand]:
     """Return the estimands to test: those asked for, else those of the table that the test can be made of."""
     present = list(dict.fromkeys(table["estimand"].tolist()))
-    asked = present if estimand is None else [estimand] if isinstance(estimand, str) else list(estimand)
+    asked = (
+        present
+        if estimand is None
+        else [estimand]
+        if isinstance(estimand, str)
+        else elements(estimand, what="test: estimand", needed="a key, such as 'te', or a list of keys,")
+    )
     for key in asked:
         one_of(key, present, what="test: estimand")
     every = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], asked)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .._checks import called, shown
+from .._checks import called, elements, shown
 from .._errors import DataError, DesignError
 from ..interventions import (
     AbstractIntervention,
@@ -107,9 +106,9 @@ def checked_inputs(inputs: Any) -> tuple[Any, ...]:
         raise DataError("do: inputs are Pairs; give one side, do(pairs.base, ...), and make Pairs of the result.")
     if isinstance(inputs, (str, Prompt)):
         raise DataError(f"do: inputs is one input, {shown(inputs)}; a list with one a unit is needed: [input].")
-    if not isinstance(inputs, (Sequence, np.ndarray, pd.Series)):
-        raise DataError(f"do: inputs is {called(inputs)}; a list with one med.Prompt, or one text, a unit is needed.")
-    units = tuple(inputs)
+    units = tuple(
+        elements(inputs, what="do: inputs", needed="a list with one med.Prompt, or one text, a unit", error=DataError)
+    )
     if not units:
         raise DataError("do: inputs are empty; one med.Prompt, or one text, a unit is needed.")
     for unit, one in enumerate(units):

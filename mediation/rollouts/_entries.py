@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from .._checks import called
+from .._checks import called, shown
 from .._errors import DesignError
 from ..engine import World
 from ..interventions import (
@@ -51,8 +51,8 @@ def check_world(world: World, spec: Spec | None, n: int, *, pairs: bool) -> None
         return
     if not isinstance(world.assignment, Assignment):
         raise DesignError(
-            f"rollout: assignment = {world.assignment!r} is a {type(world.assignment).__name__}; an intervention at a "
-            "site is needed, such as med.Zero().at(med.latents())."
+            f"rollout: assignment = {shown(world.assignment)} is a {type(world.assignment).__name__}; an intervention "
+            "at a site is needed, such as med.Zero().at(med.latents())."
         )
     if world.assignment.of_input():
         where, done = world.assignment.of_input()[0]
@@ -84,7 +84,9 @@ def check_site(site: ThoughtSite, spec: Spec | None) -> None:
             f"med.load(model, spec={example}), or spec=... here."
         )
     if site.kind == "latents" and not isinstance(spec, LatentSpec):
-        raise DesignError(f"{site}: {spec!r} is for written thoughts. Use med.imagination(), or give a LatentSpec.")
+        raise DesignError(
+            f"{site}: {shown(spec)} is for written thoughts. Use med.imagination(), or give a LatentSpec."
+        )
     if site.kind == "imagination" and not isinstance(spec, TextSpec):
         raise DesignError(
             f"{site}: {type(spec).__name__} is for latent thoughts. Use med.latents(), or give a TextSpec."

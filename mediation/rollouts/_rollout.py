@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import called, one_of, positive_int, shown
+from .._checks import called, elements, one_of, positive_int, shown, true_or_false
 from .._errors import DataError, DesignError
 from .._seed import seed_from
 from ..engine import AbstractBackend, Progress, World, progress_for
@@ -186,13 +186,15 @@ def settings_from(
         If one is not of its kind.
     """
     positive_int(max_new_tokens, what="rollout: max_new_tokens")
+    true_or_false(prefill, what="rollout: prefill")
     if batch_size is not None:
         positive_int(batch_size, what="rollout: batch_size")
     if sampling is not None and not isinstance(sampling, Sampling):
         raise DesignError(f"rollout: sampling is {called(sampling)}; a med.Sampling is needed, or None.")
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    needed = "a text, or a list of texts"
+    stops = (stop,) if isinstance(stop, str) else tuple(elements(stop, what="rollout: stop", needed=needed))
     if any(not isinstance(one, str) or not one for one in stops):
-        raise DesignError(f"rollout: stop = {stop!r}: strings are needed, none of them empty.")
+        raise DesignError(f"rollout: stop = {shown(stop)}: strings are needed, none of them empty.")
     return Settings(
         max_new_tokens=max_new_tokens,
         stop=stops,
@@ -257,7 +259,7 @@ def _asked(log_probs: Any, model: Model) -> tuple[int, ...] | None:
     """Return the ids whose log-probability is kept; -1 stands for the recorded token."""
     if log_probs is None:
         return None
-    if log_probs == "recorded":
+    if isinstance(log_probs, str) and log_probs == "recorded":
         return (-1,)
     if isinstance(log_probs, str) or not isinstance(log_probs, Sequence) or not log_probs:
         raise DesignError(
@@ -277,6 +279,8 @@ def _checked(inputs: Any) -> Any:
             f"rollout: inputs is a {type(inputs).__name__}; a list of prompts, texts or token ids, or a tensor of "
             f"token ids (n, length) is needed. {hint.get(type(inputs), '')}".rstrip()
         )
+    if isinstance(inputs, Tensor) and inputs.ndim == 0:
+        raise DataError("rollout: inputs is a tensor of one number; token ids (n, length) are needed.")
     if len(inputs) == 0:
         raise DataError("rollout: inputs is empty; at least one prompt is needed.")
     if isinstance(inputs, Tensor) and (inputs.ndim != 2 or inputs.is_floating_point()):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import positive_int, shown
+from .._checks import number, positive_int, shown
 from .._errors import DesignError
 
 _STREAM = 3
@@ -100,7 +99,6 @@ class Sampler:
 
 
 def _within(value: object, what: str, *, most: float) -> None:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not 0 < float(value) <= most:  # type: ignore[arg-type]
-        wanted = "a number above 0" if most == float("inf") else "a number above 0 and at most 1"
+    wanted = "a number above 0" if most == float("inf") else "a number above 0 and at most 1"
+    if not 0 < number(value, what=f"Sampling: {what}", needed=wanted) <= most:  # type: ignore[arg-type]
         raise DesignError(f"Sampling: {what} = {shown(value)}: {wanted} is needed.")

@@ -9,6 +9,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
+from .._checks import positive_int
 from .._errors import DataError
 from ..specs import LatentSpec, Spec
 
@@ -90,6 +91,7 @@ class Trajectory:
         DataError
             If no unit has such a thought.
         """
+        positive_int(segment, what="Trajectory.thoughts: segment", least=0, error=DataError)
         parts = []
         for spans, latents in zip(self.segments, self.latents, strict=True):
             before = sum(stop - start for start, stop in spans[:segment])

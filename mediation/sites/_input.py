@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, final
 
-from .._checks import one_of, positive_int, shown
+from .._checks import elements, number, one_of, positive_int, shown
 from .._errors import SiteError
 from .._printable import printable
 
@@ -73,15 +72,15 @@ def check_box(box: object, where: str) -> Box:
     >>> check_box([0, 0.5, 1, 1], "unit 3")
     (0.0, 0.5, 1.0, 1.0)
     """
-    parts = list(box.tolist() if hasattr(box, "tolist") else box) if hasattr(box, "__iter__") else []
-    if len(parts) == 4 and all(isinstance(part, Real) for part in parts):
-        left, top, right, bottom = map(float, parts)
+    wanted = "(left, top, right, bottom) as fractions of the image's width and height, such as (0.25, 0.0, 0.5, 1.0),"
+    parts = elements(getattr(box, "tolist", lambda: box)(), what=f"{where}: box", needed=wanted, error=SiteError)
+    if len(parts) == 4:
+        left, top, right, bottom = (
+            number(part, what=f"{where}: a number of the box", error=SiteError) for part in parts
+        )
         if 0 <= left < right <= 1 and 0 <= top < bottom <= 1:
             return left, top, right, bottom
-    raise SiteError(
-        f"{where}: box = {shown(box)}: (left, top, right, bottom) as fractions of the image's width and height is "
-        "needed, such as (0.25, 0.0, 0.5, 1.0)."
-    )
+    raise SiteError(f"{where}: box = {shown(box)}: {wanted} is needed.")
 
 
 def image(*, index: int | None = None, box: Box | str | None = None) -> InputSite:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from .._checks import shown
+from .._checks import elements, shown
 from .._errors import SiteError
 from ..models import Model
 from ..units import Encoding
@@ -37,15 +37,13 @@ class SiteSet:
     sites: tuple[Part, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.sites, str) or not isinstance(self.sites, Iterable):
-            raise SiteError(
-                f"SiteSet({shown(self.sites)}): a tuple of sites is needed, such as med.mlp(0) | med.mlp(1)."
-            )
+        needed = "a tuple of sites, such as med.mlp(0) | med.mlp(1),"
+        given = elements(self.sites, what="SiteSet: sites", needed=needed, error=SiteError)
         # Sites that stand for several are sets already, so code that is printed makes the set again.
-        found = tuple(part for one in self.sites for part in (one.sites if isinstance(one, SiteSet) else (one,)))
+        found = tuple(part for one in given for part in (one.sites if isinstance(one, SiteSet) else (one,)))
         bad = [site for site in found if not isinstance(site, (Site, Difference))]
         if bad:
-            hint = f"Write med.Site({bad[0]!r})" if isinstance(bad[0], str) else "Join sites and sets of them by |"
+            hint = f"Write med.Site({shown(bad[0])})" if isinstance(bad[0], str) else "Join sites and sets of them by |"
             raise SiteError(f"SiteSet: {shown(bad[0])} is not a site. {hint}.")
         if not found:
             raise SiteError("SiteSet: there is no site in it; at least one is needed.")

@@ -85,7 +85,9 @@ class Site:
             wanted = "'each' for one site a head, or None for all heads together"
             object.__setattr__(self, "head", _index(self.head, "head", wanted))
         if self.head is not None and self.kind not in ("attention", "pattern"):
-            raise SiteError(f"head = {self.head!r}: only attention and pattern sites have heads, this is {self.kind}.")
+            raise SiteError(
+                f"head = {shown(self.head)}: only attention and pattern sites have heads, this is {self.kind}."
+            )
         if self.units is not None and not _is_each(self.units):
             object.__setattr__(self, "units", _check_units(self.units))
 

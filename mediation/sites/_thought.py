@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
-from .._checks import one_of, positive_int
+from .._checks import one_of, positive_int, shown
 from .._errors import SiteError
 from ._positions import Position, at_text, check_position
 
@@ -51,7 +51,8 @@ class ThoughtSite:
         object.__setattr__(self, "step", step)
         if isinstance(step, str) and step not in ("all", "each", "last"):
             raise SiteError(
-                f"{self.kind}(step={step!r}): steps are 'all', 'each', 'last', an index, a slice or a list of indices."
+                f"{self.kind}(step={shown(step)}): steps are 'all', 'each', 'last', an index, a slice or a list of "
+                "indices."
             )
         if self.segment is not None:
             positive_int(self.segment, what=f"{self.kind}: segment", least=0, error=SiteError)

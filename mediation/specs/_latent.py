@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import KW_ONLY, dataclass
-from numbers import Real
 from typing import Literal, final
 
-from .._checks import one_of, positive_int, shown
+from .._checks import number, one_of, positive_int, shown
 from .._errors import DesignError
 from ._markers import AnswerFrom, check_answer_from, check_markers, check_text
 
@@ -48,9 +46,7 @@ class Near:
     def __post_init__(self) -> None:
         if not isinstance(self.parameter, str) or not self.parameter:
             raise DesignError(f"Near: parameter = {shown(self.parameter)}: the name of a parameter is needed.")
-        real = isinstance(self.within, Real) and not isinstance(self.within, bool)
-        if not real or not math.isfinite(self.within) or self.within < 0:
-            raise DesignError(f"Near: within = {shown(self.within)}: a distance of at least 0 is needed.")
+        number(self.within, what="Near: within", least=0, needed="a distance of at least 0")
         one_of(self.metric, ("mse", "cosine"), what="Near: metric")
 
 

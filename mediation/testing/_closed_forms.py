@@ -13,7 +13,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
-from .._checks import listed, one_of
+from .._checks import called, elements, listed, number, one_of
 from .._errors import DesignError
 from ..outcomes import outcome
 
@@ -68,10 +68,9 @@ class AbstractClosedForm(nn.Module, ABC):
         >>> {name: float(value) for name, value in worlds.items()}
         {'y00': 0.0, 'y01': 0.0, 'y10': 0.0, 'y11': 1.0}
         """
-        chosen = self.sites if through is None else tuple(through)
-        unknown = [site for site in chosen if site not in self.sites]
-        if unknown:
-            raise DesignError(f"through = {unknown[0]!r}: not a site of this model, which has {listed(self.sites)}.")
+        chosen = self._chosen(through)
+        for what, given in (("base", base), ("source", source)):
+            _check_inputs(given, what)
         mask = torch.tensor([site in chosen for site in self.sites])
         inputs = (base, source)
         return {
@@ -84,9 +83,20 @@ class AbstractClosedForm(nn.Module, ABC):
 
     def ablated(self, inputs: Tensor, value: float, through: Sequence[str] | None = None) -> Tensor:
         """Return Y(x, m*), ``(n,)``: the mediators in `through` (None for all) set to `value`."""
-        chosen = self.sites if through is None else tuple(through)
+        chosen = self._chosen(through)
+        _check_inputs(inputs, "inputs")
+        value = number(value, what="value")
         mask = torch.tensor([site in chosen for site in self.sites])
         return self.outcome_of(inputs, torch.where(mask, torch.tensor(value).to(inputs), self.mediators_of(inputs)))
+
+    def _chosen(self, through: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the sites that are the mediator."""
+        if through is None:
+            return self.sites
+        chosen = tuple(elements(through, what="through", needed=f"a list of sites, of {listed(self.sites)},"))
+        for site in chosen:
+            one_of(site, self.sites, what="a site of through")
+        return chosen
 
 
 def _linear(*weights: float) -> nn.Linear:
@@ -94,6 +104,18 @@ def _linear(*weights: float) -> nn.Linear:
     layer = nn.Linear(len(weights), 1, bias=False, device="meta")  # so that no random number is drawn
     layer.weight = nn.Parameter(torch.tensor([weights]))
     return layer
+
+
+def _check_inputs(given: object, what: str) -> None:
+    if not isinstance(given, Tensor) or given.ndim != 2:
+        found = f"of shape {tuple(given.shape)}" if isinstance(given, Tensor) else called(given)
+        raise DesignError(f"{what} is {found}; a tensor (n, features) is needed.")
+
+
+def _numbers(given: object, what: str) -> tuple[float, ...]:
+    what = f"ParallelMediators: {what}"
+    found = elements(given, what=what, needed="a list of numbers, one a mediator,")
+    return tuple(number(one, what=f"a number of {what}") for one in found)
 
 
 @final
@@ -120,9 +142,11 @@ class LinearInteraction(AbstractClosedForm):
 
     def __init__(self, a: float = 2.0, d: float = 3.0, b: float = 4.0, c: float = 5.0) -> None:
         super().__init__()
-        self.weights = (float(a), float(d), float(b), float(c))
-        self.mediator = _linear(float(a))
-        self.direct, self.indirect, self.interaction = _linear(float(d)), _linear(float(b)), _linear(float(c))
+        named = {"a": a, "d": d, "b": b, "c": c}
+        a, d, b, c = (number(value, what=f"LinearInteraction: {name}") for name, value in named.items())
+        self.weights = (a, d, b, c)
+        self.mediator = _linear(a)
+        self.direct, self.indirect, self.interaction = _linear(d), _linear(b), _linear(c)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -222,9 +246,10 @@ class ParallelMediators(AbstractClosedForm):
         self, gains: Sequence[float] = (1.0, -2.0, 0.5), weights: Sequence[float] = (3.0, 4.0, 0.0), direct: float = 5.0
     ) -> None:
         super().__init__()
+        gains, weights = (_numbers(given, what) for what, given in (("gains", gains), ("weights", weights)))
         if len(gains) != len(weights) or not gains:
             raise DesignError(f"ParallelMediators: {len(gains)} gains and {len(weights)} weights; as many are needed.")
-        self.gains, self.weights, self.slope = tuple(gains), tuple(weights), float(direct)
+        self.gains, self.weights, self.slope = gains, weights, number(direct, what="ParallelMediators: direct")
         self.mediators = nn.ModuleList(_linear(float(gain)) for gain in gains)
         self.readers = nn.ModuleList(_linear(float(weight)) for weight in weights)
         self.direct = _linear(self.slope)
@@ -276,8 +301,10 @@ class SharedNoise(AbstractClosedForm):
 
     def __init__(self, a: float = 2.0, d: float = 3.0, b: float = 4.0) -> None:
         super().__init__()
-        self.weights = (float(a), float(d), float(b))
-        self.mediator, self.direct, self.reader = _linear(float(a), 1.0), _linear(float(d), 1.0), _linear(float(b))
+        named = {"a": a, "d": d, "b": b}
+        a, d, b = (number(value, what=f"SharedNoise: {name}") for name, value in named.items())
+        self.weights = (a, d, b)
+        self.mediator, self.direct, self.reader = _linear(a, 1.0), _linear(d, 1.0), _linear(b)
 
     @property
     def sites(self) -> tuple[str, ...]:

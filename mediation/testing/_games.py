@@ -9,8 +9,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from .._checks import positive_int
+from .._checks import number, positive_int, shown
+from .._errors import DesignError
+from ..interventions import AbstractIntervention
 from ._closed_forms import AbstractClosedForm, _linear
+
+_MOST_PLAYERS = 16  # worths are as many as sets of players, 2 ** n_players
 
 
 @final
@@ -36,9 +40,13 @@ class CooperativeGame(AbstractClosedForm):
 
     def __init__(self, n_players: int, worth: Callable[[frozenset[int]], float]) -> None:
         super().__init__()
-        k = positive_int(n_players, what="CooperativeGame n_players")
+        k = positive_int(n_players, what="CooperativeGame: n_players", most=_MOST_PLAYERS)
+        if not callable(worth) or isinstance(worth, (type, nn.Module, AbstractIntervention)):
+            raise DesignError(
+                f"CooperativeGame: worth = {shown(worth)}: a function from a set of players to a number is needed."
+            )
         self.worths = {
-            frozenset(chosen): float(worth(frozenset(chosen)))
+            frozenset(chosen): number(worth(frozenset(chosen)), what="CooperativeGame: what worth returns")
             for size in range(k + 1)
             for chosen in combinations(range(k), size)
         }

@@ -129,6 +129,8 @@ def _encode_run(pairs: Pairs, model: Model, run: str) -> tuple[Encoded, ...]:
         places = {name: values[unit] for name, values in spans.items() if values is not None}
         if reader is not None:
             encoded.append(_encode_read(reader, model, inputs[unit], places, (run, unit)))
+            if (read := encoded[-1].ids) is not None:
+                _checked_ids(read, model, run, unit)
         else:
             ids = _checked_ids(inputs[unit], model, run, unit)
             tokens = _token_strings(model.tokenizer, ids)

@@ -104,7 +104,7 @@ def _ids(item: Any, what: str, unit: int) -> Tensor:
     where = f"Pairs: {what} of unit {unit}"
     try:
         ids = torch.as_tensor(item)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise DataError(
             f"{where} is {shown(item)}; a text, or a list of token ids (whole numbers), is needed."
         ) from None

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import called, shown, suggestion
+from .._checks import called, elements, in_order_of, shown, suggestion
 from .._errors import DataError, DesignError
 
 
@@ -23,7 +23,14 @@ def no_column(name: object, frame: pd.DataFrame) -> str:
     columns = list(map(str, frame.columns))
     if not columns:
         return "The units have no columns: Pairs(..., frame=...)."
-    return suggestion(str(name), columns)
+    return suggestion(name, columns)
+
+
+def in_order(given: Any, index: Any, what: str) -> Any:
+    """Return what belongs to units in their order: a Series, or a pair of them, matched by label; else as it is."""
+    if isinstance(given, tuple) and len(given) == 2 and any(isinstance(one, pd.Series) for one in given):
+        return tuple(in_order(one, index, what) for one in given)
+    return in_order_of(given, index, what=f"Pairs: {what}", error=DataError)
 
 
 def labels_from(given: Any, frame: pd.DataFrame, n: int, what: str) -> NDArray[Any] | None:
@@ -38,11 +45,11 @@ def labels_from(given: Any, frame: pd.DataFrame, n: int, what: str) -> NDArray[A
         return None
     if isinstance(given, str):
         if given not in frame.columns:
-            raise DataError(f"Pairs({what}={given!r}): no such column. {no_column(given, frame)}")
+            raise DataError(f"Pairs({what}={shown(given)}): no such column. {no_column(given, frame)}")
         given = frame[given]
-    if not hasattr(given, "__iter__"):
-        raise DataError(f"Pairs({what}={shown(given)}): the name of a column, or one {what} a unit, is needed.")
-    values = list(given)
+    values = elements(
+        given, what=f"Pairs: {what}", needed=f"the name of a column, or one {what} a unit,", error=DataError
+    )
     if len(values) != n:
         raise DataError(f"Pairs({what}=...): {len(values)} given for {n} units; one a unit is needed.")
     missing = [unit for unit, value in enumerate(values) if _is_missing(value)]
@@ -127,7 +134,7 @@ def weights_from(given: Any, frame: pd.DataFrame, n: int) -> NDArray[np.float64]
     for unit, value in enumerate(labels):
         try:
             good = 0 < float(value) < np.inf
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             good = False
         if not good:
             raise DataError(

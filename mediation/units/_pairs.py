@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -13,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._checks import called, named_once, shown
+from .._checks import called, elements, named_once, one_of, positive_int, shown
 from .._errors import DataError
 from .._printable import printable
 from ._inputs import count, inputs_from, kind_of, take
-from ._labels import clusters_from, named_kinds, no_column, weights_from
+from ._labels import clusters_from, in_order, named_kinds, no_column, weights_from
 from ._prompt import Prompt
 from ._spans import RESERVED, span_offsets
 
@@ -50,6 +49,8 @@ class Pairs:
         and intervals are two-way. `Pairs.cluster` then holds both labels, ``(n, 2)``.
     weight
         Column of `frame`, or n positive numbers.
+        Labels, weights, spans and inputs that are a pandas Series are matched by its index with that of `frame`, or
+        else of `base`, or else with the units' numbers; DataError if its labels are others.
     spans
         Named spans of the text: name -> column, or ``(base column, source column)``, of substrings or of
         ``(start, end)`` offsets (characters for texts, tokens for token ids); or n such values.
@@ -76,15 +77,18 @@ class Pairs:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        base = inputs_from(self.base, "base")
+        index = self._index()
+        base = inputs_from(in_order(self.base, index, "base"), "base")
         n = count(base)
         if n == 0:
             raise DataError("Pairs: base holds no unit; at least two are needed for an interval, one for a number.")
         put(self, "base", base)
         if self.source is not None:
-            put(self, "source", self._matching_source())
+            put(self, "source", self._matching_source(in_order(self.source, index, "source")))
         frame = self._checked_frame(n)
         put(self, "frame", frame)
+        for what in ("cluster", "weight"):
+            put(self, what, in_order(getattr(self, what), index, what))
         names = named_kinds(self.cluster, frame, n)
         put(self, "cluster_name", (names if len(names) > 1 else names[0]) if names else None)
         put(self, "cluster", clusters_from(self.cluster, frame, n))
@@ -94,7 +98,11 @@ class Pairs:
                 f"Pairs(spans={shown(self.spans)}): a mapping from names to columns or values is needed, such as "
                 "spans={'subject': 'subject_column'}."
             )
-        put(self, "spans", {name: self._span(name, given) for name, given in self.spans.items()})
+        put(
+            self,
+            "spans",
+            {name: self._span(name, in_order(given, index, f"span {name!r}")) for name, given in self.spans.items()},
+        )
 
     cluster_name: str | list[str] | None = field(init=False, default=None)
     answers_follow: Before | None = field(init=False, default=None)
@@ -169,6 +177,7 @@ class Pairs:
 
     def inputs(self, run: str) -> Any:
         """Return the inputs of `run`: "base" or "source"."""
+        one_of(run, ("base", "source"), what="Pairs.inputs: run", error=DataError)
         found = self.base if run == "base" else self.source
         if found is None:
             raise DataError(
@@ -205,9 +214,10 @@ class Pairs:
 
     def subset(self, units: Sequence[int]) -> Pairs:
         """Return the pairs of `units` only, in that order."""
-        if not isinstance(units, Iterable) or not all(isinstance(unit, Integral) for unit in units):
-            raise DataError(f"Pairs.subset({shown(units)}): a list of unit numbers is needed, such as [0, 2].")
-        keep = [int(unit) for unit in units]
+        chosen = elements(
+            units, what="Pairs.subset: units", needed="a list of unit numbers, such as [0, 2],", error=DataError
+        )
+        keep = [positive_int(unit, what="Pairs.subset: a unit", least=0, error=DataError) for unit in chosen]
         outside = [unit for unit in keep if not 0 <= unit < len(self)]
         if outside:
             last = len(self) - 1
@@ -237,8 +247,19 @@ class Pairs:
         object.__setattr__(found, "answers_follow", Before(text, strictly))
         return found
 
-    def _matching_source(self) -> Any:
-        source = inputs_from(self.source, "source")
+    def _index(self) -> Any:
+        """Return the labels of the units: of the frame, or of a Series of base inputs, or else their numbers."""
+        for given in (self.frame, self.base):
+            if isinstance(given, (pd.DataFrame, pd.Series)):
+                return given.index
+        one = next(iter(self.base.values()), None) if isinstance(self.base, Mapping) else self.base
+        try:
+            return range(len(one))  # type: ignore[arg-type]
+        except TypeError:  # no inputs at all, which is refused with them
+            return range(0)
+
+    def _matching_source(self, given: Any) -> Any:
+        source = inputs_from(given, "source")
         n = len(self)
         if count(source) != n:
             raise DataError(
@@ -279,9 +300,9 @@ class Pairs:
         return base, None if self.source is None or second is None else self._span_values(name, second, "source")
 
     def _span_values(self, name: str, given: Any, run: str) -> Span:
-        if not isinstance(given, str) and not hasattr(given, "__iter__"):
-            raise DataError(f"Span {name!r} is {shown(given)}; the name of a column, or one value a unit, is needed.")
-        values = self.column(given) if isinstance(given, str) else list(given)
+        needed = "the name of a column, or one value a unit,"
+        named = isinstance(given, str)
+        values = self.column(given) if named else elements(given, what=f"Span {name!r}", needed=needed, error=DataError)
         inputs = self.inputs(run)
         if len(values) != len(self):
             raise DataError(

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
-from .._checks import called, shown
-from .._errors import DataError
+from .._checks import called, elements, in_order_of, instance, positive_int, shown
+from .._errors import DataError, DesignError
 from .._images import image_of, pixels_of
 from .._texts import check_letters
 from ..models import Model
@@ -71,6 +72,7 @@ class Prompt:
         if not isinstance(question, str) or (not question and offset is None):
             raise DataError(f"Prompt: question = {shown(question)}: a text that is not empty is needed, or None.")
         if offset is not None:
+            positive_int(offset, what="Prompt: offset", least=0, most=len(self.text), error=DataError)
             if self.text[offset : offset + len(question)] != question:
                 raise DataError(
                     f"Prompt: question = {shown(question)} does not begin at character {offset} of {shown(self.text)}."
@@ -104,6 +106,7 @@ class Prompt:
                 f"{self!r} does not say which part of it is the question. Write it with med.prompts(...), or "
                 "Prompt(text, images, question='...')."
             )
+        instance(question, str, what="Prompt.asking: question", needed="a text", error=DataError)
         assert self.offset is not None
         before, after = self.text[: self.offset], self.text[self.offset + len(self.question) :]
         return Prompt(before + question + after, self.images, question, self.offset)
@@ -154,9 +157,9 @@ def prompts(
     DataError
         If lengths differ, or there is no chat template.
     """
-    if isinstance(questions, str):
-        raise DataError("prompts: questions is one text; a list with one question a unit is needed: [question].")
-    pictures = [()] * len(questions) if images is None else [_as_tuple(one) for one in images]
+    instance(model, Model, what="prompts: model", needed="what med.load returns", error=DesignError)
+    _check_texts({"answer": answer} if system is None else {"system": system, "answer": answer})
+    questions, pictures = _units_of(questions, images)
     if len(pictures) != len(questions):
         raise DataError(
             f"prompts: {len(questions)} questions and images for {len(pictures)} units; as many are needed."
@@ -182,6 +185,24 @@ def prompts(
     return found
 
 
+def _check_texts(texts: dict[str, Any]) -> None:
+    for what, text in texts.items():
+        instance(text, str, what=f"prompts: {what}", needed="a text", error=DataError)
+
+
+def _units_of(questions: Any, images: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return question and images of each unit; a Series of images is matched with the questions' by its index."""
+    needed = "a list with one question a unit"
+    texts = elements(questions, what="prompts: questions", needed=needed, error=DataError)
+    _check_texts({f"question {unit}": text for unit, text in enumerate(texts)})
+    if images is None:
+        return texts, [()] * len(texts)
+    index = questions.index if isinstance(questions, pd.Series) else range(len(texts))
+    given = in_order_of(images, index, what="prompts: images", error=DataError)
+    needed = "a list with one image, or a list of images, a unit"
+    return texts, [_as_tuple(one) for one in elements(given, what="prompts: images", needed=needed, error=DataError)]
+
+
 def _written(writer: Any, question: str, images: tuple[Any, ...], system: str | None, *, plain: bool) -> str:
     parts = [{"type": "image"} for _ in images] + [{"type": "text", "text": question}]
     messages: list[dict[str, Any]] = [{"role": "user", "content": question if plain else parts}]
@@ -201,7 +222,7 @@ def _picture(given: Any, index: int) -> Any:
     if isinstance(given, Image.Image):
         return given.convert("RGB")
     if isinstance(given, (str, os.PathLike)):
-        what = f"Prompt: image {index}, {os.fspath(given)!r},"
+        what = f"Prompt: image {index}, {shown(os.fspath(given))},"
         with image_of(Path(given), what) as opened:
             return pixels_of(opened, what)
     array = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
