@@ -92,7 +92,8 @@ def attach(module: nn.Module, visit: Visit) -> list[Any]:
 
 def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     """Let `visit` see the result of the softmax that runs while `module` does."""
-    plain = {owner: owner.softmax for owner in (torch.nn.functional, torch)}
+    owners: tuple[Any, ...] = (torch.nn.functional, torch)
+    plain = {owner: owner.softmax for owner in owners}
     seen: list[int] = []
 
     def enter(_: nn.Module, __: Any) -> None:
@@ -106,8 +107,8 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
             eager = getattr(getattr(module, "config", None), "_attn_implementation", None) == "eager"
             if eager:
                 raise SiteError(
-                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no attention "
-                    "probabilities to act on. Use med.attention(layer, head=...)."
+                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no "
+                    "attention probabilities to act on. Use med.attention(layer, head=...)."
                 )
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "

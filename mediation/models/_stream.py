@@ -163,7 +163,9 @@ class Stream:
             return Part(call.path, "other", kind)
         if _MIXER.search(kind) or not (_MLP.search(call.path) or _MLP.search(kind)):
             return Part(call.path, "other", kind)
-        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or has_experts(call.module)
+        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or has_experts(
+            call.module
+        )
         return Part(call.path, "mlp", kind, None if last is None or routed else last.path, experts=routed)
 
     def _mixings(self, node: int) -> list[Mixing]:
