@@ -97,12 +97,18 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
     seen: list[int] = []
 
     def enter(_: nn.Module, __: Any) -> None:
+        seen.clear()
         for owner, softmax in plain.items():
             owner.softmax = _watched(softmax, visit, seen)
 
     def leave(_: nn.Module, __: Any, ___: Any) -> None:
         for owner, softmax in plain.items():
             owner.softmax = softmax
+        if len(seen) > 1:
+            raise SiteError(
+                f"Softmax ran {len(seen)} times inside {visit.path!r} ({type(module).__name__}), so there is no single "
+                "pattern of attention probabilities. Use med.attention(layer, head=...)."
+            )
         if not seen:
             eager = getattr(getattr(module, "config", None), "_attn_implementation", None) == "eager"
             if eager:

@@ -73,6 +73,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "ModernBertDecoder": {**_SIZES, "local_attention": 8},
     "RobertaPreLayerNorm": _without(_SIZES, "num_key_value_heads"),
     "Bert": _without(_SIZES, "num_key_value_heads"),
+    "ConvBert": {**_without(_SIZES, "num_key_value_heads"), "embedding_size": 16},
     "Olmo2": _SIZES,
     "Granite": {**_SIZES, "residual_multiplier": 0.5, "attention_multiplier": 0.3},
     "DiffLlama": _SIZES,
@@ -175,6 +176,7 @@ _KINDS = {
     "CTRL": "CTRLLMHeadModel",
     "OpenAIGPT": "OpenAIGPTLMHeadModel",
     "Bert": "BertForMaskedLM",
+    "ConvBert": "ConvBertForMaskedLM",
     "RobertaPreLayerNorm": "RobertaPreLayerNormForMaskedLM",
     "XLM": "XLMWithLMHeadModel",
 }

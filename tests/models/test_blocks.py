@@ -31,6 +31,7 @@ PARTS: dict[str, list[tuple[str | None, str | None]]] = {
     "ModernBertDecoder": [("attn", "mlp")] * 2,
     "RobertaPreLayerNorm": [("attention.output.dense", "output.dense")] * 2,
     "Bert": [("attention.output.dense", "output.dense")] * 2,
+    "ConvBert": [("attention.output.dense", "output.dense")] * 2,
     "Olmo2": [("self_attn", "mlp")] * 2,
     "Granite": [("self_attn", "mlp")] * 2,
     "DiffLlama": [("self_attn", "mlp")] * 2,
@@ -78,6 +79,7 @@ HEADS: dict[str, list[tuple[str | None, int | None]]] = {
     "DiffLlama": [("self_attn.o_proj", 2)] * 2,  # two heads of the same values are one
     "DeepseekV3": [("self_attn.o_proj", 4)] * 2,
     "JetMoe": [(None, None)] * 2,  # experts project
+    "ConvBert": [(None, None)] * 2,  # half of what lies side by side are convolutions
 }
 
 
