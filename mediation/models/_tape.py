@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -170,7 +170,7 @@ def record(module: nn.Module, stacks: Mapping[str, nn.Module], run: Callable[[],
         for path, blocks in stacks.items():
             for block, mine in zip(blocks.children(), found[path], strict=True):
                 handles += _watch(tape, block, mine)
-        with evaluated(module), torch.no_grad(), tape:
+        with _disable_current_modes(), evaluated(module), torch.no_grad(), tape:  # counters of FLOPs do not see it
             run()
     finally:
         for handle in handles:
