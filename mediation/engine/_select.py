@@ -84,7 +84,8 @@ def _with_rows(activation: Tensor, place: Place, batch: Batch) -> Tensor:
 def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | None:
     if selection.positions is None:
         return None
-    width = batch.width or next(iter(batch.inputs.values())).shape[1]
+    first = "decoder_input_ids" if selection.place.in_decoder else next(iter(batch.inputs))
+    width = batch.width or batch.inputs[first].shape[1]
     ids = full.ndim == 2 and not full.is_floating_point()  # the input of an embedding: positions without features
     if (full.ndim < 3 and not ids) or full.shape[1] != width or channels_first(full, selection.place):
         everything = [tuple(range(batch.lengths[row])) for row in selection.rows] if batch.width else []

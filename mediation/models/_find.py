@@ -22,7 +22,9 @@ _MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense", "fc2
 _MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "wo", "dense")
 _EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings", "w")
 _NO_STACK = re.compile(r"visual|vision|image|vit\b|audio|speech|talker|code_predictor", re.IGNORECASE)
-_NO_BLOCK = re.compile(r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv\d|Adapter", re.IGNORECASE)
+_NO_BLOCK = re.compile(
+    r"(attention|mlp|ffn|feedforward|norm|linear|experts?|embeddings?|conv\dd|adapter)$", re.IGNORECASE
+)
 _NOT_SOFTMAX = re.compile(r"SSM|(?i:linear|lightning|delta|rwkv|mamba|conv|recurrent|retention|moe|mlp|lstm)")
 _STACKS = ("encoder", "decoder")
 

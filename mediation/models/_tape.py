@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -43,7 +43,7 @@ class Node(NamedTuple):
 
 
 class Mixing(NamedTuple):
-    """An attention operation: its node, heads (0 where they share an axis with rows), keys, and the module it ran in."""
+    """An attention operation: its node, heads (0 where rows share their axis), keys, and the module it ran in."""
 
     node: int
     heads: int
@@ -172,7 +172,7 @@ def record(module: nn.Module, stacks: Mapping[str, nn.Module], run: Callable[[],
         for path, blocks in stacks.items():
             for block, mine in zip(blocks.children(), found[path], strict=True):
                 handles += _watch(tape, block, mine)
-        with evaluated(module), torch.no_grad(), tape:
+        with _disable_current_modes(), evaluated(module), torch.no_grad(), tape:  # counters of FLOPs do not see it
             run()
     finally:
         for handle in handles:

@@ -9,7 +9,7 @@ from .._checks import closest, listed
 from .._errors import SiteError
 from ..models import Model, input_width
 from ._axis import LAST, axis_of, declared_width
-from ._parts import heads_of, path_of, stack_of
+from ._parts import heads_of, path_of, side_of, stack_of
 from ._site import Site
 
 
@@ -30,6 +30,8 @@ class Place:
         Head of a pattern site, or None for all.
     axis
         Axis of features, rows included: -1 the last, 1 that of channels; None where only the first run can tell.
+    in_decoder
+        True if it has the tokens of the decoder of an encoder-decoder model.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Place:
     features: tuple[int, ...] | None = None
     head: int | None = None
     axis: int | None = LAST
+    in_decoder: bool = False
 
 
 def resolve(site: Site, model: Model) -> Place:
@@ -61,8 +64,9 @@ def resolve(site: Site, model: Model) -> Place:
                 f"{site}: unit {max(site.units)} is out of range; there are {width} features (0 to {width - 1})."
             )
         start = place.features[0] if place.features is not None else 0
-        place = Place(place.path, place.io, tuple(start + unit for unit in site.units), place.head)
-    return _with_axis(place, site, model)
+        place = replace(place, features=tuple(start + unit for unit in site.units))
+    place = _with_axis(place, site, model)
+    return replace(place, in_decoder=True) if side_of(site, model) == "decoder" else place
 
 
 def _with_axis(place: Place, site: Site, model: Model) -> Place:
