@@ -7,6 +7,7 @@ import torch
 import transformers
 
 import mediation as med
+from mediation.engine import Execution, ReferenceBackend, World, make_study, progress_for, run_study
 from mediation.engine._layout import find_layout
 
 pytestmark = pytest.mark.filterwarnings(
@@ -212,12 +213,13 @@ def test_dynamic_int8_scales_by_the_largest_number_of_a_pass():
     model, pairs, site = med.load(net, TOKENIZER), med.Pairs(base=BASE, source=SOURCE), med.residual(0, at="last")
     with pytest.raises(med.BackendError, match=r"quantised.*backend='reference'"):
         med.mediate(model, pairs, site, OUTCOME, n_resamples=99, rng=0)
-    found = med.mediate(model, pairs, site, OUTCOME, n_resamples=99, rng=0, backend="reference")
-    assert found.units["y00"].tolist() == pytest.approx(want, abs=1e-4)
+    study = make_study(model, pairs, [World("base"), World("base", med.Interchange().at(site))], OUTCOME, seed=0)
+    found = run_study(study, Execution(backend=ReferenceBackend()), progress_for(False))
+    assert found.values[0, :, 0].tolist() == pytest.approx(want, abs=1e-4)
 
 
 def test_the_layout_of_items_that_depend_on_longer_ones():
-    """A row is its length, plus how much longer the longest is: equal lengths are safe. Or anything beside it counts."""
+    """A row is its length, plus how much longer the longest is: equal lengths are safe. Or all beside it counts."""
     items = [5, 3, 3, 2]
 
     def batches_of(layout):
