@@ -160,7 +160,7 @@ def test_rows_of_one_length_that_mix_run_alone(ask):
     net, pairs = _Mixing(), med.Pairs(base=X0, source=X1)
     with torch.no_grad():
         want = torch.cat([net(x[None]) for x in X0])
-    with pytest.warns(med.BatchDependenceWarning, match="pass of its own"):
+    with pytest.warns(med.BatchDependenceWarning, match="pass of its own"):  # noqa: PT031
         if ask == "mediate":
             found = med.mediate(net, pairs, med.Site("a"), _first, n_resamples=99, rng=0)
             assert found.units["y00"].tolist() == pytest.approx(want[:, 0].tolist(), abs=1e-6)
@@ -207,7 +207,7 @@ def test_a_random_model_is_refused_and_said_to_be_random(options):
 
 @pytest.mark.filterwarnings("ignore:.*quantiz.*")
 def test_dynamic_int8_scales_by_the_largest_number_of_a_pass():
-    """Beside others, or beside other tokens, a number is rounded otherwise: only whole passes of one input are right."""
+    """Beside others, or beside other tokens, a number is rounded otherwise: only whole passes are right."""
     net = _int8()
     want = [_plain(net, text, use_cache=False) for text in BASE]
     model, pairs, site = med.load(net, TOKENIZER), med.Pairs(base=BASE, source=SOURCE), med.residual(0, at="last")
