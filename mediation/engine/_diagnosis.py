@@ -42,9 +42,9 @@ def _cause(study: Study, execution: Execution, failed: FailedCheckError) -> str 
     cut = _beside(study, execution, [Row(-1, failed.run, failed.unit, 0)])
     if not _close(study, cut, alone):
         return (
-            f"The plain outcome of that input is {alone:.6g}, and {cut:.6g} where the logits of the last token alone are "
-            "computed: numbers of this model depend on whatever else shares a pass, as where activations are quantised "
-            "by the largest of them. Nothing is reported. Run it by backend='reference', or unquantised."
+            f"The plain outcome of that input is {alone:.6g}, and {cut:.6g} where the logits of the last token alone "
+            "are computed: numbers of this model depend on whatever else shares a pass, as where activations are "
+            "quantised by the largest of them. Nothing is reported. Run it by backend='reference', or unquantised."
         )
     if execution.batch_size == 1 or execution.backend.name == "reference":
         return None

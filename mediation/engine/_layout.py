@@ -172,11 +172,14 @@ def random_model(apart: float) -> str:
 def lay_out(study: Study, execution: Execution) -> tuple[Execution, Laid[Row]]:
     """Return how a study is run so that rows do not depend on each other, and what was found."""
     runs = [run for run, sites in captures(study).items() if sites or any(one.run == run for one in study.worlds)]
-    rows = [Row(-1, run, unit, 0) for run in runs for unit in range(len(study.pairs))]
+    rows = [[Row(-1, run, unit, 0) for unit in range(len(study.pairs))] for run in runs]
+    if study.model.is_language_model:  # plain modules may take inputs of other shapes in the other run
+        rows = [[row for some in rows for row in some]]
     most = 1 if execution.backend.name == "reference" else execution.batch_size
+    tokens, length = tokens_for(study), partial(_length, study)
 
     def batches_of(layout: Layout) -> list[list[Row]]:
-        return list(split(rows, partial(_length, study), tokens=tokens_for(study), rows=most, layout=layout))
+        return [one for some in rows for one in split(some, length, tokens=tokens, rows=most, layout=layout)]
 
     laid = lay_out_rows(study, execution.padding_side, batches_of)
     grows = execution.fan_out and laid.layout != "alone"

@@ -113,13 +113,12 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     asked, study = study, in_precision(study, execution.precision)
     size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
     check_fed(study.model, study.pairs, study.encoding, seed=study.seed)
-    with in_use(study.model), torch.no_grad():
+    with in_use(study.model), torch.no_grad(), Pieces(study, execution, size) as pieces, explained(study, execution):
         execution, laid = lay_out(study, execution)
         laid.warn(type(study.model.module).__name__)
-        with explained(study, execution), Pieces(study, execution, size) as pieces:
-            runner = Runner(study, execution, progress, pieces)
-            if isinstance(execution.backend, ReferenceBackend):
-                runner.run_naively()
-            else:
-                runner.run()
+        runner = Runner(study, execution, progress, pieces)
+        if isinstance(execution.backend, ReferenceBackend):
+            runner.run_naively()
+        else:
+            runner.run()
     return Finished(asked, runner.values, {**runner.report, "batching": laid.account})

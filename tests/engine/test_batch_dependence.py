@@ -7,6 +7,7 @@ import torch
 import transformers
 
 import mediation as med
+from mediation.engine import Execution, ReferenceBackend, World, make_study, progress_for, run_study
 from mediation.engine._layout import find_layout
 
 pytestmark = pytest.mark.filterwarnings(
@@ -159,7 +160,7 @@ def test_rows_of_one_length_that_mix_run_alone(ask):
     net, pairs = _Mixing(), med.Pairs(base=X0, source=X1)
     with torch.no_grad():
         want = torch.cat([net(x[None]) for x in X0])
-    with pytest.warns(med.BatchDependenceWarning, match="pass of its own"):
+    with pytest.warns(med.BatchDependenceWarning, match="pass of its own"):  # noqa: PT031
         if ask == "mediate":
             found = med.mediate(net, pairs, med.Site("a"), _first, n_resamples=99, rng=0)
             assert found.units["y00"].tolist() == pytest.approx(want[:, 0].tolist(), abs=1e-6)
@@ -206,18 +207,19 @@ def test_a_random_model_is_refused_and_said_to_be_random(options):
 
 @pytest.mark.filterwarnings("ignore:.*quantiz.*")
 def test_dynamic_int8_scales_by_the_largest_number_of_a_pass():
-    """Beside others, or beside other tokens, a number is rounded otherwise: only whole passes of one input are right."""
+    """Beside others, or beside other tokens, a number is rounded otherwise: only whole passes are right."""
     net = _int8()
     want = [_plain(net, text, use_cache=False) for text in BASE]
     model, pairs, site = med.load(net, TOKENIZER), med.Pairs(base=BASE, source=SOURCE), med.residual(0, at="last")
     with pytest.raises(med.BackendError, match=r"quantised.*backend='reference'"):
         med.mediate(model, pairs, site, OUTCOME, n_resamples=99, rng=0)
-    found = med.mediate(model, pairs, site, OUTCOME, n_resamples=99, rng=0, backend="reference")
-    assert found.units["y00"].tolist() == pytest.approx(want, abs=1e-4)
+    study = make_study(model, pairs, [World("base"), World("base", med.Interchange().at(site))], OUTCOME, seed=0)
+    found = run_study(study, Execution(backend=ReferenceBackend()), progress_for(False))
+    assert found.values[0, :, 0].tolist() == pytest.approx(want, abs=1e-4)
 
 
 def test_the_layout_of_items_that_depend_on_longer_ones():
-    """A row is its length, plus how much longer the longest is: equal lengths are safe. Or anything beside it counts."""
+    """A row is its length, plus how much longer the longest is: equal lengths are safe. Or all beside it counts."""
     items = [5, 3, 3, 2]
 
     def batches_of(layout):
