@@ -22,7 +22,9 @@ _MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense", "fc2
 _MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "wo", "dense")
 _EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings", "w")
 _NO_STACK = re.compile(r"visual|vision|image|vit\b|audio|speech|talker|code_predictor", re.IGNORECASE)
-_NO_BLOCK = re.compile(r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv\d|Adapter", re.IGNORECASE)
+_NO_BLOCK = re.compile(
+    r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv\d|Adapter", re.IGNORECASE
+)
 _NOT_SOFTMAX = re.compile(r"SSM|(?i:linear|lightning|delta|rwkv|mamba|conv|recurrent|retention|moe|mlp|lstm)")
 _STACKS = ("encoder", "decoder")
 
@@ -66,7 +68,7 @@ def text_config(module: nn.Module) -> Any:
 
 
 def _side(name: str) -> str | None:
-    return next((piece for piece in name.split(".") if piece in _STACKS), None)
+    return next((side for piece in name.split(".") for side in _STACKS if piece.split("_")[-1] == side), None)
 
 
 def _lists(module: nn.Module) -> dict[str, int]:
