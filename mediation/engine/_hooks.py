@@ -124,16 +124,22 @@ def _watch_softmax(module: nn.Module, visit: Visit) -> list[Any]:
         return visit.see(result)
 
     def enter(_: nn.Module, __: Any) -> None:
+        seen.clear()
         ends.append(watch_softmax(see))
 
     def leave(_: nn.Module, __: Any, ___: Any) -> None:
         ends.pop()()
+        if len(seen) > 1:
+            raise SiteError(
+                f"Softmax ran {len(seen)} times inside {visit.path!r} ({type(module).__name__}), so there is no single "
+                "pattern of attention probabilities. Use med.attention(layer, head=...)."
+            )
         if not seen:
             eager = getattr(getattr(module, "config", None), "_attn_implementation", None) == "eager"
             if eager:
                 raise SiteError(
-                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no attention "
-                    "probabilities to act on. Use med.attention(layer, head=...)."
+                    f"No softmax of torch ran inside {visit.path!r} ({type(module).__name__}), so there are no "
+                    "attention probabilities to act on. Use med.attention(layer, head=...)."
                 )
             raise SiteError(
                 f"No softmax ran inside {visit.path!r}: attention probabilities are computed in the open only "

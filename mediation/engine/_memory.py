@@ -82,8 +82,9 @@ class PassMemory:
 def _copies_inside(model: Model) -> int:
     """Return how many tensors as wide as the inside of the MLP are alive at once."""
     known = model.known_architecture()
-    block = next(iter(model.module.get_submodule(known.layers).children()))
-    mlp = block.get_submodule(known.mlp) if known.mlp else block
+    blocks = list(model.module.get_submodule(known.layers).children())
+    found = (dict(block.named_modules()).get(known.mlp or "") for block in blocks)
+    mlp = next((one for one in found if one is not None), blocks[0])
     if any(type(inner).__name__ in _COMPOSED for inner in mlp.modules()):
         return 4
     names = [name for name, inner in mlp.named_modules() if isinstance(inner, nn.Linear)]

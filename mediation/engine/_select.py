@@ -83,7 +83,8 @@ def _with_rows(activation: Tensor, place: Place, batch: Batch) -> Tensor:
 def _positions(selection: Selection, batch: Batch, full: Tensor) -> Tensor | None:
     if selection.positions is None:
         return None
-    width = batch.width or next(iter(batch.inputs.values())).shape[1]
+    first = "decoder_input_ids" if selection.place.in_decoder else next(iter(batch.inputs))
+    width = batch.width or batch.inputs[first].shape[1]
     ids = full.ndim == 2 and not full.is_floating_point()  # the input of an embedding: positions without features
     if (full.ndim < 3 and not ids) or full.shape[1] != width:
         everything = [tuple(range(batch.lengths[row])) for row in selection.rows] if batch.width else []
@@ -112,6 +113,11 @@ def _features(place: Place, part: Tensor) -> Tensor | None:
 def _pattern_index(selection: Selection, batch: Batch, row: int, i: int, full: Tensor) -> tuple[Tensor, slice]:
     if selection.positions is None:  # inputs without positions: all queries and all keys
         return torch.arange(full.shape[-2], device=full.device), slice(None)
+    if batch.width and full.shape[-2] > batch.width:
+        raise SiteError(
+            f"The pattern of {selection.place.path!r} has {full.shape[-2]} queries for inputs of {batch.width} positions: "
+            "the model puts something before them or computes on other tokens."
+        )
     start, length = batch.starts[row], batch.lengths[row]
     queries = torch.tensor([start + p for p in selection.positions[i]], device=full.device)
     return queries, slice(start, start + length)

@@ -78,8 +78,8 @@ class Study:
             return _plain_positions(site, encoded.tensors, side_of(site, self.model))
         if site.at != "all" and side_of(site, self.model) == "decoder":
             raise SiteError(
-                f"{site}: the inputs are tokens of the encoder, and positions in the decoder are those of its own. Give "
-                "both: Pairs(base={'input_ids': ..., 'decoder_input_ids': ...}, ...)."
+                f"{site}: the inputs are tokens of the encoder, and positions in the decoder are those of its own. "
+                "Give both: Pairs(base={'input_ids': ..., 'decoder_input_ids': ...}, ...)."
             )
         return positions_of(site.at, encoded.length, encoded.spans, f"{run} input of unit {unit}")
 
@@ -161,6 +161,11 @@ def _expand(world: World, model: Model, encoding: Encoding) -> World:
 
 
 def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None) -> tuple[int, ...] | None:
+    if site.kind == "pattern":
+        raise SiteError(
+            f"{site}: the keys of attention patterns are counted in texts or token ids, and the inputs are tensors by "
+            "name. Give texts or ids, or use med.attention(layer, head=...)."
+        )
     if site.at == "all":
         return None
     given = tensors.get(f"{side}_input_ids") if side == "decoder" else None

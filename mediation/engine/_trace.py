@@ -142,4 +142,3 @@ def _stop(envoy: Any, visit: Visit) -> None:
         envoy.output = with_main_tensor(value, changed)
     else:
         envoy.input = with_main_tensor(value, changed)
-

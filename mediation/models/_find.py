@@ -20,10 +20,10 @@ _ATTENTION_OUT = (
 )
 _MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense", "fc2", "output.dense")
 _MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "wo", "dense")
-_EMBEDDING = ("embed_tokens", "tokens_embed", "word_embedding", "wte", "embed_in", "word_embeddings", "embeddings", "w")
+_EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings", "w")
 _NO_STACK = re.compile(r"visual|vision|image|vit\b|audio|speech|talker|code_predictor", re.IGNORECASE)
 _NO_BLOCK = re.compile(
-    r"Attention$|MLP$|FFN$|FeedForward$|Norm$|Linear$|Expert|Embedding|^Conv\d|Adapter", re.IGNORECASE
+    r"(attention|mlp|ffn|feedforward|norm|linear|experts?|embeddings?|conv\dd|adapter)$", re.IGNORECASE
 )
 _NOT_SOFTMAX = re.compile(r"SSM|(?i:linear|lightning|delta|rwkv|mamba|conv|recurrent|retention|moe|mlp|lstm)")
 _STACKS = ("encoder", "decoder")
@@ -154,4 +154,16 @@ def _find_embedding(module: nn.Module, side: str) -> str | None:
         and name.rsplit(".", 1)[-1] in _EMBEDDING
         and _side(name) in (None, side or _side(name))
     ]
-    return min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name))) if candidates else None
+    if not candidates:
+        return None if side else _input_embedding(module)
+    return min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
+
+
+def _input_embedding(module: nn.Module) -> str | None:
+    """Return the path of the token embedding that a `transformers` model itself names."""
+    getter = getattr(module, "get_input_embeddings", None)
+    try:
+        own = getter() if callable(getter) else None
+    except (NotImplementedError, AttributeError):
+        return None
+    return next((name for name, child in module.named_modules() if name and child is own), None)

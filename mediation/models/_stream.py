@@ -150,20 +150,26 @@ class Stream:
             own = [one for one in mixings if one.keys in (self._block.tokens, self._block.tokens + 1)]
             one = (own or mixings)[0]
             single = len(own or mixings) == 1 and one.heads > 0
+            heads = None if last is None else self._side_by_side(last.taken)
+            if single and heads != one.heads:  # what lies side by side is not one head each
+                last = heads = None
             return Part(
                 call.path,
                 "attention" if own else "cross-attention",
                 kind,
                 None if last is None else last.path,
-                None if last is None else self._side_by_side(last.taken),
+                heads,
                 one.module if single else None,
                 one.heads if single else None,
             )
         if self._mixings(node) or any(self._tape.nodes[one].operation in _CONVOLUTIONS for one in ancestors):
             return Part(call.path, "other", kind)
-        if _MIXER.search(kind) or not (_MLP.search(call.path) or _MLP.search(kind)):
+        mixer = _MIXER.search(kind) or any(_MIXER.search(piece) for piece in call.path.split(".")[:-1])
+        if mixer or not (_MLP.search(call.path) or _MLP.search(kind)):
             return Part(call.path, "other", kind)
-        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or has_experts(call.module)
+        routed = any(self._tape.nodes[one].operation in ("topk", "sort") for one in ancestors) or has_experts(
+            call.module
+        )
         return Part(call.path, "mlp", kind, None if last is None or routed else last.path, experts=routed)
 
     def _mixings(self, node: int) -> list[Mixing]:

@@ -41,7 +41,7 @@ class Node(NamedTuple):
 
 
 class Mixing(NamedTuple):
-    """An attention operation: its node, heads (0 where they share an axis with rows), keys, and the module it ran in."""
+    """An attention operation: its node, heads (0 where rows share their axis), keys, and the module it ran in."""
 
     node: int
     heads: int

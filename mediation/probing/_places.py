@@ -13,7 +13,7 @@ from .._checks import shown
 from .._errors import DataError, DesignError, SiteError
 from ..models import Model
 from ..rollouts import Trajectory
-from ..sites import InputSite, Site, ThoughtSite, check_box, residual
+from ..sites import InputSite, Site, ThoughtSite, check_box, residual, resolve
 from ..units import Encoded, Pairs, encode
 from ._states import States
 
@@ -33,7 +33,7 @@ def captured_site(model: Model, layer: Layer) -> tuple[Site, str]:
             )
         return Site(path, io="input", at=SPAN), "last hidden state"
     if layer == "input":
-        return Site(model.known_architecture().path(0), io="input", at=SPAN), "input of block 0"
+        return Site(resolve(residual(0), model).path, io="input", at=SPAN), "input of block 0"
     if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
         raise SiteError(
             f"capture: layer = {shown(layer)}: a block, 'input' (what the first block reads), or None (the last hidden "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from .._checks import closest, listed
 from .._errors import SiteError
 from ..models import Model, input_width
-from ._parts import heads_of, path_of, stack_of
+from ._parts import heads_of, path_of, side_of, stack_of
 from ._site import Site
 
 
@@ -27,12 +27,15 @@ class Place:
         ``(start, stop)`` of a head, indices of units, or None for all.
     head
         Head of a pattern site, or None for all.
+    in_decoder
+        True if it has the tokens of the decoder of an encoder-decoder model.
     """
 
     path: str
     io: Literal["output", "input", "pattern"]
     features: tuple[int, ...] | None = None
     head: int | None = None
+    in_decoder: bool = False
 
 
 def resolve(site: Site, model: Model) -> Place:
@@ -57,8 +60,8 @@ def resolve(site: Site, model: Model) -> Place:
                 f"{site}: unit {max(site.units)} is out of range; there are {width} features (0 to {width - 1})."
             )
         start = place.features[0] if place.features is not None else 0
-        place = Place(place.path, place.io, tuple(start + unit for unit in site.units), place.head)
-    return place
+        place = replace(place, features=tuple(start + unit for unit in site.units))
+    return replace(place, in_decoder=True) if side_of(site, model) == "decoder" else place
 
 
 def _layered(site: Site, model: Model) -> Place:
