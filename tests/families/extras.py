@@ -57,6 +57,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "hunyuan_v1_dense": {"head_dim": 4},
     "hunyuan_v1_moe": {"head_dim": 4},
     "hunyuan_vl": {"text_config": {"head_dim": 4, **_rope(mrope_section=[1, 1, 0])}},
+    "idefics3": {"pad_token_id": 0},
     "jamba": {"num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 3},
     "led": {"attention_window": [4, 4]},
     "lfm2": {"layer_types": ["conv", "full_attention", "conv"], "num_hidden_layers": 3},

@@ -29,7 +29,9 @@ _SHORT = "a short convolution follows its attention and its MLP, so what is adde
 _TWO = "the MLP of a block is two modules, one with experts and one without; name either with `med.Site`"
 DECLINED = {
     "albert": "all blocks are one module, which is called several times",
-    "convbert": "patterns: two softmaxes run inside its attention, and the first is that of its convolution",
+    "convbert": "heads: half of the input of its output map is a convolution",
+    "cpmant": "it puts a prompt of its own before the tokens",
+    "dbrx": "its attention lies in a module that also returns the stream and the norm of it",
     "deepseek_v4": _STREAMS,
     "diffllama": "patterns: each head subtracts two of them",
     "flaubert": "its parts lie in lists of their own, so there is no list of blocks",
@@ -39,6 +41,7 @@ DECLINED = {
     "granitemoehybrid": _TWO,
     "granitemoeshared": _TWO,
     "hy_v4": _STREAMS,
+    "hrm_text": "its blocks are called several times",
     "inkling2": _SHORT,
     "inkling2_text": _SHORT,
     "inkling_mm_model": _SHORT,
@@ -48,19 +51,21 @@ DECLINED = {
     "longformer": "it attends within windows, and pads its inputs to a multiple of them",
     "longt5": "its encoder attends within windows",
     "mobilebert": "its attention lies inside a bottleneck, which has a stream of its own",
+    "pegasus_x": "its encoder attends within windows, and splits them in a second call of its MLP",
+    "perceiver": "its blocks are of latents, not of tokens",
+    "prophetnet": "its decoder attends in several streams",
     "qwen4_exp": _STREAMS,
     "qwen4_exp_text": _STREAMS,
     "reformer": "its blocks carry two residual streams",
     "squeezebert": "its activations have the features before the tokens",
+    "trocr": "patterns: the heads lie among the rows",
     "xlm": "its parts lie in lists of their own, so there is no list of blocks",
     "xlnet": _AXES,
     "zamba": "one attention, shared by all blocks that have one, is called several times",
     "zamba2": "one attention, shared by all blocks that have one, is called several times",
 }
 # Faults that are known and not mended, (family, kind), with the reason.
-KNOWN = {
-    ("convbert", "head"): "half of the heads that are counted beside each other are columns of its convolution",
-}
+KNOWN: dict[tuple[str, str], str] = {}
 SOME = ("llama", "bloom", "gpt_neox", "bert", "qwen3_next", "deepseek_v3", "t5", "flaubert")
 
 
