@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 
 from torch import Tensor
 
+from .._errors import SiteError
 from ..models import Model
 
 
@@ -116,4 +117,7 @@ def with_main_tensor(value: Any, tensor: Tensor) -> Any:
         changed = value.copy()
         changed[next(iter(value))] = tensor
         return changed
-    raise TypeError(f"no main tensor in {type(value).__name__}")
+    raise SiteError(
+        f"A module gives a {type(value).__name__}, whose first tensor cannot be replaced. Name a module inside or "
+        "around it: med.Site('path.of.the.module')."
+    )

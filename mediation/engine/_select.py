@@ -126,6 +126,11 @@ def features_last(part: Tensor, place: Place) -> Tensor:
 def _pattern_index(selection: Selection, batch: Batch, row: int, i: int, full: Tensor) -> tuple[Tensor, slice]:
     if selection.positions is None:  # inputs without positions: all queries and all keys
         return torch.arange(full.shape[-2], device=full.device), slice(None)
+    if batch.width and full.shape[-2] > batch.width:
+        raise SiteError(
+            f"The pattern of {selection.place.path!r} has {full.shape[-2]} queries for inputs of {batch.width} "
+            "positions: the model puts something before them or computes on other tokens."
+        )
     start, length = batch.starts[row], batch.lengths[row]
     queries = torch.tensor([start + p for p in selection.positions[i]], device=full.device)
     return queries, slice(start, start + length)

@@ -1,4 +1,4 @@
-"""Calls of ``torch.nn.functional.softmax`` and ``torch.softmax`` while a module runs, seen and changed; other threads notice nothing."""
+"""Calls of torch's softmax while a module runs, seen and changed; other threads notice nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from torch import Tensor
 
 See = Callable[[Tensor], Tensor | None]
 
+_AXES = 4
 _lock = threading.Lock()
 _seeing: dict[int, list[See]] = {}
 _plain: dict[Any, Callable[..., Tensor]] = {}
 
 
 def watch_softmax(see: See) -> Callable[[], None]:
-    """Let `see` have the result of every softmax of this thread from now on; return what ends that, once or often."""
+    """Let `see` have every softmax of this thread from now on; return what ends that, once or often.
+
+    Attention probabilities have four axes, rows, heads, queries and keys. Others, such as those of a router that sends
+    tokens to experts, go by.
+    """
     me = get_ident()
     with _lock:
         if not _seeing:
@@ -46,7 +51,7 @@ def watch_softmax(see: See) -> Callable[[], None]:
 def _watched(softmax: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def watched(*args: Any, **kwargs: Any) -> Tensor:
         result = softmax(*args, **kwargs)
-        for see in tuple(_seeing.get(get_ident(), ())):
+        for see in tuple(_seeing.get(get_ident(), ())) if result.ndim == _AXES else ():
             changed = see(result)
             result = result if changed is None else changed
         return result

@@ -68,7 +68,7 @@ def text_config(module: nn.Module) -> Any:
 
 
 def _side(name: str) -> str | None:
-    return next((piece for piece in name.split(".") if piece in _STACKS), None)
+    return next((side for piece in name.split(".") for side in _STACKS if piece.split("_")[-1] == side), None)
 
 
 def _lists(module: nn.Module) -> dict[str, int]:
@@ -154,4 +154,16 @@ def _find_embedding(module: nn.Module, side: str) -> str | None:
         and name.rsplit(".", 1)[-1] in _EMBEDDING
         and _side(name) in (None, side or _side(name))
     ]
-    return min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name))) if candidates else None
+    if not candidates:
+        return None if side else _input_embedding(module)
+    return min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
+
+
+def _input_embedding(module: nn.Module) -> str | None:
+    """Return the path of the token embedding that a `transformers` model itself names."""
+    getter = getattr(module, "get_input_embeddings", None)
+    try:
+        own = getter() if callable(getter) else None
+    except (NotImplementedError, AttributeError):
+        return None
+    return next((name for name, child in module.named_modules() if name and child is own), None)

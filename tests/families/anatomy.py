@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .stream import Block, Edit, Watch, Where, stacks
 
-HEAD, NEURONS = 1, (0, 3)
+HEAD, NEURONS = 1, (0, 3, 5, 6)
 OF_TOKENS = ("residual", "embedding")  # whose tokens may be on any axis
 Inputs = dict[str, Any]
 
@@ -122,8 +122,9 @@ class _Experiment:
         found.others = tuple(leaf for leaf, known in leaves.items() if moved[leaf] != known.soft)
         for kind, is_soft in (("attention", True), ("mlp", False)):
             here = tuple(one for one, known in leaves.items() if known.soft == moved[one] == is_soft)
-            if here:
-                found.places[kind] = here
+            if here:  # the first, if several are added one after the other
+                first = self.block.joins[here[0]]
+                found.places[kind] = tuple(one for one in here if self.block.joins[one] == first)
         self._attention(found)
         self._neurons(found, leaves)
         return found

@@ -47,8 +47,8 @@ SIZES: dict[str, Any] = {
         "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads attention_heads "
         "num_encoder_attention_heads num_decoder_attention_heads num_experts num_local_experts n_routed_experts "
         "moe_num_experts num_self_attention_heads num_cross_attention_heads mamba_n_heads mamba_num_heads "
-        "n_mamba_heads resampler_n_heads swa_num_attention_heads num_attention_heads_per_layer ssm_state_size state_size "
-        "mamba_d_state linear_num_value_heads linear_num_heads index_n_heads resampler_heads "
+        "n_mamba_heads resampler_n_heads swa_num_attention_heads num_attention_heads_per_layer ssm_state_size "
+        "state_size mamba_d_state linear_num_value_heads linear_num_heads index_n_heads resampler_heads "
         "num_sliding_attention_heads",
     ),
     **_named(

@@ -20,7 +20,8 @@ Edit = Callable[[Tensor], Tensor]
 Where = tuple[Any, ...]
 """Of a number in a pass: ("add", block, index, operand), ("linear", block, index), ("softmax", block, index), ..."""
 
-_ADD = {"add", "__add__", "__radd__", "add_", "__iadd__"}
+_IN_PLACE = {"add_", "__iadd__"}
+_ADD = {"add", "__add__", "__radd__", *_IN_PLACE}
 _SOFTMAX = {"softmax"}
 _PRODUCTS = {"matmul", "__matmul__", "bmm", "einsum", "conv1d", "conv2d", "baddbmm", "mm"}
 
@@ -42,6 +43,7 @@ class Block:
     """What happened in one block."""
 
     branches: list[tuple[Where, Known]] = field(default_factory=list)
+    joins: dict[Where, Where] = field(default_factory=dict)  # branch -> the addition in which it reaches the stream
     linears: list[tuple[Where, bool]] = field(default_factory=list)  # and whether its input saw a softmax
     softmaxes: list[Where] = field(default_factory=list)
 
@@ -108,6 +110,8 @@ class Watch(TorchFunctionMode):
         new = self._at(("output", *name), first)
         if new is first:
             return None
+        if isinstance(output, list):
+            return [new, *output[1:]]
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
     def _at(self, where: Where, value: Tensor) -> Tensor:
@@ -173,7 +177,10 @@ class Watch(TorchFunctionMode):
         where = self._count("add")
         places = [(*where, 0), (*where, 1)]
         known = [self._ask(one) or Known() for one in args]
-        args = [self._at(place, one) for place, one in zip(places, args, strict=True)]
+        new = [self._at(place, one) for place, one in zip(places, args, strict=True)]
+        if func.__name__ in _IN_PLACE and new[0] is not args[0]:  # others hold the tensor that is added to
+            new[0] = args[0].copy_(new[0])
+        args = new
         strength = [2 * one.strong + one.weak for one in known]
         out = func(*args, **kwargs)
         if strength[0] == strength[1]:
@@ -193,6 +200,7 @@ class Watch(TorchFunctionMode):
         which = 0 if branch else 1
         for leaf in known[which].parts or (places[which],):
             block.branches.append((leaf, self.leaves.get(leaf, known[which])))
+            block.joins[leaf] = where
         return self._tell(out, Known(strong=True))
 
     def _linear(self, block: Block, func: Any, slot: int, args: Any, kwargs: Any) -> Tensor:
@@ -260,7 +268,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def stacks(model: nn.Module, inputs: dict[str, Any]) -> dict[str, list[nn.Module]]:
-    """Return path -> blocks, of lists of modules each of which takes what the one before it gave: the outermost ones."""
+    """Return path -> blocks, of the outermost lists of modules each of which takes what the one before it gave."""
     lists = {name: list(one) for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and len(one)}
     streams: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
 

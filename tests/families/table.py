@@ -36,7 +36,7 @@ added and looks at other tokens through a softmax; the MLP is what is added and 
 | cell | meaning |
 |---|---|
 | exact | the same number as by plain exchanges, to {tolerance:g}, in every block |
-| exact in 1, 3 | in these blocks of the tiny model; the others have no such part, and asking for it there is a `SiteError` |
+| exact in 1, 3 | in these blocks of the tiny model; the others have no such part, and asking for it is a `SiteError` |
 | exact one at a time | with `batch_size=1`; a larger batch is refused, since its rows depend on each other |
 | none | no block has such a part, and asking for it is an error that says so |
 | refused | the part exists, and the package declines it; the reason is [below](#refused) |

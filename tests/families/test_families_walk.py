@@ -17,7 +17,7 @@ import pytest
 import transformers
 
 from tests.families.table import PAGE, cell, page
-from tests.families.walk import KINDS, TOLERANCE, everything, walk
+from tests.families.walk import KINDS, TOLERANCE, UNMOVED, everything, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITE = os.environ.get("MEDIATION_WRITE_FAMILIES") == "1"
@@ -29,7 +29,9 @@ _SHORT = "a short convolution follows its attention and its MLP, so what is adde
 _TWO = "the MLP of a block is two modules, one with experts and one without; name either with `med.Site`"
 DECLINED = {
     "albert": "all blocks are one module, which is called several times",
-    "convbert": "patterns: two softmaxes run inside its attention, and the first is that of its convolution",
+    "convbert": "heads: half of the input of its output map is a convolution",
+    "cpmant": "it puts a prompt of its own before the tokens",
+    "dbrx": "its attention lies in a module that also returns the stream and the norm of it",
     "deepseek_v4": _STREAMS,
     "diffllama": "patterns: each head subtracts two of them",
     "flaubert": "its parts lie in lists of their own, so there is no list of blocks",
@@ -39,19 +41,31 @@ DECLINED = {
     "granitemoehybrid": _TWO,
     "granitemoeshared": _TWO,
     "hy_v4": _STREAMS,
+    "hrm_text": "its blocks are called several times",
     "inkling2": _SHORT,
     "inkling2_text": _SHORT,
     "inkling_mm_model": _SHORT,
     "inkling_text": _SHORT,
+    "funnel": "its encoder is a list of lists, which pool their tokens; its blocks are named with `med.Site`",
+    "led": "its encoder attends within windows, and its decoder computes patterns with the heads among the rows",
+    "longformer": "it attends within windows, and pads its inputs to a multiple of them",
+    "longt5": "its encoder attends within windows",
     "mobilebert": "its attention lies inside a bottleneck, which has a stream of its own",
+    "pegasus_x": "its encoder attends within windows, and splits them in a second call of its MLP",
+    "perceiver": "its blocks are of latents, not of tokens",
+    "prophetnet": "its decoder attends in several streams",
     "qwen4_exp": _STREAMS,
     "qwen4_exp_text": _STREAMS,
+    "reformer": "its blocks carry two residual streams",
     "squeezebert": "its activations have the features before the tokens",
+    "trocr": "patterns: the heads lie among the rows",
     "xlm": "its parts lie in lists of their own, so there is no list of blocks",
     "xlnet": _AXES,
     "zamba": "one attention, shared by all blocks that have one, is called several times",
     "zamba2": "one attention, shared by all blocks that have one, is called several times",
 }
+# Faults that are known and not mended, (family, kind), with the reason.
+KNOWN: dict[tuple[str, str], str] = {}
 SOME = ("llama", "bloom", "gpt_neox", "bert", "qwen3_next", "deepseek_v3", "t5", "flaubert")
 
 
@@ -78,7 +92,8 @@ def faults(row: dict[str, Any]) -> list[str]:
         for kind, verdicts in cells.items():
             for block, verdict in verdicts.items():
                 declined = verdict.startswith("refused") and row["family"] in DECLINED
-                if not verdict.startswith(("exact", "none")) and not declined:
+                known = declined or (row["family"], kind) in KNOWN
+                if not verdict.startswith(("exact", "none")) and not known:
                     found.append(f"{row['family']} {stack} {kind}[{block}]: {verdict}")
     return found
 
@@ -92,6 +107,8 @@ def test_every_family_is_exact_or_refused_by_name():
     wrong = [one for row in found for one in faults(row)]
     assert not wrong, "\n".join(wrong)
     assert sum(bool(row["cells"]) for row in found) >= 60
+    verdicts = [one for row in found for cells in row["cells"].values() for of in cells.values() for one in of.values()]
+    assert verdicts.count(UNMOVED) < 0.02 * len(verdicts)
     if f"of transformers {transformers.__version__}," in PAGE.read_text("utf-8"):
         assert text == PAGE.read_text("utf-8"), "docs/families.md is not what is found: MEDIATION_WRITE_FAMILIES=1"
 

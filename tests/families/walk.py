@@ -27,9 +27,10 @@ from .extras import EXTRAS, NOT_BUILT, PICTURE, WITH_PICTURES
 from .stream import Where
 
 KINDS = ("residual", "attention", "head", "pattern", "mlp", "neurons", "embedding")
-LENGTHS = (5, 9)  # of the inputs of each unit
+LENGTHS = (5, 11)  # of the inputs of each unit
 TOLERANCE = 1e-4
 TOKENS = (5, 6)
+UNMOVED = "exact: but the exchange changes nothing here"
 Cells = dict[str, dict[str, dict[int, str]]]
 
 
@@ -84,7 +85,7 @@ def inputs_of(family: str, two_stacks: bool, pictures: bool = False) -> tuple[li
         if pictures:
             return [picture_of(family, generator) for _ in LENGTHS]
         if two_stacks:
-            return [{"input_ids": tokens(7), "decoder_input_ids": tokens(5)} for _ in LENGTHS]
+            return [{"input_ids": tokens(8), "decoder_input_ids": tokens(5)} for _ in LENGTHS]
         return [{"input_ids": tokens(length)} for length in LENGTHS]
 
     return side(), side()
@@ -128,12 +129,14 @@ def site_of(kind: str, layer: int, stack: str | None, everywhere: bool) -> med.S
     return getattr(med, kind)(layer, **more)
 
 
-def stacks_of(known: Anatomy) -> dict[str | None, str]:
+def stacks_of(known: Anatomy, two_stacks: bool) -> dict[str | None, str]:
     """Return stack -> path of its blocks; None where a model has one stack."""
-    paths = list(dict.fromkeys(path for (path, _), one in known.parts.items() if set(one.shape) & known.lengths))
+    paths = list(dict.fromkeys(path for path, _ in known.parts))
     both = {stack: path for stack in ("encoder", "decoder") for path in paths if stack in path}
-    if len(both) == 2 and len(set(both.values())) == 2:
+    if two_stacks and len(set(both.values())) == 2:
         return dict(both)
+    of_tokens = {path for (path, _), one in known.parts.items() if set(one.shape) & known.lengths}
+    paths = [path for path in paths if path in of_tokens] or paths
     sizes = {path: sum(one == path for one, _ in known.parts) for path in paths}
     return {None: max(paths, key=lambda path: sizes[path])} if paths else {}
 
@@ -162,6 +165,15 @@ def ask(study: Study, sites: list[med.Site], **how: Any) -> dict[med.Site, list[
         return {sites[0]: found.units[["y00", "y01", "y11"]].to_numpy().T.tolist()}
     by_site = dict(list(found.units.groupby("site", sort=False)))
     return {site: by_site[str(site)][["y00", "y01", "y11"]].to_numpy().T.tolist() for site in sites}
+
+
+_MORE = "FAULT: a head beyond the last one is taken"
+
+
+def _has_no_more_heads(study: Study, kind: str, block: Where, site: med.Site) -> bool:
+    """Whether the number of heads is no larger than that of the probabilities."""
+    known = study.known.parts.get(block, Parts())
+    return kind != "head" or "head" not in known.places or not _is_taken(study, site.with_(head=known.heads))
 
 
 def _is_taken(study: Study, site: med.Site) -> bool:
@@ -220,11 +232,15 @@ def verdict(study: Study, kind: str, block: Where, got: list[list[float]] | Exce
         wants.append(right(study, kind, block, one))
         if gap(got, wants[-1]) < TOLERANCE:
             moved = gap([wants[-1][0]], [wants[-1][1]])
-            return "exact" if moved > TOLERANCE / 10 else "FAULT: the exchange changes nothing"
-    others = study.known.parts.get(block, Parts()).others if kind in ("attention", "mlp") else ()
-    for other in others:
-        if gap(got, right(study, kind, block, (other,))) < TOLERANCE:
-            return "exact: what mixes tokens without a softmax, or attends to another sequence"
+            return "exact" if moved > TOLERANCE / 10 else UNMOVED
+    others = study.known.parts.get(block, Parts()).others
+    if (
+        kind == "mlp"
+        and not places
+        and len(others) > 1
+        and gap(got, right(study, kind, block, others[-1:])) < TOLERANCE
+    ):
+        return "exact: it mixes tokens as well"  # the second part of a block whose MLP looks at the token before
     if not wants:
         return "FAULT: a number, and no such part was found"
     wrong = [name for name, a, b in zip(("y00", "y01", "y11"), got, wants[0], strict=True) if gap([a], [b]) > TOLERANCE]
@@ -257,7 +273,7 @@ def walk(named: str) -> Row:
         row.reason = f"refused: {type(error).__name__}: {error}"
         return row
     study = Study(model, known, base, source)
-    found = stacks_of(known)
+    found = stacks_of(known, bool(net.config.is_encoder_decoder))
     if not found:
         row.cells[""] = _cells(study, None, "")
     for stack, path in found.items():
@@ -281,7 +297,7 @@ def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, st
         if isinstance(answers[site], med.BackendError) and "batch_size=1" in str(answers[site]):
             alone = verdict(study, kind, block, ask(study, [site], batch_size=1)[site])
             found = f"{alone}, with batch_size=1; else {found}" if alone == "exact" else alone
-        cells.setdefault(kind, {})[block[1]] = found
+        cells.setdefault(kind, {})[block[1]] = found if _has_no_more_heads(study, kind, block, site) else _MORE
     return cells
 
 
