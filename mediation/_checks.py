@@ -224,7 +224,7 @@ def reals(value: Any, *, what: str, needed: str, error: type[MediationError] = D
             return np.asarray(found, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor that has a gradient
         pass
-    raise error(f"{what} is {called(value)} that cannot be read as real numbers; {needed} is needed.")
+    raise error(f"{what} ({called(value)}) cannot be read as real numbers; {needed} is needed.")
 
 
 def hashable(value: T, *, what: str, error: type[MediationError] = DesignError) -> T:

@@ -20,7 +20,7 @@ EXECUTION = {
 }  # fmt: skip
 PRECISION = {"precision": None, "recheck": None}
 THINKING = {
-    "spec": SPEC, "max_new_tokens": 4, "stop": ("w9",), "sampling": None, "batch_size": 4,
+    "spec": SPEC, "max_new_tokens": 8, "stop": ("w59",), "sampling": None, "batch_size": 4,
     "backend": "hooks", "checks": 0, "progress": False,
 }  # fmt: skip
 
