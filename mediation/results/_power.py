@@ -223,7 +223,7 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
     )
     sizes: list[int] = []
     for one in asked:
-        positive_int(one, what="power: n", most=_MOST_UNITS)
+        positive_int(one, what="power: n", most=_MOST_UNITS, why="No study has more units.")
         if plan.clusters_of(int(one)) < 2:
             least = plan.units_of(2)
             two = " (2 clusters)" if plan.clustered else ""
