@@ -218,7 +218,7 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
         points = _POINTS if plan.flips is None else _POINTS_OF_FLIPS
         grid = np.unique(np.geomspace(low, top, points).round().astype(int)).tolist()
         return sorted({*grid, own, *(size for size in marks if size <= top)})
-    asked = (
+    asked: list[Any] = (
         [n] if isinstance(n, Integral) else elements(n, what="power: n", needed="a whole number of units, or a list")
     )
     sizes: list[int] = []
