@@ -98,9 +98,15 @@ def in_unit_interval(value: float, *, what: str, error: type[MediationError] = D
 
 
 def positive_int(
-    value: int, *, what: str, least: int = 1, most: int = _MOST, error: type[MediationError] = DesignError
+    value: int,
+    *,
+    what: str,
+    least: int = 1,
+    most: int = _MOST,
+    why: str = "",
+    error: type[MediationError] = DesignError,
 ) -> int:
-    """Return `value` if it is an integer from `least` to `most`; otherwise raise `error`.
+    """Return `value` if it is an integer from `least` to `most`; otherwise raise `error`, which says `why` not more.
 
     Examples
     --------
@@ -110,10 +116,8 @@ def positive_int(
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise error(f"{what} = {shown(value)}: a whole number of at least {least} is needed.")
     if value > most:
-        raise error(
-            f"{what} = {shown(value)}: the most that is allowed is {most:,}. A larger number would exhaust the memory, "
-            "or the call would never return."
-        )
+        reason = why or ("A larger number would exhaust the memory, or never finish." if most == _MOST else "")
+        raise error(f"{what} = {shown(value)}: a whole number from {least} to {most:,} is needed. {reason}".rstrip())
     return int(value)
 
 
@@ -276,7 +280,7 @@ def reals(value: Any, *, what: str, needed: str, error: type[MediationError] = D
             return np.asarray(found, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor that has a gradient
         pass
-    raise error(f"{what} is {called(value)} that cannot be read as real numbers; {needed} is needed.")
+    raise error(f"{what} ({called(value)}) cannot be read as real numbers; {needed} is needed.")
 
 
 def hashable(value: T, *, what: str, error: type[MediationError] = DesignError) -> T:

@@ -124,6 +124,8 @@ def screening_report(
     """
     given = {"chosen": chosen, "score": score, "effect": effect}
     chosen, score, effect = (_one_axis(array, what) for what, array in given.items())
+    if len(score) != len(effect):
+        raise DataError(f"score has {len(score)} sites and effect {len(effect)}; both are of the same sites.")
     positive_int(rest, what="rest", least=len(effect))
     in_unit_interval(confidence_level, what="confidence_level")
     seed_number(seed, what="seed")

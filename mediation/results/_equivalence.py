@@ -140,7 +140,7 @@ def _wanted(
         return list(every)
     needed = "a list of keys, such as ['pnie'], or None"
     whole = isinstance(asked, (str, AbstractEstimand))
-    some = [asked] if whole else elements(asked, what="equivalence: estimands", needed=needed)
+    some: list[Any] = [asked] if whole else elements(asked, what="equivalence: estimands", needed=needed)
     for one in some:
         one_of(one.key if isinstance(one, AbstractEstimand) else one, present, what="equivalence: estimand")
     every = estimands_from(_outcomes(units), some)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -218,12 +218,12 @@ def _sizes(n: int | Iterable[int] | None, plan: Plan, needed: tuple[int | None, 
         points = _POINTS if plan.flips is None else _POINTS_OF_FLIPS
         grid = np.unique(np.geomspace(low, top, points).round().astype(int)).tolist()
         return sorted({*grid, own, *(size for size in marks if size <= top)})
-    asked = (
+    asked: list[Any] = (
         [n] if isinstance(n, Integral) else elements(n, what="power: n", needed="a whole number of units, or a list")
     )
     sizes: list[int] = []
     for one in asked:
-        positive_int(one, what="power: n", most=_MOST_UNITS)
+        positive_int(one, what="power: n", most=_MOST_UNITS, why="No study has more units.")
         if plan.clusters_of(int(one)) < 2:
             least = plan.units_of(2)
             two = " (2 clusters)" if plan.clustered else ""

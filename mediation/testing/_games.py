@@ -14,7 +14,7 @@ from .._errors import DesignError
 from ..interventions import AbstractIntervention
 from ._closed_forms import AbstractClosedForm, _linear
 
-_MOST_PLAYERS = 16  # worths are as many as sets of players, 2 ** n_players
+_MOST_PLAYERS, _WHY = 16, "Worths are as many as sets of players, 2 ** n_players."
 
 
 @final
@@ -40,7 +40,7 @@ class CooperativeGame(AbstractClosedForm):
 
     def __init__(self, n_players: int, worth: Callable[[frozenset[int]], float]) -> None:
         super().__init__()
-        k = positive_int(n_players, what="CooperativeGame: n_players", most=_MOST_PLAYERS)
+        k = positive_int(n_players, what="CooperativeGame: n_players", most=_MOST_PLAYERS, why=_WHY)
         if not callable(worth) or isinstance(worth, (type, nn.Module, AbstractIntervention)):
             raise DesignError(
                 f"CooperativeGame: worth = {shown(worth)}: a function from a set of players to a number is needed."

@@ -196,7 +196,7 @@ def test_ratio_names_which_of_the_two_is_wrong():
     ("clusters", "message"),
     [
         (range(7), "clusters has 7 labels for 8 units; give one label per unit."),
-        ("template", "clusters = 'template' is one text; give one label per unit (8 of them)."),
+        ("template", "clusters = 'template': one label per unit (8 of them) is needed."),
         (np.ones((8, 1)), "clusters must have one axis with a label per unit, (8,); found shape (8, 1)."),
         (["a"] * 3 + [None] * 5, "clusters holds None at unit 3; every unit needs a cluster."),
         (["a", pd.NA] * 4, "clusters holds <NA> at unit 1; every unit needs a cluster."),
@@ -225,8 +225,7 @@ def test_wrong_clusters(clusters, message):
         ),
         (
             ["heavy"] * 8,
-            "weights cannot be read as numbers (could not convert string to float: 'heavy'). "
-            "Give one positive number per unit.",
+            "weights (list) cannot be read as real numbers; one positive number per unit is needed.",
         ),
     ],
 )

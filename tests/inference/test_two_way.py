@@ -278,7 +278,7 @@ def test_what_is_refused():
     values = _values()
     with pytest.raises(DesignError, match="method = 'bca' resamples clusters of one kind"):
         two_way_intervals(values, clusters=(ITEM, TEMPLATE), settings=Inference(method="bca"))
-    with pytest.raises(DesignError, match="two sequences"):
+    with pytest.raises(DesignError, match="clusters has 3 elements"):
         two_way_intervals(values, clusters=(ITEM, TEMPLATE, ITEM))
     with pytest.raises(DataError, match="59 labels"):
         two_way_intervals(values, clusters=(ITEM, TEMPLATE[1:]))

@@ -20,7 +20,7 @@ EXECUTION = {
 }  # fmt: skip
 PRECISION = {"precision": None, "recheck": None}
 THINKING = {
-    "spec": SPEC, "max_new_tokens": 4, "stop": ("w9",), "sampling": None, "batch_size": 4,
+    "spec": SPEC, "max_new_tokens": 8, "stop": ("w59",), "sampling": None, "batch_size": 4,
     "backend": "hooks", "checks": 0, "progress": False,
 }  # fmt: skip
 
@@ -83,13 +83,13 @@ def _runs() -> list[Recipe]:
         Recipe("Trajectory.thoughts", lambda b: rolled().thoughts, lambda b: {"segment": 0}),
         Recipe("Model.describe", lambda b: b.llama.describe, lambda b: {}),
         Recipe("Model.known_architecture", lambda b: b.llama.known_architecture, lambda b: {}),
-        Recipe("capture", lambda b: probing.capture, lambda b: {
+        Recipe("probing.capture", lambda b: probing.capture, lambda b: {
             "model": b.plain, "inputs": b.tensors, "site": SITE, "run": "base", "spec": None, "layer": None,
             "max_new_tokens": 64, "batch_size": 4, "backend": "hooks"}),
-        Recipe("capture", lambda b: probing.capture, lambda b: {
+        Recipe("probing.capture", lambda b: probing.capture, lambda b: {
             "model": model(), "inputs": BASE, "site": med.latents(), "spec": SPEC, "layer": None, "max_new_tokens": 4,
             "backend": "hooks"}),
-        Recipe("capture", lambda b: probing.capture, lambda b: {
+        Recipe("probing.capture", lambda b: probing.capture, lambda b: {
             "model": model(), "inputs": BASE, "site": med.prompt(), "layer": 1, "backend": "hooks"}),
         Recipe("engine.backend_for", lambda b: engine._choose.backend_for, lambda b: {"asked": "hooks"}),
         Recipe("engine.progress_for", lambda b: engine.progress_for, lambda b: {"asked": False}),
