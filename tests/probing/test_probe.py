@@ -232,3 +232,13 @@ def test_the_majority_is_that_of_the_units_that_train():
     y = np.array([0, 0, 0, 1, 1])
     folds = [(np.array([2, 3, 4]), np.array([0, 1])), (np.array([0, 1, 3]), np.array([2, 4]))]
     assert _commonest(y, folds)[[0, 1, 2, 4]].tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+def test_the_control_is_judged_by_the_labels_that_it_learnt(monkeypatch):
+    from mediation.probing import _probe
+
+    monkeypatch.setattr(_probe, "_predicted", lambda classifier, x, y, folds: y)  # right about whatever it is taught
+    y = np.tile([0, 1, 2], 20)
+    found = _probe.probe(np.random.default_rng(0).normal(size=(60, 3)), y, rng=0)
+    assert (found.accuracy, found.control_accuracy) == (1.0, pytest.approx(1.0))
