@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,10 @@ from statsmodels.stats.multitest import multipletests
 
 from mediation.estimands import estimands_from
 from mediation.estimate._equivalence import Margin, tabulate_equivalence
-from mediation.inference import Inference, group_equivalence
+from mediation.estimate._shared import _wider
+from mediation.inference import Inference, group_equivalence, mean_intervals
 from mediation.results._adjust import _by_p_values, _first_of_its_test
+from mediation.results._balance import balance_note, balance_of
 
 
 def group(number: int, n: int, level: float, large: float) -> pd.DataFrame:
@@ -64,3 +68,35 @@ def test_a_group_of_answers_has_the_span_of_one_result():
     }
     assert ends[1.0] != pytest.approx(ends[2.0], rel=1e-3)
     assert told["equivalence_low"] == pytest.approx(ends[1.0], rel=1e-9)
+
+
+@pytest.mark.parametrize(("effective", "told"), [(8.1, False), (7.9, True)])
+def test_units_that_count_nearly_alike_are_not_worth_a_note(effective, told):
+    note = balance_note({"pairs": {"n": 10, "n_clusters": 10, "effective": {"units": effective}}})
+    assert (note == f"Kish's effective number of units: {effective} of 10.") == told
+    assert (note == "") != told
+
+
+def test_the_wider_of_two_intervals_has_the_larger_p_value():
+    rng = np.random.default_rng(0)
+    flips = np.zeros((30, 2))
+    flips[:3] = 1.0
+    plain = mean_intervals(flips, settings=Inference(n_resamples=199))
+    assert plain.method == ("bonett-price",) * 2
+    both = replace(
+        mean_intervals(rng.normal(size=(30, 2)), settings=Inference(method="t")),
+        p_value=np.array([plain.p_value[0] / 2, min(1.0, plain.p_value[1] * 2)]),
+    )
+    found = _wider(both, plain)
+    np.testing.assert_array_equal(found.p_value, np.maximum(both.p_value, plain.p_value))
+    np.testing.assert_array_equal(found.conf_low, np.minimum(both.conf_low, plain.conf_low))
+    np.testing.assert_array_equal(found.conf_high, np.maximum(both.conf_high, plain.conf_high))
+
+
+def test_effective_clusters_count_the_weights_of_their_units():
+    units = pd.DataFrame({"unit": range(5), "cluster": list("aabbc"), "weight": [1.0, 3.0, 1.0, 1.0, 2.0]})
+    found = balance_of(units)
+    sums = np.array([4.0, 2.0, 2.0])
+    assert found["weighted"]
+    assert found["effective"]["clusters"] == pytest.approx(sums.sum() ** 2 / (sums**2).sum())
+    assert found["effective"]["units"] == pytest.approx(8.0**2 / (1 + 9 + 1 + 1 + 4))
