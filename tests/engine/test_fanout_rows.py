@@ -75,3 +75,14 @@ def test_activations_that_are_nearly_the_same_are_exchanged_all_the_same():
     expected = (1e6 * (source - 1.0))[:, 0].double().numpy()
     np.testing.assert_array_equal(found.values[2, :, 0], expected)
     np.testing.assert_array_equal(found.values[0, :, 0], 0.0)
+
+
+def test_a_row_is_there_from_the_first_of_its_changes_on_whatever_the_order_of_the_worlds(model):
+    early, late = Interchange().at(residual(0, at=5)), Interchange().at(mlp(2, at="last"))
+    last = [Interchange().at(site) for site in (mlp(2, at="last"), residual(0, at="last"), attention(1, at="last"))]
+    worlds = [World("base"), World("source"), *(World("base", one) for one in (together(early, late), early, *last))]
+    found = finish(model, PAIRS, worlds, OUTCOME, checks=0)
+    assert found.report["fan_out_rows"] == 5 * len(PAIRS)
+    naive = values(model, PAIRS, worlds, OUTCOME, backend="reference")
+    assert gap(found.values, naive) < 1e-4
+    assert np.abs(naive[2] - naive[3]).max() > 1e-3

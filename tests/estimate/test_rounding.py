@@ -145,3 +145,12 @@ def test_a_weight_multiplies_what_rounding_can_do():
     found = limits({"y01": 4.0, "y00": -0.25, "y11": 0.0}, outcomes, "float32") / np.finfo("float32").eps
     assert found.tolist() == [[8 * 4.0], [8 * 4.0]]
     assert (limits({"y00": -0.25}, outcomes, "float32") / np.finfo("float32").eps).tolist() == [[2.0], [16.0]]
+
+
+def test_one_shared_draw_has_no_interval():
+    y = np.random.default_rng(0).normal(size=N)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = told(frame(draw=0, y00=0.0, y01=y), draws="shared")
+    assert found.loc["pnie", ["conf_low", "conf_high", "p_value"]].isna().all()
+    assert any("there is 1 draw, shared by all units" in str(one.message) for one in caught)

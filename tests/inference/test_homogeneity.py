@@ -98,3 +98,16 @@ def test_the_level_holds_for_few_skewed_units_of_unequal_spread(kind):
         values = values + rng.normal(size=(clusters.max() + 1, samples))[clusters]
     rejected = (homogeneity(values, groups, clusters=clusters, settings=FEW).p_value <= 0.05).mean()
     assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / samples)
+
+
+def test_dependent_groups_are_referred_to_hotellings_t_squared():
+    from mediation.inference._homogeneity import _reference
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(8, 3)) + np.array([0.0, 0.3, 0.8])  # each of 8 clusters has all three groups
+    contrast = np.array([[1.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
+    d = values @ contrast.T
+    t_squared = 8 * d.mean(axis=0) @ np.linalg.solve(np.cov(d.T), d.mean(axis=0))
+    expected = stats.f.sf(t_squared * (8 - 2) / (2 * (8 - 1)), 2, 8 - 2)
+    found = _reference(values.mean(axis=0), np.cov(values.T) / 8, np.array([8, 8, 9]), nested=False)
+    assert found == pytest.approx((t_squared, expected), rel=1e-10)

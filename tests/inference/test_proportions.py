@@ -107,3 +107,10 @@ def test_wrong_options():
             call(np.ones((3, 1)), confidence_level=1)
     with pytest.raises(med.DesignError, match="null = 0"):
         wilson(np.ones((3, 1)), null=0)
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+def test_ends_are_cut_where_a_difference_of_answers_ends(value):
+    found = bonett_price_interval(np.full((3, 1), value))
+    assert (found.conf_low[0] == -1.0, found.conf_high[0] == 1.0) == (value < 0, value > 0)
+    assert -1.0 <= found.conf_low[0] < found.conf_high[0] <= 1.0

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from mediation._errors import DesignError
@@ -144,3 +146,12 @@ def test_arms_without_any_dose_are_refused():
     table = effects.tidy()
     with pytest.raises(DesignError, match=r"arms without a dose, found 'Zero\(\).at\(mlp\(8\)\)'.*use forest"):
         dose(Effects(table[table["dose"].isna()], effects.units, {}))
+
+
+def test_bars_reach_from_the_lower_to_the_upper_end():
+    from mediation.plot._dose import _line
+
+    rows = pd.DataFrame({"dose": [1.0, 2.0], "estimate": [1.0, 2.0], "conf_low": [0.9, 1.5], "conf_high": [1.6, 2.1]})
+    _, _, (bars,) = _line(plt.figure().gca(), rows, "noise", 0)
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [pytest.approx([0.9, 1.6]), pytest.approx([1.5, 2.1])]

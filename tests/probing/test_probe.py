@@ -232,3 +232,29 @@ def test_the_majority_is_that_of_the_units_that_train():
     y = np.array([0, 0, 0, 1, 1])
     folds = [(np.array([2, 3, 4]), np.array([0, 1])), (np.array([0, 1, 3]), np.array([2, 4]))]
     assert _commonest(y, folds)[[0, 1, 2, 4]].tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+def test_the_control_is_judged_by_the_labels_that_it_learnt(monkeypatch):
+    from mediation.probing import _probe
+
+    monkeypatch.setattr(_probe, "_predicted", lambda classifier, x, y, folds: y)  # right about whatever it is taught
+    y = np.tile([0, 1, 2], 20)
+    found = _probe.probe(np.random.default_rng(0).normal(size=(60, 3)), y, rng=0)
+    assert (found.accuracy, found.control_accuracy) == (1.0, pytest.approx(1.0))
+
+
+def test_a_widened_p_value_has_the_degrees_of_freedom_of_its_groups():
+    from scipy import stats
+
+    from mediation.inference import Inference, mean_intervals
+    from mediation.probing._widened import inflation, widened
+
+    values, groups = np.random.default_rng(0).normal(0.8, 1.0, (24, 1)), np.arange(24) // 4
+    plain = mean_intervals(values, clusters=groups, settings=Inference(method="t"))
+    found = widened(plain, 5)
+    root = np.sqrt(inflation(5))
+    statistic = plain.estimate[0] / (root * plain.std_error[0])
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(statistic), 6 - 1), rel=1e-9)
+    reach = stats.t.ppf(0.975, 5) * root * plain.std_error[0]
+    assert (found.low, found.high) == pytest.approx((plain.estimate[0] - reach, plain.estimate[0] + reach), rel=1e-9)

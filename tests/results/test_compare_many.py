@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 import mediation as med
@@ -108,6 +109,9 @@ def test_independent_results_are_those_of_a_meta_analysis(results):
     these = table.loc["mean of these"]
     assert these["estimate"] == pytest.approx(theta.mean())
     assert these["std_error"] ** 2 == pytest.approx(variance.sum() / 16)
+    freedom = variance.sum() ** 2 / (variance**2 / 29).sum()  # Welch and Satterthwaite's, of 30 units each
+    reach = stats.t.ppf(0.975, freedom) * these["std_error"]
+    assert these["conf_high"] == pytest.approx(theta.mean() + reach, rel=1e-9)
     contrasts = table[table["part"] == "contrast"]
     pair = results["a"].compare(results["c"], paired=False).tidy()
     assert contrasts.loc["a - c", ENDS].to_numpy(float) == pytest.approx(pair[ENDS].to_numpy(float)[0])

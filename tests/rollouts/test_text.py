@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import mediation as med
-from mediation.rollouts._spans import text_segments
+from mediation.rollouts._spans import between, text_segments
 from mediation.testing import tiny_tokenizer
 from tests.rollouts.tiny import PROMPTS, decoder
 
@@ -76,3 +76,9 @@ def test_an_end_of_sequence_token_is_not_part_of_an_open_thought(end):
     found = med.rollout(ended, PROMPTS[1:2], med.TextSpec(f"w{ids[1]}", f"w{spare}"), max_new_tokens=12)
     assert found.stopped == ("eos",)
     assert found.segments[0][-1][1] == last
+
+
+def test_a_start_marker_inside_of_the_end_marker_opens_nothing():
+    spec = med.TextSpec("think>", "</think>")
+    assert list(between("a think>b</think> c think>d</think>", spec, opened=False)) == [(8, 9), (26, 27)]
+    assert list(between("b</think> c", spec, opened=True)) == [(0, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mediation.units._spans import decoded_offsets, span_offsets, span_tokens
+from mediation.units._spans import decoded_offsets, running_offsets, span_offsets, span_tokens
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_tokens_share_a_printed_character_with_the_span(span, tokens):
 def test_a_span_ends_where_its_text_does():
     assert span_offsets("animal", "cat", "a cat", 0, "base") == (2, 5)
     assert span_offsets("whole", (0, 5), "a cat", 0, "base") == (0, 5)
+
+
+def test_a_token_that_takes_back_a_character_has_none():
+    class Takes:
+        """Decodes two tokens to less than one, until the third completes the text."""
+
+        def decode(self, ids):
+            return {0: "", 1: "ab", 2: "a\ufffd", 3: "abc"}[len(ids)]
+
+    assert running_offsets(Takes(), [7, 8, 9]) == ("abc", [(0, 2), (2, 2), (2, 3)])
