@@ -219,13 +219,7 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
     """Return `row` with `new` where `place` and `positions` select."""
     new = new.to(row.dtype)
     if place.io == "pattern":
-        if positions is None:  # inputs without positions: all queries and all keys
-            positions, keys = range(row.shape[1]), None
-        heads = range(row.shape[0]) if place.head is None else [place.head]
-        for i, position in enumerate(positions):
-            for head, probabilities in zip(heads, new[i].chunk(len(heads)), strict=True):
-                row[head, position, :keys] = probabilities
-        return row
+        return _put_pattern(row, place, positions, new, keys)
     features = slice(None) if place.features is None else list(place.features)
     if place.axis == CHANNELS and row.ndim > 1:
         if place.features is None:
@@ -241,6 +235,17 @@ def _put(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor
         return row
     for i, position in enumerate(positions):
         row[position][features] = new[i]
+    return row
+
+
+def _put_pattern(row: Tensor, place: Place, positions: Sequence[int] | None, new: Tensor, keys: int | None) -> Tensor:
+    """Return attention probabilities ``(heads, queries, keys)`` with `new` at a head, or all, and some queries."""
+    if positions is None:  # inputs without positions: all queries and all keys
+        positions, keys = range(row.shape[1]), None
+    heads = range(row.shape[0]) if place.head is None else [place.head]
+    for i, position in enumerate(positions):
+        for head, probabilities in zip(heads, new[i].chunk(len(heads)), strict=True):
+            row[head, position, :keys] = probabilities
     return row
 
 
