@@ -165,7 +165,7 @@ def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None
         return None
     if site.kind == "pattern":
         raise SiteError(
-            f"{site}: the queries of attention patterns are counted in texts or token ids, and the inputs are tensors by "
+            f"{site}: queries of attention patterns are counted in texts or token ids, and the inputs are tensors by "
             "name. Leave `at` out to act on the whole pattern, or give texts or ids."
         )
     given = tensors.get(f"{side}_input_ids") if side == "decoder" else None
