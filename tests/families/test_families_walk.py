@@ -55,7 +55,7 @@ DECLINED = {
     "pegasus_x": "its encoder attends within windows, and splits them in a second call of its MLP",
     "perceiver": "its blocks are of latents, not of tokens",
     "prophetnet": "its decoder attends in several streams",
-    "qwen2_vl with pictures": "as tensors: the patches of all pictures lie in one, without an axis of units; give prompts",
+    "qwen2_vl with pictures": "as tensors, the patches of all pictures lie in one, without an axis of units",
     "qwen4_exp": _STREAMS,
     "qwen4_exp_text": _STREAMS,
     "reformer": "its blocks carry two residual streams",
