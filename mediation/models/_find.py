@@ -156,7 +156,8 @@ def _find_embedding(module: nn.Module, side: str) -> str | None:
     ]
     if not candidates:
         return None if side else _input_embedding(module)
-    return min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
+    nearest: str = min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
+    return nearest
 
 
 def _input_embedding(module: nn.Module) -> str | None:
