@@ -255,7 +255,10 @@ def _window(config: Any, layer: int) -> int | None:
     kinds = getattr(config, "layer_types", None)
     if kinds is not None and layer < len(kinds) and kinds[layer] != "sliding_attention":
         return None
-    found = getattr(config, "sliding_window", None)
+    try:
+        found = getattr(config, "sliding_window", None)
+    except RuntimeError:  # every layer has a configuration of its own
+        return None
     return found if isinstance(found, int) and found > 0 else None
 
 

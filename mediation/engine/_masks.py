@@ -44,7 +44,10 @@ def _takes_no_mask(model: Model) -> bool:
 def _masks(model: Model, start: int, length: int) -> Tensor | dict[str, Tensor]:
     config = getattr(model.module, "config", None)
     config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
-    window = getattr(config, "sliding_window", None)
+    try:
+        window = getattr(config, "sliding_window", None)
+    except RuntimeError as error:
+        raise BackendError("the windows of its layers differ") from error
     kinds = set(getattr(config, "layer_types", None) or ())
     if not kinds <= set(_KINDS):
         raise BackendError(f"some layers are of the kinds {sorted(kinds - set(_KINDS))}")

@@ -27,8 +27,8 @@ def watch_softmax(see: See) -> Callable[[], None]:
     me = get_ident()
     with _lock:
         if not _seeing:
-            owner: Any
-            for owner in (torch.nn.functional, torch):
+            owners: tuple[Any, ...] = (torch.nn.functional, torch)
+            for owner in owners:
                 _plain[owner] = owner.softmax
                 owner.softmax = _watched(owner.softmax)
         _seeing.setdefault(me, []).append(see)

@@ -161,13 +161,13 @@ def _expand(world: World, model: Model, encoding: Encoding) -> World:
 
 
 def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None) -> tuple[int, ...] | None:
-    if site.kind == "pattern":
-        raise SiteError(
-            f"{site}: the keys of attention patterns are counted in texts or token ids, and the inputs are tensors by "
-            "name. Give texts or ids, or use med.attention(layer, head=...)."
-        )
     if site.at == "all":
         return None
+    if site.kind == "pattern":
+        raise SiteError(
+            f"{site}: queries of attention patterns are counted in texts or token ids, and the inputs are tensors by "
+            "name. Leave `at` out to act on the whole pattern, or give texts or ids."
+        )
     given = tensors.get(f"{side}_input_ids") if side == "decoder" else None
     first = next(iter(tensors.values())) if given is None else given
     if side == "decoder" and given is None:

@@ -46,8 +46,12 @@ class NnsightBackend(AbstractBackend):
         rest = [visit for visit in visits if visit.io != "pattern"]
         with in_use(model.module) as use:
             wrapped, envoys = _wrapped(model.module, use)
-            watched = _patterns(model.module, patterns)
-            with watched, torch.no_grad(), every_module_called(), wrapped.trace(*first, **named):
+            with (
+                _patterns(model.module, patterns),
+                torch.no_grad(),
+                every_module_called(),
+                wrapped.trace(*first, **named),
+            ):
                 for visit in rest:
                     _stop(envoys[visit.path], visit)
                 result = nnsight.save(finish(wrapped.output))

@@ -21,7 +21,7 @@ _ATTENTION_OUT = (
 _MLP = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense", "fc2", "output.dense")
 _MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "lin2", "fc_out", "w2", "wo", "dense")
 _EMBEDDING = ("embed_tokens", "wte", "embed_in", "word_embeddings", "embeddings", "w")
-_NO_STACK = re.compile(r"visual|vision|image|vit\b|audio|speech|talker|code_predictor", re.IGNORECASE)
+_NO_STACK = re.compile(r"visual|vision|image|vit\b|vqmodel|audio|speech|talker|code_predictor", re.IGNORECASE)
 _NO_BLOCK = re.compile(
     r"(attention|mlp|ffn|feedforward|norm|linear|experts?|embeddings?|conv\dd|adapter)$", re.IGNORECASE
 )
@@ -156,8 +156,8 @@ def _find_embedding(module: nn.Module, side: str) -> str | None:
     ]
     if not candidates:
         return None if side else _input_embedding(module)
-    first: str = min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
-    return first
+    nearest: str = min(candidates, key=lambda name: (bool(side) and _side(name) != side, len(name)))
+    return nearest
 
 
 def _input_embedding(module: nn.Module) -> str | None:

@@ -78,6 +78,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "qwen2_vl": {"text_config": _MROPE},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "reformer": {"axial_pos_embds_dim": [8, 8], "axial_pos_shape": [8, 16]},
+    "smolvlm": {"pad_token_id": 0},
     "step3p7": {"text_config": {"sliding_window": 16}},
     "unlimited_ocr": {"text_config": {"num_key_value_heads": 4}},
     "xlstm": {"hidden_size": 128, "embedding_dim": 128, "num_blocks": 2, "num_heads": 4},
@@ -115,6 +116,7 @@ NOT_BUILT: dict[str, str] = {
     "instructblip": _PICTURES,
     "instructblipvideo": _PICTURES,
     "kosmos-2": _PICTURES,
+    "mra": "its attention is a CUDA kernel, and adds nothing without one",
     "musicgen": "its configuration is of three models, and only one of them is a language model",
     "musicgen_melody": "its configuration is of three models, and only one of them is a language model",
     "nemo_speechlm": _TOGETHER,
@@ -127,6 +129,7 @@ NOT_BUILT: dict[str, str] = {
     "vibevoice_asr": "its sound part is not made small by its configuration",
     "vision-encoder-decoder": _PICTURES,
     "voxtral_realtime": "its forward needs sound",
+    "yoso": "its attention is a CUDA kernel, and adds nothing without one",
 }
 
 # Walked once more with a picture in the prompt: what the configuration needs, and how many tokens a picture takes.

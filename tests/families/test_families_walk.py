@@ -48,17 +48,20 @@ DECLINED = {
     "inkling_text": _SHORT,
     "funnel": "its encoder is a list of lists, which pool their tokens; its blocks are named with `med.Site`",
     "led": "its encoder attends within windows, and its decoder computes patterns with the heads among the rows",
+    "longcat_flash": "its blocks have two attentions and two MLPs each; name one with `med.Site`",
     "longformer": "it attends within windows, and pads its inputs to a multiple of them",
     "longt5": "its encoder attends within windows",
     "mobilebert": "its attention lies inside a bottleneck, which has a stream of its own",
     "pegasus_x": "its encoder attends within windows, and splits them in a second call of its MLP",
     "perceiver": "its blocks are of latents, not of tokens",
     "prophetnet": "its decoder attends in several streams",
+    "qwen2_vl with pictures": "as tensors, the patches of all pictures lie in one, without an axis of units",
     "qwen4_exp": _STREAMS,
     "qwen4_exp_text": _STREAMS,
     "reformer": "its blocks carry two residual streams",
     "squeezebert": "its activations have the features before the tokens",
     "trocr": "patterns: the heads lie among the rows",
+    "xglm": "patterns: the heads lie among the rows",
     "xlm": "its parts lie in lists of their own, so there is no list of blocks",
     "xlnet": _AXES,
     "zamba": "one attention, shared by all blocks that have one, is called several times",
@@ -66,7 +69,7 @@ DECLINED = {
 }
 # Faults that are known and not mended, (family, kind), with the reason.
 KNOWN: dict[tuple[str, str], str] = {}
-SOME = ("llama", "bloom", "gpt_neox", "bert", "qwen3_next", "deepseek_v3", "t5", "flaubert")
+SOME = ("llama", "bloom", "gpt_neox", "bart", "lfm2", "modernbert", "flaubert")
 
 
 def rows(families: list[str]) -> Iterator[dict[str, Any]]:

@@ -294,7 +294,7 @@ def _cells(study: Study, stack: str | None, path: str) -> dict[str, dict[int, st
     for kind, block in asked:
         site = sites[kind, block]
         found = verdict(study, kind, block, answers[site])
-        if isinstance(answers[site], med.BackendError) and "batch_size=1" in str(answers[site]):
+        if isinstance(answers[site], med.MediationError) and "batch_size=1" in str(answers[site]):
             alone = verdict(study, kind, block, ask(study, [site], batch_size=1)[site])
             found = f"{alone}, with batch_size=1; else {found}" if alone == "exact" else alone
         cells.setdefault(kind, {})[block[1]] = found if _has_no_more_heads(study, kind, block, site) else _MORE
