@@ -86,3 +86,14 @@ def test_a_row_is_there_from_the_first_of_its_changes_on_whatever_the_order_of_t
     naive = values(model, PAIRS, worlds, OUTCOME, backend="reference")
     assert gap(found.values, naive) < 1e-4
     assert np.abs(naive[2] - naive[3]).max() > 1e-3
+
+
+def test_the_same_tokens_at_other_places_are_exchanged(model):
+    # Base and source read the same up to the span, which lies at another token in either.
+    tokens = [3, 40, 50, 60, 70]
+    pairs = Pairs(base=[tokens] * 2, source=[[*tokens[:4], 90]] * 2, spans={"it": ([(1, 2)] * 2, [(2, 3)] * 2)})
+    worlds = [World("base"), World("source"), World("base", Interchange().at(residual(0, at="it")))]
+    found = finish(model, pairs, worlds, OUTCOME, checks=0)
+    naive = values(model, pairs, worlds, OUTCOME, backend="reference")
+    assert gap(found.values, naive) < 1e-4
+    assert np.abs(naive[2] - naive[0]).min() > 1e-3

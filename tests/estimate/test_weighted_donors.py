@@ -93,3 +93,8 @@ def test_units_with_unequal_numbers_of_draws_are_subtracted_without_moving_the_d
 
     assert len(found.receiver) == 7
     assert mean(found) == pytest.approx(mean(one) - mean(two), rel=1e-12)
+    # A draw y of the first is m - m' + (D + E) / D (y - m), m and m' the weighted means of the units' means.
+    m, other = mean(one), mean(two)
+    assert m == (1.5 + 3 * 7.0) / 4
+    expected = sorted([m - other + 3 / 2 * (y - m) for y in (1.0, 2.0)] + [m - other - 3 / 1 * (5.0 - other)])
+    np.testing.assert_allclose(sorted(found.outcomes["g00"][found.receiver == 0]), expected, rtol=1e-12)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from mediation._errors import DegenerateWarning
-from mediation.inference import Inference, mean_intervals
+from mediation.inference import Inference, group_difference_intervals, mean_intervals
 from mediation.inference._resample import resample_counts
 from tests.inference import naive
 
@@ -124,3 +124,22 @@ def test_bands_of_nothing_but_degenerate_columns_are_nan():
 def test_no_columns_are_no_bands():
     found = mean_intervals(np.ones((5, 0)), bands=True)
     assert found.band_low.shape == found.p_adjusted.shape == (0,)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_band_reaches_as_far_as_a_skewed_interval_on_its_long_side(sign, groups):
+    # Of one column the maximum of |t*| is symmetric, and the interval on the long tail's side goes beyond it.
+    rng, settings = np.random.default_rng(4), Inference(n_resamples=1999)
+    values = sign * rng.exponential(size=(15, 1)) ** 2
+    if groups == 1:
+        found = mean_intervals(values, settings=settings, bands=True)
+    else:
+        found = group_difference_intervals(values, 0.01 * rng.normal(size=(15, 1)), settings=settings, bands=True)
+    reach = found.estimate[0] - found.band_low[0], found.band_high[0] - found.estimate[0]
+    long, short = reach[::-1] if sign > 0 else reach
+    conf = found.estimate[0] - found.conf_low[0], found.conf_high[0] - found.estimate[0]
+    far, near = conf[::-1] if sign > 0 else conf
+    assert long == far  # the interval's own end
+    assert near < short < far  # the band's reach, which is the same on both sides
+    assert found.p_adjusted[0] >= found.p_value[0]

@@ -198,3 +198,15 @@ def test_replicates_of_unequal_clusters_are_those_of_a_loop(clusters, weights):
     for row, t in zip(counts, found[0], strict=True):
         centre, error = joined(row)
         assert t == pytest.approx((centre - own) / error, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(("touched", "rare"), [(4, True), (5, False)])
+def test_flips_in_half_of_the_clusters_are_rare_and_in_more_are_not(touched, rare):
+    from mediation.inference._flips import rare_flips
+
+    column = np.zeros((32, 1))
+    column[: 4 * touched] = 1.0  # every unit of the first of 8 clusters
+    column[4 * touched - 1] = 0.0
+    column = column if touched == 4 else np.where(np.arange(32)[:, None] < 20, np.arange(32)[:, None] % 4 < 3, 0.0)
+    design = sampling(32, np.repeat(np.arange(8), 4), None)
+    assert rare_flips(column.astype(float), np.ones(1), design).tolist() == [rare]

@@ -112,3 +112,11 @@ def test_bands_of_two_small_groups_are_bonferronis_with_welchs_degrees_of_freedo
     )
     wanted = np.maximum(stats.t.isf(0.025 / 90, df) * found.std_error, (found.conf_high - found.conf_low) / 2)
     assert np.median((found.band_high - found.band_low) / 2 / wanted) <= 1.05
+
+
+def test_many_clusters_are_taken_as_fewer_with_as_much_less_skewness():
+    from mediation.inference._skewness import MOST, _simulated, of_normal, tail_of
+
+    n, skewness = 16 * MOST, 2.4  # beyond 1024, skewness is what its square exceeds that of normal values by
+    found = tail_of(np.full(5, skewness**2 + of_normal(n)), n)
+    assert found is _simulated(MOST, 0.6)  # t depends on skewness over the root of n

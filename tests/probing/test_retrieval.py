@@ -103,3 +103,10 @@ def test_random_states_are_as_long_as_the_given_ones():
     found = random_like(given, rng=0)
     assert found.lengths.tolist() == [3, 2, 0, 1, 3, 3]
     assert (found.name, found.dtype) == ("random", np.float32)
+
+
+def test_a_key_that_shares_its_rank_is_not_among_the_k():
+    keys = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.2]])
+    found = retrieval(keys, keys, k=1)
+    assert found.ranks.tolist() == [1.5, 1.5, 1.0, 1.0]
+    assert found.accuracy == 0.5

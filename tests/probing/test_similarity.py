@@ -188,3 +188,11 @@ def test_wrong_states(measure, states, says):
 def test_wrong_pairs_of_representations(first, second, options, says):
     with pytest.raises(med.DataError, match=says):
         linear_cka(first, second, **options)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    from mediation.probing._jackknife import jackknife_error
+
+    x = np.random.default_rng(0).exponential(size=9)
+    without = np.array([np.delete(x, at).mean() for at in range(9)])
+    assert jackknife_error(without) == pytest.approx(x.std(ddof=1) / 3, rel=1e-12)

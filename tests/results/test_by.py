@@ -186,3 +186,14 @@ def test_weak_totals_are_told_by_subgroup(frame, effects):
         found = med.effects(weak[["unit", "y00", "y01", "y10", "y11"]], rng=0, n_resamples=999)
     with pytest.warns(med.WeakTotalEffectWarning, match="TE at 0"):
         found.by("half", frame=frame)
+
+
+def test_bands_of_each_subgroup_have_the_same_share_of_the_error(frame, effects, monkeypatch):
+    from mediation.estimate import _subgroups
+
+    seen, whole = [], _subgroups.tabulate
+    monkeypatch.setattr(
+        _subgroups, "tabulate", lambda *given, **how: seen.append(given[2].confidence_level) or whole(*given, **how)
+    )
+    effects.by("language", frame=frame, estimands="te")
+    assert seen == pytest.approx([0.95, 0.95 ** (1 / 3)] * 3, rel=1e-12)
