@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .._checks import called, closest, listed, shown
+from .._checks import called, closest, is_unicode, listed, shown
 from .._errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -53,7 +53,7 @@ def token_ids(value: Any, model: Model, what: str) -> tuple[int, ...]:
     """
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return (_inside(int(value), model, what),)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not is_unicode(value):
         raise OutcomeError(f"{what} is {shown(value)}; a text or a token id is needed. Drop the unit, or fill it in.")
     tokenizer = model.tokenizer
     if tokenizer is None:
@@ -108,7 +108,7 @@ def _inside(index: int, model: Model, what: str) -> int:
     size = model.vocabulary if model.is_language_model else None
     if index < 0 or (size is not None and index >= size):
         known = f"the model's vocabulary of {size} (0 to {size - 1})" if size else "the output, which starts at 0"
-        raise OutcomeError(f"{what} is {index}, which is outside {known}.")
+        raise OutcomeError(f"{what} is {shown(index)}, which is outside {known}.")
     return index
 
 
