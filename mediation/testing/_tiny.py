@@ -112,12 +112,12 @@ def tiny_model(
     import transformers
 
     one_of(family, (*FAMILIES, *MIXTURES), what="family")
-    positive_int(layers, what="layers", most=_MOST_LAYERS)
+    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
     seed_number(seed, what="seed")
     one_of(attention, ("eager", "sdpa"), what="attention")
     for name, value in config.items():
         if name in _SIZES:
-            positive_int(value, what=f"tiny_model: {name}", most=_MOST_SIZE)
+            config[name] = positive_int(value, what=f"tiny_model: {name}", most=_MOST_SIZE)
     model_class, config_class, depth, sizes = {**_FAMILIES, **_MIXTURES}[family]
     settings = getattr(transformers, config_class)(
         **{**sizes, depth: layers, "attn_implementation": attention, **config}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, final
 
 import torch
 
-from .._checks import elements, instance, one_of, positive_int, seed_number
+from .._checks import elements, is_unicode, one_of, positive_int, seed_number, shown
 from .._errors import DesignError
 from ..models._processor import image_only
 from ._tiny import _GAIN, _MOST_LAYERS, _SPREAD, tiny_tokenizer
@@ -226,7 +226,7 @@ def tiny_vision_model(
     import transformers
 
     one_of(family, VISION_FAMILIES, what="family")
-    positive_int(layers, what="layers", most=_MOST_LAYERS)
+    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
     seed_number(seed, what="seed")
     one_of(attention, ("eager", "sdpa"), what="attention")
     kind, tokenizer = _FAMILIES[family], _tokenizer(family)
@@ -296,7 +296,8 @@ def tiny_processor(family: str, extra_tokens: Sequence[str] = ()) -> ProcessorMi
 
     one_of(family, VISION_FAMILIES, what="family")
     for token in elements(extra_tokens, what="extra_tokens", needed="a list of texts"):
-        instance(token, str, what="an extra token", needed="a text", error=DesignError)
+        if not isinstance(token, str) or not is_unicode(token):
+            raise DesignError(f"tiny_processor: an extra token is {shown(token)}; a text is needed.")
     kind = _FAMILIES[family]
     module, name = kind.image_processor
     # Of Pillow also where torchvision is installed, so that the numbers are the same everywhere.
