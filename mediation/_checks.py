@@ -371,6 +371,17 @@ def shown(value: object) -> str:
     return text if short else f"<{called(value)}>"
 
 
+def is_unicode(text: str) -> bool:
+    r"""Return whether a text can be written: no half of a surrogate pair stands alone in it.
+
+    Examples
+    --------
+    >>> is_unicode("a"), is_unicode("\ud800")
+    (True, False)
+    """
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def called(value: object) -> str:
     """Return how errors call what was given: its type, or that it is a class or function that was not called.
 

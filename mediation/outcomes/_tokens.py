@@ -114,7 +114,7 @@ def _inside(index: int, model: Model, what: str) -> int:
     size = model.vocabulary if model.is_language_model else None
     if index < 0 or (size is not None and index >= size):
         known = f"the model's vocabulary of {size} (0 to {size - 1})" if size else "the output, which starts at 0"
-        raise OutcomeError(f"{what} is {index}, which is outside {known}.")
+        raise OutcomeError(f"{what} is {shown(index)}, which is outside {known}.")
     return index
 
 

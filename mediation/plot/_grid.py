@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import listed, one_of
+from .._checks import listed, one_of, shown
 from .._errors import DesignError
 from ..results._provenance import section
 
@@ -122,8 +122,9 @@ def _chosen(rows: pd.DataFrame, name: str, wanted: object) -> pd.DataFrame:
     if wanted is None:
         return rows
     keys = rows[name].map(_key)
-    one_of(str(wanted), list(dict.fromkeys(keys)), what=f"heatmap {name}")
-    return rows[keys == str(wanted)]
+    key = str(wanted) if isinstance(wanted, (str, int)) and shown(wanted) != "<int>" else shown(wanted)
+    one_of(key, list(dict.fromkeys(keys)), what=f"heatmap {name}")
+    return rows[keys == key]
 
 
 def _across(rows: pd.DataFrame) -> Across:

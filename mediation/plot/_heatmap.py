@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
-from .._checks import one_of
+from .._checks import number, one_of, shown
 from .._errors import DesignError
 from ..results import Effects, meaning_of
 from ..results._notes import role
@@ -87,8 +86,11 @@ def heatmap(
         If `effects` is not a sweep, lacks the estimand, or its sites do not form a grid of two axes.
     """
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
-    if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit < math.inf):
-        raise DesignError(f"heatmap limit = {limit!r}: a finite number above 0 is needed, such as 1.0.")
+    if (
+        limit is not None
+        and not number(limit, what="heatmap limit", needed="a finite number above 0, such as 1.0,") > 0
+    ):
+        raise DesignError(f"heatmap limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="heatmap cmap")
     known = effects.provenance

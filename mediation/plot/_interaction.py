@@ -19,7 +19,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from .._checks import one_of
+from .._checks import number, one_of, shown
 from .._errors import DesignError
 from ..results import Effects, meaning_of
 from ..results._numbers import print_row
@@ -90,8 +90,11 @@ def interaction(
     """
     table = table_of(effects, kinds=("interactions",), figure="interaction", ax=ax)
     one_of(estimand, list(_DIAGONAL), what="interaction estimand")
-    if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit < math.inf):
-        raise DesignError(f"interaction limit = {limit!r}: a finite number above 0 is needed, such as 1.0.")
+    if (
+        limit is not None
+        and not number(limit, what="interaction limit", needed="a finite number above 0, such as 1.0,") > 0
+    ):
+        raise DesignError(f"interaction limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="interaction cmap")
     known = effects.provenance

@@ -14,7 +14,7 @@ from matplotlib.colors import Colormap
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
-from .._checks import listed, one_of, shown
+from .._checks import instance, listed, one_of, shown
 from .._errors import DataError, DesignError
 from ..results._summary import shorten
 from ._states import frame_of
@@ -86,6 +86,7 @@ def similarity(
         one_of(cmap, list(mpl.colormaps), what="similarity cmap")
     if low is not None and not (isinstance(low, (int, float)) and -math.inf < low < 1):
         raise DesignError(f"similarity low = {low!r}: a number below 1 is needed, such as 0.0.")
+    instance(name, str, what="similarity: name", needed="a text", error=DesignError)
     rows: pd.DataFrame | None = None
     if hasattr(matrix, "tidy") or isinstance(matrix, pd.DataFrame):
         rows, intervals = _rows(matrix, measure, ax)

@@ -39,7 +39,7 @@ def captured_site(model: Model, layer: Layer) -> tuple[Site, str]:
             f"capture: layer = {shown(layer)}: a block, 'input' (what the first block reads), or None (the last hidden "
             "state, after the final norm) is needed."
         )
-    return residual(int(layer), at=SPAN), f"layer {layer}"
+    return residual(int(layer), at=SPAN), f"layer {shown(layer)}"
 
 
 def input_tokens(model: Model, pairs: Pairs, run: str, site: InputSite) -> list[Encoded]:

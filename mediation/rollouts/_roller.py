@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
+from .._checks import shown
 from .._errors import DataError, DesignError, MediationWarning, warn
 from ..engine import AbstractBackend, Progress
 from ..engine._batching import halving
@@ -208,7 +209,7 @@ def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple
             "Give one: med.load(model, tokenizer=...)."
         )
     if spec is not None and not isinstance(spec, (LatentSpec, TextSpec)):
-        raise DesignError(f"rollout: spec = {spec!r} is a {type(spec).__name__}; give a LatentSpec or a TextSpec.")
+        raise DesignError(f"rollout: spec = {shown(spec)} is a {type(spec).__name__}; give a LatentSpec or a TextSpec.")
     if isinstance(spec, TextSpec):
         check_text_spec(spec, model)
     check_hiding(spec, model)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["module", "residual", "mlp", "attention", "pattern", "neurons", "embedding"]
 KINDS: tuple[Kind, ...] = ("module", "residual", "mlp", "attention", "pattern", "neurons", "embedding")
+_MOST_INDEX = 10**9
 LAYERED: tuple[Kind, ...] = ("residual", "mlp", "attention", "pattern", "neurons")
 
 
@@ -170,7 +171,7 @@ def _is_each(value: object) -> bool:
 def _index(value: object, what: str, otherwise: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, Integral) or abs(int(value)) > _MOST_INDEX:
         raise SiteError(
             f"{what} = {shown(value)}: a whole number is needed (negative counts from the end), {otherwise}."
         )

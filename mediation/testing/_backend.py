@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from .._checks import number, shown
 from .._errors import BackendError, DesignError
 from ..engine import AbstractBackend, Execution, Reference, World, make_study, progress_for, run_study
 from ..interventions import Add, Assignment, Interchange, Mean
@@ -58,8 +59,9 @@ def check_backend(backend: AbstractBackend, *, tolerance: float = 1e-5) -> None:
     """
     if not isinstance(backend, AbstractBackend):
         raise DesignError(
-            f"check_backend({backend!r}): an instance of a subclass of mediation.engine.AbstractBackend is needed."
+            f"check_backend({shown(backend)}): an instance of a subclass of mediation.engine.AbstractBackend is needed."
         )
+    number(tolerance, what="check_backend: tolerance", least=0)
     study = make_study(load(tiny_model("llama")), _pairs(), _worlds(), LogitDiff(5, 6), seed=0)
     reference = Reference(study)
     expected = [[reference.outcome(world, unit) for unit in range(len(_LENGTHS))] for world in study.worlds]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
-from .._checks import one_of, positive_int
+from .._checks import one_of, positive_int, seed_number
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -65,6 +65,7 @@ MIXTURES: tuple[str, ...] = tuple(_MIXTURES)
 
 # Random weights as the families draw them give nearly the same logits for every input; these do not.
 _GAIN, _SPREAD = 4.0, 0.1
+_MOST_LAYERS, _MOST_SIZE = 100, 10**5
 
 _WORDS = (
     *("The", "When", " the", " of", " in", " is", " to", " and", " a", " city", " capital", " went", " gave", " book"),
@@ -111,7 +112,12 @@ def tiny_model(
     import transformers
 
     one_of(family, (*FAMILIES, *MIXTURES), what="family")
-    positive_int(layers, what="layers")
+    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
+    seed_number(seed, what="seed")
+    one_of(attention, ("eager", "sdpa"), what="attention")
+    for name, value in config.items():
+        if name in _SIZES:
+            config[name] = positive_int(value, what=f"tiny_model: {name}", most=_MOST_SIZE)
     model_class, config_class, depth, sizes = {**_FAMILIES, **_MIXTURES}[family]
     settings = getattr(transformers, config_class)(
         **{**sizes, depth: layers, "attn_implementation": attention, **config}

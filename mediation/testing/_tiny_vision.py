@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, final
 
 import torch
 
-from .._checks import one_of, positive_int
+from .._checks import elements, is_unicode, one_of, positive_int, seed_number, shown
 from .._errors import DesignError
 from ..models._processor import image_only
-from ._tiny import _GAIN, _SPREAD, tiny_tokenizer
+from ._tiny import _GAIN, _MOST_LAYERS, _SPREAD, tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
@@ -226,7 +226,9 @@ def tiny_vision_model(
     import transformers
 
     one_of(family, VISION_FAMILIES, what="family")
-    positive_int(layers, what="layers")
+    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
+    seed_number(seed, what="seed")
+    one_of(attention, ("eager", "sdpa"), what="attention")
     kind, tokenizer = _FAMILIES[family], _tokenizer(family)
     rows = len(tokenizer) + _ROOM if vocabulary is None else positive_int(vocabulary, what="vocabulary")
     if rows < len(tokenizer):
@@ -293,6 +295,9 @@ def tiny_processor(family: str, extra_tokens: Sequence[str] = ()) -> ProcessorMi
     import transformers
 
     one_of(family, VISION_FAMILIES, what="family")
+    for token in elements(extra_tokens, what="extra_tokens", needed="a list of texts"):
+        if not isinstance(token, str) or not is_unicode(token):
+            raise DesignError(f"tiny_processor: an extra token is {shown(token)}; a text is needed.")
     kind = _FAMILIES[family]
     module, name = kind.image_processor
     # Of Pillow also where torchvision is installed, so that the numbers are the same everywhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import itertools
 import random
 import resource
@@ -34,6 +35,7 @@ GROUPS = {
     "runs": runs.recipes,
 }
 SECONDS, MEMORY, SAMPLE = 60, 16 * 2**30, 400
+pytestmark = pytest.mark.filterwarnings("ignore")
 NAMESPACES = {
     "": med,
     "probing.": med.probing,
@@ -82,7 +84,7 @@ def leak(recipe: Recipe, bench: Bench, changed: dict[str, Any]) -> str:
     """Return what a call raises that is no error of the package; empty if nothing."""
     try:
         signal.alarm(SECONDS)
-        with warnings.catch_warnings(), contextlib.redirect_stderr(None):
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             recipe.call(bench, changed)
     except MediationError:

@@ -174,7 +174,6 @@ def _datasets() -> list[Recipe]:
         of("datasets.scores", datasets.scores, frame=read(), said=["A"] * len(read()), layout=None, level=0.9),
         of("datasets.scores", datasets.scores, frame=read(), said={str(one): "A" for one in read()["id"]}),
         of("datasets.simulate", datasets.simulate, map=[[1, 2]], moves="R"),
-        of("datasets.simulate", datasets.simulate, map="SG", moves="R"),
     ]  # fmt: skip
 
 
