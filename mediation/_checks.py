@@ -179,9 +179,24 @@ def seed_number(value: int, *, what: str, error: type[MediationError] = DesignEr
     >>> seed_number(7, what="seed")
     7
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= value <= MOST_OF_64_BITS:
-        raise error(f"{what} = {shown(value)}: a whole number from 0 to 2**63 - 1 is needed.")
-    return int(value)
+    return positive_int(value, what=what, least=0, most=MOST_OF_64_BITS, error=error)
+
+
+def finite(value: object) -> float | None:
+    """Return `value` as a float if it is a finite real number, and None if it is something else.
+
+    Examples
+    --------
+    >>> finite(3), finite(True), finite(10**400)
+    (3.0, None, None)
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except (OverflowError, ValueError):  # of more digits than a float has room for
+        return None
+    return found if math.isfinite(found) else None
 
 
 def number(
@@ -194,13 +209,8 @@ def number(
     >>> number(3, what="effect")
     3.0
     """
-    found = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        try:
-            found = float(value)
-        except (OverflowError, ValueError):  # of more digits than a float has room for
-            found = math.nan
-    if not (math.isfinite(found) and found >= least):
+    found = finite(value)
+    if found is None or found < least:
         raise error(f"{what} = {shown(value)}: {needed or 'a finite number'} is needed.")
     return found
 

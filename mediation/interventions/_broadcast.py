@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .._checks import number, shown
+from .._checks import finite, shown
 from .._errors import DesignError
 from .._values import Value
 
@@ -52,10 +52,9 @@ def number_within(value: object, low: float, high: float, *, what: str, wanted: 
     >>> number_within(1, 0, 1, what="weight", wanted="a number from 0 to 1")
     1.0
     """
-    wanted = f"{wanted}, such as 0.5,"
-    found = number(value, what=what, least=low, needed=wanted)  # type: ignore[arg-type]
-    if found > high:
-        raise DesignError(f"{what} = {shown(value)}: {wanted} is needed.")
+    found = finite(value)
+    if found is None or not low <= found <= high:
+        raise DesignError(f"{what} = {shown(value)}: {wanted} is needed, such as 0.5.")
     return found
 
 

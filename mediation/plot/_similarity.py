@@ -14,7 +14,7 @@ from matplotlib.colors import Colormap
 from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
-from .._checks import instance, listed, one_of, shown
+from .._checks import elements, instance, listed, number, one_of, reals, shown, true_or_false
 from .._errors import DataError, DesignError
 from ..results._summary import shorten
 from ._states import frame_of
@@ -84,8 +84,9 @@ def similarity(
     """
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="similarity cmap")
-    if low is not None and not (isinstance(low, (int, float)) and -math.inf < low < 1):
-        raise DesignError(f"similarity low = {low!r}: a number below 1 is needed, such as 0.0.")
+    true_or_false(colorbar, what="similarity colorbar")
+    if low is not None and not number(low, what="similarity low", needed="a number below 1, such as 0.0,") < 1:
+        raise DesignError(f"similarity low = {shown(low)}: a number below 1 is needed, such as 0.0.")
     instance(name, str, what="similarity: name", needed="a text", error=DesignError)
     rows: pd.DataFrame | None = None
     if hasattr(matrix, "tidy") or isinstance(matrix, pd.DataFrame):
@@ -142,13 +143,11 @@ def _grid(rows: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _square(given: Any) -> NDArray[np.float64]:
-    try:
-        grid = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        grid = np.empty(0)
+    needed = "a square array, such as cosine_similarity_matrix(states[:, 0]),"
+    grid = reals(given, what="similarity: matrix", needed=needed, error=DataError)
     if grid.ndim != 2 or grid.shape[0] != grid.shape[1] or not grid.size:
         raise DataError(
-            f"similarity: found {type(given).__name__} of shape {np.shape(given)}; a square array is needed, "
+            f"similarity: found {type(given).__name__} of shape {grid.shape}; a square array is needed, "
             "such as cosine_similarity_matrix(states[:, 0]), or what probing.similarity returns."
         )
     if np.nanmax(grid, initial=-1.0) > 1 + 1e-6:
@@ -157,7 +156,12 @@ def _square(given: Any) -> NDArray[np.float64]:
 
 
 def _names(labels: Sequence[Any] | None, k: int) -> list[str]:
-    names = [str(index) for index in range(k)] if labels is None else [str(label) for label in labels]
+    given = [] if labels is None else elements(labels, what="similarity: labels", needed="a list of names, one a row,")
+    names = (
+        [str(index) for index in range(k)]
+        if labels is None
+        else [label if isinstance(label, str) else shown(label) for label in given]
+    )
     if len(names) != k:
         raise DesignError(f"similarity: labels = {shown(labels)}: {len(names)} for {k} rows; one a row is needed.")
     return [literal(shorten(one, 16)) for one in names]

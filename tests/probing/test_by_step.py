@@ -368,7 +368,7 @@ def test_the_same_seed_gives_the_same_numbers():
         (np.zeros((3, 65, 2)), {}, med.DesignError, "64 are compared at most"),
         ("latents", {}, med.DataError, "States or an array"),
         (np.zeros(3), {}, med.DataError, r"shape \(3,\)"),
-        (_states(), {"groups": [1]}, med.DataError, "1 groups for 12 units"),
+        (_states(), {"groups": [1]}, med.DataError, "1 labels for 12 units"),
         (_states(), {"groups": [None] + [1] * 11}, med.DataError, "group of unit 0 is missing"),
         (_states(), {"measures": "cosine"}, med.DesignError, "measures"),
         (_states(), {"centre": np.zeros(4)}, med.DataError, "5 finite numbers"),

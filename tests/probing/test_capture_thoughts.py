@@ -205,5 +205,5 @@ def test_wrong_states(values, lengths, says):
 
 
 def test_steps_that_there_are_not():
-    with pytest.raises(med.DataError, match="steps from 0 to 1"):
+    with pytest.raises(med.DataError, match="one of steps = 2: a whole number from 0 to 1"):
         States(np.zeros((2, 2, 2))).take(steps=[2])

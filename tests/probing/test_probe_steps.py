@@ -114,7 +114,7 @@ def test_what_is_read_perfectly_has_no_interval_with_groups_and_is_told_once():
         ({"labels": {}}, med.DataError, "names no attribute"),
         ({"labels": {"a": [0, 1]}}, med.DataError, "'a' has 2 labels for 120 units"),
         ({"labels": {"a": [0] * 118 + [1] * 2}}, med.DataError, "'a' from 'latents' at step 0: .*held by 2 units"),
-        ({"groups": [0]}, med.DataError, "1 groups for 120 units"),
+        ({"groups": [0]}, med.DataError, "1 labels for 120 units"),
         ({"baselines": {"latents": np.zeros((120, 2))}}, med.DesignError, "Name it otherwise"),
         ({"baselines": {"x": np.zeros((120, 2, 2))}}, med.DataError, "as many steps"),
         ({"baselines": {"x": States(np.zeros((120, 1, 2)), [0] + [1] * 119)}}, med.DataError, "nothing for unit 0"),
