@@ -156,7 +156,7 @@ def _is_each(value: object) -> bool:
 def _index(value: object, what: str, otherwise: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Integral) or abs(value) > _MOST_INDEX:
+    if isinstance(value, bool) or not isinstance(value, Integral) or abs(int(value)) > _MOST_INDEX:
         raise SiteError(
             f"{what} = {shown(value)}: a whole number is needed (negative counts from the end), {otherwise}."
         )
