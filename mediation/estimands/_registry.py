@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .._checks import called, elements, listed, shown, suggestion
 from .._errors import DesignError
@@ -67,7 +67,8 @@ def estimand_for(key: str | AbstractEstimand) -> AbstractEstimand:
 def _asked(asked: object) -> tuple[AbstractEstimand, ...]:
     if isinstance(asked, (str, AbstractEstimand)):
         return (estimand_for(asked),)
-    given = elements(asked, what="estimands", needed="a list of keys, such as ['te', 'pnie'], or None for all,")
+    keys = list(asked) if isinstance(asked, Mapping) else asked
+    given = elements(keys, what="estimands", needed="a list of keys, such as ['te', 'pnie'], or None for all,")
     wanted = tuple(dict.fromkeys(estimand_for(one) for one in given))
     if not wanted:
         raise DesignError("estimands is empty; keys such as ['te', 'pnie'] are needed, or None for all.")

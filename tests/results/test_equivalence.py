@@ -207,7 +207,7 @@ def test_an_estimand_of_ones_own_is_given_as_the_object():
         ({"margin": 0.1, "estimands": ["te"], "relative_to": "te"}, "within a share of itself"),
         ({"margin": 0.1, "relative_to": "pm"}, "is a ratio"),
         ({"margin": 0.1, "relative_to": "oe"}, "needs the potential outcomes"),
-        ({"margin": 0.1, "estimands": 3}, "estimands is int"),
+        ({"margin": 0.1, "estimands": 3}, "estimands = 3"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(options, said):

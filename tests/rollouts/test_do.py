@@ -424,11 +424,11 @@ GREY = med.Constant(0.5)
         ([], GREY.at(med.image()), None, med.DataError, ["empty"]),
         ("a text", med.Swap().at(med.prompt()), None, med.DataError, ["[input]"]),
         (_pair()[0], GREY.at(med.image()), None, med.DataError, ["[input]"]),
-        (3, GREY.at(med.image()), None, med.DataError, ["int", "a list"]),
+        (3, GREY.at(med.image()), None, med.DataError, ["inputs = 3", "a list"]),
         ([_pair()[0], 3], GREY.at(med.image()), None, med.DataError, ["unit 1 is 3"]),
         (["", "a"], med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is ''"]),
         ([[1, 2], [3]], med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is [1, 2]"]),
-        (torch.zeros(2, 3), med.Swap().at(med.prompt()), None, med.DataError, ["Tensor", "med.Prompt"]),
+        (torch.zeros(2, 3), med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is tensor", "med.Prompt"]),
         (med.Pairs(base=["a", "b"]), med.Swap().at(med.prompt()), None, med.DataError, ["pairs.base"]),
     ],
 )
