@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Identity: TypeAlias = dict[str, Any]
 
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 """Raised whenever what is in an identity, or how it is digested, changes."""
 
 _VERSIONS = ("mediation", "torch", "transformers")
@@ -65,6 +65,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "tensors": "inputs.*",
             "features": "inputs.*",
             "axes": "inputs.*",
+            "aligned": "inputs.*",
             "spans": "spans.*",
         },
         "Prepared": {
@@ -105,6 +106,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "weight": "intervals are computed after the run",
             "columns": "names of columns",
             "cluster_name": "the name of a column",
+            "answers_follow": "of rollouts, which are not stored",
         },
         "Encoded": {"tokens": "texts for axes and errors"},
         "Prepared": {
