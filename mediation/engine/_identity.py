@@ -64,6 +64,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "tensors": "inputs.*",
             "features": "inputs.*",
             "axes": "inputs.*",
+            "aligned": "inputs.*",
             "spans": "spans.*",
         },
         "Prepared": {
@@ -106,6 +107,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "weight": "intervals are computed after the run",
             "columns": "names of columns",
             "cluster_name": "the name of a column",
+            "answers_follow": "of rollouts, which are not stored",
         },
         "Encoded": {"tokens": "texts for axes and errors"},
         "Prepared": {
