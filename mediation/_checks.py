@@ -330,41 +330,6 @@ def path_from(value: Any, *, what: str, error: type[MediationError] = DesignErro
     return Path(value)
 
 
-def _few(index: Any) -> str:
-    return listed(index[:3].tolist()) + (", ..." if len(index) > 3 else "")
-
-
-def in_order_of(value: T, index: Any, *, what: str, error: type[MediationError]) -> T | list[Any]:
-    """Return the elements of a pandas Series in the order of `index`, matched by label; anything else as it is.
-
-    Raises
-    ------
-    MediationError
-        If the labels of the Series are others than those of `index`: its order would mean nothing.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> in_order_of(pd.Series(["a", "b"], index=[1, 0]), range(2), what="cluster", error=DesignError)
-    ['b', 'a']
-    """
-    import pandas as pd
-
-    if not isinstance(value, pd.Series):
-        return value
-    mine, wanted = value.index, pd.Index(index)
-    if len(mine) == len(wanted) and mine.equals(wanted):
-        return list(value)
-    if len(mine) != len(wanted):
-        raise error(f"{what} has {len(value)} values for {len(wanted)} units; one a unit is needed.")
-    if not mine.is_unique or not wanted.is_unique or not mine.isin(wanted).all():
-        raise error(
-            f"{what} is a Series whose index ({_few(mine)}) is not that of the units ({_few(wanted)}), so its order is "
-            "not known to be theirs. If it is, give the values alone: series.to_numpy()."
-        )
-    return list(value.loc[wanted])
-
-
 def shown(value: object) -> str:
     """Return how errors print a value: as it is written if that is short, otherwise what it is.
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._answers import same_answer
-from .._checks import in_order_of, shown
+from .._checks import shown
 from .._errors import DataError
+from .._series import in_order_of
 from ._extract import extract
 from ._files import check_frame, is_missing
 from ._vsp import simulate

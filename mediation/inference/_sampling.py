@@ -17,8 +17,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediation._checks import elements, in_order_of, reals, shown
+from mediation._checks import elements, reals, shown
 from mediation._errors import DataError
+from mediation._series import in_order_of
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._checks import elements, hashable, in_order_of, positive_int, reals, shown
+from .._checks import elements, hashable, positive_int, reals, shown
 from .._errors import DataError
+from .._series import in_order_of
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import called, elements, in_order_of, shown, suggestion
+from .._checks import called, elements, shown, suggestion
 from .._errors import DataError, DesignError
+from .._series import in_order_of
 
 
 def no_column(name: object, frame: pd.DataFrame) -> str:

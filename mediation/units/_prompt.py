@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .._checks import called, elements, in_order_of, instance, is_unicode, positive_int, shown
+from .._checks import called, elements, instance, is_unicode, positive_int, shown
 from .._errors import DataError, DesignError
 from .._images import image_of, pixels_of
+from .._series import in_order_of
 from .._texts import check_letters
 from ..models import Model
 

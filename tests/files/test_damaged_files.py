@@ -273,11 +273,11 @@ def test_many_rows_of_nothing_are_refused_before_they_are_read(tmp_path):
 
 def test_a_column_that_occurs_twice(tmp_path):
     (tmp_path / "a.csv").write_text("image,text,label,category,label\nx,y,A,c,B\n")
-    refused(lambda: med.datasets.read(tmp_path / "a.csv"), "has the column 'label' 2 times")
+    refused(lambda: med.datasets.read(tmp_path / "a.csv"), "column 'label' is there more than once")
     (tmp_path / "a.jsonl").write_text('{"label": "A", "label": "B"}\n')
     refused(lambda: med.datasets.read(tmp_path / "a.jsonl"), "'label' occurs twice")
     frame = pd.DataFrame([["A", "B"]], columns=["label", "label"])
-    refused(lambda: med.datasets.read(frame), "'label' 2 times")
+    refused(lambda: med.datasets.read(frame), "column 'label' is there more than once")
 
 
 def test_a_byte_order_mark_is_no_damage(tmp_path):
