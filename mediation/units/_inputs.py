@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .._checks import called, is_unicode, shown
+from .._checks import called, shown
 from .._errors import DataError
 from .._texts import check_letters
 from ._prompt import Prompt
@@ -87,8 +87,6 @@ def _texts(items: list[Any], what: str) -> tuple[str, ...]:
                 f"Pairs: {what} of unit {unit} is {shown(item)}, and unit {text} has a text; every unit needs a text. "
                 "Drop the unit, or correct it."
             )
-        if not is_unicode(item):
-            raise DataError(f"Pairs: {what} of unit {unit} holds a lone surrogate, {shown(item)}; correct the text.")
         if not item:
             raise DataError(f"Pairs: {what} of unit {unit} is an empty text; drop the unit, or correct it.")
         check_letters(item, f"Pairs: {what} of unit {unit}")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .._checks import called, elements, instance, is_unicode, positive_int, shown
+from .._checks import called, elements, instance, positive_int, shown
 from .._errors import DataError, DesignError
 from .._images import image_of, pixels_of
 from .._series import in_order_of
@@ -58,7 +58,7 @@ class Prompt:
     offset: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str) or not self.text or not is_unicode(self.text):
+        if not isinstance(self.text, str) or not self.text:
             raise DataError(f"Prompt: text is {shown(self.text)}; a text that is not empty is needed.")
         check_letters(self.text, "Prompt: text")
         if isinstance(self.images, (str, bytes)) or not isinstance(self.images, Sequence):

@@ -101,8 +101,8 @@ def test_a_token_that_holds_the_marker_and_more():
         def decode(self, ids: list[str]) -> str:
             return "".join(ids)
 
-        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-            return [ord(letter) for letter in text]
+        def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
+            return {"input_ids": [ord(letter) for letter in text]}
 
     spec = med.TextSpec("<i>", "</i>", answer_from="prompt")
     count, again = marker_again(spec, ["ab", "c<", "i", ">so"], Letters())
