@@ -25,7 +25,9 @@ _NO_STACK = re.compile(r"visual|vision|image|vit\b|vqmodel|audio|speech|talker|c
 _NO_BLOCK = re.compile(
     r"(attention|mlp|ffn|feedforward|norm|linear|experts?|embeddings?|conv\dd|adapter)$", re.IGNORECASE
 )
-_NOT_SOFTMAX = re.compile(r"SSM|(?i:linear|lightning|delta|rwkv|conv|retention|lstm|(recurrent|mamba|moe|mlp)(?!\w*attention))")
+_NOT_SOFTMAX = re.compile(
+    r"SSM|(?i:linear|lightning|delta|rwkv|conv|retention|lstm|(recurrent|mamba|moe|mlp)(?!\w*attention))"
+)
 _STACKS = ("encoder", "decoder")
 
 
