@@ -222,7 +222,7 @@ def judge(function: Callable[..., float]) -> JudgedOutcome:
     >>> type(length).__name__
     'JudgedOutcome'
     """
-    if not inspect.isroutine(function) or _n_parameters(function) not in (1, 2):
+    if not callable(function) or isinstance(function, type) or _n_parameters(function) not in (1, 2):
         raise OutcomeError(
             f"judge({shown(function)}): a function of one (told) or two (told, unit) parameters is needed."
         )
