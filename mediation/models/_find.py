@@ -96,13 +96,21 @@ def _all_layers(blocks: nn.ModuleList) -> bool:
     return all(re.search("layer|block", type(block).__name__, re.IGNORECASE) for block in blocks)
 
 
+def _said(config: Any, name: str) -> Any:
+    """Return what a configuration says for all blocks; None where it says nothing, or something else for each."""
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:
+        return None
+
+
 def _named(module: nn.Module, layers: str, config: Any, side: str) -> Architecture:
     parts: dict[str, str | None] = {}
     for block in module.get_submodule(layers).children():
         for name, path in parts_by_name(block).items():
             if parts.get(name) is None:
                 parts[name] = path
-    found = (getattr(config, name, None) for name in ("num_attention_heads", "n_head", "n_heads", "num_heads"))
+    found = (_said(config, name) for name in ("num_attention_heads", "n_head", "n_heads", "num_heads"))
     heads = next((one for one in found if isinstance(one, int) and one), None)
     return Architecture(
         layers=layers,

@@ -45,11 +45,11 @@ def test_a_span_ends_where_its_text_does():
     assert span_offsets("whole", (0, 5), "a cat", 0, "base") == (0, 5)
 
 
-def test_a_token_that_takes_back_a_character_has_none():
+def test_a_token_that_completes_no_character_has_the_one_that_is_completed():
     class Takes:
         """Decodes two tokens to less than one, until the third completes the text."""
 
         def decode(self, ids):
             return {0: "", 1: "ab", 2: "a\ufffd", 3: "abc"}[len(ids)]
 
-    assert running_offsets(Takes(), [7, 8, 9]) == ("abc", [(0, 2), (2, 2), (2, 3)])
+    assert running_offsets(Takes(), [7, 8, 9]) == ("abc", [(0, 2), (2, 3), (2, 3)])

@@ -76,7 +76,8 @@ def _results() -> list[Recipe]:
         of("Effects.summary", sweep().summary, estimand="pnie", most=3),
         of("Effects.test", effects().test, estimand=["te"], method="sign-flip", alternative="two-sided", n_flips=99),
         Recipe("Effects.save", lambda b: effects().save, lambda b: {"path": str(b.folder / "odd.parquet")}),
-        Recipe("read", lambda b: med.read, lambda b: {"path": effects().save(b.folder / "odd.parquet")}),
+        Recipe("read", lambda b: med.read, lambda b: {
+            "path": effects().save(b.folder / "odd.parquet"), "max_bytes": 2**20}),
         of("compare_many", med.compare_many, results=[effects(), effects(1)], labels=["a", "b"], reference="a",
            paired=True, estimands="te", **INFERENCE),
         of("compare_many", med.compare_many, results={"a": effects(), "b": effects(1)}, paired=True, estimands=["te"],
@@ -170,7 +171,8 @@ def _datasets() -> list[Recipe]:
         of("datasets.opened", datasets.opened, pictures=list(read()["images"].iloc[0])),
         of("datasets.planning", datasets.planning, n=2, rng=0),
         Recipe("datasets.read", lambda b: datasets.read, lambda b: {
-            "path": pd.DataFrame(files.vstar(files.png(1))), "layout": None, "images": str(b.folder), "limit": 1}),
+            "path": pd.DataFrame(files.vstar(files.png(1))), "layout": None, "images": str(b.folder), "limit": 1,
+            "max_bytes": 2**20}),
         of("datasets.scores", datasets.scores, frame=read(), said=["A"] * len(read()), layout=None, level=0.9),
         of("datasets.scores", datasets.scores, frame=read(), said={str(one): "A" for one in read()["id"]}),
         of("datasets.simulate", datasets.simulate, map=[[1, 2]], moves="R"),
