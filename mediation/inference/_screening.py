@@ -145,8 +145,8 @@ def screening_report(
 
 def _one_axis(given: object, what: str) -> Array:
     found = reals(given, what=what, needed="one number a site", error=DataError)
-    if found.ndim != 1 or not found.size or not np.isfinite(found).all():
-        raise DataError(f"{what} has shape {found.shape}; one finite number a site is needed, and one at least.")
+    if found.ndim != 1 or not np.isfinite(found).all() or (what == "chosen" and not found.size):
+        raise DataError(f"{what} has shape {found.shape}; one finite number a site is needed.")
     return found
 
 
