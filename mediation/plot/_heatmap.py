@@ -86,9 +86,10 @@ def heatmap(
         If `effects` is not a sweep, lacks the estimand, or its sites do not form a grid of two axes.
     """
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
-    if limit is not None and not number(
-        limit, what="heatmap limit", needed="a finite number above 0, such as 1.0,"
-    ) > 0:
+    if (
+        limit is not None
+        and not number(limit, what="heatmap limit", needed="a finite number above 0, such as 1.0,") > 0
+    ):
         raise DesignError(f"heatmap limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="heatmap cmap")

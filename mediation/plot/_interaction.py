@@ -90,9 +90,10 @@ def interaction(
     """
     table = table_of(effects, kinds=("interactions",), figure="interaction", ax=ax)
     one_of(estimand, list(_DIAGONAL), what="interaction estimand")
-    if limit is not None and not number(
-        limit, what="interaction limit", needed="a finite number above 0, such as 1.0,"
-    ) > 0:
+    if (
+        limit is not None
+        and not number(limit, what="interaction limit", needed="a finite number above 0, such as 1.0,") > 0
+    ):
         raise DesignError(f"interaction limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="interaction cmap")

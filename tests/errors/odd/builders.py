@@ -63,6 +63,7 @@ def _units() -> list[Recipe]:
             "model": viewer(), "questions": ["Is it red?"], "images": [[picture(), picture()]], "system": None}),
     ]  # fmt: skip
 
+
 def _sites() -> list[Recipe]:
     return [
         of("Site", med.Site, module="fc1", at="all", io="output", kind="module", layer=None, head=None, units=(0, 1)),
@@ -85,6 +86,7 @@ def _sites() -> list[Recipe]:
         of("ThoughtSite", med.ThoughtSite, kind="latents", step="all", segment=None, when="in-loop"),
         of("ThoughtSite.with_", med.latents().with_, kind="latents", step=1, segment=0, when="after-the-fact"),
     ]  # fmt: skip
+
 
 def _interventions() -> list[Recipe]:
     return [
@@ -130,6 +132,7 @@ def _interventions() -> list[Recipe]:
             "ThoughtLength", "Degenerate")],
     ]  # fmt: skip
 
+
 def _outcomes() -> list[Recipe]:
     return [
         of("Accuracy", med.Accuracy, answer="answer", candidates=(0, 1), at="last"),
@@ -150,11 +153,14 @@ def _outcomes() -> list[Recipe]:
         of("Screen", med.Screen, k=2, steps=5, sample=30, split=0.5),
     ]  # fmt: skip
 
+
 LATENT = {
     "start": "<a>", "end": "<b>", "steps": 3, "pad": "<p>", "stop": "steps", "feed_start_token": True,
     "force_end": True, "record": "pad", "projection": "head", "project_first": True, "projection_speaks": False,
     "hidden": "post_norm", "segments": 1, "eos_ends": False, "answer_from": "everything",
 }  # fmt: skip
+
+
 def _specs() -> list[Recipe]:
     return [
         of("LatentSpec", med.LatentSpec, **LATENT),
@@ -184,6 +190,7 @@ def _models() -> list[Recipe]:
             "spec": None}),
         Recipe("reinitialised", lambda b: med.reinitialised, lambda b: {"model": b.llama, "seed": 0}),
     ]  # fmt: skip
+
 
 def _data() -> list[Recipe]:
     return [

@@ -34,6 +34,7 @@ _DESIGN: dict[str, Any] = {"clusters": CLUSTERS, "weights": WEIGHTS, "settings":
 _RATIO: dict[str, Any] = {"numerator": VALUES, "denominator": MORE}
 _PAIR = (VALUES, MORE)
 
+
 def _numbers() -> list[Recipe]:
     return [
         of("inference.Inference", inference.Inference, **INFERENCE),
@@ -82,6 +83,7 @@ def _numbers() -> list[Recipe]:
         of("inference.screening_report", inference.screening_report, chosen=np.array([0, 1]),
            score=RNG.normal(size=6), effect=RNG.normal(size=6), rest=40, confidence_level=0.9, seed=0),
     ]  # fmt: skip
+
 
 def _probing() -> list[Recipe]:
     return [

@@ -156,6 +156,7 @@ def _plots() -> list[Recipe]:
         of("plot.theme", themed, font_size=8),
     ]  # fmt: skip
 
+
 def _datasets() -> list[Recipe]:
     return [
         of("datasets.Picture", datasets.Picture, source="a.png", size=(1, 1), digest="0"),
@@ -174,7 +175,6 @@ def _datasets() -> list[Recipe]:
         of("datasets.scores", datasets.scores, frame=read(), said={str(one): "A" for one in read()["id"]}),
         of("datasets.simulate", datasets.simulate, map=[[1, 2]], moves="R"),
     ]  # fmt: skip
-
 
 
 @cache
