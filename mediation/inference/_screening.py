@@ -124,8 +124,6 @@ def screening_report(
     """
     given = {"chosen": chosen, "score": score, "effect": effect}
     chosen, score, effect = (_one_axis(array, what) for what, array in given.items())
-    if not len(chosen):
-        raise DataError("chosen has no site; one at least is needed.")
     if len(score) != len(effect):
         raise DataError(f"score has {len(score)} sites and effect {len(effect)}; both are of the same sites.")
     positive_int(rest, what="rest", least=len(effect))
@@ -147,7 +145,7 @@ def screening_report(
 
 def _one_axis(given: object, what: str) -> Array:
     found = reals(given, what=what, needed="one number a site", error=DataError)
-    if found.ndim != 1 or not np.isfinite(found).all():
+    if found.ndim != 1 or not np.isfinite(found).all() or (what == "chosen" and not found.size):
         raise DataError(f"{what} has shape {found.shape}; one finite number a site is needed.")
     return found
 
