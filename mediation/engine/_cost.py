@@ -16,7 +16,7 @@ from typing import Any, Literal, final
 
 from torch import nn
 
-from ..models import Model
+from ..models import Model, said
 
 PassKind = Literal["plain", "reference", "again", "fan-out", "rows", "checks"]
 _ACTIVE = ("top_k", "num_experts_per_tok", "experts_per_token", "moe_top_k", "k")
@@ -198,7 +198,7 @@ def model_cost(model: Model) -> ModelCost | None:
     if known is None or not model.is_language_model or len(model.stacks) > 1:
         return None
     module, config = model.module, text_config(model)
-    active = _said(config, "num_experts_per_tok")
+    active = said(config, "num_experts_per_tok")
     blocks = list(module.get_submodule(known.layers).children())
     costs = tuple(_block_cost(model, config, index, block, active) for index, block in enumerate(blocks))
     unembedding = _output_embedding(module)
@@ -210,7 +210,7 @@ def model_cost(model: Model) -> ModelCost | None:
         outside=max(0, weights_of(module, active) - inside - last),
         unembedding=last,
         vocabulary=int(getattr(unembedding, "out_features", 0) or model.vocabulary or 1),
-        hidden=int(_said(config, "hidden_size") or embedded or 1),
+        hidden=int(said(config, "hidden_size") or embedded or 1),
         heads=known.n_heads or 1,
     )
 
@@ -226,9 +226,9 @@ def _block_cost(model: Model, config: Any, index: int, block: nn.Module, active:
     part = {name: _part(block, getattr(known, name)) for name in ("attention", "attention_out", "mlp", "mlp_out")}
     out, heads = part["attention_out"], known.n_heads
     width = _fan_in(out) if heads and out is not None else 0
-    groups = _said(config, "num_key_value_heads") or heads or 1
+    groups = said(config, "num_key_value_heads") or heads or 1
     mlp = weights_of(part["mlp"], active) if part["mlp"] is not None else 0
-    hidden = int(_said(config, "hidden_size") or width or 1)
+    hidden = int(said(config, "hidden_size") or width or 1)
     inner = _fan_in(part["mlp_out"]) if part["mlp_out"] is not None else mlp // (2 * hidden)
     return BlockCost(
         weights=weights_of(block, active),
@@ -251,19 +251,11 @@ def _part(block: nn.Module, path: str | None) -> nn.Module | None:
         return None
 
 
-def _said(config: Any, name: str) -> Any:
-    """Return what a configuration says for all layers; None where each has a configuration of its own."""
-    try:
-        return getattr(config, name, None)
-    except RuntimeError:
-        return None
-
-
 def _window(config: Any, layer: int) -> int | None:
     kinds = getattr(config, "layer_types", None)
     if kinds is not None and layer < len(kinds) and kinds[layer] != "sliding_attention":
         return None
-    found = _said(config, "sliding_window")
+    found = said(config, "sliding_window")
     return found if isinstance(found, int) and found > 0 else None
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .._errors import OutcomeError, SiteError
-from ..models import Model, in_use
+from ..models import Model, in_use, said
 from ._backend import Visit
 from ._hooks import HookBackend, attached, call
 from ._inputs import Batch, Side
@@ -158,9 +158,9 @@ def tokens_with_gradients(model: Model) -> int:
     """Return how many tokens one pass should hold when all of its activations are kept for the way back."""
     config = getattr(model.module, "config", None)
     config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
-    hidden = getattr(config, "hidden_size", None) or 1024
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    layers = getattr(config, "num_hidden_layers", None) or 12
+    hidden = said(config, "hidden_size") or 1024
+    inner = said(config, "intermediate_size") or 4 * hidden
+    layers = said(config, "num_hidden_layers") or 12
     budget = _GRAPH
     if model.device.type == "cuda":
         budget = int(_SHARE_OF_FREE * torch.cuda.mem_get_info(model.device)[0])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._errors import OutcomeError
+from ..models import said
 from ._activations import Activations, captures, needs_all_units
 from ._batching import Room, halving, most_padded, split
 from ._births import births
@@ -333,7 +334,7 @@ def units_at_a_time(study: Study) -> int:
     )
     config = getattr(study.model.module, "config", None)
     config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
-    width = getattr(config, "hidden_size", None) or 1024
+    width = said(config, "hidden_size") or 1024
     per_unit = max(1, numbers * width * torch.finfo(study.model.dtype).bits // 8)
     return int(min(_MOST, max(_LEAST, min(_CAPTURED // per_unit, HELD // max(1, _bytes_of_states(study))))))
 

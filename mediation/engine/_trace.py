@@ -7,8 +7,7 @@ block below is generic and visits are plain functions that it calls; they must c
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import get_ident
 from typing import Any, final
@@ -19,7 +18,7 @@ from torch import nn
 from .._errors import SiteError
 from ..models import Model, Use, every_module_called, in_use
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
-from ._hooks import attach
+from ._hooks import attached
 
 _FORWARD, _STATE = "forward", "__nnsight__"  # what nnsight puts into the `__dict__` of each module that it wraps
 
@@ -47,7 +46,7 @@ class NnsightBackend(AbstractBackend):
         with in_use(model.module) as use:
             wrapped, envoys = _wrapped(model.module, use)
             with (
-                _patterns(model.module, patterns),
+                attached(model.module, patterns),  # softmax is no module
                 torch.no_grad(),
                 every_module_called(),
                 wrapped.trace(*first, **named),
@@ -56,19 +55,6 @@ class NnsightBackend(AbstractBackend):
                     _stop(envoys[visit.path], visit)
                 result = nnsight.save(finish(wrapped.output))
         return result
-
-
-@contextmanager
-def _patterns(module: nn.Module, visits: Sequence[Visit]) -> Iterator[None]:
-    """Watch the softmax inside attention modules: it is no module, and nnsight's `source` finds it in few families."""
-    handles: list[Any] = []
-    try:
-        for visit in visits:
-            handles.extend(attach(module.get_submodule(visit.path), visit))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _wrapped(module: nn.Module, use: Use) -> tuple[Any, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from ._architecture import Architecture as Architecture
 from ._blocks import Block as Block
+from ._config import said as said
 from ._load import load as load
 from ._model import Model as Model
 from ._reinitialised import reinitialised as reinitialised

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from ._architecture import Architecture
+from ._config import said
 
 _ATTENTION = (
     *("self_attn", "attn.attention", "attn", "self_attention", "attention", "self", "SelfAttention"),
@@ -96,21 +97,13 @@ def _all_layers(blocks: nn.ModuleList) -> bool:
     return all(re.search("layer|block", type(block).__name__, re.IGNORECASE) for block in blocks)
 
 
-def _said(config: Any, name: str) -> Any:
-    """Return what a configuration says for all blocks; None where it says nothing, or something else for each."""
-    try:
-        return getattr(config, name, None)
-    except RuntimeError:
-        return None
-
-
 def _named(module: nn.Module, layers: str, config: Any, side: str) -> Architecture:
     parts: dict[str, str | None] = {}
     for block in module.get_submodule(layers).children():
         for name, path in parts_by_name(block).items():
             if parts.get(name) is None:
                 parts[name] = path
-    found = (_said(config, name) for name in ("num_attention_heads", "n_head", "n_heads", "num_heads"))
+    found = (said(config, name) for name in ("num_attention_heads", "n_head", "n_heads", "num_heads"))
     heads = next((one for one in found if isinstance(one, int) and one), None)
     return Architecture(
         layers=layers,

@@ -18,6 +18,7 @@ from ..specs import Spec
 from ._architecture import Architecture, n_layers
 from ._arguments import arguments_of
 from ._blocks import Block, blocks_of
+from ._config import said
 from ._find import find_architecture, find_stacks
 from ._tensors import parts_of, settings_of, tensors_of
 from ._tree import Tree
@@ -127,7 +128,7 @@ class Model:
     def _size(self, name: str) -> int | None:
         config = getattr(self.module, "config", None)
         text = getattr(config, "get_text_config", None)
-        found = getattr(text() if callable(text) else config, name, None)
+        found = said(text() if callable(text) else config, name)
         return found if isinstance(found, int) and found > 0 else None
 
     @cached_property

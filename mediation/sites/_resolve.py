@@ -7,7 +7,7 @@ from typing import Literal, final
 
 from .._checks import closest, listed
 from .._errors import SiteError
-from ..models import Model, input_width
+from ..models import Model, input_width, said
 from ._axis import LAST, axis_of, declared_width
 from ._parts import heads_of, path_of, side_of, stack_of
 from ._site import Site
@@ -135,5 +135,5 @@ def width_of(site: Site, model: Model) -> int | None:
         return width if heads is None or width is None else width // heads
     config = getattr(model.module, "config", None)
     text = config.get_text_config() if config is not None and hasattr(type(config), "get_text_config") else config
-    size = getattr(text, "hidden_size", None)
+    size = said(text, "hidden_size")
     return size if isinstance(size, int) else None
