@@ -22,6 +22,7 @@ TITLES = {
     "encoder-decoder": "Encoder-decoders, and models of speech and text",
     "image-text": "Models of images and text",
 }
+UNSEEN = "FAULT: a number, and no such part was found"
 INTRODUCTION = """# Families of models
 
 Which sites exist in which family of `transformers`, and whether the numbers there are right. This page is written by
@@ -39,6 +40,7 @@ added and looks at other tokens through a softmax; the MLP is what is added and 
 | exact in 1, 3 | in these blocks of the tiny model; the others have no such part, and asking for it is a `SiteError` |
 | exact one at a time | with `batch_size=1`; a larger batch is refused, since its rows depend on each other |
 | none | no block has such a part, and asking for it is an error that says so |
+| not compared | a number is given, and the walk sees no addition there to compare it with |
 | refused | the part exists, and the package declines it; the reason is [below](#refused) |
 
 In models with two stacks, `stack="encoder"` or `stack="decoder"` names one. Attention is the block's self-attention.
@@ -84,6 +86,8 @@ def cell(verdicts: dict[str, str]) -> str:
 def _short(verdict: str) -> str:
     if verdict.startswith("none"):
         return "none"
+    if verdict == UNSEEN:
+        return "not compared"
     if verdict.startswith("exact, with"):
         return "exact one at a time"
     return verdict.partition(":")[0]
