@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -106,7 +107,20 @@ def _readable_defaults(*event: Any) -> tuple[str | None, str | None]:
     return (signature.replace("<factory>", "...") if signature else signature), returned
 
 
+def _unwrapped() -> None:
+    """Document functions below their decorator, whose file does not know the names in their signatures."""
+    import mediation
+
+    for info in pkgutil.walk_packages(mediation.__path__, "mediation."):
+        if not info.name.endswith("__main__"):
+            module = importlib.import_module(info.name)
+            for name, value in list(vars(module).items()):
+                if inspect.isfunction(value) and hasattr(value, "__wrapped__"):
+                    setattr(module, name, value.__wrapped__)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is defined above."""
+    _unwrapped()
     app.connect("missing-reference", _public_path)
     app.connect("autodoc-process-signature", _readable_defaults)

@@ -60,7 +60,8 @@ def test_a_plan_runs_next_to_nothing(model, pairs):
         med.plan_sweep(model, pairs, med.residual(at="each"), OUTCOME, calibrate=False)
     finally:
         handle.remove()
-    assert len(calls) <= 2  # the order of modules, and where the unembedding is
+    # The order of modules, where the unembedding is, and whether rows depend on each other (beside another, and alone).
+    assert len(calls) <= 4
 
 
 def test_arms_have_a_plan(model, pairs):
