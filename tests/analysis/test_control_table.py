@@ -90,6 +90,17 @@ def test_what_a_unit_gives_counts_as_much_as_what_it_gets():
 
 
 @pytest.mark.statistical
+def test_the_effect_beyond_a_control_is_over_the_units_that_the_control_has():
+    rng, n = np.random.default_rng(4), 7
+    values, own, donors = rng.normal(size=(n, n)), rng.normal(size=n), every_pair(n)[:2]
+    units = frame(values, donors, own)
+    units = units[(units["control"] == "none") | (units["unit"] != 2)]
+    kept = [unit for unit in range(n) if unit != 2]
+    by_hand = np.mean([own[unit] - np.mean([values[unit, donors[draw, unit]] for draw in (0, 1)]) for unit in kept])
+    assert row(units, "beyond unrelated unit")["estimate"] == pytest.approx(by_hand)
+    assert row(units, "none")["estimate"] == pytest.approx(own.mean())
+
+
 def test_intervals_of_random_donors_cover():
     """f(i, j) = 1 + a_i + b_j + a_i b_j / 2 + noise with strong donors b: means of units alone cover far too rarely."""
     rng = np.random.default_rng(2)

@@ -10,7 +10,7 @@ from scipy import stats
 
 import mediation as med
 from mediation.engine._draws import cycle
-from mediation.estimate._donor_variance import DonorDesign, donor_ratio_values, donor_values
+from mediation.estimate._donor_variance import DonorDesign, _Parts, donor_ratio_values, donor_values
 from mediation.estimate._subtract_draws import Rows, subtract_rows
 from mediation.inference import Inference, mean_intervals
 
@@ -44,6 +44,27 @@ def by_pairs(values, receiver, donor, share, clusters):
     return total
 
 
+def test_the_least_variance_of_two_draws_is_the_smaller_of_two():
+    """That of receivers' means and that of the linearised U-statistic, written out for weights of one."""
+    rng, n = np.random.default_rng(3), 12
+    donors = with_replacement(n, 3, rng)
+    design, receiver = design_of(donors), np.repeat(np.arange(n), 3)
+    smaller = set()
+    for of_donors, of_receivers in itertools.product((0.0, 1.0, 3.0), repeat=2):
+        gives, gets = of_donors * rng.normal(size=n), of_receivers * rng.normal(size=n)
+        values = gives[donors] + gets[:, None] + 0.1 * rng.normal(size=donors.shape)
+        means = values.mean(axis=1)
+        apart = (values - means[:, None]) / 2  # of a row of three draws: (1 / 3) * 3 / (3 - 1)
+        given = np.bincount(donors.ravel(), weights=apart.ravel(), minlength=n)
+        one, both = (float(n**2 * variance_of(part[:, None])[0]) for part in (means, means - means.mean() + given))
+        parts = _Parts(values.reshape(-1, 1), design)
+        assert parts.receivers[0] == pytest.approx(one)
+        assert parts.least[0] == pytest.approx(min(one, both))
+        smaller.add(bool(both < one))
+    assert smaller == {True, False}
+    assert design.draws.tolist() == np.bincount(receiver).tolist()
+
+
 @pytest.mark.parametrize("clustered", [False, True])
 def test_the_dyadic_sum_is_that_over_all_pairs_of_rows_that_share_a_unit(clustered):
     rng = np.random.default_rng(0)
@@ -52,6 +73,7 @@ def test_the_dyadic_sum_is_that_over_all_pairs_of_rows_that_share_a_unit(cluster
     donor = rng.integers(-1, n, size)
     donor[donor == receiver] = -1
     clusters = np.arange(n) // 2 if clustered else np.arange(n)
+    donor[:2] = receiver[:2] + 1 - 2 * (receiver[:2] % 2)  # donors of the receiver's own cluster, where it has one
     weights = rng.uniform(0.5, 2.0, n)
     design = DonorDesign(receiver, donor, weights, clusters)
     left = rng.normal(size=size)
