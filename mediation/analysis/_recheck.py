@@ -13,7 +13,7 @@ from scipy import stats
 
 from .._errors import BackendError, DesignError, PrecisionWarning, warn
 from ..engine import Execution, Finished, World, expand_world
-from ..engine._check import tolerance
+from ..engine._tolerance import tolerance
 from ..engine._precision import HALF, check_weights, float32_study, recomputed
 from ..engine._reference import Reference
 from ..engine._rows import Row

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._errors import BackendError
 from ..engine import World
-from ..engine._check import tolerance
+from ..engine._tolerance import tolerance
 from ..engine._hooks import HookBackend
 from ..engine._precision import HALF
 from ..interventions import Assignment, Interchange

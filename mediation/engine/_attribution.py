@@ -21,9 +21,10 @@ from torch import Tensor
 from .._errors import DesignError, OutcomeError
 from ..interventions import AbstractIntervention, Donor, Need
 from ..sites import Place, Site, embedding, resolve
-from ._batching import Layout, halving, split
+from ._batching import halving, split
+from ._execution import Layout, Side
 from ._gradients import Differentiated, Stop, Tensors, differentiate, tokens_with_gradients
-from ._inputs import Batch, Side
+from ._inputs import Batch
 from ._layout import lay_out_rows
 from ._progress import Progress
 from ._rows import Row, batch_of

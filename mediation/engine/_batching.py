@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, final
+from typing import TypeVar, final
 
 import torch
 
 from .._errors import BackendError
 from ..models import Model
 from ._cost import PassShape, model_cost
+from ._execution import Layout
 from ._memory import PassMemory, free_bytes
-
-if TYPE_CHECKING:
-    from ._study import Study
+from ._study import Study
 
 T = TypeVar("T")
 R = TypeVar("R")
-Layout = Literal["padded", "equal length", "alone"]  # which rows may share a pass
 
 _CPU_TOKENS, _CUDA_TOKENS = 2**11, 2**16  # beyond these, larger matrix products gain nothing
 _CPU_ROWS = 256

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..sites import Site
-
-if TYPE_CHECKING:
-    from ._study import Study
+from ._study import Study
 
 # Kinds of sites whose first effect is at the end of a block, or whose block can be run again from its input.
 KINDS = ("embedding", "residual", "attention", "mlp", "neurons")

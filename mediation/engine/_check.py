@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,21 +18,15 @@ from ..models import Model
 from ..sites import Site
 from ._activations import Activations
 from ._batching import halving, most_padded, split
+from ._execution import Execution
 from ._fanout import groups_of, run_group
 from ._plain_states import PlainStates
 from ._reference import Reference
 from ._rows import Row, capture_rows, run_rows
 from ._study import Study
+from ._tolerance import tolerance
 from ._world import World, run_of
 
-if TYPE_CHECKING:
-    from ._run import Execution
-
-_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
-_OPEN_DOUBLE = (
-    1e-6  # eager attention takes its softmax in float32 in a float64 model too, and last bits depend on shapes
-)
-_HALF = 0.25
 ALONE = 8  # units whose activations are captured again, one forward pass each, for a moment over all units
 
 
@@ -42,12 +36,6 @@ class FailedCheckError(BackendError):
     def __init__(self, what: str, blame: str, run: str, unit: int) -> None:
         super().__init__(f"{what} {blame}")
         self.what, self.run, self.unit = what, run, unit
-
-
-def tolerance(model: Model) -> float:
-    """Return how far two computations of one outcome may lie apart, relative to 1 + |outcome|."""
-    eager = getattr(getattr(model.module, "config", None), "_attn_implementation", None) == "eager"
-    return _OPEN_DOUBLE if eager and model.dtype == torch.float64 else _TOLERANCE.get(model.dtype, _HALF)
 
 
 def check_consistency(

@@ -6,7 +6,7 @@ from .._checks import called, listed, suggestion
 from .._errors import DesignError
 from ._backend import AbstractBackend
 from ._hooks import HookBackend
-from ._reference import ReferenceBackend
+from ._naive import ReferenceBackend
 from ._trace import NnsightBackend
 
 

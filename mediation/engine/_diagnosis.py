@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from .._errors import BackendError
-from ._check import FailedCheckError, tolerance
+from ._check import FailedCheckError
+from ._tolerance import tolerance
+from ._execution import Execution
 from ._hooks import HookBackend
 from ._layout import random_model
 from ._reading import readout
@@ -15,9 +16,6 @@ from ._reference import Reference
 from ._rows import Row, batch_of, reference_logits
 from ._study import Study
 from ._world import World
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 _BESIDE = 63  # rows beside the one that failed
 

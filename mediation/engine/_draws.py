@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,10 +9,8 @@ from torch import Tensor
 
 from .._checks import listed
 from .._errors import DataError, DesignError
+from ..interventions import Donor
 from ..units import Pairs
-
-if TYPE_CHECKING:
-    from ..interventions import Donor
 
 _NOISE, _DONOR = 1, 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,7 @@ from ..sites._axis import ELEMENTWISE, LAST, axis_of, declared_width
 from ._backend import main_tensor
 from ._hooks import call
 from ._inputs import Batch
-
-if TYPE_CHECKING:
-    from ._study import Study
+from ._study import Study
 
 
 def with_axes(study: Study, batch: Batch, activations: Mapping[tuple[str, str], Tensor]) -> dict[Site, Place]:

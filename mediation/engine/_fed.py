@@ -13,7 +13,7 @@ from .._checks import listed
 from .._errors import BackendError
 from ..models import Model
 from ..units import Encoded, Encoding, Pairs, Prompt
-from ._check import tolerance
+from ._tolerance import tolerance
 from ._hooks import call
 from ._inputs import make_batch
 

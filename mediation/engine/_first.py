@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,14 +16,12 @@ from ..models import Model, own_thread
 from ..sites import Place, Site, positions_of
 from ._backend import main_tensor
 from ._feature_axis import with_axes
+from ._find_unembedding import find_unembedding
 from ._hooks import execution_order
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, reading, sees_logits
 from ._select import Selection, read
-from ._unembed import find_unembedding
-
-if TYPE_CHECKING:
-    from ._study import Study
+from ._study import Study
 
 _ALWAYS_FIT = (Interchange, Swap, Mean, Zero)
 

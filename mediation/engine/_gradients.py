@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from .._errors import OutcomeError, SiteError
 from ..models import Model, in_use, said
 from ._backend import Visit
+from ._execution import Side
 from ._hooks import HookBackend, attached, call
-from ._inputs import Batch, Side
+from ._inputs import Batch
 from ._reading import reading
 from ._rows import Row, reference_logits
 from ._study import Study

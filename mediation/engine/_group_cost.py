@@ -13,7 +13,7 @@ from ._fanout import Group
 from ._memory import PassMemory
 from ._plain_states import HELD, Lane
 from ._study import Study
-from ._unembed import _MOST_OF_VOCABULARY
+from ._unembed import MOST_OF_VOCABULARY
 
 
 def cost_of(study: Study, cost: ModelCost, group: Group) -> PassShape:
@@ -41,7 +41,7 @@ def asked_columns(study: Study, cost: ModelCost, units: Sequence[int]) -> int | 
     if study.unembedding is None or asked is None:
         return None
     ids = torch.unique(asked[torch.tensor(sorted(set(units)))])
-    return len(ids) if len(ids) <= _MOST_OF_VOCABULARY * cost.vocabulary else None
+    return len(ids) if len(ids) <= MOST_OF_VOCABULARY * cost.vocabulary else None
 
 
 @final

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from ..interventions import AbstractIntervention
 from ..models import Model
 from ..sites import Site
 from ._births import KINDS, born
 from ._rows import Row
-
-if TYPE_CHECKING:
-    from ._study import Placed, Study
+from ._study import Placed, Study
 
 _MOST_LOGITS = 64 * 2**20  # numbers
 _MOST_KEYS = 2**17  # tokens whose keys and values are held for the rows of one block

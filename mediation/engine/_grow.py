@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -22,10 +22,8 @@ from ._groups import Change, Group
 from ._masks import suffix_inputs
 from ._plain_states import Lanes, PlainStates, lane_ids
 from ._rows import Row, with_row_axis
+from ._study import Study
 from ._unembed import narrowed
-
-if TYPE_CHECKING:
-    from ._study import Study
 
 
 @final

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -18,11 +18,9 @@ from ..models import Model
 from ..models._tensors import settings_of
 from ..units import Encoded
 from ._code import NUMERICS, package_code
+from ._execution import Execution
 from ._fingerprint import fingerprint, structure_digest, weights_digest
 from ._study import Study
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 Identity: TypeAlias = dict[str, Any]
 

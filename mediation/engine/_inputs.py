@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ from .._errors import DataError
 from ..models import Model
 from ..units import Encoded
 from ..units._aligned import type_of_text
-
-Side = Literal["left", "right"]
+from ._execution import Side
+from ._remembers import remembers
 
 
 @final
@@ -88,14 +88,6 @@ def make_batch(
     if "use_cache" in model.forward_names:
         inputs["use_cache"] = False
     return Batch(inputs, starts, lengths, width)
-
-
-def remembers(model: Model) -> bool:
-    """Return True if the model keeps a shift of positions from an earlier call, such as one about images.
-
-    Left to itself, it would add that shift, made for other rows, to the positions of a text without images.
-    """
-    return any(hasattr(module, "rope_deltas") for module in model.module.modules())
 
 
 def position_rows(encoded: Sequence[Encoded], starts: Sequence[int], lengths: Sequence[int], width: int) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -18,16 +18,14 @@ from .._errors import BackendError, BatchDependenceWarning, warn
 from ..sites import Site
 from ._activations import captures
 from ._backend import Visit, main_tensor
-from ._batching import Layout, is_out_of_memory, split, tokens_for
+from ._batching import is_out_of_memory, split, tokens_for
+from ._execution import Execution, Layout, Side
 from ._hooks import HookBackend
-from ._inputs import Batch, Side
+from ._inputs import Batch
 from ._reading import last_logits
 from ._rows import Row, batch_of
 from ._select import Selection, read
 from ._study import Study
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 T = TypeVar("T")
 

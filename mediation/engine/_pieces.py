@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from .._errors import BackendError, DataError, OtherMachineWarning, warn
-from ._check import tolerance
+from ._tolerance import tolerance
+from ._execution import Execution
 from ._identity import identity_of, machine_of
 from ._rows import Row
 from ._store import PIECES, Store
 from ._study import Study
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 
 @final

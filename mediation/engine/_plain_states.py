@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -13,10 +13,8 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from .._errors import BackendError
 from ._backend import AbstractBackend, Visit
 from ._births import births
-from ._inputs import remembers
-
-if TYPE_CHECKING:
-    from ._study import Study
+from ._remembers import remembers
+from ._study import Study
 
 Lane = tuple[str, int]
 HELD = 2**29  # bytes

@@ -2,139 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, final
 
 import torch
 
 from ._cost import PassKind, flops_of
+from ._execution import Execution
 from ._held import held_bytes
 from ._memory import PassMemory, free_bytes, weight_bytes
 from ._needed import naive_flops, needed_by
-from ._plan_text import table
 from ._precision import in_precision
 from ._schedule import Schedule, schedule_of
 from ._seconds import Speed, measure
 from ._study import Study
+from ._sweep_plan import PassCount, SweepPlan
 from ._whole import flops_of_a_row
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ._run import Execution
-
 _KINDS: tuple[PassKind, ...] = ("plain", "reference", "again", "fan-out", "rows", "checks")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PassCount:
-    """Passes of one kind.
-
-    Attributes
-    ----------
-    passes, outcomes
-        How many passes, and how many outcomes they give.
-    flops
-        What they compute.
-    peak_bytes
-        Memory of the largest one, beside the weights and what is held.
-    seconds
-        Time that they are expected to take; None without calibration.
-    """
-
-    passes: int
-    outcomes: int
-    flops: int
-    peak_bytes: int
-    seconds: float | None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class SweepPlan:
-    """What a sweep would cost. Print it for a table.
-
-    Attributes
-    ----------
-    model, device, dtype
-        What would run.
-    units, worlds_asked, worlds
-        Units; worlds that the estimands ask for at every site, and those that are left once equal ones are joined.
-    rows
-        Outcomes in all: worlds x units x draws.
-    null_rows
-        Of these, cells known to change nothing, which are not run. A run may find more.
-    passes
-        Passes by kind: "plain" runs of base and source; "reference", the logits that `KL` compares with; "again",
-        plain runs whose states are not held any more; "fan-out"; "rows", padded batches of full inputs; "checks" that
-        every run makes.
-    reasons
-        Why rows do not fan out, and how many.
-    flops_needed
-        The least that the numbers cost: two plain runs a unit; for each changed row only tokens from the position on,
-        only layers above the site, only pairs that a causal mask leaves, only logits that the outcome asks for.
-    flops_planned
-        What the passes compute, padding and masked pairs included.
-    flops_naive
-        One full forward pass for each row, with the logits of all tokens.
-    weight_bytes, activation_bytes, state_bytes, pass_bytes
-        Memory of the weights, of captured activations, of what plain runs leave, and of the largest pass.
-    free_bytes
-        Memory that the device had when the plan was made.
-    tokens_per_pass, units_at_a_time
-        How the run is split.
-    seconds
-        Time of all passes; None without calibration. Loading, tokenizing and intervals come on top.
-    """
-
-    model: str
-    device: str
-    dtype: str
-    units: int
-    worlds_asked: int
-    worlds: int
-    rows: int
-    null_rows: int
-    passes: Mapping[str, PassCount]
-    reasons: Mapping[str, int]
-    flops_needed: int
-    flops_planned: int
-    flops_naive: int
-    weight_bytes: int
-    activation_bytes: int
-    state_bytes: int
-    pass_bytes: int
-    free_bytes: int
-    tokens_per_pass: int
-    units_at_a_time: int
-    seconds: float | None
-
-    @property
-    def peak_bytes(self) -> int:
-        """All memory together, at the worst moment."""
-        return self.weight_bytes + self.activation_bytes + self.state_bytes + self.pass_bytes
-
-    @property
-    def n_passes(self) -> int:
-        """Passes in all."""
-        return sum(one.passes for one in self.passes.values())
-
-    def tidy(self) -> pd.DataFrame:
-        """Return one row a kind of pass: ``kind, passes, outcomes, flops, peak_bytes, seconds``."""
-        import pandas as pd
-
-        columns = ("passes", "outcomes", "flops", "peak_bytes", "seconds")
-        rows = [{"kind": kind, **{name: getattr(one, name) for name in columns}} for kind, one in self.passes.items()]
-        return pd.DataFrame(rows, columns=["kind", *columns])
-
-    def __str__(self) -> str:
-        return table(self)
-
-    def __repr__(self) -> str:
-        return f"<SweepPlan {self.worlds} worlds, {self.units} units, {self.n_passes} passes; print(plan) for a table>"
 
 
 def plan_study(study: Study, execution: Execution, *, asked: int | None = None, calibrate: bool = True) -> SweepPlan:

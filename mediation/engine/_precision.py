@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,11 @@ from ..outcomes import Prepared
 from ._activations import Activations, captures, needs_all_units
 from ._backend import main_tensor, with_main_tensor
 from ._batching import halving, split, tokens_for
+from ._execution import Execution
+from ._layout import lay_out
 from ._memory import free_bytes, weight_bytes
 from ._rows import Row, capture_rows, reference_logits, run_rows
 from ._study import Study
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 HALF = (torch.float16, torch.bfloat16)
 _SIDE = 256  # of the matrices that are timed
@@ -150,8 +149,6 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
     rows
         Any rows of the study; their plain runs are captured first.
     """
-    from ._layout import lay_out
-
     execution, _ = lay_out(study, execution)
     wanted = list(dict.fromkeys(rows))
     used = list(dict.fromkeys(row.world for row in wanted))

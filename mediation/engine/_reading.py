@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +11,8 @@ from torch import Tensor
 from .._errors import OutcomeError
 from ._backend import Visit, main_tensor
 from ._inputs import Batch
+from ._study import Study
 from ._unembed import narrowed
-
-if TYPE_CHECKING:
-    from ._study import Study
 
 Finish = Callable[[Any], Tensor]
 

@@ -6,45 +6,27 @@ every run recomputes a few of its numbers with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from ..interventions import AbstractIntervention, Donor, Moment, Need
-from ..models import Model, in_use, own_thread
+from ..models import in_use, own_thread
 from ..sites import Place, Site
 from ..sites._axis import CHANNELS
 from ._activations import moment
-from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
+from ._backend import main_tensor, with_main_tensor
 from ._draws import noise
-from ._hooks import HookBackend, call
+from ._hooks import call
 from ._reading import sees_logits
 from ._softmax import watch_softmax
 from ._study import Study
 from ._world import Run, World, run_of
 
 _Edit = Callable[[Tensor], Tensor]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ReferenceBackend(AbstractBackend):
-    """One forward pass per world, unit and draw: slow, and the oracle of the others."""
-
-    @property
-    def name(self) -> str:
-        """Name in provenance and errors."""
-        return "reference"
-
-    def forward(
-        self, model: Model, inputs: Mapping[str, Any], visits: Sequence[Visit], finish: Callable[[Any], Any]
-    ) -> Any:
-        """Run once with plain hooks; studies take the naive path of `Reference` instead."""
-        return HookBackend().forward(model, inputs, visits, finish)
 
 
 def captures_with_few_logits(study: Study) -> bool:

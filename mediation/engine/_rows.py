@@ -14,7 +14,8 @@ from ..interventions import AbstractIntervention, Need
 from ..sites import Place, Site
 from ._activations import Activations
 from ._backend import AbstractBackend, Visit, one_a_place
-from ._inputs import Batch, Side, make_batch
+from ._execution import Side
+from ._inputs import Batch, make_batch
 from ._plain_states import PlainStates, check_cache
 from ._reading import last_logits, readout
 from ._select import Selection, read, same_shape_groups, write

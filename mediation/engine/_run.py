@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -11,62 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from ..models import in_use
-from ._backend import AbstractBackend
-from ._batching import Layout, tokens_for
+from ._batching import tokens_for
 from ._diagnosis import explained
+from ._execution import Execution
 from ._fed import check_fed
-from ._inputs import Side
 from ._layout import lay_out
+from ._naive import ReferenceBackend
 from ._pieces import Pieces
 from ._precision import in_precision
 from ._progress import Progress
-from ._reference import ReferenceBackend
-from ._runner import Runner, units_at_a_time
+from ._chunks import units_at_a_time
+from ._runner import Runner
 from ._study import Study
 from ._world import World
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """How a study is run; nothing here changes a number.
-
-    Parameters
-    ----------
-    backend
-        What runs forward passes.
-    batch_size
-        Rows in one pass; None chooses from the memory at hand.
-    padding_side
-        Side on which causal models are padded.
-    fan_out
-        Let many layers share one growing pass, in decoders where that is known to be exact.
-    checks
-        How many cells are recomputed by the naive path.
-    out
-        Folder that keeps finished pieces, so that a run can be continued; None keeps nothing.
-    precision
-        Type in which passes are run, on a copy of the model: "bfloat16"; None for the model's own. The one option
-        here that changes numbers, by rounding.
-    recheck
-        How many cells of a run in half precision are recomputed in float32; None is 32 with `precision`, else none.
-    layout
-        Which rows share a pass; `run_study` finds it.
-    """
-
-    backend: AbstractBackend
-    batch_size: int | None = None
-    padding_side: Side = "left"
-    fan_out: bool = True
-    checks: int = 3
-    out: Path | None = None
-    precision: str | None = None
-    recheck: int | None = None
-    layout: Layout = "padded"
-
-    def part(self, index: int) -> Execution:
-        """Return how one of several studies of a question is run: each keeps its pieces in a folder of its own."""
-        return self if self.out is None else replace(self, out=self.out / f"{index:03d}")
 
 
 @final

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .._errors import OutcomeError
-from ..models import said
 from ._activations import Activations, captures, needs_all_units
 from ._batching import Room, halving, most_padded, split
-from ._births import births
 from ._check import check_consistency, check_plain, check_sample, settle_self_patches
-from ._cost import model_cost
+from ._execution import Execution
 from ._fanout import Group, fan_out_reason, groups_of, run_group
-from ._memory import PassMemory
 from ._pieces import Pieces
-from ._plain_states import HELD, PlainStates
+from ._plain_states import PlainStates
 from ._progress import Progress
 from ._reference import Reference
 from ._rows import Row, capture_rows, reference_logits, run_rows
@@ -28,11 +25,6 @@ from ._study import Placed, Study
 from ._unchanged import unchanged_cells
 from ._world import Run, World
 
-if TYPE_CHECKING:
-    from ._run import Execution
-
-_CAPTURED = 2**29  # bytes of activations held at a time
-_LEAST, _MOST = 8, 128  # units in a chunk
 _MARGIN = 4.0
 
 
@@ -325,24 +317,3 @@ class Runner:
 
 def _one_by_one(reference: Reference, world: World, rows: Sequence[Row]) -> list[float]:
     return [reference.outcome(world, row.unit, row.draw) for row in rows]
-
-
-def units_at_a_time(study: Study) -> int:
-    """Return how many units' captured activations are held together: many share passes, few take less memory."""
-    numbers = sum(
-        len(study.positions(site, run, 0) or (0,)) for run, sites in captures(study).items() for site in sites
-    )
-    config = getattr(study.model.module, "config", None)
-    config = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else config
-    width = said(config, "hidden_size") or 1024
-    per_unit = max(1, numbers * width * torch.finfo(study.model.dtype).bits // 8)
-    return int(min(_MOST, max(_LEAST, min(_CAPTURED // per_unit, HELD // max(1, _bytes_of_states(study))))))
-
-
-def _bytes_of_states(study: Study) -> int:
-    """Return the bytes that the plain runs of the longest unit leave for growing passes."""
-    cost = model_cost(study.model)
-    if cost is None or not study.model.is_causal:
-        return 0
-    lengths = [study.length(run, unit) for run in study.encoding.runs for unit in range(len(study.pairs))]
-    return PassMemory(study.model, cost).states(len(study.encoding.runs), max(lengths), len(births(study)))

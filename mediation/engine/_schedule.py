@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 import torch
@@ -16,19 +16,18 @@ from ._activations import captures, needs_all_units
 from ._batching import most_padded, split, tokens_for
 from ._check import alone
 from ._cost import ModelCost, PassKind, PassShape, model_cost
+from ._execution import Execution
 from ._fanout import fan_out_reason, groups_of
 from ._group_cost import HeldStates, asked_columns, cost_of
 from ._groups import why_not_grown
 from ._layout import lay_out
+from ._naive import ReferenceBackend
 from ._reading import sees_logits
-from ._reference import ReferenceBackend, captures_with_few_logits
+from ._reference import captures_with_few_logits
 from ._rows import Row
-from ._runner import units_at_a_time
+from ._chunks import units_at_a_time
 from ._study import Placed, Study
 from ._world import World, run_of
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 
 @final

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 
 from ..interventions import Assignment, Interchange
 from ._activations import Activations
 from ._cost import PassKind, PassShape, flops_of
+from ._execution import Execution
 from ._fanout import groups_of, run_group
 from ._group_cost import cost_of
 from ._plain_states import PlainStates
@@ -21,9 +22,6 @@ from ._schedule import Schedule, batch_shape
 from ._study import Placed, Study
 from ._whole import flops_of_a_row
 from ._world import World
-
-if TYPE_CHECKING:
-    from ._run import Execution
 
 _SECONDS = 0.6  # of one timed pass, at most
 _SHORT = 0.05  # passes shorter than this are timed three times

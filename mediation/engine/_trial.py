@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import torch
 from torch import OutOfMemoryError
 
 from .._errors import MediationError
@@ -12,14 +12,15 @@ from ..interventions import Scale
 from ..sites import Site, attention, mlp, residual, resolve
 from ._activations import Activations
 from ._backend import AbstractBackend
+from ._groups import groups_of
+from ._grow import grow
 from ._hooks import execution_order
 from ._inputs import make_batch
+from ._plain_states import PlainStates
 from ._reference import Reference
 from ._rows import Row
+from ._study import Study
 from ._world import World
-
-if TYPE_CHECKING:
-    from ._study import Study
 
 _TOLERANCE = 1e-4
 _HALF = 0.1
@@ -30,12 +31,6 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
 
     Three changes are tried, at the first, a middle and the last block, in the middle of one input.
     """
-    import torch
-
-    from ._groups import groups_of
-    from ._grow import grow
-    from ._plain_states import PlainStates
-
     wide = study.model.dtype in (torch.float32, torch.float64)
     try:
         probe, rows = _probe(study)

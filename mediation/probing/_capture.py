@@ -12,8 +12,9 @@ from .._checks import called, listed, one_of, positive_int, shown
 from .._errors import DataError, DesignError, SiteError
 from ..engine import AbstractBackend, World, backend_for, main_tensor, make_study
 from ..engine._activations import Activations
-from ..engine._batching import Layout, halving, split, tokens_per_pass
+from ..engine._batching import halving, split, tokens_per_pass
 from ..engine._check import check_captured
+from ..engine._execution import Layout
 from ..engine._layout import lay_out_rows
 from ..engine._rows import Row, capture_rows
 from ..interventions import Identity

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 def run(tree: Path, out: Path, only: str) -> dict[str, np.ndarray]:
     """Return what the studies give with the package of `tree`."""
     command = [sys.executable, "-m", "tests.frozen.studies", "--out", str(out), "--only", only]
-    subprocess.run(command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, check=True, stderr=subprocess.DEVNULL
+    )
     with np.load(out) as found:
         return dict(found)
 

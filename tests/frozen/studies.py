@@ -126,7 +126,11 @@ def thoughts() -> Iterator[tuple[str, Study]]:
 
     model, units = exact(), med.Pairs(base=BASE, source=SOURCE)
     more = {**FEW, "spec": SPEC, "max_new_tokens": 8}
-    for name, site in {"latents": med.latents(), "a step": med.latents(step=1), "steps": med.latents(step="each")}.items():
+    for name, site in {
+        "latents": med.latents(),
+        "a step": med.latents(step=1),
+        "steps": med.latents(step="each"),
+    }.items():
         yield f"{name}", lambda site=site: med.mediate(model, units, site, ANSWERS, **more)
     for name, what in {"zero": med.Zero(), "noise": med.GaussianNoise(0.3), "swap": med.Swap()}.items():
         arm = what.at(med.latents())
