@@ -64,7 +64,7 @@ from sweeps import (
 )
 
 import mediation as med
-from mediation.engine._precision import SLOW, slowdown
+from mediation.engine.verify._precision import SLOW, slowdown
 
 _UNITS = {14: (1, 8, 32), 61: (1, 8, 32), 256: (1, 8)}
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8, torch.bfloat16: 0.25, torch.float16: 0.05}

@@ -12,8 +12,8 @@ import pandas as pd
 from .._checks import called, one_of, positive_int, shown, suggestion
 from .._errors import DataError, DesignError, DonorsWarning, warn
 from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
-from ..engine._choose import backend_for
-from ..engine._store import folder_from
+from ..engine.backends import backend_for
+from ..engine.checkpoint import folder_from
 from ..estimate import Precision
 from ..inference import Inference
 from ..inference._two_way import two_way_settings

@@ -12,7 +12,7 @@ from torch import Tensor, equal
 
 from .._checks import called, elements, shown
 from .._errors import DataError, DesignError
-from ..engine._world import run_of
+from ..engine.study import run_of
 from ..interventions import AbstractIntervention, Assignment, Donor, InterventionFactory, Moment
 from ..models import Model
 from ..outcomes import AbstractOutcome

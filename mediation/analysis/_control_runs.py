@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
-from ..engine._draws import cycle
+from ..engine.study import cycle
 from ..estimate import REAL
 from ..interventions import AbstractIntervention, Assignment, Interchange, RandomDirection, Swap
 from ..models import Model

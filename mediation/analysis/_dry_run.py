@@ -9,7 +9,7 @@ from typing import Any, final
 from .._checks import shown
 from .._errors import DesignError
 from ..engine import Execution, SweepPlan, plan_study
-from ..engine._study import Study
+from ..engine.study import Study
 
 
 @final

@@ -13,11 +13,10 @@ from scipy import stats
 
 from .._errors import BackendError, DesignError, PrecisionWarning, warn
 from ..engine import Execution, Finished, World, expand_world
-from ..engine._tolerance import tolerance
-from ..engine._precision import HALF, check_weights, float32_study, recomputed
-from ..engine._reference import Reference
-from ..engine._rows import Row
-from ..engine._study import Study
+from ..engine.oracle import Reference
+from ..engine.passes import Row
+from ..engine.study import Study, tolerance
+from ..engine.verify import HALF, check_weights, float32_study, recomputed
 from ..estimands import AbstractEstimand
 from ..models import Model
 from ..results import Effects

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._errors import BackendError
 from ..engine import Direction, Execution, Finished, World, expand_world
-from ..engine._tolerance import tolerance
+from ..engine.study import tolerance
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, family_reach, screening_report

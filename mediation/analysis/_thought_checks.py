@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from .._errors import BackendError
 from ..engine import World
-from ..engine._tolerance import tolerance
-from ..engine._hooks import HookBackend
-from ..engine._precision import HALF
+from ..engine.backends import HookBackend
+from ..engine.study import tolerance
+from ..engine.verify import HALF
 from ..interventions import Assignment, Interchange
 from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
 

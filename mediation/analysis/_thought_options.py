@@ -9,7 +9,7 @@ from typing import Any, final
 from .._checks import called, positive_int, suggestion
 from .._errors import DesignError
 from ..engine import AbstractBackend, Progress, progress_for
-from ..engine._choose import backend_for
+from ..engine.backends import backend_for
 from ..models import Model
 from ..rollouts import Sampling, Settings, settings_from
 from ..specs import LatentSpec, Spec, TextSpec

@@ -10,6 +10,7 @@ rewritten (`_rewrite`, `_text`, `_rewriter`). Nothing here knows about models; w
 from ._abstract import AbstractIntervention as AbstractIntervention
 from ._affine import Add as Add, Scale as Scale
 from ._assignment import Assignment as Assignment
+from ._code import meaning as meaning
 from ._compose import Blend as Blend, Identity as Identity, Masked as Masked, Then as Then, chain as chain
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
 from ._custom import Custom as Custom, InterventionFactory as InterventionFactory, intervention as intervention

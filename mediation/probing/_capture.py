@@ -11,12 +11,11 @@ from torch import Tensor
 from .._checks import called, listed, one_of, positive_int, shown
 from .._errors import DataError, DesignError, SiteError
 from ..engine import AbstractBackend, World, backend_for, main_tensor, make_study
-from ..engine._activations import Activations
-from ..engine._batching import halving, split, tokens_per_pass
-from ..engine._check import check_captured
-from ..engine._execution import Layout
-from ..engine._layout import lay_out_rows
-from ..engine._rows import Row, capture_rows
+from ..engine.captured import Activations
+from ..engine.passes import Row, capture_rows
+from ..engine.sizes import halving, split, tokens_per_pass
+from ..engine.study import Layout
+from ..engine.verify import check_captured, lay_out_rows
 from ..interventions import Identity
 from ..models import Model, load, runs
 from ..outcomes import outcome

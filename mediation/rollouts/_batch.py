@@ -8,11 +8,10 @@ from typing import Any, final
 import torch
 
 from ..engine import HookBackend
-from ..engine._batching import split, tokens_per_pass
-from ..engine._execution import Layout
-from ..engine._inputs import Batch, join_aligned, join_features, position_rows
-from ..engine._remembers import remembers
-from ..engine._layout import find_layout
+from ..engine.passes import Batch, join_aligned, join_features, position_rows
+from ..engine.sizes import split, tokens_per_pass
+from ..engine.study import Layout, remembers
+from ..engine.verify import find_layout
 from ..models import Model, in_use
 from ..units import Encoded
 from ._again import ALL, Fed

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .._errors import BackendError, DataError
 from .._seed import seed_from
-from ..engine._draws import donor_units, noise
+from ..engine.study import donor_units, noise
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from .._errors import DesignError, SiteError
-from ..engine._draws import noise
-from ..engine._world import run_of
+from ..engine.study import noise, run_of
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,

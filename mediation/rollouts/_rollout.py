@@ -13,8 +13,8 @@ from .._checks import called, elements, one_of, positive_int, shown, true_or_fal
 from .._errors import DataError, DesignError
 from .._seed import seed_from
 from ..engine import AbstractBackend, Progress, World, progress_for
-from ..engine._choose import backend_for
-from ..engine._fed import check_fed
+from ..engine.backends import backend_for
+from ..engine.verify import check_fed
 from ..interventions import Assignment
 from ..models import Model, load, runs
 from ..outcomes import token_id

@@ -11,10 +11,8 @@ from torch import Tensor
 
 from .._errors import DesignError, SiteError
 from ..engine import Visit
-from ..engine._hooks import Order, execution_order
-from ..engine._inputs import Batch
-from ..engine._rows import Edit
-from ..engine._select import Selection
+from ..engine.backends import Order, execution_order
+from ..engine.passes import Batch, Edit, Selection
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._errors import DesignError
-from ..engine._draws import donor_units
+from ..engine.study import donor_units
 from ..interventions import Donor, Moment
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec

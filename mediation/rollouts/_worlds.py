@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from ..engine import World
-from ..engine._world import run_of
+from ..engine.study import run_of
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Moment, Shorten
 from ..models import Model
 from ..specs import LatentSpec, Spec

@@ -1,5 +1,12 @@
 """Where: places in a computation, as data, and how they are found in a model."""
 
+from ._axis import (
+    CHANNELS as CHANNELS,
+    ELEMENTWISE as ELEMENTWISE,
+    LAST as LAST,
+    axis_of as axis_of,
+    declared_width as declared_width,
+)
 from ._build import (
     attention as attention,
     embedding as embedding,

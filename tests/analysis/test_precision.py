@@ -11,8 +11,8 @@ from torch import nn
 
 import mediation as med
 from mediation.analysis._recheck import bound_of, sample_cells
-from mediation.engine import _precision
-from mediation.engine._precision import copy_as
+from mediation.engine.verify import _precision
+from mediation.engine.verify._precision import copy_as
 from mediation.testing import tiny_model
 from tests.engine.studies import token_pairs
 

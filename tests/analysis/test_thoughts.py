@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine._draws import noise
+from mediation.engine.study._draws import noise
 from tests.rollouts.replay import (
     BASE,
     OUTCOME,

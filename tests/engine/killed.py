@@ -21,10 +21,11 @@ import numpy as np
 import torch
 
 import mediation as med
-from mediation.engine import Execution, Study, _runner, make_study, progress_for, run_study
-from mediation.engine._choose import backend_for
-from mediation.engine._identity import machine_of
-from mediation.engine._store import PIECES, Store
+from mediation.engine import Execution, Study, make_study, progress_for, run_study
+from mediation.engine.backends._choose import backend_for
+from mediation.engine.checkpoint._identity import machine_of
+from mediation.engine.checkpoint._store import PIECES, Store
+from mediation.engine.running import _runner
 from tests.engine.studies import exchanges, token_pairs
 
 LENGTHS = (5, 6, 7, 7, 8, 9, 9, 10) * 3

@@ -10,7 +10,7 @@ import torch
 
 from mediation import Assignment, Interchange, Pairs, World
 from mediation.engine import Execution, Finished, make_study, progress_for, run_study
-from mediation.engine._choose import backend_for
+from mediation.engine.backends._choose import backend_for
 from mediation.models import Model
 
 WORLDS = ("y00", "y01", "y10", "y11")

@@ -8,7 +8,7 @@ import transformers
 
 import mediation as med
 from mediation.engine import Execution, ReferenceBackend, World, make_study, progress_for, run_study
-from mediation.engine._layout import find_layout
+from mediation.engine.verify._layout import find_layout
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::mediation.DegenerateWarning",

@@ -7,9 +7,9 @@ import pytest
 
 import mediation as med
 from mediation import LogitDiff, Mean, World, mlp
-from mediation.engine import _reference
-from mediation.engine._activations import Activations
-from mediation.engine._check import ALONE, alone
+from mediation.engine.captured._activations import Activations
+from mediation.engine.oracle import _reference
+from mediation.engine.verify._check import ALONE, alone
 from mediation.testing import tiny_model
 from tests.engine.studies import finish, token_pairs
 

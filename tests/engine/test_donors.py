@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import mediation as med
-from mediation.engine._draws import cycle, donor_units, noise
+from mediation.engine.study._draws import cycle, donor_units, noise
 from mediation.interventions import Donor
 
 N = 6

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mediation as med
-from mediation.engine import _store
-from mediation.engine._store import PIECES, STUDY, Store
+from mediation.engine.checkpoint import _store
+from mediation.engine.checkpoint._store import PIECES, STUDY, Store
 from tests.engine.test_store import PIECES_OF, opened
 
 

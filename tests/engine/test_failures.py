@@ -36,7 +36,7 @@ from mediation import (
     residual,
 )
 from mediation.engine import AbstractBackend, HookBackend, Visit
-from mediation.engine._tolerance import tolerance
+from mediation.engine.study._tolerance import tolerance
 from mediation.testing import LinearInteraction, check_backend, first_output, tiny_model
 from tests.engine.studies import exchanges, finish, gap, token_pairs, values
 

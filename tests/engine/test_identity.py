@@ -15,9 +15,9 @@ from torch import nn
 
 import mediation as med
 from mediation.engine import Execution, Study, World, make_study
-from mediation.engine._choose import backend_for
-from mediation.engine._fingerprint import fingerprint, structure_digest, weights_digest
-from mediation.engine._identity import IN_IDENTITY, NOT_IN_IDENTITY, digest_of, identity_of
+from mediation.engine.backends._choose import backend_for
+from mediation.engine.checkpoint._fingerprint import fingerprint, structure_digest, weights_digest
+from mediation.engine.checkpoint._identity import IN_IDENTITY, NOT_IN_IDENTITY, digest_of, identity_of
 from mediation.models import Model
 from mediation.outcomes import Prepared
 from mediation.units import Encoded, Pairs
@@ -34,7 +34,7 @@ def test_every_field_is_classed(cls):
     assert not missing, (
         f"{cls.__name__} has the fields {sorted(missing)}, which are not classed: does the field change a number of a "
         "run? Then add it to identity_of and to IN_IDENTITY, and raise IDENTITY_VERSION. If not, say why in "
-        "NOT_IN_IDENTITY (both in mediation/engine/_identity.py)."
+        "NOT_IN_IDENTITY (both in mediation/engine/checkpoint/_identity.py)."
     )
     assert set(changes) | set(does_not) == fields, "a field is classed that is there no longer"
     assert all(does_not.values()), "every field that is left out has a reason"

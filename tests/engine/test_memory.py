@@ -13,19 +13,10 @@ from torch.profiler import ProfilerActivity, profile
 
 import mediation as med
 from mediation import KL, LogitDiff, LogProb, mlp, residual
-from mediation.engine import (
-    AbstractBackend,
-    Execution,
-    HookBackend,
-    Visit,
-    _batching,
-    _memory,
-    make_study,
-    progress_for,
-    run_study,
-)
-from mediation.engine._batching import Room, tokens_per_pass
-from mediation.engine._plan import plan_study
+from mediation.engine import AbstractBackend, Execution, HookBackend, Visit, make_study, progress_for, run_study
+from mediation.engine.plan._plan import plan_study
+from mediation.engine.sizes import _batching, _memory
+from mediation.engine.sizes._batching import Room, tokens_per_pass
 from mediation.testing import tiny_model
 from tests.engine.studies import exchanges, gap, token_pairs, values
 

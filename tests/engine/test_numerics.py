@@ -1,7 +1,7 @@
 """Numerics 1: what a fixed small study gives, from closed forms; and what a stored run is refused by.
 
 A test of the first half that fails means that numbers of an unchanged study have changed. If that is meant, raise
-`NUMERICS` in mediation/engine/_code.py and state the new numbers here: runs that were begun before are then refused,
+`NUMERICS` in mediation/engine/checkpoint/_code.py and state the new numbers here: runs begun before are then refused,
 instead of continued with half of the values of each kind.
 """
 
@@ -19,10 +19,10 @@ from torch import nn
 
 import mediation as med
 from mediation.engine import Execution, HookBackend, World, make_study
-from mediation.engine._code import NUMERICS
-from mediation.engine._fingerprint import fingerprint, weights_digest
-from mediation.engine._identity import IDENTITY_VERSION, identity_of
-from mediation.engine._store import PIECES, STUDY
+from mediation.engine.checkpoint._code import NUMERICS
+from mediation.engine.checkpoint._fingerprint import fingerprint, weights_digest
+from mediation.engine.checkpoint._identity import IDENTITY_VERSION, identity_of
+from mediation.engine.checkpoint._store import PIECES, STUDY
 from mediation.interventions._code import meaning
 from mediation.models._tensors import settings_of
 from tests.engine.studies import finish
@@ -103,7 +103,7 @@ def stored(folder):
 
 
 def rewrite(folder, **changes):
-    from mediation.engine._identity import digest_of
+    from mediation.engine.checkpoint._identity import digest_of
 
     account = json.loads((folder / STUDY).read_text())
     account["identity"] |= changes
@@ -166,7 +166,7 @@ def test_a_file_with_other_comments_is_the_same_package(tmp_path):
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
 
     def digest():
-        command = "import mediation.engine._code as code; print(code.package_code())"
+        command = "import mediation.engine.checkpoint._code as code; print(code.package_code())"
         environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
         return subprocess.run(
             [sys.executable, "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True

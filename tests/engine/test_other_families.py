@@ -11,7 +11,7 @@ import transformers
 import mediation as med
 from mediation import LogitDiff, Model, attention, mlp, residual
 from mediation.engine import backend_for, make_study
-from mediation.engine._fanout import fan_out_reason
+from mediation.engine.fanout._fanout import fan_out_reason
 from tests.engine.studies import exchanges, finish, gap, token_pairs, values
 
 OUTCOME = LogitDiff(5, 6)

@@ -24,7 +24,7 @@ from mediation import (
     embedding,
     residual,
 )
-from mediation.engine._inputs import make_batch
+from mediation.engine.passes._inputs import make_batch
 from mediation.testing import first_output, tiny_model
 from mediation.units import encode
 from tests.engine.studies import exchanges, gap, token_pairs, values

@@ -7,11 +7,13 @@ import torch
 
 import mediation as med
 from mediation import LogitDiff, attention, mlp, residual
-from mediation.engine import HookBackend, _group_cost, _plain_states, make_study
-from mediation.engine._activations import Activations
-from mediation.engine._plain_states import PlainStates
-from mediation.engine._reference import Reference
-from mediation.engine._rows import Row, capture_rows
+from mediation.engine import HookBackend, make_study
+from mediation.engine.captured import _plain_states
+from mediation.engine.captured._activations import Activations
+from mediation.engine.captured._plain_states import PlainStates
+from mediation.engine.oracle._reference import Reference
+from mediation.engine.passes._rows import Row, capture_rows
+from mediation.engine.plan import _group_cost
 from mediation.testing import tiny_model
 from tests.engine.studies import exchanges, gap, token_pairs, values
 from tests.engine.test_plans import passes, planned
@@ -74,7 +76,7 @@ def test_no_block_runs_for_the_plain_run_again():
 
 
 def _groups(study):
-    from mediation.engine._groups import groups_of
+    from mediation.engine.fanout._groups import groups_of
 
     rows = [Row(i, world.run, unit, 0) for i, world in enumerate(study.worlds) if world.assignment for unit in range(3)]
     return groups_of(study, rows, [study.placed(one) for one in study.worlds], tokens=2048, rows_per_pass=None)[0]

@@ -23,8 +23,8 @@ from mediation import (
     residual,
 )
 from mediation.engine import Execution, HookBackend, make_study, progress_for, run_study
-from mediation.engine._cost import PassShape, flops_of, model_cost, weights_of
-from mediation.engine._plan import SweepPlan, plan_study
+from mediation.engine.plan._plan import SweepPlan, plan_study
+from mediation.engine.sizes._cost import PassShape, flops_of, model_cost, weights_of
 from mediation.testing import FAMILIES, MIXTURES, LinearInteraction, first_output, tiny_model
 from tests.engine.studies import exchanges, token_pairs
 

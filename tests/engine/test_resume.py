@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine import _run
-from mediation.engine._store import LOCK, PIECES, STUDY, Store
+from mediation.engine.checkpoint._store import LOCK, PIECES, STUDY, Store
+from mediation.engine.running import _run
 from tests.engine.killed import LENGTHS, study as large_study
 from tests.engine.studies import exchanges, finish, token_pairs
 

@@ -12,7 +12,7 @@ import pytest
 import mediation as med
 from mediation import GaussianNoise, Interchange, LogitDiff, World, Zero, mlp, residual
 from mediation.engine import AbstractBackend, HookBackend, Visit
-from mediation.engine._check import check_sample
+from mediation.engine.verify._check import check_sample
 from mediation.testing import tiny_model
 from tests.engine.studies import finish, token_pairs
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import mediation as med
-from mediation.engine import _store
-from mediation.engine._store import PIECES, STUDY, Store, folder_from
+from mediation.engine.checkpoint import _store
+from mediation.engine.checkpoint._store import PIECES, STUDY, Store, folder_from
 
 IDENTITY = {"format": _store.IDENTITY_VERSION, "seed": 1, "worlds": ["a", "b"]}
 PIECES_OF = {f"piece {i}": {"rows": [[i, 0, 0], [i, 1, 0]], "values": [i + 0.1, -(i**0.5)]} for i in range(4)}

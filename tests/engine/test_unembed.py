@@ -10,7 +10,7 @@ from torch import nn
 
 import mediation as med
 from mediation import Accuracy, Interchange, LogitDiff, World, mlp, residual
-from mediation.engine._unembed import _product
+from mediation.engine.passes._unembed import _product
 from mediation.testing import tiny_model
 from tests.engine.studies import finish, gap, token_pairs, values
 

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine._store import PIECES, STUDY
+from mediation.engine.checkpoint._store import PIECES, STUDY
 from tests.datasets import files
 
 FRAME = pd.DataFrame(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine._inputs import make_batch
+from mediation.engine.passes._inputs import make_batch
 from mediation.testing import tiny_model, tiny_processor, tiny_tokenizer, tiny_vision_model
 from mediation.units import encode
 from tests.models.gemma_images import PLACEHOLDER, fed, pictures, prompts, tiny
@@ -188,7 +188,7 @@ def test_what_the_model_does_not_take_is_refused_by_name():
 
 
 def test_a_run_whose_model_was_told_less_says_so(monkeypatch):
-    from mediation.engine import _inputs
+    from mediation.engine.passes import _inputs
 
     model = tiny("gemma3")
     pairs = med.Pairs(base=prompts("gemma3"), source=prompts("gemma3", seed=1))

@@ -292,7 +292,7 @@ def test_the_same_rng_gives_the_same_and_another_another():
 
 
 def test_donors_differ_from_those_of_a_run_with_the_same_seed():
-    from mediation.engine._draws import donor_units
+    from mediation.engine.study._draws import donor_units
 
     texts = [str(unit) for unit in range(50)]
     swap = med.Swap()

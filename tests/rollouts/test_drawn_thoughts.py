@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine._draws import noise
+from mediation.engine.study._draws import noise
 from mediation.rollouts._edits import TextPlan, Where
 from mediation.rollouts._thoughts import Thought, Thoughts
 from tests.rollouts.replay import BASE, END, OUTCOME, SPEC, START, STEPS, answer, exact, thought

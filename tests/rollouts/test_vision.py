@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.engine._inputs import join_features
+from mediation.engine.passes._inputs import join_features
 from mediation.units import encode
 
 from .vision import END, FAMILIES, START, asked, generated, thinker

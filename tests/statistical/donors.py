@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mediation import DegenerateWarning
-from mediation.engine._draws import cycle
+from mediation.engine.study._draws import cycle
 from mediation.estimate._donor_variance import DonorDesign, donor_values
 from mediation.inference import Inference, mean_intervals
 

@@ -1,0 +1,84 @@
+"""Binding worlds to units and model: everything is checked before the first batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from ..._errors import DesignError, OutcomeError
+from ...models import Model
+from ...outcomes import AbstractOutcome
+from ...sites import Site, resolve
+from ...units import Encoding, Pairs, encode
+from ..study import Study, World
+from ._first import first_run
+from ._world_checks import check_world
+
+
+def make_study(
+    model: Model,
+    pairs: Pairs,
+    worlds: Sequence[World],
+    outcome: AbstractOutcome,
+    *,
+    seed: int,
+    n_draws: int = 1,
+    encoding: Encoding | None = None,
+) -> Study:
+    """Bind worlds to units and model, and check them.
+
+    Raises
+    ------
+    SiteError, DataError, OutcomeError, DesignError
+        For whatever cannot be run, before the model runs on a batch (one input is run once, to learn the
+        order in which modules are called).
+    """
+    if any(world.run == "source" for world in worlds):
+        pairs.inputs("source")
+    encoding = encode(pairs, model) if encoding is None else encoding
+    prepared = outcome.prepare(pairs, model)
+    if prepared.of_rollout:
+        raise DesignError(
+            f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
+            "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."
+        )
+    if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
+        raise OutcomeError(
+            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
+            "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
+        )
+    expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
+    sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}
+    places = {site: resolve(site, model) for site in sorted(sites, key=str)}
+    study = Study(
+        model=model,
+        pairs=pairs,
+        encoding=encoding,
+        prepared=prepared,
+        worlds=expanded,
+        places=places,
+        order={},
+        seed=seed,
+        n_draws=n_draws,
+    )
+    for world in expanded:
+        check_world(study, world)
+    stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
+    return first_run(study, sorted(stops))
+
+
+def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:
+    """Return the ends of the blocks before those that hold a site, where a fanned-out batch may grow."""
+    inside = {site.layer for site in sites if site.kind in ("attention", "mlp", "neurons") and model.is_causal}
+    return {(model.known_architecture().path(layer - 1), "output") for layer in inside if layer}
+
+
+def expand_world(world: World, model: Model, encoding: Encoding) -> World:
+    """Return the world with every site spelled out."""
+    return _expand(world, model, encoding)
+
+
+def _expand(world: World, model: Model, encoding: Encoding) -> World:
+    if world.assignment is None:
+        return world
+    return World(world.run, world.assignment.expand(model, encoding))

@@ -1,0 +1,17 @@
+"""What plain runs leave for other passes: activations, keys and values, outputs of blocks."""
+
+from ._activations import (
+    Activations as Activations,
+    captures as captures,
+    moment as moment,
+    needs_all_units as needs_all_units,
+)
+from ._births import KINDS as KINDS, births as births, born as born
+from ._plain_states import (
+    HELD as HELD,
+    Lane as Lane,
+    Lanes as Lanes,
+    PlainStates as PlainStates,
+    check_cache as check_cache,
+    lane_ids as lane_ids,
+)

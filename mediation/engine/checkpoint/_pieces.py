@@ -1,0 +1,163 @@
+"""Pieces of a run: some rows and their outcomes. With ``out=``, finished ones are kept, and read instead of run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+
+from ..._errors import BackendError, DataError, OtherMachineWarning, warn
+from ..passes import Row
+from ..study import Execution, Study, tolerance
+from ._identity import identity_of, machine_of
+from ._store import PIECES, Store
+
+
+@final
+class Pieces:
+    """What is stored of a run; a context in which the folder of ``out=`` is this process's.
+
+    Parameters
+    ----------
+    study, execution
+        What is run, and how.
+    split
+        What the machine would choose and numbers depend on to the bit, such as the tokens in a pass.
+
+    Attributes
+    ----------
+    split
+        What the run began with, which a stored run keeps.
+
+    Raises
+    ------
+    DesignError, DataError, BackendError
+        If the folder cannot be used; see `Store`.
+    """
+
+    def __init__(self, study: Study, execution: Execution, split: dict[str, int]) -> None:
+        self._study, self.split = study, split
+        self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
+        self._worst = 0.0
+        self._store: Store | None = None
+        if execution.out is not None:
+            machine = machine_of(study)
+            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+            identity = identity_of(study, execution)
+            self._store = Store(execution.out, identity, split=split, machine=machine, values=values)
+            self.split = self._store.split
+            _warn_of_other(machine, self._store)
+
+    def __enter__(self) -> Pieces:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What was read and what was run, for provenance; empty without ``out=``."""
+        if self._store is None:
+            return {}
+        again = {"plain_max_abs_difference": self._worst} if self._counts["plain_passes_again"] else {}
+        return {"store": {**self._counts, "damaged_lines": self._store.damaged, **again}}
+
+    def holds(self, kind: str, rows: Sequence[Row]) -> bool:
+        """Return True if a piece is stored."""
+        return self._store is not None and _key(kind, rows) in self._store
+
+    def find(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
+        """Return the stored outcomes of a piece, or None."""
+        values = self._stored(kind, rows)
+        if values is not None:
+            self._counts["pieces_read"] += 1
+            self._counts["rows_read"] += len(rows)
+        return values
+
+    def _stored(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
+        key = _key(kind, rows)
+        found = None if self._store is None else self._store.get(key)
+        if found is None:
+            return None
+        values: list[float] = found["values"].tolist() if "values" in found else []
+        if len(values) != len(rows) and self._store is not None:
+            raise DataError(
+                f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(rows)} rows: the file "
+                "was changed since it was written. Restore it, or give another folder."
+            )
+        return values
+
+    def keep(self, kind: str, rows: Sequence[Row], outcomes: Iterable[float]) -> None:
+        """Store the outcomes of a piece that was run."""
+        self._counts["pieces_run"] += 1
+        if self._store is not None:
+            named = [(row.world, row.unit, row.draw) for row in rows]
+            self._store.put(_key(kind, rows), {"rows": named, "values": list(outcomes)})
+
+    def keep_plain(self, kind: str, rows: Sequence[Row], outcomes: list[float]) -> list[float]:
+        """Store the outcomes of plain runs; return the stored ones where they were run again for their activations.
+
+        Raises
+        ------
+        BackendError
+            If the model does not give the stored outcome: it is not the one that the run began with.
+        """
+        stored = self._stored(kind, rows)
+        if stored is None:
+            self.keep(kind, rows, outcomes)
+            return outcomes
+        self._counts["plain_passes_again"] += 1
+        for row, before, now in zip(rows, stored, outcomes, strict=True):
+            self._worst = max(self._worst, abs(now - before))
+            if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
+                raise BackendError(
+                    f"The {row.run} input of unit {row.unit} had the outcome {before:.6g} when the run began, and has "
+                    f"{now:.6g} now: the model is not the same, though its weights and settings are. Look for hooks "
+                    "and for code of the model that was changed, or give another folder as out=."
+                )
+        return stored
+
+    def nothing_changes(self, chunk: Sequence[int]) -> set[tuple[int, int]] | None:
+        """Return the stored ``(world, unit)`` of a chunk that were found to change nothing, or None."""
+        found = None if self._store is None else self._store.get(_chunk_key(chunk))
+        return None if found is None else {(int(world), int(unit)) for world, unit in found.get("nothing_changes", ())}
+
+    def keep_nothing_changes(self, chunk: Sequence[int], cells: set[tuple[int, int]]) -> None:
+        """Store which ``(world, unit)`` of a chunk change nothing, so that a continued run splits as the first did."""
+        if self._store is not None:
+            self._store.put(_chunk_key(chunk), {"nothing_changes": sorted(cells)})
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """Return what a check of the run has found, or None."""
+        found = None if self._store is None else self._store.get(name)
+        return None if found is None else found["found"]
+
+    def keep_note(self, name: str, found: dict[str, Any]) -> None:
+        """Store what a check has found: final numbers depend on how far rounding reaches."""
+        if self._store is not None:
+            self._store.put(name, {"found": found})
+
+
+def _key(kind: str, rows: Sequence[Row]) -> str:
+    """Return the name of a piece: its kind and its rows, in order."""
+    numbers = np.array([(row.world, row.unit, row.draw) for row in rows], dtype="<i4")
+    return f"{kind} {hashlib.sha256(numbers.tobytes()).hexdigest()[:24]}"
+
+
+def _chunk_key(chunk: Sequence[int]) -> str:
+    return f"unchanged {chunk[0]}-{chunk[-1]}"
+
+
+def _warn_of_other(machine: dict[str, str], store: Store) -> None:
+    """Warn if the run began on a machine whose numbers may differ by rounding."""
+    differing = [name for name, value in machine.items() if store.machine.get(name) != value]
+    if differing:
+        shown = "; ".join(f"{name}: {machine[name]} now, {store.machine.get(name)} then" for name in differing)
+        warn(
+            f"out = {str(store.folder)!r} was begun elsewhere ({shown}). Values that are run now can differ from those "
+            "of an uninterrupted run by float rounding. Plain runs that are made again are compared with the stored.",
+            OtherMachineWarning,
+        )

@@ -1,0 +1,98 @@
+"""Many layers of one position in one pass: a batch that grows with depth, on the suffix only.
+
+A change in block l at position p alters nothing below block l and nothing before position p. So only the
+tokens from p on are fed, with the keys and values of the unpatched run as prefix, and each patched row is
+appended to the batch when it is needed: at the output of its block for the residual stream, at the input of
+its block for what is inside (attention, heads, MLP, neurons). No block runs for a row that it cannot change, and
+what a row is before it is changed is copied from the plain run.
+The numbers are those of one full forward pass per world.
+
+Here: whether a study can do that, and a pass that runs out of memory. Which worlds share a pass is in `_groups`, the
+pass itself in `_grow`, what plain runs leave for it in `_plain_states`, and masks in `_masks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from ..backends import AbstractBackend
+from ..captured import Activations, PlainStates
+from ..passes import Row
+from ..sizes import Room, halving
+from ..study import Study
+from ._groups import Group as Group, groups_of as groups_of
+from ._grow import grow
+from ._trial import trial
+
+# Families in which the tests compare this path with one forward pass per world. Others are tried first.
+FAMILIES = (
+    *("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox", "opt"),
+    *("mixtral", "qwen2_moe", "qwen3_moe"),
+)
+
+
+def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
+    """Return why this study cannot fan out, or None if it can."""
+    model = study.model
+    kind = getattr(getattr(model.module, "config", None), "model_type", None)
+    if backend.name == "reference":
+        return "the naive path was asked for"
+    if not model.is_causal or not {"logits_to_keep", "past_key_values"} <= model.forward_names:
+        return "not a causal decoder of transformers"
+    if study.prepared.at != "last":
+        return "the outcome is not read at the last token"
+    if not all(one.tokens_only for inputs in study.encoding.runs.values() for one in inputs):
+        return "the inputs hold more than tokens"
+    if kind in FAMILIES and type(model.module).__module__.startswith("transformers."):
+        return None
+    return trial(study, backend)
+
+
+def run_group(
+    study: Study,
+    backend: AbstractBackend,
+    group: Group,
+    activations: Activations,
+    *,
+    references: Mapping[int, Tensor] | None,
+    states: PlainStates,
+    room: Room | None = None,
+) -> dict[Row, float]:
+    """Return the outcomes of a group's rows; if memory runs out, from fewer lanes, then fewer slots, at a time.
+
+    Parameters
+    ----------
+    states
+        What plain runs left.
+    room
+        As in `halving`.
+    """
+
+    def run(part: Group) -> dict[Row, float]:
+        return grow(study, backend, part, activations, references=references, states=states)
+
+    def of_lanes(lanes: Sequence[int]) -> dict[Row, float]:
+        part = group.of_lanes(lanes)
+        if len(lanes) > 1:
+            return run(part)
+        return halving(
+            lambda slots: run(part.of_slots(slots)),
+            range(len(part.slots)),
+            _united,
+            size=lambda slots: len(slots) * group.suffix,
+            room=room,
+        )
+
+    return halving(
+        of_lanes,
+        range(len(group.lanes)),
+        _united,
+        size=lambda lanes: len(lanes) * len(group.slots) * group.suffix,
+        room=room,
+    )
+
+
+def _united(first: dict[Row, float], second: dict[Row, float]) -> dict[Row, float]:
+    return {**first, **second}

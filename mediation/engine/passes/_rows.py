@@ -1,0 +1,196 @@
+"""Worlds as rows of one batch: the general way to run a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from ...interventions import AbstractIntervention, Need
+from ...sites import Place, Site
+from ..backends import AbstractBackend, Visit, one_a_place
+from ..captured import Activations, PlainStates, check_cache
+from ..study import Placed, Side, Study
+from ._inputs import Batch, make_batch
+from ._reading import last_logits, readout
+from ._select import Selection, read, same_shape_groups, write
+
+
+class Row(NamedTuple):
+    """One world of one unit in one draw; world -1 is the plain run."""
+
+    world: int
+    run: str
+    unit: int
+    draw: int
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """One intervention on some rows of a batch."""
+
+    selection: Selection
+    intervention: AbstractIntervention
+    given: Mapping[Need, Tensor]
+
+    def apply(self, activation: Tensor, batch: Batch) -> None:
+        """Change `activation` in place."""
+        hidden = read(activation, self.selection, batch)
+        write(activation, self.selection, batch, self.intervention(hidden, self.given))
+
+
+def batch_of(study: Study, rows: Sequence[Row], side: Side) -> Batch:
+    """Return the padded batch of `rows`."""
+    encoded = [study.encoding.of(row.run, row.unit) for row in rows]
+    continuation = study.prepared.continuation
+    return make_batch(
+        study.model, encoded, [continuation[row.unit] for row in rows] if continuation else None, side=side
+    )
+
+
+def run_rows(
+    study: Study,
+    backend: AbstractBackend,
+    rows: Sequence[Row],
+    placed: Sequence[Placed],
+    activations: Activations,
+    *,
+    references: Mapping[int, Tensor] | None = None,
+    side: Side = "left",
+) -> Tensor:
+    """Return the outcomes of `rows`, ``(rows,)``, from one forward pass.
+
+    Parameters
+    ----------
+    placed
+        Sites and interventions of every world of the study, in order of execution.
+    references
+        Logits of each unit's plain base run, for outcomes that compare with it.
+    """
+    batch = batch_of(study, rows, side)
+    edits = _edits(study, rows, placed, activations)
+    visits = [Visit(place.path, place.io, _editor(found, batch)) for place, found in edits.items()]
+    visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
+    reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
+    extra, last, finish = readout(study, batch, [(row.run, row.unit) for row in rows], reference)
+    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
+    return result
+
+
+def capture_rows(
+    study: Study,
+    backend: AbstractBackend,
+    rows: Sequence[Row],
+    sites: Sequence[Site],
+    activations: Activations,
+    *,
+    references: Mapping[int, Tensor] | None = None,
+    side: Side = "left",
+    states: PlainStates | None = None,
+) -> Tensor:
+    """Run `rows` plain, keep their activations at `sites`, and return their outcomes.
+
+    Parameters
+    ----------
+    states
+        Where keys, values and hidden states are kept, for growing passes.
+    """
+    batch = batch_of(study, rows, side)
+    by_module: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        place = study.places[site]
+        by_module.setdefault((place.path, place.io), []).append(site)
+    visits = [
+        Visit(path, io, _capturer(study, found, rows, batch, activations))  # type: ignore[arg-type]
+        for (path, io), found in by_module.items()
+    ]
+    hidden: dict[int, Tensor] = {}
+    if states is not None:
+        visits = one_a_place([*visits, *states.watch(hidden, batch.width)])
+    visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
+    reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
+    lanes = [(row.run, row.unit) for row in rows]
+    extra, last, finish = readout(study, batch, lanes, reference)
+    cache = DynamicCache()
+    if states is not None:
+        extra |= {"past_key_values": cache, "use_cache": True}
+    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
+    if states is not None:
+        check_cache(cache, batch.width)
+        states.keep(cache, hidden, lanes, batch.starts)
+    return result
+
+
+def reference_logits(study: Study, backend: AbstractBackend, rows: Sequence[Row], *, side: Side = "left") -> Tensor:
+    """Return the logits that are read in plain runs of `rows`, ``(rows, vocabulary)``."""
+    batch = batch_of(study, rows, side)
+    extra, finish = last_logits(study, batch, [(row.run, row.unit) for row in rows])
+    result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [], finish)
+    return result
+
+
+def _edits(
+    study: Study, rows: Sequence[Row], placed: Sequence[Placed], activations: Activations
+) -> dict[Place, list[Edit]]:
+    """Return the edits of a batch by module: rows that share an intervention are changed together."""
+    flat = []
+    for index, row in enumerate(rows):
+        for site, what in placed[row.world]:
+            positions = study.positions(site, row.run, row.unit)
+            given = activations.given(site, what, study.worlds[row.world], row.unit, row.draw)
+            flat.append((index, study.places[site], what, positions, given))
+    keys = []
+    for index, place, what, positions, _ in flat:
+        length = study.encoding.of(rows[index].run, rows[index].unit).length if place.io == "pattern" else 0
+        keys.append((place, what, None if positions is None else len(positions), length))
+    edits: dict[Place, list[Edit]] = {}
+    for key, members in same_shape_groups(keys).items():
+        first = flat[members[0]]
+        place, what = first[1], first[2]
+        where = tuple(flat[m][3] or () for m in members) if key[2] is not None else None
+        selection = Selection(place, tuple(flat[m][0] for m in members), where)
+        given = {need: with_row_axis([flat[m][4][need] for m in members]) for need in what.needs()}
+        edits.setdefault(Place(place.path, place.io), []).append(Edit(selection, what, given))
+    return edits
+
+
+def with_row_axis(tensors: list[Tensor]) -> Tensor:
+    """Return tensors with a row axis; one that all rows share (a moment) is not copied."""
+    first = tensors[0]
+    if all(tensor is first for tensor in tensors):
+        return first if first.ndim == 0 else first[None]
+    return torch.stack(tensors)
+
+
+def _editor(edits: Sequence[Edit], batch: Batch) -> Callable[[Tensor], Tensor]:
+    def see(activation: Tensor) -> Tensor:
+        changed = activation.clone()
+        for edit in edits:
+            edit.apply(changed, batch)
+        return changed
+
+    return see
+
+
+def _capturer(
+    study: Study, sites: Sequence[Site], rows: Sequence[Row], batch: Batch, activations: Activations
+) -> Callable[[Tensor], None]:
+    def see(activation: Tensor) -> None:
+        for site in sites:
+            positions = [study.positions(site, row.run, row.unit) for row in rows]
+            keys = [
+                (None if p is None else len(p), batch.lengths[i] if batch.lengths else 0)
+                for i, p in enumerate(positions)
+            ]
+            for members in same_shape_groups(keys).values():
+                where = None if positions[members[0]] is None else tuple(positions[m] or () for m in members)
+                values = read(activation, Selection(study.places[site], tuple(members), where), batch).clone()
+                for member, value in zip(members, values, strict=True):
+                    activations.put(site, rows[member].run, rows[member].unit, value)
+
+    return see

@@ -1,0 +1,3 @@
+"""A study, run from the first pass to the last check."""
+
+from ._run import Finished as Finished, run_study as run_study
