@@ -15,8 +15,9 @@ from .._errors import BackendError, DesignError, PrecisionWarning, warn
 from ..engine import Execution, Finished, World, expand_world
 from ..engine.oracle import Reference
 from ..engine.passes import Row
+from ..engine.running import recomputed
 from ..engine.study import Study, tolerance
-from ..engine.verify import HALF, check_weights, float32_study, recomputed
+from ..engine.verify import HALF, check_weights, float32_study
 from ..estimands import AbstractEstimand
 from ..models import Model
 from ..results import Effects

@@ -12,7 +12,7 @@ from ...sites import Site, resolve
 from ...units import Encoding, Pairs, encode
 from ..study import Study, World
 from ._first import first_run
-from ._world_checks import check_world
+from ._world_checks import check_worlds
 
 
 def make_study(
@@ -61,8 +61,7 @@ def make_study(
         seed=seed,
         n_draws=n_draws,
     )
-    for world in expanded:
-        check_world(study, world)
+    check_worlds(study)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
     return first_run(study, sorted(stops))
 

@@ -7,47 +7,58 @@ from collections.abc import Sequence
 from ..._errors import DataError, SiteError
 from ...interventions import Donor, Moment, Noise
 from ...sites import Place, Site
-from ..study import Study, World, run_of
+from ..study import Study, Table, World, run_of
 
 
-def check_world(study: Study, world: World) -> None:
-    """Raise an error for a world that cannot be run on some unit: overlaps, misaligned donors or means."""
-    assert world.assignment is None or all(site.is_concrete for site, _ in world.assignment.placed())
-    placed = world.assignment.placed() if world.assignment is not None else ()
-    for unit in range(len(study.pairs)):
-        taken: dict[tuple[str, str], list[tuple[Site, tuple[int, ...] | None]]] = {}
+def check_worlds(study: Study) -> None:
+    """Raise an error for what cannot be run on some unit: overlapping sites, misaligned donors, means of any length.
+
+    What depends on positions alone is checked once for all sites that share them.
+    """
+    seen: set[object] = set()
+    for world in study.worlds:
+        placed = world.assignment.placed() if world.assignment is not None else ()
+        assert all(site.is_concrete for site, _ in placed)
+        _check_overlaps(study, world, [site for site, _ in placed])
         for site, what in placed:
-            mine = study.positions(site, world.run, unit)
-            _check_overlap(study, site, mine, taken, unit)
             for need in what.needs():
-                if isinstance(need, Donor):
-                    _check_donor(study, site, need, world, unit)
-                elif isinstance(need, Moment):
-                    study.pairs.inputs(run_of(need.run, world.run))
-                    _check_moment(study, site, need, run_of(need.run, world.run), unit)
-                else:
-                    assert isinstance(need, Noise)
+                if isinstance(need, Noise):
+                    continue
+                key = (id(study.table(site, world.run)), study.places[site].io, need, world.run, study.draws_of(world))
+                if key not in seen:
+                    seen.add(key)
+                    _check_need(study, site, need, world)
 
 
-def _check_overlap(
-    study: Study,
-    site: Site,
-    mine: tuple[int, ...] | None,
-    taken: dict[tuple[str, str], list[tuple[Site, tuple[int, ...] | None]]],
-    unit: int,
-) -> None:
+def _check_need(study: Study, site: Site, need: Donor | Moment, world: World) -> None:
+    for unit in range(len(study.pairs)):
+        if isinstance(need, Donor):
+            _check_donor(study, site, need, world, unit)
+        else:
+            study.pairs.inputs(run_of(need.run, world.run))
+            _check_moment(study, site, need, run_of(need.run, world.run), unit)
+
+
+def _check_overlaps(study: Study, world: World, sites: Sequence[Site]) -> None:
     """Find overlaps that only show once sites are modules and spans are token positions."""
-    place = study.places[site]
-    others = taken.setdefault((place.path, place.io), [])
-    for other, theirs in others:
-        tokens = mine is None or theirs is None or set(mine) & set(theirs)
-        if tokens and _share_features(place, study.places[other]):
-            where = "" if mine is None or theirs is None else f" share a token in unit {unit}"
+    taken: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        place, mine = study.places[site], study.table(site, world.run)
+        others = taken.setdefault((place.path, place.io), [])
+        for other in others:
+            if _share_features(place, study.places[other]):
+                _check_tokens(site, other, mine, study.table(other, world.run))
+        others.append(site)
+
+
+def _check_tokens(site: Site, other: Site, mine: Table, theirs: Table) -> None:
+    for unit, (one, two) in enumerate(zip(mine, theirs, strict=True)):
+        if one is None or two is None or set(one) & set(two):
+            where = "" if one is None or two is None else f" share a token in unit {unit}"
             raise SiteError(
                 f"Two interventions at overlapping sites: {other} and {site}{where}. "
                 "Compose them at one site with >>, or make the sites disjoint."
             )
-    others.append((site, mine))
 
 
 def _share_features(one: Place, other: Place) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -61,12 +61,6 @@ class _Held:
     hidden: Mapping[int, Tensor]
     where: Mapping[Lane, tuple[int, int]]
 
-    @property
-    def bytes(self) -> int:
-        layers: list[Any] = list(self.cache.layers)
-        tensors = [*(tensor for layer in layers for tensor in (layer.keys, layer.values)), *self.hidden.values()]
-        return sum(int(tensor.nbytes) for tensor in tensors)
-
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +99,7 @@ class Lanes:
 class PlainStates:
     """What plain runs leave, by lane: a run's input and a unit.
 
-    They are kept from the plain runs that are made anyway, up to 512 MiB; what is not there is run again.
+    A plan says after which pass what an earlier one left is dropped, so that no more than `HELD` bytes are kept.
 
     Parameters
     ----------
@@ -117,7 +111,7 @@ class PlainStates:
 
     def __init__(self, study: Study, backend: AbstractBackend) -> None:
         self._study, self._backend = study, backend
-        self._held: list[_Held] = []
+        self._held: list[tuple[int, _Held]] = []
 
     def watch(self, hidden: dict[int, Tensor], tokens: int) -> list[Visit]:
         """Return the visits that put the outputs of blocks, at which rows are born, into `hidden`.
@@ -138,30 +132,38 @@ class PlainStates:
         return [Visit(known.path(block), "output", keep(block)) for block in births(self._study)]
 
     def keep(
-        self, cache: DynamicCache, hidden: Mapping[int, Tensor], lanes: Sequence[Lane], starts: Sequence[int]
-    ) -> _Held:
-        """Keep what a batch of plain runs left, whose rows begin with `starts` tokens of padding; return it."""
+        self,
+        number: int,
+        cache: DynamicCache,
+        hidden: Mapping[int, Tensor],
+        lanes: Sequence[Lane],
+        starts: Sequence[int],
+    ) -> None:
+        """Keep what a batch of plain runs left, whose rows begin with `starts` tokens of padding.
+
+        Parameters
+        ----------
+        number
+            Of the pass; `drop` takes it.
+        """
         where = {lane: (row, start) for row, (lane, start) in enumerate(zip(lanes, starts, strict=True))}
-        self._held.append(_Held(cache, hidden, where))
-        # What a group needs next is the last one: it stays, however large.
-        while len(self._held) > 1 and sum(one.bytes for one in self._held) > HELD:
-            del self._held[0]
-        return self._held[-1]
+        self._held.append((number, _Held(cache, hidden, where)))
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Drop what some passes left."""
+        self._held = [(number, held) for number, held in self._held if number not in numbers]
 
     def forget(self) -> None:
         """Drop everything."""
         self._held.clear()
 
     def of(self, lanes: Sequence[Lane]) -> Lanes:
-        """Return what plain runs of `lanes` left; those that are not held are made again."""
-        found = {lane: held for lane in lanes for held in self._held if lane in held.where}
-        missing = [lane for lane in lanes if lane not in found]
-        if missing:  # to keep these may drop others, which `found` has by then
-            found |= dict.fromkeys(missing, self._run(missing))
+        """Return what plain runs of `lanes` left."""
+        found = {lane: held for lane in lanes for _, held in self._held if lane in held.where}
         return Lanes([(found[lane], *found[lane].where[lane]) for lane in lanes])
 
-    def _run(self, lanes: Sequence[Lane]) -> _Held:
-        """Run lanes of one length plain."""
+    def run(self, number: int, lanes: Sequence[Lane]) -> None:
+        """Run lanes of one length plain, for what they leave alone."""
         ids = torch.stack([lane_ids(self._study, lane) for lane in lanes]).to(self._study.model.device)
         cache, hidden = DynamicCache(), dict[int, Tensor]()
         inputs: dict[str, Any] = {"input_ids": ids, "past_key_values": cache, "use_cache": True, "logits_to_keep": 1}
@@ -169,7 +171,7 @@ class PlainStates:
             inputs["position_ids"] = torch.arange(ids.shape[1], device=ids.device)[None]
         self._backend.forward(self._study.model, inputs, self.watch(hidden, ids.shape[1]), lambda output: None)
         check_cache(cache, ids.shape[1])
-        return self.keep(cache, hidden, lanes, [0] * len(lanes))
+        self.keep(number, cache, hidden, lanes, [0] * len(lanes))
 
 
 def check_cache(cache: DynamicCache, length: int) -> None:

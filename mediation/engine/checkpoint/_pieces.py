@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._errors import BackendError, DataError, OtherMachineWarning, warn
-from ..passes import Row
+from ..passes import Cells, Index
 from ..study import Execution, Study, tolerance
 from ._identity import identity_of, machine_of
 from ._store import PIECES, Store
+
+Outcomes = NDArray[np.float64]
 
 
 @final
@@ -65,39 +68,42 @@ class Pieces:
         again = {"plain_max_abs_difference": self._worst} if self._counts["plain_passes_again"] else {}
         return {"store": {**self._counts, "damaged_lines": self._store.damaged, **again}}
 
-    def holds(self, kind: str, rows: Sequence[Row]) -> bool:
-        """Return True if a piece is stored."""
-        return self._store is not None and _key(kind, rows) in self._store
+    @property
+    def are_kept(self) -> bool:
+        """True if pieces are stored."""
+        return self._store is not None
 
-    def find(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
+    def find(self, kind: str, cells: Cells) -> Outcomes | None:
         """Return the stored outcomes of a piece, or None."""
-        values = self._stored(kind, rows)
+        values = self._stored(kind, cells)
         if values is not None:
             self._counts["pieces_read"] += 1
-            self._counts["rows_read"] += len(rows)
+            self._counts["rows_read"] += len(cells)
         return values
 
-    def _stored(self, kind: str, rows: Sequence[Row]) -> list[float] | None:
-        key = _key(kind, rows)
-        found = None if self._store is None else self._store.get(key)
+    def _stored(self, kind: str, cells: Cells) -> Outcomes | None:
+        if self._store is None:
+            return None
+        key = _key(kind, cells)
+        found = self._store.get(key)
         if found is None:
             return None
-        values: list[float] = found["values"].tolist() if "values" in found else []
-        if len(values) != len(rows) and self._store is not None:
+        values = np.asarray(found.get("values", ()), dtype=np.float64)
+        if len(values) != len(cells):
             raise DataError(
-                f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(rows)} rows: the file "
-                "was changed since it was written. Restore it, or give another folder."
+                f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(cells)} rows: the "
+                "file was changed since it was written. Restore it, or give another folder."
             )
         return values
 
-    def keep(self, kind: str, rows: Sequence[Row], outcomes: Iterable[float]) -> None:
+    def keep(self, kind: str, cells: Cells, outcomes: Outcomes) -> None:
         """Store the outcomes of a piece that was run."""
         self._counts["pieces_run"] += 1
         if self._store is not None:
-            named = [(row.world, row.unit, row.draw) for row in rows]
-            self._store.put(_key(kind, rows), {"rows": named, "values": list(outcomes)})
+            named = np.stack([cells.world, cells.unit, cells.draw], axis=1).tolist()
+            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.tolist()})
 
-    def keep_plain(self, kind: str, rows: Sequence[Row], outcomes: list[float]) -> list[float]:
+    def keep_plain(self, kind: str, cells: Cells, outcomes: Outcomes) -> Outcomes:
         """Store the outcomes of plain runs; return the stored ones where they were run again for their activations.
 
         Raises
@@ -105,12 +111,12 @@ class Pieces:
         BackendError
             If the model does not give the stored outcome: it is not the one that the run began with.
         """
-        stored = self._stored(kind, rows)
+        stored = self._stored(kind, cells)
         if stored is None:
-            self.keep(kind, rows, outcomes)
+            self.keep(kind, cells, outcomes)
             return outcomes
         self._counts["plain_passes_again"] += 1
-        for row, before, now in zip(rows, stored, outcomes, strict=True):
+        for row, before, now in zip(cells.rows(), stored.tolist(), outcomes.tolist(), strict=True):
             self._worst = max(self._worst, abs(now - before))
             if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
                 raise BackendError(
@@ -120,15 +126,22 @@ class Pieces:
                 )
         return stored
 
-    def nothing_changes(self, chunk: Sequence[int]) -> set[tuple[int, int]] | None:
-        """Return the stored ``(world, unit)`` of a chunk that were found to change nothing, or None."""
-        found = None if self._store is None else self._store.get(_chunk_key(chunk))
-        return None if found is None else {(int(world), int(unit)) for world, unit in found.get("nothing_changes", ())}
+    def nothing_changes(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_] | None:
+        """Return the stored ``(worlds, units)`` that were found to change nothing, or None."""
+        found = None if self._store is None else self._store.get(_unchanged_key(worlds, units))
+        if found is None:
+            return None
+        mask = np.zeros((len(worlds), len(units)), dtype=bool)
+        cells = np.asarray(found.get("nothing_changes", ()), dtype=np.int64).reshape(-1, 2)
+        mask[np.searchsorted(worlds, cells[:, 0]), np.searchsorted(units, cells[:, 1])] = True
+        return mask
 
-    def keep_nothing_changes(self, chunk: Sequence[int], cells: set[tuple[int, int]]) -> None:
-        """Store which ``(world, unit)`` of a chunk change nothing, so that a continued run splits as the first did."""
+    def keep_nothing_changes(self, worlds: Index, units: Sequence[int], unchanged: NDArray[np.bool_]) -> None:
+        """Store which ``(world, unit)`` change nothing, so that a continued run splits as the first did."""
         if self._store is not None:
-            self._store.put(_chunk_key(chunk), {"nothing_changes": sorted(cells)})
+            index, at = np.nonzero(unchanged)
+            cells = np.stack([worlds[index], np.asarray(units)[at]], axis=1).tolist()
+            self._store.put(_unchanged_key(worlds, units), {"nothing_changes": cells})
 
     def note(self, name: str) -> dict[str, Any] | None:
         """Return what a check of the run has found, or None."""
@@ -141,14 +154,14 @@ class Pieces:
             self._store.put(name, {"found": found})
 
 
-def _key(kind: str, rows: Sequence[Row]) -> str:
+def _key(kind: str, cells: Cells) -> str:
     """Return the name of a piece: its kind and its rows, in order."""
-    numbers = np.array([(row.world, row.unit, row.draw) for row in rows], dtype="<i4")
+    numbers = np.stack([cells.world, cells.unit, cells.draw], axis=1).astype("<i4")
     return f"{kind} {hashlib.sha256(numbers.tobytes()).hexdigest()[:24]}"
 
 
-def _chunk_key(chunk: Sequence[int]) -> str:
-    return f"unchanged {chunk[0]}-{chunk[-1]}"
+def _unchanged_key(worlds: Index, units: Sequence[int]) -> str:
+    return f"unchanged {worlds[0]}-{worlds[-1]} {units[0]}-{units[-1]}"
 
 
 def _warn_of_other(machine: dict[str, str], store: Store) -> None:

@@ -7,22 +7,22 @@ its block for what is inside (attention, heads, MLP, neurons). No block runs for
 what a row is before it is changed is copied from the plain run.
 The numbers are those of one full forward pass per world.
 
-Here: whether a study can do that, and a pass that runs out of memory. Which worlds share a pass is in `_groups`, the
-pass itself in `_grow`, what plain runs leave for it in `_plain_states`, and masks in `_masks`.
+Here: whether a study can do that, and a pass that runs out of memory. Which worlds share a pass is in `_grouping`,
+the pass itself in `_grow`, what plain runs leave for it in `_plain_states`, and masks in `_masks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from ..backends import AbstractBackend
 from ..captured import Activations, PlainStates
-from ..passes import Row
 from ..sizes import Room, halving
 from ..study import Study
-from ._groups import Group as Group, groups_of as groups_of
+from ._groups import Group
 from ._grow import grow
 from ._trial import trial
 
@@ -59,8 +59,8 @@ def run_group(
     references: Mapping[int, Tensor] | None,
     states: PlainStates,
     room: Room | None = None,
-) -> dict[Row, float]:
-    """Return the outcomes of a group's rows; if memory runs out, from fewer lanes, then fewer slots, at a time.
+) -> Tensor:
+    """Return the outcomes of a group's cells; if memory runs out, from fewer lanes, then fewer slots, at a time.
 
     Parameters
     ----------
@@ -70,29 +70,26 @@ def run_group(
         As in `halving`.
     """
 
-    def run(part: Group) -> dict[Row, float]:
+    def run(part: Group) -> Tensor:
         return grow(study, backend, part, activations, references=references, states=states)
 
-    def of_lanes(lanes: Sequence[int]) -> dict[Row, float]:
+    def of_lanes(lanes: Sequence[int]) -> Tensor:
         part = group.of_lanes(lanes)
         if len(lanes) > 1:
             return run(part)
         return halving(
             lambda slots: run(part.of_slots(slots)),
             range(len(part.slots)),
-            _united,
+            lambda first, second: torch.cat([first, second]),
             size=lambda slots: len(slots) * group.suffix,
             room=room,
         )
 
-    return halving(
+    found = halving(
         of_lanes,
         range(len(group.lanes)),
-        _united,
+        lambda first, second: torch.cat([first, second], dim=1),
         size=lambda lanes: len(lanes) * len(group.slots) * group.suffix,
         room=room,
     )
-
-
-def _united(first: dict[Row, float], second: dict[Row, float]) -> dict[Row, float]:
-    return {**first, **second}
+    return found.reshape(-1)

@@ -18,7 +18,7 @@ from ...interventions import AbstractIntervention, Need
 from ...sites import Place
 from ..backends import AbstractBackend, Visit
 from ..captured import Activations, Lanes, PlainStates, lane_ids
-from ..passes import Row, narrowed, with_row_axis
+from ..passes import narrowed
 from ..study import Study
 from ._groups import Change, Group
 from ._masks import suffix_inputs
@@ -67,8 +67,8 @@ def grow(
     *,
     references: Mapping[int, Tensor] | None,
     states: PlainStates,
-) -> dict[Row, float]:
-    """Return the outcomes of a group's rows, from one pass.
+) -> Tensor:
+    """Return the outcomes of a group's rows, ``(slots, lanes)``, from one pass.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def grow(
     last, finish = found if found is not None else ([], _finish(study, units, references))
     inputs["logits_to_keep"] = study.prepared.kept
     visits = _visits(study, group, activations, held)
-    outcomes = backend.forward(model, inputs, [*visits, *last], finish).double().cpu().tolist()
-    return dict(zip(group.rows, outcomes, strict=True))
+    outcomes: Tensor = backend.forward(model, inputs, [*visits, *last], finish)
+    return outcomes.double().cpu().reshape(len(group.slots), len(group.lanes))
 
 
 def _finish(study: Study, units: Sequence[int], references: Mapping[int, Tensor] | None) -> Callable[[Any], Tensor]:
@@ -175,12 +175,7 @@ def _alike(entry: tuple[int, tuple[int, Change, Place]]) -> tuple[object, ...]:
 
 def _edit(study: Study, group: Group, activations: Activations, members: Sequence[tuple[int, Change, Place]]) -> _Edit:
     n, first, what = len(group.lanes), members[0][0], members[0][1].intervention
-    given: dict[Need, list[Tensor]] = {need: [] for need in what.needs()}
-    for slot, change, _ in members if given else ():
-        for (_, unit), (world, draw) in zip(group.lanes, group.combos[slot], strict=True):
-            supply = activations.given(change.site, what, study.worlds[world], unit, draw)
-            for need, held in given.items():
-                held.append(supply[need])
+    given = {need: _supplied(group, activations, need, members) for need in what.needs()}
     positions = torch.tensor([change.positions for _, change, _ in members]) - group.start
     features = None
     if members[0][2].features is not None:
@@ -191,5 +186,19 @@ def _edit(study: Study, group: Group, activations: Activations, members: Sequenc
         positions.repeat_interleave(n, 0),
         features,
         what,
-        {need: with_row_axis(held) for need, held in given.items()},
+        given,
     )
+
+
+def _supplied(
+    group: Group, activations: Activations, need: Need, members: Sequence[tuple[int, Change, Place]]
+) -> Tensor:
+    """Return what some slots are given, ``(rows, k, f)``; one row where all share it."""
+    parts = []
+    for slot, change, _ in members:
+        draw = int(group.draws[slot])
+        parts.append(activations.supply(need, change.site, [(run, unit, draw) for run, unit in group.lanes]))
+    if len(parts) == 1:
+        return parts[0]
+    n = len(group.lanes)
+    return torch.cat([part.expand(n, *part.shape[1:]) for part in parts])

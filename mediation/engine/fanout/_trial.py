@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import OutOfMemoryError
 
@@ -13,9 +14,9 @@ from ...sites import Site, attention, mlp, residual, resolve
 from ..backends import AbstractBackend, execution_order
 from ..captured import Activations, PlainStates
 from ..oracle import Reference
-from ..passes import Row, make_batch
+from ..passes import make_batch
 from ..study import Study, World
-from ._groups import groups_of
+from ._grouping import Grouping
 from ._grow import grow
 
 _TOLERANCE = 1e-4
@@ -29,17 +30,18 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
     """
     wide = study.model.dtype in (torch.float32, torch.float64)
     try:
-        probe, rows = _probe(study)
-        groups, rest = groups_of(
-            probe, rows, [probe.placed(one) for one in probe.worlds], tokens=2**11, rows_per_pass=None
-        )
-        if rest:
+        probe = _probe(study)
+        placed = [probe.placed(one) for one in probe.worlds]
+        grouping = Grouping(probe, placed, tokens=2**11, rows_per_pass=None)
+        if not grouping.grows.all():
             return "its sites do not fan out"
         naive, states = Reference(probe), PlainStates(probe, backend)
         references = {0: naive.logits("base", 0)} if probe.prepared.uses_reference else None
-        for group in groups:
+        worlds = np.arange(len(placed))
+        for group in grouping.groups(worlds, [0], np.ones((len(placed), 1), dtype=bool)):
+            states.run(0, group.lanes)
             found = grow(probe, backend, group, Activations(probe), references=references, states=states)
-            for row, value in found.items():
+            for row, value in zip(group.cells.rows(), found.reshape(-1).tolist(), strict=True):
                 expected = naive.outcome(probe.worlds[row.world], row.unit)
                 if not abs(value - expected) <= (_TOLERANCE if wide else _HALF) * (1 + abs(expected)):
                     return f"a trial gave {value:.6g} where one plain forward pass gives {expected:.6g}"
@@ -50,8 +52,8 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
     return None
 
 
-def _probe(study: Study) -> tuple[Study, list[Row]]:
-    """Return a study of three changes of one input, and its rows."""
+def _probe(study: Study) -> Study:
+    """Return a study of a few changes of one input."""
     run, depth = study.worlds[0].run, study.model.n_layers
     middle = (study.encoding.of(run, 0).length or 2) // 2
     known, blocks = study.model.known_architecture(), study.model.blocks()
@@ -66,5 +68,4 @@ def _probe(study: Study) -> tuple[Study, list[Row]]:
     stops = [*((place.path, place.io) for place in places.values()), *ends]
     batch = make_batch(study.model, [study.encoding.of(run, 0)])
     order = execution_order(study.model, batch.inputs, stops)
-    probe = replace(study, worlds=worlds, places=places, order=order, n_draws=1)
-    return probe, [Row(index, run, 0, 0) for index in range(len(worlds))]
+    return replace(study, worlds=worlds, places=places, order=order, n_draws=1)

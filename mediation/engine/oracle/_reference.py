@@ -83,6 +83,10 @@ class Reference:
             self._activations[key] = seen[0]
         return self._activations[key]
 
+    def knows(self, site: Site, run: str, unit: int) -> bool:
+        """Return True if an activation is at hand."""
+        return (site, run, unit) in self._activations
+
     def take(self, site: Site, run: str, unit: int, value: Tensor) -> None:
         """Use an activation that was captured elsewhere, and make no pass for it."""
         self._activations[(site, run, unit)] = value

@@ -1,5 +1,6 @@
 """One batch: rows in, outcomes out."""
 
+from ._cells import RUNS as RUNS, Cells as Cells, Index as Index, Row as Row
 from ._inputs import (
     Batch as Batch,
     join_aligned as join_aligned,
@@ -10,12 +11,10 @@ from ._inputs import (
 from ._reading import last_logits as last_logits, reading as reading, readout as readout, sees_logits as sees_logits
 from ._rows import (
     Edit as Edit,
-    Row as Row,
     batch_of as batch_of,
     capture_rows as capture_rows,
     reference_logits as reference_logits,
     run_rows as run_rows,
-    with_row_axis as with_row_axis,
 )
 from ._select import Selection as Selection, read as read, same_shape_groups as same_shape_groups
 from ._unembed import MOST_OF_VOCABULARY as MOST_OF_VOCABULARY, narrowed as narrowed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from itertools import groupby
+from typing import final
 
 import torch
 from torch import Tensor
@@ -15,18 +16,10 @@ from ...sites import Place, Site
 from ..backends import AbstractBackend, Visit, one_a_place
 from ..captured import Activations, PlainStates, check_cache
 from ..study import Placed, Side, Study
+from ._cells import Row
 from ._inputs import Batch, make_batch
 from ._reading import last_logits, readout
 from ._select import Selection, read, same_shape_groups, write
-
-
-class Row(NamedTuple):
-    """One world of one unit in one draw; world -1 is the plain run."""
-
-    world: int
-    run: str
-    unit: int
-    draw: int
 
 
 @final
@@ -92,13 +85,14 @@ def capture_rows(
     references: Mapping[int, Tensor] | None = None,
     side: Side = "left",
     states: PlainStates | None = None,
+    number: int = 0,
 ) -> Tensor:
     """Run `rows` plain, keep their activations at `sites`, and return their outcomes.
 
     Parameters
     ----------
-    states
-        Where keys, values and hidden states are kept, for growing passes.
+    states, number
+        Where keys, values and hidden states are kept, for growing passes, and under which number.
     """
     batch = batch_of(study, rows, side)
     by_module: dict[tuple[str, str], list[Site]] = {}
@@ -122,7 +116,7 @@ def capture_rows(
     result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
     if states is not None:
         check_cache(cache, batch.width)
-        states.keep(cache, hidden, lanes, batch.starts)
+        states.keep(number, cache, hidden, lanes, batch.starts)
     return result
 
 
@@ -138,33 +132,37 @@ def _edits(
     study: Study, rows: Sequence[Row], placed: Sequence[Placed], activations: Activations
 ) -> dict[Place, list[Edit]]:
     """Return the edits of a batch by module: rows that share an intervention are changed together."""
-    flat = []
+    flat: list[tuple[int, Site, AbstractIntervention, tuple[int, ...] | None]] = []
+    keys: list[tuple[object, ...]] = []
     for index, row in enumerate(rows):
         for site, what in placed[row.world]:
-            positions = study.positions(site, row.run, row.unit)
-            given = activations.given(site, what, study.worlds[row.world], row.unit, row.draw)
-            flat.append((index, study.places[site], what, positions, given))
-    keys = []
-    for index, place, what, positions, _ in flat:
-        length = study.encoding.of(rows[index].run, rows[index].unit).length if place.io == "pattern" else 0
-        keys.append((place, what, None if positions is None else len(positions), length))
+            positions, place = study.table(site, row.run)[row.unit], study.places[site]
+            length = study.encoding.of(row.run, row.unit).length if place.io == "pattern" else 0
+            flat.append((index, site, what, positions))
+            keys.append((place, what, None if positions is None else len(positions), length))
     edits: dict[Place, list[Edit]] = {}
-    for key, members in same_shape_groups(keys).items():
-        first = flat[members[0]]
-        place, what = first[1], first[2]
-        where = tuple(flat[m][3] or () for m in members) if key[2] is not None else None
-        selection = Selection(place, tuple(flat[m][0] for m in members), where)
-        given = {need: with_row_axis([flat[m][4][need] for m in members]) for need in what.needs()}
+    for members in same_shape_groups(keys).values():
+        some = [flat[member] for member in members]
+        _, site, what, positions = some[0]
+        place = study.places[site]
+        where = None if positions is None else tuple(one[3] or () for one in some)
+        selection = Selection(place, tuple(one[0] for one in some), where)
+        given = {need: _supplied(activations, need, rows, some) for need in what.needs()}
         edits.setdefault(Place(place.path, place.io), []).append(Edit(selection, what, given))
     return edits
 
 
-def with_row_axis(tensors: list[Tensor]) -> Tensor:
-    """Return tensors with a row axis; one that all rows share (a moment) is not copied."""
-    first = tensors[0]
-    if all(tensor is first for tensor in tensors):
-        return first if first.ndim == 0 else first[None]
-    return torch.stack(tensors)
+def _supplied(
+    activations: Activations, need: Need, rows: Sequence[Row], some: Sequence[tuple[int, Site, object, object]]
+) -> Tensor:
+    """Return what the rows of one edit are given, site by site."""
+    parts = []
+    for site, members in groupby(some, key=lambda one: one[1]):
+        asking = [(row.run, row.unit, row.draw) for row in (rows[index] for index, *_ in members)]
+        parts.append((len(asking), activations.supply(need, site, asking)))
+    if len(parts) == 1:
+        return parts[0][1]
+    return torch.cat([part.expand(n, *part.shape[1:]) for n, part in parts])
 
 
 def _editor(edits: Sequence[Edit], batch: Batch) -> Callable[[Tensor], Tensor]:
@@ -182,15 +180,15 @@ def _capturer(
 ) -> Callable[[Tensor], None]:
     def see(activation: Tensor) -> None:
         for site in sites:
-            positions = [study.positions(site, row.run, row.unit) for row in rows]
+            positions = [study.table(site, row.run)[row.unit] for row in rows]
             keys = [
-                (None if p is None else len(p), batch.lengths[i] if batch.lengths else 0)
+                (None if p is None else len(p), batch.lengths[i] if batch.lengths else 0, rows[i].run)
                 for i, p in enumerate(positions)
             ]
             for members in same_shape_groups(keys).values():
                 where = None if positions[members[0]] is None else tuple(positions[m] or () for m in members)
                 values = read(activation, Selection(study.places[site], tuple(members), where), batch).clone()
-                for member, value in zip(members, values, strict=True):
-                    activations.put(site, rows[member].run, rows[member].unit, value)
+                units = [rows[member].unit for member in members]
+                activations.put(site, rows[members[0]].run, units, values)
 
     return see

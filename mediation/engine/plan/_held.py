@@ -10,16 +10,14 @@ from ...sites import Site
 from ..captured import captures, needs_all_units
 from ..sizes import ModelCost
 from ..study import Study
-from ._schedule import Schedule
 
 
-def held_bytes(study: Study, schedule: Schedule) -> int:
+def held_bytes(study: Study, cost: ModelCost | None, units: int) -> int:
     """Return the bytes of activations and reference logits that are held at once: those of a chunk, or of all units."""
     n = len(study.pairs)
-    size = n if needs_all_units(study) else schedule.chunk
+    size = n if needs_all_units(study) else units
     wanted = captures(study)
     each = torch.finfo(study.model.dtype).bits // 8
-    cost = schedule.cost
     most = 0
     for start in range(0, n, size):
         units = range(start, min(start + size, n))

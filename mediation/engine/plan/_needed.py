@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import final
 
 from ...sites import Site
-from ..passes import Row
+from ..passes import RUNS
+from ..session import Pass
 from ..sizes import ModelCost, PassShape, flops_of, needed_flops
 from ..study import Placed, Study
-from ._schedule import Schedule
 
 
 @final
@@ -22,31 +22,42 @@ class Needed:
         The study.
     cost
         Sizes of its model.
-    columns
-        Logits that the outcome asks for; None for all.
     """
 
-    __slots__ = ("_cost", "_known", "_placed", "_positions", "_study", "columns")
+    __slots__ = ("_columns", "_cost", "_known", "_placed", "_study")
 
-    def __init__(self, study: Study, cost: ModelCost, columns: int | None) -> None:
-        self._study, self._cost, self.columns = study, cost, columns
-        self._placed: list[Placed] = [study.placed(world) for world in study.worlds]
+    def __init__(self, study: Study, cost: ModelCost) -> None:
+        asked = study.prepared.asked
+        self._study, self._cost = study, cost
+        self._columns = None if asked is None else int(asked.shape[1])
+        self._placed: dict[int, Placed] = {}
         self._known: dict[object, int] = {}
 
-    def plain(self, row: Row) -> int:
+    def plain(self, run: str, unit: int) -> int:
         """Return the FLOPs of a plain run: all blocks and tokens, the logits that are read."""
-        length = self._study.length(row.run, row.unit)
+        length = self._study.length(run, unit)
         key = ("plain", length)
         if key not in self._known:
             self._known[key] = 2 * length * self._cost.outside + self._least([0] * len(self._cost.blocks), length)
         return self._known[key]
 
-    def changed(self, row: Row) -> int:
-        """Return the FLOPs that a changed row adds to its plain run."""
-        length = self._study.length(row.run, row.unit)
-        placed = self._placed[row.world]
-        where = tuple(self._study.positions(site, row.run, row.unit) for site, _ in placed)
-        key = (row.world, length, where)
+    def of(self, one: Pass) -> int:
+        """Return the FLOPs that the changed rows of a pass add to plain runs."""
+        if one.group is not None:  # the lanes of a slot are alike
+            group = one.group
+            run, unit = group.lanes[0]
+            each = sum(self._changed(world, run, unit) for world in group.worlds[:, 0].tolist())
+            return each * len(group.lanes)
+        return sum(self._changed(row.world, row.run, row.unit) for row in one.cells.rows())
+
+    def _changed(self, world: int, run: str, unit: int) -> int:
+        if world not in self._placed:
+            self._placed[world] = self._study.placed(self._study.worlds[world])
+        placed, length = self._placed[world], self._study.length(run, unit)
+        if not placed:
+            return 0
+        where = tuple(self._study.table(site, run)[unit] for site, _ in placed)
+        key = (world, length, where)
         if key not in self._known:
             self._known[key] = self._row(placed, where, length)
         return self._known[key]
@@ -73,7 +84,7 @@ class Needed:
             length=length,
             causal=study.model.is_causal,
             read=study.prepared.kept,
-            columns=self.columns,
+            columns=self._columns,
         )
 
     def _layer(self, site: Site) -> int:
@@ -97,17 +108,13 @@ def _inside(cost: ModelCost, site: Site, layer: int, tokens: int, keys: int) -> 
     return 0
 
 
-def needed_by(study: Study, schedule: Schedule) -> int:
-    """Return the least FLOPs of a study: two plain runs a unit, and what each changed row adds."""
-    if schedule.cost is None:
-        return 0
-    asked = study.prepared.asked
-    needed = Needed(study, schedule.cost, None if asked is None else int(asked.shape[1]))
+def needed_of_plain(study: Study, cost: ModelCost) -> int:
+    """Return the least FLOPs of the plain runs of a study: two a unit, where worlds are changed and there are two."""
     runs = {world.run for world in study.worlds}
     if any(world.assignment is not None for world in study.worlds) and "source" in study.encoding.runs:
-        runs |= {"base", "source"}
-    plain = sum(needed.plain(Row(-1, run, unit, 0)) for run in runs for unit in range(len(study.pairs)))
-    return plain + sum(needed.changed(row) for row in schedule.changed)
+        runs |= set(RUNS)
+    needed = Needed(study, cost)
+    return sum(needed.plain(run, unit) for run in runs for unit in range(len(study.pairs)))
 
 
 def naive_flops(study: Study, cost: ModelCost) -> int:

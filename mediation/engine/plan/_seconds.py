@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any, final
+from typing import final
 
+import numpy as np
 import torch
 
 from ...interventions import Assignment, Interchange
-from ..captured import Activations, PlainStates
-from ..fanout import groups_of, run_group
-from ..passes import Row, capture_rows, reference_logits, run_rows
-from ..sizes import PassKind, PassShape, flops_of
-from ..study import Execution, Placed, Study, World
-from ._group_cost import cost_of
-from ._schedule import Schedule, batch_shape
+from ..passes import RUNS, Cells, Row
+from ..session import Pass, Session
+from ..sizes import PassKind, flops_of, tokens_for
+from ..study import Study, World
+from ._planner import Planner
+from ._prices import Prices
+from ._shapes import shapes_of
+from ._stream import Stream
 from ._whole import flops_of_a_row
 
 _SECONDS = 0.6  # of one timed pass, at most
@@ -55,14 +57,14 @@ class Speed:
         return sum(fit.start + fit.per_flop * one for one in flops)
 
 
-def measure(study: Study, execution: Execution, schedule: Schedule) -> Speed:
+def measure(study: Study, stream: Stream, prices: Prices) -> Speed:
     """Time a small and a larger pass of each kind in the plan, and return lines through them.
 
     Changed passes are timed on units that are patched with their own activations at the sites of the study: any
     intervention costs about as much, and random ones need no other units for it.
     """
     with torch.no_grad():
-        return _Calibration(study, execution, schedule).speed()
+        return _Calibration(study, stream, prices).speed()
 
 
 def line_through(points: Sequence[tuple[float, float]]) -> Fit:
@@ -85,93 +87,78 @@ def line_through(points: Sequence[tuple[float, float]]) -> Fit:
 
 @final
 class _Calibration:
-    def __init__(self, study: Study, execution: Execution, schedule: Schedule) -> None:
-        self.study, self.execution, self.schedule = study, execution, schedule
-        rows = schedule.changed
-        self.row = rows[len(rows) // 2] if rows else Row(-1, study.worlds[0].run, 0, 0)
-        length = study.length(self.row.run, self.row.unit)
-        alike = [unit for unit in range(len(study.pairs)) if self._length(unit) == length]
-        self.units = [self.row.unit, *(unit for unit in alike if unit != self.row.unit)]
-        self.each = flops_of_a_row(study) if schedule.cost is None else 0
-        self.references: dict[int, torch.Tensor] | None = {} if study.prepared.uses_reference else None
+    """Times passes of a study of self-patched worlds, at the sites that share a pass in the middle of the stream."""
 
-    def _length(self, unit: int) -> int:
-        return self.study.length(self.row.run, unit)
+    def __init__(self, study: Study, stream: Stream, prices: Prices) -> None:
+        self.study, self.stream, self.prices = study, stream, prices
+        middle = prices.changed[len(prices.changed) // 2] if prices.changed else None
+        cells = Cells.plain(RUNS.index(study.worlds[0].run), [0]) if middle is None else middle.cells
+        self.row = cells.pick(slice(len(cells) // 2, len(cells) // 2 + 1)).rows()[0]
+        length = study.length(self.row.run, self.row.unit)
+        alike = [unit for unit in range(len(study.pairs)) if study.length(self.row.run, unit) == length]
+        self.units = [self.row.unit, *(unit for unit in alike if unit != self.row.unit)]
+        self.each = flops_of_a_row(study) if prices.cost is None else 0
+        self.probe = self._probe(cells)
+        tokens, grows = tokens_for(study), stream.reason is None
+        self.planner = Planner(self.probe, stream.execution, tokens=tokens, units=len(self.units), grows=grows)
+        self.session = Session(self.probe, stream.execution, self.planner.placed)
 
     def speed(self) -> Speed:
-        probe = self._probe()
-        activations = Activations(probe)
-        sites = tuple(probe.places)
-        placed = [probe.placed(world) for world in probe.worlds]
-        sizes = self._sizes("plain")
-
-        def plain(n: int) -> tuple[int, Callable[[], object]]:
-            rows = [Row(-1, self.row.run, unit, 0) for unit in self._units(n)]
-            self._refer(rows)
-            return self._flops(rows, "plain"), lambda: capture_rows(
-                probe, self.execution.backend, rows, sites, activations, **self._common()
-            )
-
-        fits = {"plain": self._fit(plain, sizes)}
-        kinds = {shape.kind for shape in self.schedule.passes}
-        if "rows" in kinds and probe.worlds[0].assignment is not None:
-            fits["rows"] = self._fit(lambda n: self._rows(probe, placed, activations, n), self._sizes("rows"))
+        """Return the lines by kind of pass."""
+        fits = {"plain": self._fit(self._plain, self._sizes("plain"))}
+        kinds = {shape.kind for shape in self.prices.shapes}
+        if "rows" in kinds and self.probe.worlds[0].assignment is not None:
+            fits["rows"] = self._fit(self._rows, self._sizes("rows"))
         if "fan-out" in kinds:
-            fits["fan-out"] = self._fit(lambda n: self._group(probe, placed, activations, n), self._sizes("fan-out"))
+            fits["fan-out"] = self._fit(self._group, self._sizes("fan-out"))
         return Speed(fits)
 
-    def _probe(self) -> Study:
+    def _probe(self, cells: Cells) -> Study:
         """Return a study of self-patched worlds at the sites that share a pass with the row in the middle."""
         study, row = self.study, self.row
         placed = study.placed(study.worlds[row.world]) if row.world >= 0 else ()
         if not placed:
-            return replace(study, worlds=(World(row.run),), places={})  # type: ignore[arg-type]
+            return replace(study, worlds=(World(row.run),), places={})
         where = study.positions(placed[0][0], row.run, row.unit)
-        sites = {}
-        for other in self.schedule.changed:
-            if other.unit == row.unit and other.run == row.run:
-                for site, _ in study.placed(study.worlds[other.world]):
-                    if study.positions(site, row.run, row.unit) == where:
-                        sites[site] = study.places[site]
-        worlds = tuple(World(row.run, Assignment(((site, Interchange("same")),))) for site in sites)  # type: ignore[arg-type]
-        return replace(study, worlds=worlds, places=sites)
+        beside = (cells.unit == row.unit) & (cells.run == RUNS.index(row.run))
+        sites = {
+            site: study.places[site]
+            for world in np.unique(cells.world[beside]).tolist()
+            for site, _ in study.placed(study.worlds[world])
+            if study.positions(site, row.run, row.unit) == where
+        }
+        worlds = tuple(World(row.run, Assignment(((site, Interchange("same")),))) for site in sites)
+        return replace(study, worlds=worlds, places=sites, n_draws=1)
 
-    def _rows(
-        self, probe: Study, placed: Sequence[Placed], activations: Activations, n: int
-    ) -> tuple[int, Callable[[], object]]:
-        units = self._units(n)
-        self._capture(probe, units, activations)
-        rows = [Row(i % len(placed), self.row.run, units[i % len(units)], 0) for i in range(n)]
-        return self._flops(rows, "rows"), lambda: run_rows(
-            probe, self.execution.backend, rows, placed, activations, **self._common()
-        )
+    def _plain(self, n: int) -> tuple[int, Callable[[], object]]:
+        one = self._captured(n)
+        return self._flops(one), lambda: self.session.capture(one)
 
-    def _group(
-        self, probe: Study, placed: Sequence[Placed], activations: Activations, n: int
-    ) -> tuple[int, Callable[[], object]]:
-        cost = self.schedule.cost
-        assert cost is not None
-        units = self._units(n)
-        self._capture(probe, units, activations)
-        rows = [Row(world, self.row.run, unit, 0) for world in range(len(placed)) for unit in units]
-        most = self.execution.batch_size
-        groups = groups_of(probe, rows, placed, tokens=self.schedule.tokens, rows_per_pass=most)[0]
-        if not groups:
+    def _rows(self, n: int) -> tuple[int, Callable[[], object]]:
+        self.session.capture(self._captured(n))
+        units, worlds = self._units(n), len(self.planner.placed)
+        rows = [Row(i % worlds, self.row.run, units[i % len(units)], 0) for i in range(n)]
+        one = self.planner.pass_of("rows", Cells.of(rows))
+        return self._flops(one), lambda: self.session.run(one)
+
+    def _group(self, n: int) -> tuple[int, Callable[[], object]]:
+        self.session.capture(self._captured(n, states=True))
+        units, worlds = self._units(n), np.arange(len(self.planner.placed))
+        every = np.ones((len(worlds), len(units)), dtype=bool)
+        group = next(self.planner.grouping.groups(worlds, units, every), None)
+        if group is None:
             return 0, lambda: None
-        group = groups[0]
-        states = PlainStates(probe, self.execution.backend)
+        one = self.planner.pass_of("fan-out", group.cells, group=group)
+        return self._flops(one), lambda: self.session.run(one)
 
-        def run() -> object:
-            return run_group(
-                probe,
-                self.execution.backend,
-                group,
-                activations,
-                references=self.references,
-                states=states,
-            )
-
-        return flops_of(cost, cost_of(probe, cost, group)), run
+    def _captured(self, n: int, *, states: bool = False) -> Pass:
+        """Return the pass of the plain runs of `n` units, whose reference logits are there."""
+        self.session.forget()
+        units = self._units(n)
+        if self.session.references is not None:
+            self.session.capture(self.planner.pass_of("reference", Cells.plain(0, units)))
+        cells = Cells.plain(RUNS.index(self.row.run), units)
+        return self.planner.pass_of("plain", cells, sites=tuple(self.probe.places), states=states)
 
     def _fit(self, make: Callable[[int], tuple[int, Callable[[], object]]], sizes: Sequence[int]) -> Fit:
         """Time passes of the given sizes, the second no larger than fits the time of a calibration."""
@@ -205,43 +192,16 @@ class _Calibration:
 
     def _sizes(self, kind: PassKind) -> tuple[int, ...]:
         """Return how many units (or rows) the timed passes have: one, and as many as the median pass of the kind."""
-        shapes = [shape for shape in self.schedule.passes if shape.kind == kind]
-        if not shapes:
-            return (1,)
-        counts = [self._lanes(shape) for shape in shapes]
-        return (1, max(1, int(median(counts))))
-
-    def _lanes(self, shape: PassShape) -> int:
-        if shape.kind != "fan-out":
-            return shape.left
-        return shape.lanes
+        shapes = [shape for shape in self.prices.shapes if shape.kind == kind]
+        counts = [shape.lanes if kind == "fan-out" else shape.left for shape in shapes]
+        return (1, max(1, int(median(counts)))) if counts else (1,)
 
     def _units(self, n: int) -> list[int]:
         """Return `n` units of the middle row's length, or as many as there are."""
         return self.units[: max(1, n)]
 
-    def _capture(self, probe: Study, units: Sequence[int], activations: Activations) -> None:
-        sites = tuple(probe.places)
-        missing = [unit for unit in units if not activations.holds(sites[0], self.row.run, unit)]
-        if missing:
-            rows = [Row(-1, self.row.run, unit, 0) for unit in missing]
-            self._refer(rows)
-            capture_rows(probe, self.execution.backend, rows, sites, activations, **self._common())
-
-    def _refer(self, rows: Sequence[Row]) -> None:
-        if self.references is None:
-            return
-        missing = [Row(-1, "base", row.unit, 0) for row in rows if row.unit not in self.references]
-        if missing:
-            side = self.execution.padding_side
-            logits = reference_logits(self.study, self.execution.backend, missing, side=side)
-            self.references.update({row.unit: one for row, one in zip(missing, logits, strict=True)})
-
-    def _common(self) -> dict[str, Any]:
-        return {"references": self.references, "side": self.execution.padding_side}
-
-    def _flops(self, rows: Sequence[Row], kind: PassKind) -> int:
-        cost = self.schedule.cost
+    def _flops(self, one: Pass) -> int:
+        cost = self.prices.cost
         if cost is None:
-            return len(rows) * self.each
-        return flops_of(cost, batch_shape(self.study, cost, rows, kind, self.execution))
+            return len(one.cells) * self.each
+        return sum(flops_of(cost, shape) for shape in shapes_of(one, cost, self.stream.execution))

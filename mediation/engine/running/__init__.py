@@ -1,3 +1,4 @@
 """A study, run from the first pass to the last check."""
 
+from ._recompute import recomputed as recomputed
 from ._run import Finished as Finished, run_study as run_study

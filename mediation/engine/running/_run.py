@@ -1,7 +1,8 @@
-"""Run a study: capture, skip what changes nothing, run the rest in batches, check a few by the naive path."""
+"""Run a study: the stream of its passes, one after another, and the checks that come with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 
 from ...models import in_use
 from .._progress import Progress
-from ..backends import ReferenceBackend
 from ..checkpoint import Pieces
-from ..plan import units_at_a_time
+from ..passes import Index
+from ..plan import Stream, open_stream, units_at_a_time
 from ..sizes import tokens_for
 from ..study import Execution, Study, World
-from ..verify import check_fed, explained, in_precision, lay_out
-from ._runner import Runner
+from ..verify import check_fed, explained, in_precision
+from ._executor import Executor
+from ._ledger import Ledger
+
+_NOTHING = {"cells": 0, "max_abs_difference": 0.0}
 
 
 @final
@@ -62,14 +66,59 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
         If rows depend on each other, so that fewer of them share a pass.
     """
     asked, study = study, in_precision(study, execution.precision)
-    size = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
+    split = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
     check_fed(study.model, study.pairs, study.encoding, seed=study.seed)
-    with in_use(study.model), torch.no_grad(), Pieces(study, execution, size) as pieces, explained(study, execution):
-        execution, laid = lay_out(study, execution)
-        laid.warn(type(study.model.module).__name__)
-        runner = Runner(study, execution, progress, pieces)
-        if isinstance(execution.backend, ReferenceBackend):
-            runner.run_naively()
-        else:
-            runner.run()
-    return Finished(asked, runner.values, {**runner.report, "batching": laid.account})
+    with in_use(study.model), torch.no_grad(), Pieces(study, execution, split) as pieces, explained(study, execution):
+        stream = open_stream(study, execution, tokens=pieces.split["tokens"], units=pieces.split["units"])
+        stream.laid.warn(type(study.model.module).__name__)
+        run = _Run(study, stream, progress, pieces)
+        run.all()
+    return Finished(asked, run.ledger.values, {**run.report, "batching": stream.laid.account})
+
+
+@final
+class _Run:
+    """One run: the stream asks it what only a run can know."""
+
+    def __init__(self, study: Study, stream: Stream, progress: Progress, pieces: Pieces) -> None:
+        self._study, self._stream, self._progress, self._pieces = study, stream, progress, pieces
+        backend = stream.execution.backend.name
+        self.ledger = Ledger(study, progress, backend)
+        self.executor = Executor(study, stream.execution, stream.planner, pieces)
+        self.report: dict[str, Any] = {"backend": backend}
+
+    def all(self) -> None:
+        """Run the stream to its end."""
+        total = sum(self._study.draws_of(world) for world in self._study.worlds) * len(self._study.pairs)
+        self._progress.start(total, "runs")
+        ledger, executor, naive = self.ledger, self.executor, self._stream.naive
+        before = ""
+        for one in self._stream.outcomes(self):
+            if before == "consistency" != one.check:
+                self._pieces.keep_note(before, ledger.checks[before])
+            before = one.check
+            ledger.take(one, executor.outcomes(one))
+        checks = {name: {"cells": 0} if naive else dict(_NOTHING) for name in ("consistency", "sample")}
+        ledger.checks = {**checks, **ledger.checks}
+        patched = ledger.settle_self_patches(executor.oracle if naive else None)
+        settled = {} if naive else ledger.settle()
+        for one in self._stream.sample():
+            ledger.take(one, executor.outcomes(one))
+        self.report |= {**executor.report, **ledger.checks, **patched, **settled, **self._pieces.report}
+        self.report["fan_out"] = self._stream.reason or "used"
+        if executor.out_of_memory is not None:
+            self.report["out_of_memory"] = executor.out_of_memory
+        self._progress.close()
+
+    def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
+        """Return ``(worlds, units)``: which worlds are the plain run, and fill them in."""
+        found = self.executor.unchanged(worlds, units)
+        self.ledger.fill_plain(worlds, list(units), found)
+        return found
+
+    def checked(self, check: str) -> bool:
+        """Return True if an earlier run of the same folder has made a check."""
+        found = self._pieces.note(check)
+        if found is not None:
+            self.ledger.checks[check] = found
+        return found is not None

@@ -6,6 +6,7 @@ from ._batching import (
     is_out_of_memory as is_out_of_memory,
     most_padded as most_padded,
     split as split,
+    splits as splits,
     tokens_for as tokens_for,
     tokens_per_pass as tokens_per_pass,
 )

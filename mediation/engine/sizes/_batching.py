@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..._errors import BackendError
 from ...models import Model
@@ -110,19 +112,26 @@ def split(
     >>> [len(batch) for batch in split(["aa", "b", "cc"], len, tokens=9, rows=None, layout="equal length")]
     [2, 1]
     """
+    sizes = np.array([size_of(item) for item in items], dtype=np.int64)
+    for some in splits(sizes, tokens=tokens, rows=rows, layout=layout):
+        yield [items[index] for index in some.tolist()]
+
+
+def splits(
+    sizes: NDArray[np.int64], *, tokens: int, rows: int | None, layout: Layout = "padded"
+) -> Iterator[NDArray[np.int64]]:
+    """Yield what `split` does, as places of items that are known by their sizes."""
     most = rows if rows is not None else max(_CPU_ROWS, tokens // _LEAST_TOKENS)
     most = 1 if layout == "alone" else most
-    batch: list[T] = []
-    for item in sorted(items, key=size_of, reverse=True):
-        widest = size_of(batch[0]) if batch else size_of(item)
-        other = layout == "equal length" and size_of(item) != widest
-        full = len(batch) >= most or (rows is None and (len(batch) + 1) * max(widest, 1) > tokens)
-        if batch and (full or other):
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
+    order = np.argsort(-sizes, kind="stable")
+    falling, first = -sizes[order], 0
+    while first < len(order):
+        widest = max(1, -int(falling[first]))
+        stop = first + (most if rows is not None else min(most, max(1, tokens // widest)))
+        if layout == "equal length":
+            stop = min(stop, int(np.searchsorted(falling, falling[first], side="right")))
+        yield order[first:stop]
+        first = stop
 
 
 def most_padded(batches: Sequence[Sequence[T]], length: Callable[[T], int]) -> T | None:

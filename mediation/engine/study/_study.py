@@ -19,6 +19,7 @@ from ._draws import donor_units
 from ._world import World
 
 Placed = tuple[tuple[Site, AbstractIntervention], ...]
+Table = tuple[tuple[int, ...] | None, ...]  # the positions of a site in every unit
 
 
 @final
@@ -63,6 +64,7 @@ class Study:
     n_draws: int
     unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
+    _tables: dict[object, Table] = field(default_factory=dict)
 
     def placed(self, world: World) -> Placed:
         """Return the sites and interventions of a world, in order of execution."""
@@ -81,10 +83,26 @@ class Study:
 
     def positions(self, site: Site, run: str, unit: int) -> tuple[int, ...] | None:
         """Return the token positions of `site` in one input; None where there is no sequence to speak of."""
+        return self.table(site, run)[unit]
+
+    def table(self, site: Site, run: str) -> Table:
+        """Return the positions of `site` in every input of a run; sites at the same positions share one table."""
+        known = self._tables.get((site, run))
+        if known is None:
+            side = side_of(site, self.model)
+            key = (site.at, side, site.kind == "pattern", run)
+            known = self._tables.get(key)
+            if known is None:
+                known = tuple(self._find(site, run, unit, side) for unit in range(len(self.pairs)))
+                self._tables[key] = known
+            self._tables[(site, run)] = known
+        return known
+
+    def _find(self, site: Site, run: str, unit: int, side: str | None) -> tuple[int, ...] | None:
         encoded = self.encoding.of(run, unit)
         if encoded.length is None:
-            return _plain_positions(site, encoded.tensors, side_of(site, self.model))
-        if site.at != "all" and side_of(site, self.model) == "decoder":
+            return _plain_positions(site, encoded.tensors, side)
+        if site.at != "all" and side == "decoder":
             raise SiteError(
                 f"{site}: the inputs are tokens of the encoder, and positions in the decoder are those of its own. "
                 "Give both: Pairs(base={'input_ids': ..., 'decoder_input_ids': ...}, ...)."

@@ -1,20 +1,18 @@
 """What every run checks of itself, and what it says when a check fails."""
 
 from ._check import (
-    alone as alone,
+    FailedCheckError as FailedCheckError,
+    check_activation as check_activation,
     check_captured as check_captured,
-    check_consistency as check_consistency,
-    check_plain as check_plain,
-    check_sample as check_sample,
+    compared as compared,
     settle_self_patches as settle_self_patches,
 )
 from ._diagnosis import explained as explained
 from ._fed import check_fed as check_fed
-from ._layout import find_layout as find_layout, lay_out as lay_out, lay_out_rows as lay_out_rows
+from ._layout import Laid as Laid, find_layout as find_layout, lay_out as lay_out, lay_out_rows as lay_out_rows
 from ._precision import (
     HALF as HALF,
     check_weights as check_weights,
     float32_study as float32_study,
     in_precision as in_precision,
-    recomputed as recomputed,
 )

@@ -1,28 +1,21 @@
-"""Checks that every run makes: patching a unit with itself, and a sample against the naive path."""
+"""Checks that every run makes of its numbers: each compares one with what it must be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..._errors import BackendError
-from ...interventions import Assignment, Interchange, Moment
+from ...interventions import Interchange
 from ...sites import Site
-from ..captured import Activations, PlainStates
-from ..fanout import groups_of, run_group
+from ..captured import Activations
 from ..oracle import Reference
-from ..passes import Row, capture_rows, run_rows
-from ..sizes import halving, most_padded, split
-from ..study import Execution, Study, World, run_of, tolerance
-
-ALONE = 8  # units whose activations are captured again, one forward pass each, for a moment over all units
+from ..passes import Row
+from ..sizes import most_padded
+from ..study import Study, World, tolerance
 
 
 class FailedCheckError(BackendError):
@@ -33,105 +26,24 @@ class FailedCheckError(BackendError):
         self.what, self.run, self.unit = what, run, unit
 
 
-def check_consistency(
-    study: Study,
-    execution: Execution,
-    units: Sequence[int],
-    plain: Mapping[tuple[str, int], float],
-    references: Mapping[int, Tensor] | None,
-    *,
-    fan_out: bool,
-    tokens: int,
-) -> dict[str, Any]:
-    """Patch units with their own activations, by every path of the run, and compare with the plain run.
+def compared(study: Study, value: float, expected: float, *, what: str, blame: str, at: tuple[str, int]) -> float:
+    """Return how far an outcome is from what it must be.
 
     Parameters
     ----------
-    units
-        Units to try, at the first, middle and last site of the study.
-    plain
-        Outcomes of the plain runs.
-    references
-        As in `run_rows`.
-    fan_out
-        Try the fan-out path too.
-    tokens
-        Tokens in a pass.
+    what, blame
+        What is said of a difference larger than rounding, and what is blamed for it.
+    at
+        The input: run and unit.
 
     Raises
     ------
-    BackendError
-        If an outcome changes.
+    FailedCheckError
+        If it is farther than rounding goes.
     """
-    sites = sorted(study.places, key=lambda site: study.when(study.places[site]))
-    picks = [sites[i] for i in sorted({0, len(sites) // 2, len(sites) - 1})] if sites else []
-    worst, count = 0.0, 0
-    for run in sorted({world.run for world in study.worlds}):
-        worlds = tuple(World(run, Assignment(((site, Interchange(run="same")),))) for site in picks)
-        probe = replace(study, worlds=worlds)
-        rows = [Row(index, run, unit, 0) for index in range(len(worlds)) for unit in units]
-        for row, value in _self_patched(probe, execution, rows, picks, references, fan_out=fan_out, tokens=tokens):
-            expected = plain[(run, row.unit)]
-            worst, count = max(worst, abs(value - expected)), count + 1
-            if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-                raise FailedCheckError(
-                    f"Patching {picks[row.world]} of unit {row.unit} with its own activation changed the outcome from "
-                    f"{expected:.6g} to {value:.6g} ({run} input).",
-                    f"The backend {execution.backend.name!r} does not put activations back where it found them, so no "
-                    "effect can be reported.",
-                    run,
-                    row.unit,
-                )
-    return {"cells": count, "max_abs_difference": worst}
-
-
-def _self_patched(
-    probe: Study,
-    execution: Execution,
-    rows: Sequence[Row],
-    picks: Sequence[Site],
-    references: Mapping[int, Tensor] | None,
-    *,
-    fan_out: bool,
-    tokens: int,
-) -> list[tuple[Row, float]]:
-    """Return the outcomes of self-patched rows, each by the path that it takes in the study: fan-out, or rows."""
-    if not rows:
-        return []
-    backend, side = execution.backend, execution.padding_side
-    own, placed = Activations(probe), [probe.placed(world) for world in probe.worlds]
-    plain = [Row(-1, rows[0].run, unit, 0) for unit in dict.fromkeys(row.unit for row in rows)]
-    most = execution.batch_size
-    states = PlainStates(probe, backend) if fan_out else None
-    for batch in split(plain, partial(_width, probe), tokens=tokens, rows=most, layout=execution.layout):
-        _halved(
-            lambda some: capture_rows(
-                probe, backend, some, picks, own, references=references, side=side, states=states
-            ),
-            batch,
-        )
-    outcomes: list[tuple[Row, float]] = []
-    rest = list(rows)
-    if states is not None:
-        groups, rest = groups_of(probe, rows, placed, tokens=tokens, rows_per_pass=most)
-        for group in groups:
-            grown = run_group(probe, backend, group, own, references=references, states=states)
-            outcomes.extend(grown.items())
-    for batch in split(rest, partial(_width, probe), tokens=tokens, rows=most, layout=execution.layout):
-        outcomes += _halved(
-            lambda some: run_rows(probe, backend, some, placed, own, references=references, side=side), batch
-        )
-    return outcomes
-
-
-def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> list[tuple[Row, float]]:
-    """Return the outcome of each row, from fewer rows at a time if memory runs out."""
-    found = halving(run, rows, lambda a, b: torch.cat([a, b]))
-    return list(zip(rows, found.double().cpu().tolist(), strict=True))
-
-
-def _width(study: Study, row: Row) -> int:
-    return study.length(row.run, row.unit)
+    if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
+        raise FailedCheckError(what, blame, *at)
+    return abs(value - expected)
 
 
 def is_self_patch(world: World) -> bool:
@@ -178,113 +90,18 @@ def settle_self_patches(
     for index, world in worlds:
         for unit in range(len(study.pairs)):
             expected, value = plain(world.run, unit), float(values[index, unit, 0])
-            worst = max(worst, abs(value - expected))
-            if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-                raise FailedCheckError(
-                    f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the outcome "
-                    f"from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be reported.",
-                    "Try fan_out=False or backend='reference', and please report the model.",
-                    world.run,
-                    unit,
-                )
-            values[index, unit] = expected
-    return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
-
-
-def check_sample(
-    study: Study, values: NDArray[np.float64], cells: int, captured: Activations | None = None
-) -> dict[str, Any]:
-    """Recompute `cells` random cells by the naive path.
-
-    Parameters
-    ----------
-    study
-        What was run.
-    values
-        Its outcomes, ``(worlds, units, draws)``.
-    cells
-        How many cells.
-    captured
-        Activations of the run. A mean over many units is taken from them once those of `ALONE` random units agree with
-        plain forward passes; else it costs one forward pass a unit.
-
-    Raises
-    ------
-    BackendError
-        If one does not agree; names the world, the unit and both values.
-    """
-    patched = [i for i, world in enumerate(study.worlds) if world.assignment is not None]
-    if not patched or cells == 0:
-        return {"cells": 0, "max_abs_difference": 0.0}
-    rng = np.random.default_rng(study.seed)
-    reference, worst, taken = Reference(study), 0.0, set[tuple[Site, str]]()
-    for _ in range(cells):
-        index, unit = int(rng.choice(patched)), int(rng.integers(len(study.pairs)))
-        world = study.worlds[index]
-        draw = int(rng.integers(study.draws_of(world)))
-        if captured is not None:
-            for site, run in sorted(_averaged(study, world) - taken, key=str):
-                _take(study, reference, captured, site, run)
-                taken.add((site, run))
-        expected, value = reference.outcome(world, unit, draw), float(values[index, unit, draw])
-        worst = max(worst, abs(value - expected))
-        if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-            raise FailedCheckError(
-                f"World {world} of unit {unit}: the run gave {value:.6g} and one plain forward pass gives "
-                f"{expected:.6g}.",
-                "Nothing is reported. Try fan_out=False or backend='reference', and please report the model.",
-                world.run,
-                unit,
+            found = compared(
+                study,
+                value,
+                expected,
+                what=f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the "
+                f"outcome from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be "
+                "reported.",
+                blame="Try fan_out=False or backend='reference', and please report the model.",
+                at=(world.run, unit),
             )
-    return {"cells": cells, "max_abs_difference": worst}
-
-
-def check_plain(study: Study, row: Row, value: float) -> float:
-    """Return how far the plain outcome of a row of a batch is from that of the row alone: the most padded one.
-
-    Raises
-    ------
-    BackendError
-        If it is farther than rounding goes.
-    """
-    expected = Reference(study).outcome(World(row.run), row.unit)  # type: ignore[arg-type]
-    if not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-        raise FailedCheckError(
-            f"The {row.run} input of unit {row.unit}, run plain in a batch, has the outcome {value:.6g}, and one plain "
-            f"forward pass of it alone gives {expected:.6g}.",
-            "Nothing is reported. Try batch_size=1 or backend='reference', and please report the model.",
-            row.run,
-            row.unit,
-        )
-    return abs(value - expected)
-
-
-def _averaged(study: Study, world: World) -> set[tuple[Site, str]]:
-    """Return the sites and runs of which a world needs a moment over all units."""
-    return {
-        (site, run_of(need.run, world.run))
-        for site, what in study.placed(world)
-        for need in what.needs()
-        if isinstance(need, Moment)
-    }
-
-
-def alone(study: Study) -> list[int]:
-    """Return the random units whose activations are captured again for a moment over all units."""
-    n = len(study.pairs)
-    return sorted(int(unit) for unit in np.random.default_rng(study.seed).permutation(n)[:ALONE])
-
-
-def _take(study: Study, reference: Reference, captured: Activations, site: Site, run: str) -> None:
-    """Let the naive path use captured activations of all units, once some are seen to be right."""
-    units = range(len(study.pairs))
-    if len(units) <= ALONE or not all(captured.holds(site, run, unit) for unit in units):
-        return  # few, or read from a store
-    again = alone(study)
-    for unit in again:
-        _check_activation(study, reference, captured, (site, run, unit))
-    for unit in set(units) - set(again):
-        reference.take(site, run, unit, captured.get(site, run, unit))
+            worst, values[index, unit] = max(worst, found), expected
+    return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
 
 
 def check_captured(study: Study, site: Site, batches: Sequence[Sequence[Row]], captured: Activations) -> None:
@@ -295,12 +112,13 @@ def check_captured(study: Study, site: Site, batches: Sequence[Sequence[Row]], c
     BackendError
         If they differ by more than rounding.
     """
-    row = most_padded(batches, partial(_width, study))
+    row = most_padded(batches, lambda row: study.length(row.run, row.unit))
     if row is not None:
-        _check_activation(study, Reference(study), captured, (site, row.run, row.unit))
+        check_activation(study, Reference(study), captured, (site, row.run, row.unit))
 
 
-def _check_activation(study: Study, reference: Reference, captured: Activations, key: tuple[Site, str, int]) -> None:
+def check_activation(study: Study, reference: Reference, captured: Activations, key: tuple[Site, str, int]) -> None:
+    """Compare a captured activation with that of one plain forward pass; FailedCheckError if they differ."""
     site, run, unit = key
     found, expected = captured.get(*key).double(), reference.activation(*key).double()
     if found.shape == expected.shape and not found.numel():

@@ -1,10 +1,10 @@
-"""Half precision: a copy of the model whose passes are run, and cells recomputed on the model itself."""
+"""Half precision: a copy of the model whose passes are run, and one in float32 to compare with."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -16,11 +16,8 @@ from ..._errors import BackendError, PrecisionWarning, warn
 from ...models import Model
 from ...outcomes import Prepared
 from ..backends import main_tensor, with_main_tensor
-from ..captured import Activations, captures, needs_all_units
-from ..passes import Row, capture_rows, reference_logits, run_rows
-from ..sizes import free_bytes, halving, split, tokens_for, weight_bytes
-from ..study import Execution, Study
-from ._layout import lay_out
+from ..sizes import free_bytes, weight_bytes
+from ..study import Study
 
 HALF = (torch.float16, torch.bfloat16)
 _SIDE = 256  # of the matrices that are timed
@@ -137,58 +134,6 @@ def float32_study(study: Study) -> tuple[Study | None, str]:
                 return None, str(error)
             return replace(study, model=made, prepared=_widened(study.prepared)), ""
     return None, f"a float32 copy of the model takes {needed / 2**30:.3g} GiB, which are not free"
-
-
-def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[Row, float]:
-    """Return the outcomes of some rows on the study's model, from batches of full passes.
-
-    Parameters
-    ----------
-    rows
-        Any rows of the study; their plain runs are captured first.
-    """
-    execution, _ = lay_out(study, execution)
-    wanted = list(dict.fromkeys(rows))
-    used = list(dict.fromkeys(row.world for row in wanted))
-    part = replace(study, worlds=tuple(study.worlds[index] for index in used))
-    placed = [part.placed(world) for world in part.worlds]
-    whole = needs_all_units(part)
-    units = list(range(len(study.pairs))) if whole else list(dict.fromkeys(row.unit for row in wanted))
-    own = Activations(part)
-    backend, side = execution.backend, execution.padding_side
-    references: dict[int, Tensor] | None = {} if study.prepared.uses_reference else None
-    with torch.no_grad():
-        if references is not None:
-            for batch in _batches(part, execution, [Row(-1, "base", unit, 0) for unit in units]):
-                logits = _halved(lambda some: reference_logits(part, backend, some, side=side), batch)
-                references.update({row.unit: one for row, one in zip(batch, logits, strict=True)})
-        for run, sites in captures(part).items():
-            for batch in _batches(part, execution, [Row(-1, run, unit, 0) for unit in units]) if sites else ():
-
-                def capture(some: Sequence[Row], sites: Any = sites) -> Tensor:
-                    return capture_rows(part, backend, some, sites, own, references=references, side=side)
-
-                _halved(capture, batch)
-        found: dict[Row, float] = {}
-        inside = {row: Row(used.index(row.world), row.run, row.unit, row.draw) for row in wanted}
-        back = {one: row for row, one in inside.items()}
-        for batch in _batches(part, execution, list(back)):
-            values = _halved(
-                lambda some: run_rows(part, backend, some, placed, own, references=references, side=side), batch
-            )
-            found.update({back[one]: value for one, value in zip(batch, values.double().cpu().tolist(), strict=True)})
-    return found
-
-
-def _batches(study: Study, execution: Execution, rows: Sequence[Row]) -> list[list[Row]]:
-    def width(row: Row) -> int:
-        return study.length(row.run, row.unit)
-
-    return list(split(rows, width, tokens=tokens_for(study), rows=execution.batch_size, layout=execution.layout))
-
-
-def _halved(run: Callable[[Sequence[Row]], Tensor], rows: Sequence[Row]) -> Tensor:
-    return halving(run, rows, lambda a, b: torch.cat([a, b]))
 
 
 def _widened(prepared: Prepared) -> Prepared:

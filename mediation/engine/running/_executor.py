@@ -1,0 +1,158 @@
+"""Executes passes in this process: what is stored is read, what a pass needs is run first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...interventions import Moment
+from ...sites import Site
+from ..checkpoint import Pieces
+from ..oracle import Reference
+from ..passes import RUNS, Index, Row
+from ..plan import Planner
+from ..session import Pass, Session
+from ..study import Execution, Study, World, run_of
+from ..verify import check_activation
+
+Outcomes = NDArray[np.float64]
+
+
+@final
+class Executor:
+    """Runs passes of a study, one after another, and says what it ran.
+
+    With a store, plain runs wait until a pass that needs them is not stored.
+
+    Attributes
+    ----------
+    report
+        Rows and passes that were run.
+    """
+
+    def __init__(self, study: Study, execution: Execution, planner: Planner, pieces: Pieces) -> None:
+        self.report: dict[str, Any] = {"rows": 0, "passes": 0, "null_rows": 0, "fan_out_rows": 0}
+        self.oracle = Reference(study)
+        self._study, self._execution, self._planner, self._pieces = study, execution, planner, pieces
+        self._session = Session(study, execution, planner.placed)
+        self._probe: Session | None = None
+        self._waiting: dict[int, Pass] = {}
+
+    def outcomes(self, one: Pass) -> Outcomes:
+        """Return the outcomes of a pass: stored ones, or those that it has now; none of one that only leaves things."""
+        if one.fresh:
+            self._waiting.clear()
+        if one.alone:
+            return self._alone(one)
+        if one.study is not self._study:
+            return self._probed(one)
+        if one.captures:
+            return self._later(one) if self._pieces.are_kept else self._captured(one)
+        return self._piece(one, self._run)
+
+    def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
+        """Return ``(worlds, units)``: which worlds are the plain run; see `Session.unchanged`."""
+        found = self._pieces.nothing_changes(worlds, units)
+        if found is None:
+            self._run_waiting(tuple(self._waiting))
+            found = self._session.unchanged(worlds, units)
+            self._pieces.keep_nothing_changes(worlds, units, found)
+        self.report["null_rows"] += int(found.sum())
+        return found
+
+    @property
+    def out_of_memory(self) -> dict[str, int] | None:
+        """How often memory ran out, and how many tokens fit; None if it never did."""
+        room = self._session.room
+        return {"times": room.times, "tokens_that_fit": int(room.tokens)} if room.times else None
+
+    def _piece(self, one: Pass, run: Any, kind: str | None = None) -> Outcomes:
+        kind = kind or one.kind
+        stored = self._pieces.find(kind, one.cells)
+        if stored is not None:
+            return stored
+        outcomes: Outcomes = run(one)
+        self._pieces.keep(kind, one.cells, outcomes)
+        return outcomes
+
+    def _run(self, one: Pass) -> Outcomes:
+        self._run_waiting(one.needs)
+        self.report["passes"] += 1
+        self.report["rows" if one.group is None else "fan_out_rows"] += len(one.cells)
+        return self._session.run(one)
+
+    # ---------------------------------------------------------------------------------------------- plain runs
+    def _later(self, one: Pass) -> Outcomes:
+        """Let a plain run wait, if its outcomes are stored or it has none."""
+        stored = self._pieces.find(_plain_kind(one), one.cells) if one.kind == "plain" else np.empty(0)
+        if stored is None:
+            self._run_waiting(one.needs)
+            return self._captured(one)
+        self._waiting[one.number] = one
+        return stored
+
+    def _run_waiting(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            if number in self._waiting:
+                self._captured(self._waiting.pop(number))
+
+    def _captured(self, one: Pass) -> Outcomes:
+        outcomes = self._session.capture(one)
+        if one.kind != "plain":
+            return outcomes
+        self.report["passes"] += 1
+        self.report["rows"] += len(one.cells)
+        return self._pieces.keep_plain(_plain_kind(one), one.cells, outcomes)
+
+    # -------------------------------------------------------------------------------------------- self-checks
+    def _probed(self, one: Pass) -> Outcomes:
+        """Run a pass of the worlds of a self-check, whose activations are its own."""
+        if self._probe is None or self._probe.study is not one.study:
+            placed = [one.study.placed(world) for world in one.study.worlds]
+            shared = {"references": self._session.references, "room": self._session.room}
+            self._probe = Session(one.study, self._execution, placed, **shared)  # type: ignore[arg-type]
+        self._run_waiting(one.needs)
+        return self._probe.capture(one) if one.captures else self._probe.run(one)
+
+    def _alone(self, one: Pass) -> Outcomes:
+        """Run one row by the naive path."""
+        (row,) = one.cells.rows()
+        if one.sites:
+            self._activation(one.sites[0], row.run, row.unit)
+            return np.empty(0)
+        run = partial(self._outcome, row)
+        return run(one) if one.check else self._piece(one, run, "naive")
+
+    def _outcome(self, row: Row, _: Pass) -> Outcomes:
+        world = World(row.run) if row.world < 0 else self._study.worlds[row.world]
+        if row.world >= 0:
+            self._take_moments(row)
+        return np.array([self.oracle.outcome(world, row.unit, row.draw)])
+
+    def _activation(self, site: Site, run: str, unit: int) -> None:
+        """Let the naive path capture one activation, and compare it with that of the run, where this is at hand."""
+        if self._session.activations.holds(site, run, unit):
+            check_activation(self._study, self.oracle, self._session.activations, (site, run, unit))
+        else:
+            self.oracle.activation(site, run, unit)
+
+    def _take_moments(self, row: Row) -> None:
+        """Let the naive path use captured activations of all units, once some of them are seen to be right."""
+        held = self._session.activations
+        for site, what in self._planner.placed[row.world]:
+            for need in what.needs():
+                if not isinstance(need, Moment):
+                    continue
+                run = run_of(need.run, row.run)
+                self._run_waiting(tuple(self._waiting))
+                for unit in range(len(self._study.pairs)):
+                    if held.holds(site, run, unit) and not self.oracle.knows(site, run, unit):
+                        self.oracle.take(site, run, unit, held.get(site, run, unit))
+
+
+def _plain_kind(one: Pass) -> str:
+    return f"plain {RUNS[int(one.cells.run[0])]}"
