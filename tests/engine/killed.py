@@ -25,7 +25,7 @@ from mediation.engine import Execution, Study, make_study, progress_for, run_stu
 from mediation.engine.backends._choose import backend_for
 from mediation.engine.checkpoint._identity import machine_of
 from mediation.engine.checkpoint._store import PIECES, Store
-from mediation.engine.running import _runner
+from mediation.engine.session import _session
 from tests.engine.studies import exchanges, token_pairs
 
 LENGTHS = (5, 6, 7, 7, 8, 9, 9, 10) * 3
@@ -126,8 +126,8 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     machine_of(RUN[0])  # reads the sources of the package once, whatever becomes of them
     stored = Execution(backend=how.backend, batch_size=12, checks=0, out=folder / "run")
     passes = folder / "passes.txt"
-    _runner.run_group = counted(passes, _runner.run_group, lambda group: group.rows)
-    _runner.run_rows = counted(passes, _runner.run_rows, lambda rows: rows)
+    _session.run_group = counted(passes, _session.run_group, lambda group: group.cells.rows())
+    _session.run_rows = counted(passes, _session.run_rows, lambda rows: rows)
     values(Execution(backend=how.backend, batch_size=12, checks=0, out=folder / "uncut"), folder / "uncut.npy")
     draw, log, lines, hits = random.Random(seed), folder / "run" / PIECES, [], 0
     total = line_count(folder / "uncut" / PIECES)

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 
 from mediation import Assignment, Interchange, Pairs, World
-from mediation.engine import Execution, Finished, make_study, progress_for, run_study
-from mediation.engine.backends._choose import backend_for
+from mediation.engine import Execution, Finished, Study, backend_for, make_study, progress_for, run_study
+from mediation.engine.checkpoint import Pieces
+from mediation.engine.plan import open_stream
+from mediation.engine.running._executor import Executor
+from mediation.engine.running._ledger import Ledger
 from mediation.models import Model
 
 WORLDS = ("y00", "y01", "y10", "y11")
@@ -39,6 +42,18 @@ def finish(
     """Run worlds without statistics."""
     study = make_study(model, pairs, worlds, outcome, seed=seed, n_draws=n_draws)
     return run_study(study, Execution(backend=backend_for(backend), **execution), progress_for(False))
+
+
+def check_sample(study: Study, values: np.ndarray, cells: int) -> dict[str, Any]:
+    """Compare some outcomes of a study with the naive path, as every run does at its end."""
+    how = Execution(backend=backend_for("hooks"), checks=cells)
+    stream, ledger = open_stream(study, how, tokens=2048, units=8), Ledger(study, progress_for(False), "hooks")
+    ledger.values = values
+    with Pieces(study, how, {}) as pieces:
+        executor = Executor(study, stream.execution, stream.planner, pieces)
+        for one in stream.sample():
+            ledger.take(one, executor.outcomes(one))
+    return ledger.checks["sample"]
 
 
 def values(*arguments: Any, **options: Any) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import mediation as med
 from mediation import LogitDiff, Mean, World, mlp
 from mediation.engine.captured._activations import Activations
 from mediation.engine.oracle import _reference
-from mediation.engine.verify._check import ALONE, alone
+from mediation.engine.plan._sample import ALONE, alone
 from mediation.testing import tiny_model
 from tests.engine.studies import finish, token_pairs
 
@@ -42,7 +43,10 @@ def test_the_mean_is_the_one_of_all_units(model):
 def test_a_captured_activation_that_is_wrong_is_found_out(model, monkeypatch):
     unit = next(one for one in alone(mean_of_many(model).study) if one > 1)  # 0 and 1 are patched with themselves
     put = Activations.put
-    wrong = lambda self, site, run, one, value: put(self, site, run, one, value + 0.1 * (one == unit))  # noqa: E731
+
+    def wrong(self, site, run, units, values):
+        put(self, site, run, units, values + 0.1 * torch.tensor([one == unit for one in units])[:, None, None])
+
     monkeypatch.setattr(Activations, "put", wrong)
     with pytest.raises(med.BackendError, match=rf"mlp\[1\]@last, base input of unit {unit}: .* differs by 0\.1"):
         mean_of_many(model)

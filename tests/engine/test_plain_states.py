@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 import mediation as med
 from mediation import LogitDiff, attention, mlp, residual
 from mediation.engine import HookBackend, make_study
-from mediation.engine.captured import _plain_states
 from mediation.engine.captured._activations import Activations
 from mediation.engine.captured._plain_states import PlainStates
+from mediation.engine.fanout import Grouping
 from mediation.engine.oracle._reference import Reference
 from mediation.engine.passes._rows import Row, capture_rows
-from mediation.engine.plan import _group_cost
+from mediation.engine.plan import _states
 from mediation.testing import tiny_model
 from tests.engine.studies import exchanges, gap, token_pairs, values
 from tests.engine.test_plans import passes, planned
@@ -34,6 +35,7 @@ def test_hidden_states_are_those_of_one_input_alone(side):
     for units in ([0, 1], [2]):  # two batches, the first with padding
         rows = [Row(-1, "base", unit, 0) for unit in units]
         capture_rows(study, HookBackend(), rows, (), Activations(study), side=side, states=states)
+    states.run(1, [("source", 1)])  # without padding
     for lanes in ([("base", 1), ("base", 2)], [("base", 2), ("base", 1)], [("base", 1)], [("base", 2), ("source", 1)]):
         found = states.of(lanes).hidden(1, 4, 7)
         assert found.shape[:2] == (len(lanes), 3)
@@ -43,8 +45,7 @@ def test_hidden_states_are_those_of_one_input_alone(side):
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "opt", "gemma3"])
 def test_what_was_dropped_is_run_again(family, monkeypatch):
-    for module in (_plain_states, _group_cost):
-        monkeypatch.setattr(module, "HELD", 1)  # the last batch alone is held
+    monkeypatch.setattr(_states, "HELD", 1)  # what is needed next alone is held
     model = med.load(tiny_model(family))
     plan, report, counted = planned(model, RAGGED, exchanges(SITES))
     assert plan.passes["again"].passes > 0
@@ -55,15 +56,16 @@ def test_what_was_dropped_is_run_again(family, monkeypatch):
     assert gap(found, expected) < 1e-4
 
 
-def test_keeping_what_is_missing_does_not_lose_what_was_found(monkeypatch):
-    monkeypatch.setattr(_plain_states, "HELD", 1)
-    study = a_study()
-    states, naive = PlainStates(study, HookBackend()), Reference(study)
-    states.of([("base", 1)])
-    lanes = [("base", 1), ("source", 2)]
-    found = states.of(lanes).hidden(1, 6, 7)
-    for (run, unit), hidden in zip(lanes, found, strict=True):
-        torch.testing.assert_close(hidden, naive.activation(residual(1, at="last"), run, unit), rtol=1e-4, atol=1e-5)
+def test_keeping_what_is_missing_does_not_lose_what_is_needed_with_it(monkeypatch):
+    monkeypatch.setattr(_states, "HELD", 1)
+    states = _states.PlannedStates(a_study())
+    assert states.keep(0, [("base", 1)], 7) == ()
+    assert states.keep(1, [("base", 2)], 7) == (0,)
+    needed = [("base", 2), ("source", 2)]
+    assert states.missing(needed) == [("source", 2)]
+    assert states.keep(2, [("source", 2)], 7, needed) == ()
+    assert states.missing(needed) == []
+    assert states.keep(3, [("base", 0)], 7) == (1, 2)
 
 
 def test_no_block_runs_for_the_plain_run_again():
@@ -76,7 +78,7 @@ def test_no_block_runs_for_the_plain_run_again():
 
 
 def _groups(study):
-    from mediation.engine.fanout._groups import groups_of
-
-    rows = [Row(i, world.run, unit, 0) for i, world in enumerate(study.worlds) if world.assignment for unit in range(3)]
-    return groups_of(study, rows, [study.placed(one) for one in study.worlds], tokens=2048, rows_per_pass=None)[0]
+    placed = [study.placed(one) for one in study.worlds]
+    worlds = np.flatnonzero([one.assignment is not None for one in study.worlds])
+    every = np.ones((len(worlds), 3), dtype=bool)
+    return list(Grouping(study, placed, tokens=2048, rows_per_pass=None).groups(worlds, [0, 1, 2], every))

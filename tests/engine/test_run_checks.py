@@ -12,9 +12,8 @@ import pytest
 import mediation as med
 from mediation import GaussianNoise, Interchange, LogitDiff, World, Zero, mlp, residual
 from mediation.engine import AbstractBackend, HookBackend, Visit
-from mediation.engine.verify._check import check_sample
 from mediation.testing import tiny_model
-from tests.engine.studies import finish, token_pairs
+from tests.engine.studies import check_sample, finish, token_pairs
 
 PAIRS, OUTCOME, DRAWS = token_pairs((5, 7, 7, 9)), LogitDiff(5, 6), 3
 NOISE = World("base", GaussianNoise(0.5).at(mlp(1, at="last")))

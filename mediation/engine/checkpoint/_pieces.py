@@ -116,6 +116,8 @@ class Pieces:
             self.keep(kind, cells, outcomes)
             return outcomes
         self._counts["plain_passes_again"] += 1
+        self._counts["pieces_read"] -= 1
+        self._counts["rows_read"] -= len(cells)
         for row, before, now in zip(cells.rows(), stored.tolist(), outcomes.tolist(), strict=True):
             self._worst = max(self._worst, abs(now - before))
             if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):

@@ -103,7 +103,7 @@ class Grouping:
             starts, where = self._where(tables, unit)
             for start in np.unique(starts).tolist():
                 here = np.flatnonzero(starts == start)
-                active = changed[np.ix_(here, alike)]
+                active = changed[here][:, alike]
                 for some in _equal_columns(active):
                     kept = here[active[:, some[0]]]
                     if not len(kept):

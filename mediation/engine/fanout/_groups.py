@@ -11,7 +11,7 @@ import numpy as np
 from ...interventions import AbstractIntervention
 from ...sites import Site
 from ..captured import KINDS, Lane
-from ..passes import RUNS, Cells, Index
+from ..passes import Cells, Index, Row
 from ..study import Placed
 
 
@@ -75,9 +75,8 @@ class Group:
     def cells(self) -> Cells:
         """The rows that the group stands for, by slot and then by lane."""
         n, k = len(self.lanes), len(self.slots)
-        run = np.array([RUNS.index(run) for run, _ in self.lanes])  # type: ignore[arg-type]
-        unit = np.array([unit for _, unit in self.lanes])
-        return Cells(self.worlds.ravel(), np.tile(run, k), np.tile(unit, k), np.repeat(self.draws, n))
+        plain = Cells.of([Row(-1, run, unit, 0) for run, unit in self.lanes])
+        return Cells(self.worlds.ravel(), np.tile(plain.run, k), np.tile(plain.unit, k), np.repeat(self.draws, n))
 
     @property
     def suffix(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..study import Run
 
 RUNS: tuple[Run, ...] = ("base", "source")
+_NUMBER: dict[str, int] = {run: number for number, run in enumerate(RUNS)}
 Index = NDArray[np.int64]
 
 
@@ -19,7 +20,7 @@ class Row(NamedTuple):
     """One world of one unit in one draw; world -1 is the plain run."""
 
     world: int
-    run: Run
+    run: str
     unit: int
     draw: int
 
@@ -45,17 +46,18 @@ class Cells:
     draw: Index
 
     @classmethod
-    def plain(cls, run: int, units: Sequence[int]) -> Cells:
-        """Return the plain rows of some units."""
+    def plain(cls, run: int | str, units: Sequence[int]) -> Cells:
+        """Return the plain rows of some units; a run by its name or number."""
+        run = _NUMBER[run] if isinstance(run, str) else run
         unit = np.asarray(units, dtype=np.int64)
         return cls(np.full_like(unit, -1), np.full_like(unit, run), unit, np.zeros_like(unit))
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Cells:
         """Return rows as arrays."""
-        found = np.array(
-            [(row.world, RUNS.index(row.run), row.unit, row.draw) for row in rows], dtype=np.int64
-        ).reshape(-1, 4)
+        found = np.array([(row.world, _NUMBER[row.run], row.unit, row.draw) for row in rows], dtype=np.int64).reshape(
+            -1, 4
+        )
         return cls(*found.T)
 
     def __len__(self) -> int:

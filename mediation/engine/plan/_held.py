@@ -20,9 +20,9 @@ def held_bytes(study: Study, cost: ModelCost | None, units: int) -> int:
     each = torch.finfo(study.model.dtype).bits // 8
     most = 0
     for start in range(0, n, size):
-        units = range(start, min(start + size, n))
+        chunk = range(start, min(start + size, n))
         most = max(
-            most, sum(_numbers(study, cost, sites, run, unit) for run, sites in wanted.items() for unit in units)
+            most, sum(_numbers(study, cost, sites, run, unit) for run, sites in wanted.items() for unit in chunk)
         )
     logits = min(n, size) * cost.vocabulary if cost is not None and study.prepared.uses_reference else 0
     return each * (most + logits)

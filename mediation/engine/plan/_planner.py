@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...interventions import Assignment, Interchange
 from ...sites import Site
-from ..captured import captures, needs_all_units
+from ..captured import Lane, captures, needs_all_units
 from ..fanout import Grouping
-from ..passes import RUNS, Cells, Index
+from ..passes import RUNS, Cells, Index, Row
 from ..session import Check, Pass
 from ..sizes import PassKind, most_padded, splits
 from ..study import Execution, Study, World
@@ -70,7 +70,7 @@ class Planner:
             [[study.length(run, unit) for unit in range(len(study.pairs))] for run in study.encoding.runs]
         )
         self._wanted = captures(study)
-        self._numbers = count() if outer is None else outer._numbers
+        self._numbers: Iterator[int] = count() if outer is None else outer._numbers
         self._references: tuple[int, ...] = () if outer is None else outer._references
         self._live = self._references
         self._batches_of_chunk: list[Cells] = []
@@ -134,14 +134,22 @@ class Planner:
                     yield self._capture("plain", batch, sites=self._wanted[name], fresh=fresh)
                     fresh = False
 
-    def _capture(self, kind: PassKind, cells: Cells, *, fresh: bool = False, sites: tuple[Site, ...] = ()) -> Pass:
+    def _capture(
+        self,
+        kind: PassKind,
+        cells: Cells,
+        *,
+        fresh: bool = False,
+        sites: tuple[Site, ...] = (),
+        spare: Sequence[Lane] = (),
+    ) -> Pass:
         keeps = self.states is not None and kind != "reference"
         one = self.pass_of(kind, cells, sites=sites, states=keeps, fresh=fresh)
         self._live = (*self._live, one.number)
         if keeps:
             assert self.states is not None
             width = int(self._lengths[cells.run, cells.unit].max())
-            one = replace(one, drops=self.states.keep(one.number, cells.lanes, width))
+            one = replace(one, drops=self.states.keep(one.number, cells.lanes, width, spare))
         return one
 
     # ------------------------------------------------------------------------------------------- changed worlds
@@ -156,9 +164,8 @@ class Planner:
             for group in self.grouping.groups(worlds, chunk, changed):
                 missing = self.states.missing(group.lanes)
                 if missing:
-                    lanes = [(RUNS.index(run), unit) for run, unit in missing]  # type: ignore[arg-type]
-                    run, unit = (np.array(column, dtype=np.int64) for column in zip(*lanes, strict=True))
-                    yield self._capture("again", Cells(np.full_like(unit, -1), run, unit, np.zeros_like(unit)))
+                    again = Cells.of([Row(-1, run, unit, 0) for run, unit in missing])
+                    yield self._capture("again", again, spare=group.lanes)
                 yield self.pass_of("fan-out", group.cells, group=group)
             rest = ~self.grouping.grows[worlds]
             yield from self._rows(self._cells(worlds[rest], chunk, changed[rest]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -108,13 +109,13 @@ class _FromTokens:
         self._divergence, self._planner = Divergence(study), planner
         self.found = 0
 
-    def unchanged(self, worlds: Index, units: list[int]) -> NDArray[np.bool_]:
+    def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
         """Return ``(worlds, units)``; see `Told`."""
-        found = np.zeros((len(worlds), len(units)), dtype=bool)
+        found, some = np.zeros((len(worlds), len(units)), dtype=bool), list(units)
         for index, world in enumerate(worlds.tolist()):
             placed = self._planner.placed[world]
             if placed and all(_exchanges(what) for _, what in placed):
-                found[index] = np.all([self._divergence.same_tokens(site)[units] for site, _ in placed], axis=0)
+                found[index] = np.all([self._divergence.same_tokens(site)[some] for site, _ in placed], axis=0)
         self.found += int(found.sum())
         return found
 

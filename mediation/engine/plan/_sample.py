@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...interventions import Donor, Moment, Need
-from ..passes import RUNS, Cells, Row
+from ..passes import Cells, Row
 from ..session import Pass
 from ..study import Run, Study, World, run_of
 from ._planner import Planner
@@ -29,7 +29,7 @@ def sample(planner: Planner, cells: int) -> Iterator[Pass]:
                 for run, donor in _read_by(study, world, need, unit, draw):
                     if (site, run, donor) not in seen:
                         seen.add((site, run, donor))
-                        plain = Cells.plain(RUNS.index(run), [donor])
+                        plain = Cells.plain(run, [donor])
                         yield planner.alone("plain", plain, check="sample", sites=(site,))
         yield planner.alone("rows", Cells.of([Row(index, world.run, unit, draw)]), check="sample")
 

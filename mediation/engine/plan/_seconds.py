@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ...interventions import Assignment, Interchange
-from ..passes import RUNS, Cells, Row
+from ..passes import Cells, Row
 from ..session import Pass, Session
 from ..sizes import PassKind, flops_of, tokens_for
 from ..study import Study, World
@@ -92,7 +92,7 @@ class _Calibration:
     def __init__(self, study: Study, stream: Stream, prices: Prices) -> None:
         self.study, self.stream, self.prices = study, stream, prices
         middle = prices.changed[len(prices.changed) // 2] if prices.changed else None
-        cells = Cells.plain(RUNS.index(study.worlds[0].run), [0]) if middle is None else middle.cells
+        cells = Cells.plain(study.worlds[0].run, [0]) if middle is None else middle.cells
         self.row = cells.pick(slice(len(cells) // 2, len(cells) // 2 + 1)).rows()[0]
         length = study.length(self.row.run, self.row.unit)
         alike = [unit for unit in range(len(study.pairs)) if study.length(self.row.run, unit) == length]
@@ -118,16 +118,16 @@ class _Calibration:
         study, row = self.study, self.row
         placed = study.placed(study.worlds[row.world]) if row.world >= 0 else ()
         if not placed:
-            return replace(study, worlds=(World(row.run),), places={})
+            return replace(study, worlds=(World(row.run),), places={})  # type: ignore[arg-type]
         where = study.positions(placed[0][0], row.run, row.unit)
-        beside = (cells.unit == row.unit) & (cells.run == RUNS.index(row.run))
+        beside = (cells.unit == row.unit) & (cells.run == Cells.of([row]).run)
         sites = {
             site: study.places[site]
             for world in np.unique(cells.world[beside]).tolist()
             for site, _ in study.placed(study.worlds[world])
             if study.positions(site, row.run, row.unit) == where
         }
-        worlds = tuple(World(row.run, Assignment(((site, Interchange("same")),))) for site in sites)
+        worlds = tuple(World(row.run, Assignment(((site, Interchange("same")),))) for site in sites)  # type: ignore[arg-type]
         return replace(study, worlds=worlds, places=sites, n_draws=1)
 
     def _plain(self, n: int) -> tuple[int, Callable[[], object]]:
@@ -157,7 +157,7 @@ class _Calibration:
         units = self._units(n)
         if self.session.references is not None:
             self.session.capture(self.planner.pass_of("reference", Cells.plain(0, units)))
-        cells = Cells.plain(RUNS.index(self.row.run), units)
+        cells = Cells.plain(self.row.run, units)
         return self.planner.pass_of("plain", cells, sites=tuple(self.probe.places), states=states)
 
     def _fit(self, make: Callable[[int], tuple[int, Callable[[], object]]], sizes: Sequence[int]) -> Fit:

@@ -29,16 +29,19 @@ class PlannedStates:
         self._held: list[tuple[int, frozenset[Lane], int]] = []
         self.most = 0
 
-    def keep(self, number: int, lanes: Sequence[Lane], tokens: int) -> tuple[int, ...]:
-        """Keep what a pass of plain runs leaves; return the passes whose is dropped for it.
+    def keep(self, number: int, lanes: Sequence[Lane], tokens: int, spare: Sequence[Lane] = ()) -> tuple[int, ...]:
+        """Keep what a pass of plain runs leaves; return the passes whose is dropped for it, the oldest first.
 
-        What is needed next is the last one: it stays, however large.
+        What is needed next stays, however large: this one, and what holds lanes of `spare`.
         """
         size = HELD if self._memory is None else self._memory.states(len(lanes), tokens, self._births)
-        self._held.append((number, frozenset(lanes), size))
         dropped = []
-        while len(self._held) > 1 and sum(size for *_, size in self._held) > HELD:
-            dropped.append(self._held.pop(0)[0])
+        for one in [one for one in self._held if not one[1].intersection(spare)]:
+            if sum(size for *_, size in self._held) + size <= HELD:
+                break
+            self._held.remove(one)
+            dropped.append(one[0])
+        self._held.append((number, frozenset(lanes), size))
         self.most = max(self.most, sum(size for *_, size in self._held))
         return tuple(dropped)
 

@@ -58,11 +58,15 @@ class Executor:
         """Return ``(worlds, units)``: which worlds are the plain run; see `Session.unchanged`."""
         found = self._pieces.nothing_changes(worlds, units)
         if found is None:
-            self._run_waiting(tuple(self._waiting))
+            self.run_waiting()
             found = self._session.unchanged(worlds, units)
             self._pieces.keep_nothing_changes(worlds, units, found)
         self.report["null_rows"] += int(found.sum())
         return found
+
+    def run_waiting(self) -> None:
+        """Run the plain runs that wait; BackendError if one has another outcome than the one that is stored."""
+        self._run_waiting(tuple(self._waiting))
 
     @property
     def out_of_memory(self) -> dict[str, int] | None:
@@ -128,7 +132,7 @@ class Executor:
         return run(one) if one.check else self._piece(one, run, "naive")
 
     def _outcome(self, row: Row, _: Pass) -> Outcomes:
-        world = World(row.run) if row.world < 0 else self._study.worlds[row.world]
+        world = self._study.worlds[row.world] if row.world >= 0 else World(row.run)  # type: ignore[arg-type]
         if row.world >= 0:
             self._take_moments(row)
         return np.array([self.oracle.outcome(world, row.unit, row.draw)])
@@ -148,10 +152,11 @@ class Executor:
                 if not isinstance(need, Moment):
                     continue
                 run = run_of(need.run, row.run)
-                self._run_waiting(tuple(self._waiting))
-                for unit in range(len(self._study.pairs)):
-                    if held.holds(site, run, unit) and not self.oracle.knows(site, run, unit):
-                        self.oracle.take(site, run, unit, held.get(site, run, unit))
+                unknown = [unit for unit in range(len(self._study.pairs)) if not self.oracle.knows(site, run, unit)]
+                if unknown:
+                    self.run_waiting()
+                for unit in unknown:
+                    self.oracle.take(site, run, unit, held.get(site, run, unit))
 
 
 def _plain_kind(one: Pass) -> str:

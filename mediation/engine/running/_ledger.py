@@ -92,7 +92,7 @@ class Ledger:
         def plain(run: str, unit: int) -> float:
             if oracle is not None:
                 return oracle.outcome(World(run), unit)  # type: ignore[arg-type]
-            return float(self.plain[RUNS.index(run), unit])  # type: ignore[arg-type]
+            return float(self.plain[RUNS.index(run), unit])
 
         found = settle_self_patches(self._study, self.values, plain)
         return {} if found is None else {"self_patch": found}

@@ -15,9 +15,10 @@ from .._progress import Progress
 from ..checkpoint import Pieces
 from ..passes import Index
 from ..plan import Stream, open_stream, units_at_a_time
+from ..session import Pass
 from ..sizes import tokens_for
 from ..study import Execution, Study, World
-from ..verify import check_fed, explained, in_precision
+from ..verify import FailedCheckError, check_fed, explained, in_precision
 from ._executor import Executor
 from ._ledger import Ledger
 
@@ -97,18 +98,25 @@ class _Run:
             if before == "consistency" != one.check:
                 self._pieces.keep_note(before, ledger.checks[before])
             before = one.check
-            ledger.take(one, executor.outcomes(one))
+            self._take(one)
         checks = {name: {"cells": 0} if naive else dict(_NOTHING) for name in ("consistency", "sample")}
         ledger.checks = {**checks, **ledger.checks}
         patched = ledger.settle_self_patches(executor.oracle if naive else None)
         settled = {} if naive else ledger.settle()
         for one in self._stream.sample():
-            ledger.take(one, executor.outcomes(one))
+            self._take(one)
         self.report |= {**executor.report, **ledger.checks, **patched, **settled, **self._pieces.report}
         self.report["fan_out"] = self._stream.reason or "used"
         if executor.out_of_memory is not None:
             self.report["out_of_memory"] = executor.out_of_memory
         self._progress.close()
+
+    def _take(self, one: Pass) -> None:
+        try:
+            self.ledger.take(one, self.executor.outcomes(one))
+        except FailedCheckError:
+            self.executor.run_waiting()  # which tells whether the model is the one that the run began with
+            raise
 
     def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
         """Return ``(worlds, units)``: which worlds are the plain run, and fill them in."""

@@ -85,6 +85,7 @@ class Session:
         """Run plain rows, keep what the pass says, and return their outcomes; none for rows that only leave things."""
         if one.fresh:
             self.forget()
+        found: Outcomes = np.empty(0)
         if one.kind == "reference":
             self._refer(one.cells.rows())
         elif one.kind == "again":
@@ -92,7 +93,7 @@ class Session:
         else:
             found = self._capture(one)
         self._states.drop(one.drops)
-        return found if one.kind == "plain" else np.empty(0)
+        return found
 
     def forget(self) -> None:
         """Drop all that passes left."""
