@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -14,53 +13,104 @@ from ...interventions import Donor, Moment, Need, Noise
 from ...sites import Site
 from ..study import Study, noise, run_of
 
-Asking = tuple[str, int, int]  # the run that is changed, its unit and its draw
+Asking = tuple[str, int, tuple[int, ...]]  # rows of one run and draw that are changed: the run, the draw, their units
 
 
-class _Held(NamedTuple):
-    """Activations of one site in one run: tensors with a row a unit, and where each unit is."""
+@final
+class _Layout:
+    """In which block and row the activation of each unit is; sites that are captured alike share one."""
 
-    blocks: list[Tensor]
-    where: dict[int, tuple[int, int]]
+    __slots__ = ("_found", "next", "where")
+
+    def __init__(self, where: dict[int, tuple[int, int]]) -> None:
+        self.where = where
+        self.next: dict[tuple[int, ...], _Layout] = {}
+        self._found: dict[tuple[int, ...], tuple[int, slice | list[int]] | None] = {}
+
+    def after(self, block: int, units: tuple[int, ...]) -> _Layout:
+        """Return the layout with one more block."""
+        if units not in self.next:
+            self.next[units] = _Layout({**self.where, **{unit: (block, row) for row, unit in enumerate(units)}})
+        return self.next[units]
+
+    def find(self, units: tuple[int, ...]) -> tuple[int, slice | list[int]] | None:
+        """Return the block that holds some units, and their rows there; None if no one block does."""
+        if units not in self._found:
+            places = [self.where[unit] for unit in units]
+            rows = [row for _, row in places]
+            together = rows == list(range(rows[0], rows[0] + len(rows)))
+            index = slice(rows[0], rows[0] + len(rows)) if together else rows
+            one = all(block == places[0][0] for block, _ in places)
+            self._found[units] = (places[0][0], index) if one else None
+        return self._found[units]
+
+
+@final
+class _Held:
+    """Activations of one site in one run: tensors with a row a unit."""
+
+    __slots__ = ("blocks", "layout", "shapes")
+
+    def __init__(self, empty: _Layout) -> None:
+        self.blocks: list[Tensor] = []
+        self.layout = empty
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def put(self, units: tuple[int, ...], values: Tensor) -> None:
+        self.layout = self.layout.after(len(self.blocks), units)
+        self.blocks.append(values)
+        self.shapes.add(tuple(values.shape[1:]))
+
+    def get(self, unit: int) -> Tensor:
+        block, row = self.layout.where[unit]
+        return self.blocks[block][row]
+
+    def stack(self, units: tuple[int, ...]) -> Tensor:
+        found = self.layout.find(units)
+        return torch.stack([self.get(unit) for unit in units]) if found is None else self.blocks[found[0]][found[1]]
 
 
 @final
 class Activations:
     """Activations of plain runs by site, run and unit: ``(k, features)`` each."""
 
-    __slots__ = ("_held", "_moments", "_study")
+    __slots__ = ("_empty", "_held", "_moments", "_study")
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self._empty = _Layout({})
         self._held: dict[tuple[Site, str], _Held] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
 
     def put(self, site: Site, run: str, units: Sequence[int], values: Tensor) -> None:
         """Keep the activations of some units, ``(units, k, features)``."""
-        held = self._held.setdefault((site, run), _Held([], {}))
-        block = len(held.blocks)
-        held.blocks.append(values)
-        held.where.update((unit, (block, row)) for row, unit in enumerate(units))
+        key = (site, run)
+        if key not in self._held:
+            self._held[key] = _Held(self._empty)
+        self._held[key].put(tuple(units), values)
 
     def get(self, site: Site, run: str, unit: int) -> Tensor:
         """Return one activation."""
-        held = self._held[(site, run)]
-        block, row = held.where[unit]
-        return held.blocks[block][row]
+        return self._held[(site, run)].get(unit)
 
     def holds(self, site: Site, run: str, unit: int) -> bool:
         """Return True if the activation is at hand."""
         held = self._held.get((site, run))
-        return held is not None and unit in held.where
+        return held is not None and unit in held.layout.where
 
     def forget(self) -> None:
         """Drop all activations (moments stay)."""
         self._held.clear()
+        self._empty = _Layout({})
 
-    def shape(self, site: Site, run: str, unit: int) -> tuple[int, ...]:
-        """Return the shape of one activation."""
-        held = self._held[(site, run)]
-        return tuple(held.blocks[held.where[unit][0]].shape[1:])
+    def alike(self, site: Site, run: str, units: Sequence[int]) -> list[list[int]]:
+        """Return the places of units whose activations have one shape."""
+        held, found = self._held[(site, run)], dict[tuple[int, ...], list[int]]()
+        if len(held.shapes) == 1:
+            return [list(range(len(units)))]
+        for at, unit in enumerate(units):
+            found.setdefault(tuple(held.get(unit).shape), []).append(at)
+        return list(found.values())
 
     def supply(self, need: Need, site: Site, rows: Sequence[Asking]) -> Tensor:
         """Return what some rows are given at `site`, with a row axis; what all share stands there once.
@@ -71,59 +121,42 @@ class Activations:
             If a donor's activation has another shape than the one that it replaces.
         """
         if isinstance(need, Noise):
-            return torch.stack([self._noise(need, site, row) for row in rows])
+            return torch.stack(
+                [self._noise(need, site, run, unit, draw) for run, draw, units in rows for unit in units]
+            )
         if isinstance(need, Moment):
-            runs = [run_of(need.run, run) for run, _, _ in rows]
-            found = [self._moment(site, run, need) for run in runs]
-            if len(set(runs)) > 1:
-                return torch.stack(found)
-            return found[0] if found[0].ndim == 0 else found[0][None]
-        donors = [
-            (run_of(need.run, run), unit if need.unit == "own" else self._study.donors(need, draw)[unit])
-            for run, unit, draw in rows
-        ]
-        self._check_shapes(site, rows, donors)
-        parts = [
-            self._stack(site, run, [unit for _, unit in some]) for run, some in groupby(donors, key=lambda one: one[0])
-        ]
+            found = [(len(units), self._moment(site, run_of(need.run, run), need)) for run, _, units in rows]
+            if all(one is found[0][1] for _, one in found):
+                return found[0][1] if found[0][1].ndim == 0 else found[0][1][None]
+            return torch.cat([one.expand(n, *one.shape) for n, one in found])
+        parts = []
+        for run, draw, units in rows:
+            whose = units
+            if need.unit != "own":
+                donors = self._study.donors(need, draw)
+                whose = tuple(donors[unit] for unit in units)
+            giver = run_of(need.run, run)
+            held = self._held[(site, giver)]
+            own = self._held.get((site, run))
+            if own is not None and len(own.shapes | held.shapes) > 1:
+                self._check_shapes(site, (run, units), (giver, whose))
+            parts.append(held.stack(whose))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _stack(self, site: Site, run: str, units: Sequence[int]) -> Tensor:
-        held = self._held[(site, run)]
-        where = [held.where[unit] for unit in units]
-        block = where[0][0]
-        if any(one != block for one, _ in where):
-            return torch.stack([held.blocks[one][row] for one, row in where])
-        whole, rows = held.blocks[block], [row for _, row in where]
-        first = rows[0]
-        if rows == list(range(first, first + len(rows))):
-            return whole[first : first + len(rows)]
-        return whole[torch.tensor(rows, device=whole.device)]
-
-    def _check_shapes(self, site: Site, rows: Sequence[Asking], donors: Sequence[tuple[str, int]]) -> None:
+    def _check_shapes(self, site: Site, mine: tuple[str, tuple[int, ...]], theirs: tuple[str, tuple[int, ...]]) -> None:
         """Check donors against the activations that they replace, where these are at hand."""
-        mine, theirs = self._shapes(site, [(run, unit) for run, unit, _ in rows]), self._shapes(site, donors)
-        if len({*mine, *theirs} - {None}) < 2:
-            return
-        for (own, unit, _), (run, donor), one, other in zip(rows, donors, mine, theirs, strict=True):
-            if one is not None and one != other:
+        for unit, donor in zip(mine[1], theirs[1], strict=True):
+            if not self.holds(site, mine[0], unit):
+                continue
+            one, other = (tuple(self.get(site, *key).shape) for key in ((mine[0], unit), (theirs[0], donor)))
+            if one != other:
                 raise DataError(
-                    f"{site}: unit {unit} is misaligned: its {own} input has an activation of shape {one} there, and "
-                    f"the {run} input of unit {donor} one of shape {other}. Give inputs of one shape, or a site after "
-                    "which they have one."
+                    f"{site}: unit {unit} is misaligned: its {mine[0]} input has an activation of shape {one} there, "
+                    f"and the {theirs[0]} input of unit {donor} one of shape {other}. Give inputs of one shape, or a "
+                    "site after which they have one."
                 )
 
-    def _shapes(self, site: Site, inputs: Sequence[tuple[str, int]]) -> list[tuple[int, ...] | None]:
-        held = {run: self._held.get((site, run)) for run in {run for run, _ in inputs}}
-        found: list[tuple[int, ...] | None] = []
-        for run, unit in inputs:
-            one = held[run]
-            place = None if one is None else one.where.get(unit)
-            found.append(None if one is None or place is None else tuple(one.blocks[place[0]].shape[1:]))
-        return found
-
-    def _noise(self, need: Noise, site: Site, row: Asking) -> Tensor:
-        run, unit, draw = row
+    def _noise(self, need: Noise, site: Site, run: str, unit: int, draw: int) -> Tensor:
         like = self.get(site, run, unit)
         return noise(tuple(like.shape), seed=self._study.seed, unit=unit, draw=draw, stream=need.stream).to(like.device)
 

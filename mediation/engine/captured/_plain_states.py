@@ -67,14 +67,25 @@ class _Held:
 class Lanes:
     """What plain runs of some lanes left, in the order of the lanes."""
 
-    rows: Sequence[tuple[_Held, int, int]]
+    runs: Sequence[tuple[_Held, int, int, int]]
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[_Held, int, int]]) -> Lanes:
+        """Join lanes that lie together: a batch of plain runs, the first row, its first token, and how many rows."""
+        runs: list[tuple[_Held, int, int, int]] = []
+        for held, row, offset in rows:
+            if runs and runs[-1][0] is held and runs[-1][2] == offset and runs[-1][1] + runs[-1][3] == row:
+                runs[-1] = (*runs[-1][:3], runs[-1][3] + 1)
+            else:
+                runs.append((held, row, offset, 1))
+        return cls(runs)
 
     def prefix(self, start: int) -> DynamicCache:
         """Return a cache of the first `start` tokens that serves any whole number of copies of the rows."""
         shared = DynamicCache()
         shared.layers = [
             SharedPrefix(*(self._slice(self._layer(index, name), 2, 0, start) for name in ("keys", "values")))
-            for index in range(len(self.rows[0][0].cache.layers))
+            for index in range(len(self.runs[0][0].cache.layers))
         ]
         return shared
 
@@ -87,12 +98,10 @@ class Lanes:
 
     def _slice(self, find: Callable[[_Held], Tensor], axis: int, start: int, stop: int) -> Tensor:
         """Return tokens, counted along `axis`, of each lane; a view where the lanes lie together."""
-        first, row, offset = self.rows[0]
-        if all(one == (first, row + i, offset) for i, one in enumerate(self.rows)):
-            together = find(first)[row : row + len(self.rows)]
-            return together.narrow(axis, offset + start, stop - start)
-        parts = [find(held)[r : r + 1].narrow(axis, o + start, stop - start) for held, r, o in self.rows]
-        return torch.cat(parts)
+        parts = [
+            find(held)[row : row + n].narrow(axis, offset + start, stop - start) for held, row, offset, n in self.runs
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @final
@@ -160,7 +169,7 @@ class PlainStates:
     def of(self, lanes: Sequence[Lane]) -> Lanes:
         """Return what plain runs of `lanes` left."""
         found = {lane: held for lane in lanes for _, held in self._held if lane in held.where}
-        return Lanes([(found[lane], *found[lane].where[lane]) for lane in lanes])
+        return Lanes.of([(found[lane], *found[lane].where[lane]) for lane in lanes])
 
     def run(self, number: int, lanes: Sequence[Lane]) -> None:
         """Run lanes of one length plain, for what they leave alone."""

@@ -90,6 +90,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "order": "follows from sites and model",
             "unembedding": "follows from model and outcome",
             "_donors": "a cache; where donors are drawn at random their units are in donors",
+            "_tables": "a cache of positions, which follow from sites and inputs",
         },
         "Execution": {
             "checks": "cells that are computed once more, not values",

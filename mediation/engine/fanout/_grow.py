@@ -194,10 +194,11 @@ def _supplied(
     group: Group, activations: Activations, need: Need, members: Sequence[tuple[int, Change, Place]]
 ) -> Tensor:
     """Return what some slots are given, ``(rows, k, f)``; one row where all share it."""
-    parts = []
-    for slot, change, _ in members:
-        draw = int(group.draws[slot])
-        parts.append(activations.supply(need, change.site, [(run, unit, draw) for run, unit in group.lanes]))
+    lanes = [(run, tuple(unit for _, unit in some)) for run, some in groupby(group.lanes, key=lambda lane: lane[0])]
+    parts = [
+        activations.supply(need, change.site, [(run, int(group.draws[slot]), units) for run, units in lanes])
+        for slot, change, _ in members
+    ]
     if len(parts) == 1:
         return parts[0]
     n = len(group.lanes)

@@ -158,8 +158,12 @@ def _supplied(
     """Return what the rows of one edit are given, site by site."""
     parts = []
     for site, members in groupby(some, key=lambda one: one[1]):
-        asking = [(row.run, row.unit, row.draw) for row in (rows[index] for index, *_ in members)]
-        parts.append((len(asking), activations.supply(need, site, asking)))
+        mine = [rows[index] for index, *_ in members]
+        asking = [
+            (run, draw, tuple(row.unit for row in alike))
+            for (run, draw), alike in groupby(mine, key=lambda row: (row.run, row.draw))
+        ]
+        parts.append((len(mine), activations.supply(need, site, asking)))
     if len(parts) == 1:
         return parts[0][1]
     return torch.cat([part.expand(n, *part.shape[1:]) for n, part in parts])

@@ -131,9 +131,9 @@ class Executor:
         run = partial(self._outcome, row)
         return run(one) if one.check else self._piece(one, run, "naive")
 
-    def _outcome(self, row: Row, _: Pass) -> Outcomes:
+    def _outcome(self, row: Row, one: Pass) -> Outcomes:
         world = self._study.worlds[row.world] if row.world >= 0 else World(row.run)  # type: ignore[arg-type]
-        if row.world >= 0:
+        if one.check and row.world >= 0:
             self._take_moments(row)
         return np.array([self.oracle.outcome(world, row.unit, row.draw)])
 

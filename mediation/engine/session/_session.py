@@ -125,14 +125,9 @@ class Session:
     def _puts_back(self, site: Site, what: AbstractIntervention, run: str, units: Sequence[int]) -> NDArray[np.bool_]:
         """Return for each unit whether an exchange puts in what is there."""
         self._divergence = self._divergence or Divergence(self.study)
-        before, table = self._divergence.before(site)[list(units)], self.study.table(site, run)
-        alike: dict[object, list[int]] = {}
-        for at, unit in enumerate(units):
-            size = self.activations.shape(site, run, unit)
-            alike.setdefault((size, None if table[unit] is None else len(table[unit] or ())), []).append(at)
-        same = np.zeros(len(units), dtype=bool)
-        for some in alike.values():
-            asking = [(run, units[at], 0) for at in some]
+        before, same = self._divergence.before(site)[list(units)], np.zeros(len(units), dtype=bool)
+        for some in self.activations.alike(site, run, units):
+            asking = [(run, 0, tuple(units[at] for at in some))]
             own = self.activations.supply(Donor("same"), site, asking)
             given = self.activations.supply(Donor(), site, asking)
             early = torch.from_numpy(before[some]).to(own.device).reshape(-1, *(1,) * (own.ndim - 1))
