@@ -254,6 +254,11 @@ def _check_contrast(donor: object, ablation: object) -> None:
             "Leave it out for each unit's own mediator, or write med.Swap() for random donors, or such as "
             "med.Subspace(basis, med.Interchange()) for a part of it. What ablates the mediator is given as ablation=."
         )
+    if isinstance(donor, Interchange) and donor.world is not None:
+        raise DesignError(
+            f"donor = {donor!r}: whose mediator is put in is what the worlds differ in. Ask what that world's does: "
+            f"med.ablate(model, pairs, {donor!r}.at(site), outcome)."
+        )
     if isinstance(donor, (Interchange, Swap)) and donor.run != type(donor)().run:
         raise DesignError(
             f"donor = {donor!r}: whose mediator is put in is what the worlds differ in. Leave run={donor.run!r} out."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from torch import Tensor
 
-from .._checks import one_of
+from .._checks import one_of, shown
+from .._errors import DesignError
 from ._abstract import AbstractIntervention, spelled
+from ._assignment import Assignment
 from ._broadcast import placed
 from ._needs import NOTHING, RUNS, Donor, Given, Need, donor_index, supplied
 
@@ -18,6 +20,21 @@ from ._needs import NOTHING, RUNS, Donor, Given, Need, donor_index, supplied
 def _own(run: str) -> Donor:
     """Return the need for a unit's own activation; a sweep asks for it hundreds of thousands of times."""
     return Donor(run)  # type: ignore[arg-type]
+
+
+def _check_world(world: object, run: str) -> None:
+    """Raise DesignError for what is no world, or a run beside it."""
+    of, done = (getattr(world, name, None) for name in ("run", "assignment"))
+    if of not in ("base", "source") or not (done is None or isinstance(done, Assignment)):
+        raise DesignError(
+            f"Interchange: world = {shown(world)}: a world is needed, such as med.World('base', "
+            "med.Zero().at(med.mlp(3)))."
+        )
+    if run != "other":
+        raise DesignError(
+            f"Interchange(run={run!r}, world={world!r}): the activation is read in that world, which runs the {of} "
+            "input. Leave run out."
+        )
 
 
 @final
@@ -33,11 +50,15 @@ class Interchange(AbstractIntervention):
     run
         Input whose mediator is used: ``"other"`` (source's in a base run, base's in a source run), ``"base"``,
         ``"source"``, or ``"same"``.
+    world
+        A `World` whose activation is used instead of that of a plain run: ``M(x', m1)``, the mediator as it is after
+        something else was changed. That world may itself use activations of another one, to any depth; with these,
+        path-specific effects are written (Avin, Shpitser & Pearl 2005; Goldowsky-Dill et al. 2023, arXiv:2304.05969).
 
     Raises
     ------
     DesignError
-        If `run` is not known.
+        If `run` is not known, or `world` is no world, or both are given.
 
     Examples
     --------
@@ -47,19 +68,30 @@ class Interchange(AbstractIntervention):
     """
 
     run: Literal["other", "same", "base", "source"] = "other"
+    world: Any = None
 
     __repr__ = spelled
 
     def __post_init__(self) -> None:
         one_of(self.run, RUNS, what="Interchange: run")
+        if self.world is not None:
+            _check_world(self.world, self.run)
 
     def needs(self) -> frozenset[Need]:
-        """Return the unit's own activation in that run."""
-        return frozenset({_own(self.run)})
+        """Return the unit's own activation in that run or world."""
+        return frozenset({self._donor})
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the donor's activation."""
-        return placed(supplied(_own(self.run), hidden, given, by=self), hidden)
+        return placed(supplied(self._donor, hidden, given, by=self), hidden)
+
+    @property
+    def _donor(self) -> Donor:
+        if self.world is None:
+            return _own(self.run)
+        if self.world.assignment is None:  # a plain run
+            return _own(self.world.run)
+        return Donor(world=self.world)
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 from torch import Tensor
 
@@ -34,11 +34,14 @@ class Donor:
         Column of the units' frame, for ``"matched"`` only.
     index
         One unit number for each unit, for ``"index"`` only.
+    world
+        A `World` in which the unit's own activation is read, with all that is done there; `run` is then that of the
+        world, and is left out. None for plain runs.
 
     Raises
     ------
     DesignError
-        If `run` or `unit` is not known, or if `column` or `index` is missing or not wanted.
+        If `run` or `unit` is not known, or if `column`, `index` or `world` is missing or not wanted.
 
     Examples
     --------
@@ -50,10 +53,16 @@ class Donor:
     unit: Literal["own", "random", "derangement", "matched", "index"] = "own"
     column: str | None = None
     index: tuple[int, ...] | None = None
+    world: Any = None
 
     def __post_init__(self) -> None:
         one_of(self.run, RUNS, what="Donor: run")
         one_of(self.unit, UNITS, what="Donor: unit")
+        if self.world is not None and (self.run, self.unit) != ("other", "own"):
+            raise DesignError(
+                f"Donor(run={self.run!r}, unit={self.unit!r}, world={self.world!r}): a donor in a world is the unit's "
+                "own activation there, in the run of that world. Leave run and unit out."
+            )
         object.__setattr__(self, "index", donor_index(self.unit, self.column, self.index, what="Donor"))
 
 

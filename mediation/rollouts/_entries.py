@@ -67,6 +67,11 @@ def check_world(world: World, spec: Spec | None, n: int, *, pairs: bool) -> None
         else:
             _check_text(site, what, n)
         needs = what.needs() if isinstance(what, AbstractIntervention) else ()
+        if any(isinstance(need, Donor) and need.world is not None for need in needs):
+            raise DesignError(
+                f"{what!r} at {site}: activations of another world are put in in single forward passes, and a thought "
+                "is rolled out. Write Interchange() for the thought of the other input."
+            )
         lone = [need for need in needs if isinstance(need, Donor) and need.run == "other"]
         if lone and not pairs:
             raise DesignError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from ..._errors import DesignError, OutcomeError
@@ -47,7 +47,10 @@ def make_study(
             f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
             "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
         )
-    expanded = tuple(dict.fromkeys(_expand(world, model, encoding) for world in worlds))
+    inner = {world: _expand(world, model, encoding) for world in inside(worlds)}
+    if any(world.run == "source" for world in inner):
+        pairs.inputs("source")
+    expanded = tuple(dict.fromkeys([*(_expand(world, model, encoding) for world in worlds), *inner.values()]))
     sites = {site for world in expanded if world.assignment for site, _ in world.assignment.placed()}
     places = {site: resolve(site, model) for site in sorted(sites, key=str)}
     study = Study(
@@ -60,10 +63,23 @@ def make_study(
         order={},
         seed=seed,
         n_draws=n_draws,
+        inner=inner,
     )
     check_worlds(study)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
     return first_run(study, sorted(stops))
+
+
+def inside(worlds: Iterable[World]) -> tuple[World, ...]:
+    """Return the worlds whose activations are put in, to any depth, as they are written."""
+    found: dict[World, None] = {}
+    todo = [donor for world in worlds for donor in world.donors]
+    while todo:
+        donor = todo.pop()
+        if donor not in found:
+            found[donor] = None
+            todo += donor.donors
+    return tuple(found)
 
 
 def _block_ends(model: Model, sites: Collection[Site]) -> set[tuple[str, Literal["output"]]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..._errors import DataError, SiteError
 from ...interventions import Donor, Moment, Noise
 from ...sites import Place, Site
-from ..study import Study, Table, World, run_of
+from ..study import Study, Table, World, donor_run, run_of
 
 
 def check_worlds(study: Study) -> None:
@@ -68,7 +68,7 @@ def _share_features(one: Place, other: Place) -> bool:
 
 
 def _check_donor(study: Study, site: Site, need: Donor, world: World, unit: int) -> None:
-    run = run_of(need.run, world.run)
+    run = donor_run(need, world.run)
     study.pairs.inputs(run)
     draws = range(study.draws_of(world))
     donors = {study.donors(need, draw)[unit] for draw in draws} if need.unit != "own" else {unit}

@@ -2,9 +2,12 @@
 
 from ._activations import (
     Activations as Activations,
+    Source as Source,
     captures as captures,
+    donor_sites as donor_sites,
     moment as moment,
     needs_all_units as needs_all_units,
+    source_of as source_of,
 )
 from ._births import KINDS as KINDS, births as births, born as born
 from ._plain_states import (

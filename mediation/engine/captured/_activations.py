@@ -11,9 +11,10 @@ from torch import Tensor
 from ..._errors import DataError
 from ...interventions import Donor, Moment, Need, Noise
 from ...sites import Site
-from ..study import Study, noise, run_of
+from ..study import Study, World, noise, run_of
 
 Asking = tuple[str, int, tuple[int, ...]]  # rows of one run and draw that are changed: the run, the draw, their units
+Source = str | tuple[int, int]  # what was run: "base" or "source", plain, or a world and a draw
 
 
 @final
@@ -74,28 +75,29 @@ class _Held:
 class Activations:
     """Activations of plain runs by site, run and unit: ``(k, features)`` each."""
 
-    __slots__ = ("_empty", "_held", "_moments", "_study")
+    __slots__ = ("_empty", "_held", "_moments", "_sources", "_study")
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._empty = _Layout({})
-        self._held: dict[tuple[Site, str], _Held] = {}
+        self._held: dict[tuple[Site, Source], _Held] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
+        self._sources: dict[World, tuple[int, int]] = {}
 
-    def put(self, site: Site, run: str, units: Sequence[int], values: Tensor) -> None:
+    def put(self, site: Site, source: Source, units: Sequence[int], values: Tensor) -> None:
         """Keep the activations of some units, ``(units, k, features)``."""
-        key = (site, run)
+        key = (site, source)
         if key not in self._held:
             self._held[key] = _Held(self._empty)
         self._held[key].put(tuple(units), values)
 
-    def get(self, site: Site, run: str, unit: int) -> Tensor:
+    def get(self, site: Site, source: Source, unit: int) -> Tensor:
         """Return one activation."""
-        return self._held[(site, run)].get(unit)
+        return self._held[(site, source)].get(unit)
 
-    def holds(self, site: Site, run: str, unit: int) -> bool:
+    def holds(self, site: Site, source: Source, unit: int) -> bool:
         """Return True if the activation is at hand."""
-        held = self._held.get((site, run))
+        held = self._held.get((site, source))
         return held is not None and unit in held.layout.where
 
     def forget(self) -> None:
@@ -135,25 +137,31 @@ class Activations:
             if need.unit != "own":
                 donors = self._study.donors(need, draw)
                 whose = tuple(donors[unit] for unit in units)
-            giver = run_of(need.run, run)
+            giver = run_of(need.run, run) if need.world is None else self._source(need.world, draw)
             held = self._held[(site, giver)]
             own = self._held.get((site, run))
             if own is not None and len(own.shapes | held.shapes) > 1:
-                self._check_shapes(site, (run, units), (giver, whose))
+                self._check_shapes(site, run, units, giver, whose)
             parts.append(held.stack(whose))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _check_shapes(self, site: Site, mine: tuple[str, tuple[int, ...]], theirs: tuple[str, tuple[int, ...]]) -> None:
+    def _source(self, world: World, draw: int) -> Source:
+        if world not in self._sources:
+            self._sources[world] = source_of(self._study, world, -1)
+        index, one = self._sources[world]
+        return index, draw if one else 0
+
+    def _check_shapes(self, site: Site, run: str, units: Sequence[int], source: Source, donors: Sequence[int]) -> None:
         """Check donors against the activations that they replace, where these are at hand."""
-        for unit, donor in zip(mine[1], theirs[1], strict=True):
-            if not self.holds(site, mine[0], unit):
+        for unit, donor in zip(units, donors, strict=True):
+            if not self.holds(site, run, unit):
                 continue
-            one, other = (tuple(self.get(site, *key).shape) for key in ((mine[0], unit), (theirs[0], donor)))
-            if one != other:
+            mine, theirs = (tuple(self.get(site, *key).shape) for key in ((run, unit), (source, donor)))
+            if mine != theirs:
+                whose = f"the {source} input of unit {donor}" if isinstance(source, str) else "its donor world"
                 raise DataError(
-                    f"{site}: unit {unit} is misaligned: its {mine[0]} input has an activation of shape {one} there, "
-                    f"and the {theirs[0]} input of unit {donor} one of shape {other}. Give inputs of one shape, or a "
-                    "site after which they have one."
+                    f"{site}: unit {unit} is misaligned: its {run} input has an activation of shape {mine} there, and "
+                    f"{whose} one of shape {theirs}. Give inputs of one shape, or a site after which they have one."
                 )
 
     def _noise(self, need: Noise, site: Site, run: str, unit: int, draw: int) -> Tensor:
@@ -168,6 +176,28 @@ class Activations:
             # As many axes as one activation, so that rows of different runs can be stacked.
             self._moments[key] = found.reshape((1,) * (held[0].ndim - found.ndim) + found.shape)
         return self._moments[key]
+
+
+def source_of(study: Study, world: World, draw: int) -> tuple[int, int]:
+    """Return under which name what a world left is kept: that of a world without draws serves all draws."""
+    inner = study.inner[world]
+    return study.worlds.index(inner), draw if inner.is_random else 0
+
+
+def donor_sites(study: Study) -> dict[int, tuple[Site, ...]]:
+    """Return the worlds whose activations are put in elsewhere, and at which sites; what one needs comes before it."""
+    wanted: dict[World, dict[Site, None]] = {}
+    for world in study.worlds if study.inner else ():
+        for site, what in study.placed(world):
+            for need in what.needs():
+                if isinstance(need, Donor) and need.world is not None:
+                    wanted.setdefault(study.inner[need.world], {})[site] = None
+    order = sorted(wanted, key=lambda world: _depth(study, world))
+    return {study.worlds.index(world): tuple(wanted[world]) for world in order}
+
+
+def _depth(study: Study, world: World) -> int:
+    return 1 + max((_depth(study, study.inner[donor]) for donor in world.donors), default=0)
 
 
 def moment(need: Moment, held: list[Tensor], where: str) -> Tensor:
@@ -213,6 +243,8 @@ def captures(study: Study) -> dict[str, tuple[Site, ...]]:
     for world in study.worlds:
         for site, what in study.placed(world):
             for need in what.needs():
+                if isinstance(need, Donor) and need.world is not None:
+                    continue
                 run = world.run if isinstance(need, Noise) else run_of(need.run, world.run)
                 wanted[run][site] = None
                 if need == Donor():

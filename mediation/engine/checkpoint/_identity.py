@@ -88,6 +88,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "pairs": "its fields are classed below",
             "places": "follow from sites and model",
             "order": "follows from sites and model",
+            "inner": "are among worlds",
             "unembedding": "follows from model and outcome",
             "_donors": "a cache; where donors are drawn at random their units are in donors",
             "_tables": "a cache of positions, which follow from sites and inputs",

@@ -103,8 +103,8 @@ class Pieces:
             named = np.stack([cells.world, cells.unit, cells.draw], axis=1).tolist()
             self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.tolist()})
 
-    def keep_plain(self, kind: str, cells: Cells, outcomes: Outcomes) -> Outcomes:
-        """Store the outcomes of plain runs; return the stored ones where they were run again for their activations.
+    def keep_again(self, kind: str, cells: Cells, outcomes: Outcomes) -> Outcomes:
+        """Store the outcomes of rows; return the stored ones where they were run again for their activations.
 
         Raises
         ------

@@ -39,12 +39,13 @@ class Reference:
         The study whose worlds are asked for.
     """
 
-    __slots__ = ("_activations", "_few_logits", "_moments", "_study")
+    __slots__ = ("_activations", "_few_logits", "_inside", "_moments", "_study")
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._few_logits = {"logits_to_keep": 1} if captures_with_few_logits(study) else {}
         self._activations: dict[tuple[Site, str, int], Tensor] = {}
+        self._inside: dict[tuple[Site, World, int, int], Tensor] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
 
     def outcome(self, world: World, unit: int, draw: int = 0) -> float:
@@ -83,6 +84,26 @@ class Reference:
             self._activations[key] = seen[0]
         return self._activations[key]
 
+    def inside(self, site: Site, world: World, unit: int, draw: int) -> Tensor:
+        """Return the activation at `site` in a world, after what is done there: ``(k, features)``."""
+        key = (site, world, unit, draw)
+        if key not in self._inside:
+            place, positions = self._study.places[site], self._study.positions(site, world.run, unit)
+            keys = self._study.encoding.of(world.run, unit).length
+            seen: list[Tensor] = []
+
+            def look(tensor: Tensor) -> Tensor:
+                seen.append(_part(tensor[0], place, positions, keys).clone())
+                return tensor
+
+            edits = [
+                (self._study.places[one], self._edit(world, one, what, unit, draw))
+                for one, what in self._study.placed(world)
+            ]
+            self._run(world.run, unit, [*edits, (place, look)], **self._few_logits)
+            self._inside[key] = seen[0]
+        return self._inside[key]
+
     def knows(self, site: Site, run: str, unit: int) -> bool:
         """Return True if an activation is at hand."""
         return (site, run, unit) in self._activations
@@ -105,6 +126,8 @@ class Reference:
         return change
 
     def _supply(self, need: Need, site: Site, world: World, unit: int, draw: int) -> Tensor:
+        if isinstance(need, Donor) and need.world is not None:
+            return self.inside(site, self._study.inner[need.world], unit, draw)
         if isinstance(need, Donor):
             donor = unit if need.unit == "own" else self._study.donors(need, draw)[unit]
             return self.activation(site, run_of(need.run, world.run), donor)

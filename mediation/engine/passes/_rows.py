@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from ...interventions import AbstractIntervention, Need
 from ...sites import Place, Site
 from ..backends import AbstractBackend, Visit, one_a_place
-from ..captured import Activations, PlainStates, check_cache
+from ..captured import Activations, PlainStates, Source, check_cache
 from ..study import Placed, Side, Study
 from ._cells import Row
 from ._inputs import Batch, make_batch
@@ -55,6 +55,7 @@ def run_rows(
     *,
     references: Mapping[int, Tensor] | None = None,
     side: Side = "left",
+    sites: Sequence[Site] = (),
 ) -> Tensor:
     """Return the outcomes of `rows`, ``(rows,)``, from one forward pass.
 
@@ -62,12 +63,16 @@ def run_rows(
     ----------
     placed
         Sites and interventions of every world of the study, in order of execution.
+    sites
+        Where activations are kept, as they are after what is done there.
     references
         Logits of each unit's plain base run, for outcomes that compare with it.
     """
     batch = batch_of(study, rows, side)
     edits = _edits(study, rows, placed, activations)
     visits = [Visit(place.path, place.io, _editor(found, batch)) for place, found in edits.items()]
+    if sites:
+        visits = one_a_place([*visits, *_captures(study, sites, rows, batch, activations)])
     visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
     extra, last, finish = readout(study, batch, [(row.run, row.unit) for row in rows], reference)
@@ -95,14 +100,7 @@ def capture_rows(
         Where keys, values and hidden states are kept, for growing passes, and under which number.
     """
     batch = batch_of(study, rows, side)
-    by_module: dict[tuple[str, str], list[Site]] = {}
-    for site in sites:
-        place = study.places[site]
-        by_module.setdefault((place.path, place.io), []).append(site)
-    visits = [
-        Visit(path, io, _capturer(study, found, rows, batch, activations))  # type: ignore[arg-type]
-        for (path, io), found in by_module.items()
-    ]
+    visits = _captures(study, sites, rows, batch, activations)
     hidden: dict[int, Tensor] = {}
     if states is not None:
         visits = one_a_place([*visits, *states.watch(hidden, batch.width)])
@@ -179,6 +177,20 @@ def _editor(edits: Sequence[Edit], batch: Batch) -> Callable[[Tensor], Tensor]:
     return see
 
 
+def _captures(
+    study: Study, sites: Sequence[Site], rows: Sequence[Row], batch: Batch, activations: Activations
+) -> list[Visit]:
+    """Return the visits that keep activations, one a module."""
+    by_module: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        place = study.places[site]
+        by_module.setdefault((place.path, place.io), []).append(site)
+    return [
+        Visit(path, io, _capturer(study, found, rows, batch, activations))  # type: ignore[arg-type]
+        for (path, io), found in by_module.items()
+    ]
+
+
 def _capturer(
     study: Study, sites: Sequence[Site], rows: Sequence[Row], batch: Batch, activations: Activations
 ) -> Callable[[Tensor], None]:
@@ -186,13 +198,17 @@ def _capturer(
         for site in sites:
             positions = [study.table(site, row.run)[row.unit] for row in rows]
             keys = [
-                (None if p is None else len(p), batch.lengths[i] if batch.lengths else 0, rows[i].run)
+                (None if p is None else len(p), batch.lengths[i] if batch.lengths else 0, _source(rows[i]))
                 for i, p in enumerate(positions)
             ]
             for members in same_shape_groups(keys).values():
                 where = None if positions[members[0]] is None else tuple(positions[m] or () for m in members)
                 values = read(activation, Selection(study.places[site], tuple(members), where), batch).clone()
                 units = [rows[member].unit for member in members]
-                activations.put(site, rows[members[0]].run, units, values)
+                activations.put(site, _source(rows[members[0]]), units, values)
 
     return see
+
+
+def _source(row: Row) -> Source:
+    return row.run if row.world < 0 else (row.world, row.draw)

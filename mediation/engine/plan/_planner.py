@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...interventions import Assignment, Interchange
 from ...sites import Site
-from ..captured import Lane, captures, needs_all_units
+from ..captured import Lane, captures, donor_sites, needs_all_units
 from ..fanout import Grouping
 from ..passes import RUNS, Cells, Index, Row
 from ..session import Check, Pass
@@ -70,6 +70,8 @@ class Planner:
             [[study.length(run, unit) for unit in range(len(study.pairs))] for run in study.encoding.runs]
         )
         self._wanted = captures(study)
+        self._donors = donor_sites(study)
+        self._patched = np.setdiff1d(self._patched, list(self._donors))
         self._numbers: Iterator[int] = count() if outer is None else outer._numbers
         self._references: tuple[int, ...] = () if outer is None else outer._references
         self._live = self._references
@@ -95,6 +97,7 @@ class Planner:
         """Yield the passes that some rows need, each row in a batch of full inputs."""
         units = range(len(self.study.pairs)) if needs_all_units(self.study) else dict.fromkeys(cells.unit.tolist())
         yield from self._plain(list(units), bare=False)
+        yield from self._donor_worlds(list(units))
         yield from self._rows(cells)
 
     def naive(self) -> Iterator[Pass]:
@@ -154,6 +157,7 @@ class Planner:
 
     # ------------------------------------------------------------------------------------------- changed worlds
     def _changed(self, chunk: Sequence[int], told: Told) -> Iterator[Pass]:
+        yield from self._donor_worlds(chunk)
         size = max(1, _CELLS // len(chunk))
         for first in range(0, len(self._patched), size):
             worlds = self._patched[first : first + size]
@@ -169,6 +173,17 @@ class Planner:
                 yield self.pass_of("fan-out", group.cells, group=group)
             rest = ~self.grouping.grows[worlds]
             yield from self._rows(self._cells(worlds[rest], chunk, changed[rest]))
+
+    def _donor_worlds(self, chunk: Sequence[int]) -> Iterator[Pass]:
+        """Yield the worlds whose activations are put in elsewhere, each after those that it needs itself."""
+        for world, sites in self._donors.items():
+            every = np.ones((1, len(chunk)), dtype=bool)
+            live = self._live
+            for batch in self.batches(self._cells(np.array([world]), chunk, every)):
+                one = self.pass_of("rows", batch, sites=sites)
+                live = (*live, one.number)
+                yield one
+            self._live = live
 
     def _cells(self, worlds: Index, chunk: Sequence[int], changed: NDArray[np.bool_]) -> Cells:
         index, at = np.nonzero(changed)

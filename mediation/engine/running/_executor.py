@@ -92,9 +92,9 @@ class Executor:
     # ---------------------------------------------------------------------------------------------- plain runs
     def _later(self, one: Pass) -> Outcomes:
         """Let a plain run wait, if its outcomes are stored or it has none."""
-        stored = self._pieces.find(_plain_kind(one), one.cells) if one.kind == "plain" else np.empty(0)
+        has = one.kind in ("plain", "rows")
+        stored = self._pieces.find(_kind(one), one.cells) if has else np.empty(0)
         if stored is None:
-            self._run_waiting(one.needs)
             return self._captured(one)
         self._waiting[one.number] = one
         return stored
@@ -105,12 +105,13 @@ class Executor:
                 self._captured(self._waiting.pop(number))
 
     def _captured(self, one: Pass) -> Outcomes:
+        self._run_waiting(one.needs)
         outcomes = self._session.capture(one)
-        if one.kind != "plain":
+        if not len(outcomes):
             return outcomes
         self.report["passes"] += 1
         self.report["rows"] += len(one.cells)
-        return self._pieces.keep_plain(_plain_kind(one), one.cells, outcomes)
+        return self._pieces.keep_again(_kind(one), one.cells, outcomes)
 
     # -------------------------------------------------------------------------------------------- self-checks
     def _probed(self, one: Pass) -> Outcomes:
@@ -126,7 +127,7 @@ class Executor:
         """Run one row by the naive path."""
         (row,) = one.cells.rows()
         if one.sites:
-            self._activation(one.sites[0], row.run, row.unit)
+            self._activation(one.sites[0], row)
             return np.empty(0)
         run = partial(self._outcome, row)
         return run(one) if one.check else self._piece(one, run, "naive")
@@ -137,12 +138,15 @@ class Executor:
             self._take_moments(row)
         return np.array([self.oracle.outcome(world, row.unit, row.draw)])
 
-    def _activation(self, site: Site, run: str, unit: int) -> None:
+    def _activation(self, site: Site, row: Row) -> None:
         """Let the naive path capture one activation, and compare it with that of the run, where this is at hand."""
-        if self._session.activations.holds(site, run, unit):
-            check_activation(self._study, self.oracle, self._session.activations, (site, run, unit))
+        held, source = self._session.activations, row.run if row.world < 0 else (row.world, row.draw)
+        if row.world < 0:
+            expected = self.oracle.activation(site, row.run, row.unit)
         else:
-            self.oracle.activation(site, run, unit)
+            expected = self.oracle.inside(site, self._study.worlds[row.world], row.unit, row.draw)
+        if held.holds(site, source, row.unit):
+            check_activation(self._study, site, row, held.get(site, source, row.unit), expected)
 
     def _take_moments(self, row: Row) -> None:
         """Let the naive path use captured activations of all units, once some of them are seen to be right."""
@@ -159,5 +163,5 @@ class Executor:
                     self.oracle.take(site, run, unit, held.get(site, run, unit))
 
 
-def _plain_kind(one: Pass) -> str:
-    return f"plain {RUNS[int(one.cells.run[0])]}"
+def _kind(one: Pass) -> str:
+    return f"plain {RUNS[int(one.cells.run[0])]}" if one.kind == "plain" else one.kind

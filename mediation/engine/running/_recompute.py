@@ -7,12 +7,19 @@ from dataclasses import replace
 
 import torch
 
+from ..binding import inside
 from ..passes import Cells, Row
 from ..plan import Planner
 from ..session import Session
 from ..sizes import tokens_for
 from ..study import Execution, Study
 from ..verify import lay_out
+
+
+def _inner(study: Study, worlds: Iterable[int]) -> list[int]:
+    """Return the worlds whose activations are put in in some others."""
+    donors = [study.inner[one] for one in inside(study.worlds[world] for world in worlds)]
+    return [study.worlds.index(donor) for donor in donors]
 
 
 def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[Row, float]:
@@ -26,6 +33,7 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
     execution, _ = lay_out(study, execution)
     wanted = list(dict.fromkeys(rows))
     used = list(dict.fromkeys(row.world for row in wanted))
+    used += [world for world in _inner(study, used) if world not in used]
     part = replace(study, worlds=tuple(study.worlds[index] for index in used))
     planner = Planner(part, execution, tokens=tokens_for(part), units=len(part.pairs), grows=False)
     session = Session(part, execution, planner.placed)

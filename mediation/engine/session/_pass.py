@@ -64,4 +64,4 @@ class Pass:
     @property
     def captures(self) -> bool:
         """True if it runs for what it leaves: later passes read it."""
-        return self.kind in ("plain", "reference", "again") and not self.alone
+        return not self.alone and (self.kind in ("plain", "reference", "again") or bool(self.sites))

@@ -77,12 +77,13 @@ class Session:
                 self.activations,
                 references=self.references,
                 side=self._side,
+                sites=one.sites,
             )
 
         return self._halved(run, one.cells.rows())
 
     def capture(self, one: Pass) -> Outcomes:
-        """Run plain rows, keep what the pass says, and return their outcomes; none for rows that only leave things."""
+        """Run rows, keep what the pass says, and return their outcomes; none for rows that only leave things."""
         if one.fresh:
             self.forget()
         found: Outcomes = np.empty(0)
@@ -90,6 +91,8 @@ class Session:
             self._refer(one.cells.rows())
         elif one.kind == "again":
             self._states.run(one.number, one.cells.lanes)
+        elif one.kind == "rows":
+            found = self.run(one)
         else:
             found = self._capture(one)
         self._states.drop(one.drops)

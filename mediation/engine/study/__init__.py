@@ -5,4 +5,4 @@ from ._execution import Execution as Execution, Layout as Layout, Side as Side
 from ._remembers import remembers as remembers
 from ._study import Placed as Placed, Study as Study, Table as Table, Unembedding as Unembedding
 from ._tolerance import tolerance as tolerance
-from ._world import Run as Run, World as World, run_of as run_of
+from ._world import Run as Run, World as World, donor_run as donor_run, run_of as run_of

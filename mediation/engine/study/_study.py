@@ -49,6 +49,8 @@ class Study:
         Where each site is in the module tree.
     order
         When each side of each module is reached.
+    inner
+        Worlds whose activations are put in, as they are written, and as they are among `worlds`.
     unembedding
         Where the logits that the outcome asks for can be computed alone; None where they cannot.
     """
@@ -62,6 +64,7 @@ class Study:
     order: Order
     seed: int
     n_draws: int
+    inner: Mapping[World, World] = field(default_factory=dict)
     unembedding: Unembedding | None = None
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
     _tables: dict[object, Table] = field(default_factory=dict)

@@ -48,9 +48,25 @@ class World:
             for need in what.needs():
                 if isinstance(need, Noise) or need == "rng":
                     return True
-                if isinstance(need, Donor) and need.unit not in ("own", "index"):
+                if isinstance(need, Donor) and (need.unit not in ("own", "index") or _is_random(need.world)):
                     return True
         return False
+
+    @property
+    def donors(self) -> tuple[World, ...]:
+        """The worlds whose activations are put in here."""
+        entries = () if self.assignment is None else self.assignment.entries
+        needs = (need for _, what in entries for need in what.needs() if isinstance(need, Donor))
+        return tuple(dict.fromkeys(need.world for need in needs if need.world is not None))
+
+
+def _is_random(world: World | None) -> bool:
+    return world is not None and world.is_random
+
+
+def donor_run(need: Donor, own: str) -> Run:
+    """Return the run in which a donor is read, seen from a world that runs `own`."""
+    return need.world.run if need.world is not None else run_of(need.run, own)  # type: ignore[no-any-return]
 
 
 def run_of(asked: str, own: str) -> Run:

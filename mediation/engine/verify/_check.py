@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..._errors import BackendError
 from ...interventions import Interchange
@@ -114,22 +115,23 @@ def check_captured(study: Study, site: Site, batches: Sequence[Sequence[Row]], c
     """
     row = most_padded(batches, lambda row: study.length(row.run, row.unit))
     if row is not None:
-        check_activation(study, Reference(study), captured, (site, row.run, row.unit))
+        expected = Reference(study).activation(site, row.run, row.unit)
+        check_activation(study, site, row, captured.get(site, row.run, row.unit), expected)
 
 
-def check_activation(study: Study, reference: Reference, captured: Activations, key: tuple[Site, str, int]) -> None:
+def check_activation(study: Study, site: Site, row: Row, found: Tensor, expected: Tensor) -> None:
     """Compare a captured activation with that of one plain forward pass; FailedCheckError if they differ."""
-    site, run, unit = key
-    found, expected = captured.get(*key).double(), reference.activation(*key).double()
+    found, expected = found.double(), expected.double()
     if found.shape == expected.shape and not found.numel():
         return
     size = 1 + float(expected.abs().max())
     apart = float((found - expected).abs().max()) if found.shape == expected.shape else float("inf")
     if not apart <= tolerance(study.model) * size:
+        where = f" in world {study.worlds[row.world]}" if row.world >= 0 else ""
         raise FailedCheckError(
-            f"{site}, {run} input of unit {unit}: the activation that the run captured differs by {apart:.6g} from "
-            f"that of one plain forward pass, whose largest number is {size - 1:.6g}.",
+            f"{site}, {row.run} input of unit {row.unit}{where}: the activation that the run captured differs by "
+            f"{apart:.6g} from that of one plain forward pass, whose largest number is {size - 1:.6g}.",
             "Nothing is reported. Try batch_size=1, fan_out=False or backend='reference', and please report the model.",
-            run,
-            unit,
+            row.run,
+            row.unit,
         )
