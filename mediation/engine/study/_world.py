@@ -66,7 +66,7 @@ def _is_random(world: World | None) -> bool:
 
 def donor_run(need: Donor, own: str) -> Run:
     """Return the run in which a donor is read, seen from a world that runs `own`."""
-    return need.world.run if need.world is not None else run_of(need.run, own)  # type: ignore[no-any-return]
+    return need.world.run if need.world is not None else run_of(need.run, own)
 
 
 def run_of(asked: str, own: str) -> Run:
