@@ -15,5 +15,6 @@ from .backends import (
 from .binding import expand_world as expand_world, make_study as make_study
 from .oracle import Reference as Reference
 from .plan import PassCount as PassCount, SweepPlan as SweepPlan, plan_study as plan_study
-from .running import Finished as Finished, run_study as run_study
+from .running import AbstractExecutor as AbstractExecutor, Finished as Finished, run_study as run_study
+from .session import Pass as Pass
 from .study import Execution as Execution, Study as Study, World as World

@@ -1,4 +1,5 @@
 """A study, run from the first pass to the last check."""
 
+from ._abstract import AbstractExecutor as AbstractExecutor
 from ._recompute import recomputed as recomputed
 from ._run import Finished as Finished, run_study as run_study

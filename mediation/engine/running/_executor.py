@@ -18,12 +18,13 @@ from ..plan import Planner
 from ..session import Pass, Session
 from ..study import Execution, Study, World, run_of
 from ..verify import check_activation
+from ._abstract import AbstractExecutor
 
 Outcomes = NDArray[np.float64]
 
 
 @final
-class Executor:
+class Executor(AbstractExecutor):
     """Runs passes of a study, one after another, and says what it ran.
 
     With a store, plain runs wait until a pass that needs them is not stored.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,6 +19,7 @@ from ..session import Pass
 from ..sizes import tokens_for
 from ..study import Execution, Study, World
 from ..verify import FailedCheckError, check_fed, explained, in_precision
+from ._abstract import AbstractExecutor
 from ._executor import Executor
 from ._ledger import Ledger
 
@@ -48,8 +49,20 @@ class Finished:
         return found
 
 
-def run_study(study: Study, execution: Execution, progress: Progress) -> Finished:
+Through = Callable[[AbstractExecutor], AbstractExecutor]
+
+
+def run_study(
+    study: Study, execution: Execution, progress: Progress, *, through: Through = lambda inner: inner
+) -> Finished:
     """Run every world of `study` on every unit and draw.
+
+    Parameters
+    ----------
+    study, execution, progress
+        What is run, how, and who is told of it.
+    through
+        From the executor of this process to the one that runs the passes.
 
     Raises
     ------
@@ -72,7 +85,7 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
     with in_use(study.model), torch.no_grad(), Pieces(study, execution, split) as pieces, explained(study, execution):
         stream = open_stream(study, execution, tokens=pieces.split["tokens"], units=pieces.split["units"])
         stream.laid.warn(type(study.model.module).__name__)
-        run = _Run(study, stream, progress, pieces)
+        run = _Run(study, stream, progress, pieces, through)
         run.all()
     return Finished(asked, run.ledger.values, {**run.report, "batching": stream.laid.account})
 
@@ -81,18 +94,19 @@ def run_study(study: Study, execution: Execution, progress: Progress) -> Finishe
 class _Run:
     """One run: the stream asks it what only a run can know."""
 
-    def __init__(self, study: Study, stream: Stream, progress: Progress, pieces: Pieces) -> None:
+    def __init__(self, study: Study, stream: Stream, progress: Progress, pieces: Pieces, through: Through) -> None:
         self._study, self._stream, self._progress, self._pieces = study, stream, progress, pieces
         backend = stream.execution.backend.name
         self.ledger = Ledger(study, progress, backend)
-        self.executor = Executor(study, stream.execution, stream.planner, pieces)
+        self.local = Executor(study, stream.execution, stream.planner, pieces)
+        self.executor = through(self.local)
         self.report: dict[str, Any] = {"backend": backend}
 
     def all(self) -> None:
         """Run the stream to its end."""
         total = sum(self._study.draws_of(world) for world in self._study.worlds) * len(self._study.pairs)
         self._progress.start(total, "runs")
-        ledger, executor, naive = self.ledger, self.executor, self._stream.naive
+        ledger, local, naive = self.ledger, self.local, self._stream.naive
         before = ""
         for one in self._stream.outcomes(self):
             if before == "consistency" != one.check:
@@ -101,21 +115,21 @@ class _Run:
             self._take(one)
         checks = {name: {"cells": 0} if naive else dict(_NOTHING) for name in ("consistency", "sample")}
         ledger.checks = {**checks, **ledger.checks}
-        patched = ledger.settle_self_patches(executor.oracle if naive else None)
+        patched = ledger.settle_self_patches(local.oracle if naive else None)
         settled = {} if naive else ledger.settle()
         for one in self._stream.sample():
             self._take(one)
-        self.report |= {**executor.report, **ledger.checks, **patched, **settled, **self._pieces.report}
+        self.report |= {**local.report, **ledger.checks, **patched, **settled, **self._pieces.report}
         self.report["fan_out"] = self._stream.reason or "used"
-        if executor.out_of_memory is not None:
-            self.report["out_of_memory"] = executor.out_of_memory
+        if local.out_of_memory is not None:
+            self.report["out_of_memory"] = local.out_of_memory
         self._progress.close()
 
     def _take(self, one: Pass) -> None:
         try:
             self.ledger.take(one, self.executor.outcomes(one))
         except FailedCheckError:
-            self.executor.run_waiting()  # which tells whether the model is the one that the run began with
+            self.local.run_waiting()  # which tells whether the model is the one that the run began with
             raise
 
     def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
