@@ -55,6 +55,19 @@ def test_four_worlds_of_a_thought(when):
             np.testing.assert_allclose(_units(found, f"y{x}{m}"), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("when", ARMS)
+def test_a_thought_of_full_length_that_nothing_closes_is_put_in_without_an_end_token(when):
+    """With `force_end=False` the model goes on after its last latent by itself; so does a replay."""
+    model, spec = exact(), replace(SPEC, stop="end_token", force_end=False)
+    pairs = med.Pairs(base=BASE, source=SOURCE)
+    site = med.latents(when=when)
+    found = med.mediate(model, pairs, site, OUTCOME, spec=spec, rng=0, n_resamples=99, max_new_tokens=8)
+    expected = [
+        answer(model, base, thought(model, source), closed=False) for base, source in zip(BASE, SOURCE, strict=True)
+    ]
+    np.testing.assert_allclose(_units(found, "y01"), expected, rtol=0, atol=1e-9)
+
+
 def test_one_step_in_the_loop_and_after_the_fact_are_told_apart():
     model, step = exact(), 1
     loop, fact = (_mediate(med.latents(step=step, when=when)) for when in ARMS)

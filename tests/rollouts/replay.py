@@ -40,9 +40,12 @@ def thought(model: med.Model, prompt: list[int], steps: int = STEPS, change=lamb
     return torch.stack(fed) if fed else torch.zeros(0, embeds.shape[1], dtype=embeds.dtype)
 
 
-def answer(model: med.Model, prompt: list[int], latents: Tensor, more: tuple[int, ...] = ()) -> float:
-    """logit(ANSWER) - logit(FOIL) after the prompt, these latents, the end token and `more`."""
-    embeds = torch.cat([embed(model, prompt), latents, embed(model, [END, *more])])
+def answer(
+    model: med.Model, prompt: list[int], latents: Tensor, more: tuple[int, ...] = (), *, closed: bool = True
+) -> float:
+    """logit(ANSWER) - logit(FOIL) after the prompt, these latents, the end token (if `closed`) and `more`."""
+    after = [END, *more] if closed else [*more]
+    embeds = torch.cat([embed(model, prompt), latents, *([embed(model, after)] if after else [])])
     with torch.no_grad():
         logits = model.module.lm_head(state(model, embeds))
     return float(logits[ANSWER] - logits[FOIL])
