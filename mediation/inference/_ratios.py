@@ -114,7 +114,7 @@ def ratio_intervals(
             f"numerator has shape {top.shape} and denominator {bottom.shape}; give both for the same units and columns."
         )
     design = sampling(len(top), clusters, weights)
-    known = None if answers is None else _answers(answers)
+    known = None if answers is None else checked_answers(answers)
     blocks = [ratio_of_means(top[:, part], bottom[:, part], design, settings, known) for part in _slices(top.shape[1])]
     reason = _joined([block.reason for block in blocks]).astype(np.int8)
     if too_few(design):
@@ -130,7 +130,7 @@ def ratio_intervals(
     return replace(found, p_value=p_value)
 
 
-def _answers(answers: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+def checked_answers(answers: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """Return the weights of the answers in both contrasts."""
     needed = "a pair of weights, one an outcome,"
     given = pair_of(answers, what="answers", needed=needed, error=DataError)

@@ -18,7 +18,7 @@ from ._bootstrap_fieller import flip_sets
 from ._fieller import FiellerSet, Moments, fieller_set, set_method
 from ._flips import adjusted_means, normal_p_value
 from ._intervals import Intervals, checked_settings
-from ._ratios import _answers
+from ._ratios import checked_answers
 from ._sampling import Array, checked_columns
 from ._settings import Inference
 from ._student import t_p_value, t_quantile
@@ -85,7 +85,7 @@ def two_way_ratio_intervals(
     two_way_shapes(top, bottom)
     design = ways(len(top), clusters, weights)
     above, below = parts_of(top, design), parts_of(bottom, design)
-    known = None if answers is None else _answers(answers)
+    known = None if answers is None else checked_answers(answers)
     flips, span = np.zeros(top.shape[1], dtype=bool), list[Array]()
     if known is not None:
         span = [np.full(top.shape[1], 0.5 * np.abs(one).sum()) for one in known]

@@ -16,7 +16,7 @@ from ._checklist_facts import facts_of
 from ._kinds import Kind
 from ._meanings import meaning_of
 from ._provenance import text_at
-from ._summary import _markdown
+from ._summary import markdown
 
 _WIDTH = 80
 
@@ -100,7 +100,7 @@ class Checklist:
             if item.section != section:
                 section = item.section
                 lines += ["", f"## {section}", ""]
-            said = _markdown(" ".join(item.stated))
+            said = markdown(" ".join(item.stated))
             lines.append(f"{item.number}. **{item.name}.**{f' {said}' if said else ''}")
             if item.to_state:
                 lines.append(f"   - [ ] {item.to_state}")

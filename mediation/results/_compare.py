@@ -33,8 +33,8 @@ from ._settings import precision_of, settings_of
 
 Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
-_KEPT = ("model", "outcome", "mediator", "intervention", "run", "position_labels", "ablation")
+COMPARED: tuple[Kind, ...] = ("effects", "sweep", "ablation")
+KEPT = ("model", "outcome", "mediator", "intervention", "run", "position_labels", "ablation")
 
 
 @final
@@ -74,10 +74,10 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     """Return the table of kind 'comparison', the units that it was made of, and its provenance."""
     labels = _labels(asked.labels)
     for label, result in zip(labels, (first, second), strict=True):
-        if result.kind not in _KINDS:
+        if result.kind not in COMPARED:
             raise DesignError(
-                f"compare: {label!r} is of kind {result.kind!r}; results of {listed(_KINDS)} are compared. Compare the "
-                "results that it was made of."
+                f"compare: {label!r} is of kind {result.kind!r}; results of {listed(COMPARED)} are compared. Compare "
+                "the results that it was made of."
             )
     if asked.paired is not None and not isinstance(asked.paired, bool):
         raise DesignError(f"compare: paired = {shown(asked.paired)}: True, False or None is needed.")
@@ -87,7 +87,7 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
     whose = (first.provenance, second.provenance)
     paired, decided = are_paired((sides[0].units, sides[1].units), whose, labels, asked.paired)
     precision = coarsest(precision_of(one) for one in whose)
-    settings = _settings(first.provenance, asked)
+    settings = settings_asked(first.provenance, asked)
     _check_shared(sides, estimands, paired=paired)
     sites = _sites(first.table, match.names) if "sweep" in (first.kind, second.kind) else None
     table, units = tabulate_comparison(
@@ -149,7 +149,7 @@ def _estimands(first: Result, second: Result, asked: Asked) -> tuple[AbstractEst
     return means
 
 
-def _settings(provenance: Mapping[str, Any], asked: Asking) -> Inference:
+def settings_asked(provenance: Mapping[str, Any], asked: Asking) -> Inference:
     """Return the settings of the first result, with what was asked for in their place."""
     given = {"method": asked.method, "confidence_level": asked.confidence_level, "n_resamples": asked.n_resamples}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -213,7 +213,7 @@ def _provenance(
     first: Result, second: Result, about: Mapping[str, Any], settings: Inference, sides: tuple[Side, Side]
 ) -> dict[str, Any]:
     one, two = first.provenance, second.provenance
-    known: dict[str, Any] = {name: one[name] for name in _KEPT if name in one and one[name] == two.get(name)}
+    known: dict[str, Any] = {name: one[name] for name in KEPT if name in one and one[name] == two.get(name)}
     pairs = [section(result, "pairs") for result in (one, two)]
     shared = {name: value for name, value in pairs[0].items() if pairs[1].get(name) == value}
     if about["paired"] and (counts := crossing(sides[0].units)):

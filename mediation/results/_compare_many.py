@@ -14,7 +14,7 @@ from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
 from ..estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
 from ..inference import Method
-from ._compare import _KEPT, _KINDS, Asked, Asking, Result, _settings, result_of
+from ._compare import COMPARED, KEPT, Asked, Asking, Result, result_of, settings_asked
 from ._effects import Effects
 from ._match import matched
 from ._pairing import are_paired
@@ -97,7 +97,7 @@ def compare_many(
     many, differ = _many(parts, names, paired)
     wanted = _estimands(parts, names, estimands)
     asked = Asking(paired, ("first", "second"), estimands, method, confidence_level, n_resamples, rng)
-    settings = _settings(parts[0].provenance, asked)
+    settings = settings_asked(parts[0].provenance, asked)
     pairs = list(combinations(range(len(names)), 2))
     if reference is not None:
         pairs = [(at, names.index(reference)) for at in range(len(names)) if names[at] != reference]
@@ -143,9 +143,9 @@ def _parts(results: Any, labels: Sequence[str] | None) -> tuple[list[Result], li
         )
     parts = [result_of(one) for one in results]
     for one, name in zip(parts, names, strict=True):
-        if one.kind not in _KINDS:
+        if one.kind not in COMPARED:
             raise DesignError(
-                f"compare_many: {name!r} is of kind {one.kind!r}; results of {listed(_KINDS)} are compared. Compare "
+                f"compare_many: {name!r} is of kind {one.kind!r}; results of {listed(COMPARED)} are compared. Compare "
                 "the results that it was made of."
             )
         if (one.kind == "ablation") != (parts[0].kind == "ablation"):
@@ -238,7 +238,7 @@ def _provenance(
     first = parts[0].provenance
     same = {
         name: first[name]
-        for name in _KEPT
+        for name in KEPT
         if name in first and all(one.provenance.get(name) == first[name] for one in parts)
     }
     pairs = [section(one.provenance, "pairs") for one in parts]

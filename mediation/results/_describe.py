@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .._checks import one_of, positive_int
-from ._adjust import adjustment_note
+from ._adjustment import adjustment_note
 from ._describe_comparison import comparison_fields, comparison_notes, comparison_title
 from ._describe_controls import chosen_sites, control_fields, control_notes, control_title
 from ._describe_equivalence import equivalence_fields, equivalence_notes, equivalence_title, most_telling

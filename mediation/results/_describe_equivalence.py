@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ._describe_comparison import comparison_labels
-from ._equivalence import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 from ._meanings import meaning_of
 from ._numbers import print_p, print_row
 from ._provenance import section
 from ._summary import Field
+from ._verdicts import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 
 _MOST_SENTENCES = 8
 _LISTED = 6

@@ -17,10 +17,7 @@ from ._meanings import meaning_of
 from ._provenance import section
 from ._sets import set_of
 from ._settings import need_own_draws, precision_of, settings_of
-
-EQUIVALENT, DIFFERENT, BOTH = "equivalent", "different", "both: real but negligible"
-UNDECIDED, NO_INTERVAL = "undecided", "no interval"
-VERDICTS = (EQUIVALENT, BOTH, DIFFERENT, UNDECIDED, NO_INTERVAL)
+from ._verdicts import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, row_name
 
 _KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation", "comparison")
 _ADDED = (
@@ -213,15 +210,6 @@ def _verdict(row: Mapping[Hashable, Any], level: float) -> str:
     if row["inside"]:
         return BOTH if excluded else EQUIVALENT
     return DIFFERENT if excluded else UNDECIDED
-
-
-def row_name(row: Mapping[Hashable, Any]) -> str:
-    """Return how a row is called in notes: its estimand, and its arm or site."""
-    symbol = meaning_of(str(row["estimand"])).symbol
-    where = str(row.get("arm") or row.get("site") or "")
-    dose = row.get("dose")
-    at = f" at {where}" if where else ""
-    return f"{symbol}{at}, dose {dose:g}" if isinstance(dose, float) and dose == dose else f"{symbol}{at}"
 
 
 def _warn(rows: pd.DataFrame, reference: AbstractEstimand | None, alpha: float) -> None:

@@ -105,13 +105,13 @@ class Summary:
         """Return the summary as a Markdown table, with the notes as a list."""
 
         def line(cells: Sequence[str]) -> str:
-            return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
+            return "| " + " | ".join(markdown(cell) for cell in cells) + " |"
 
         marks = ["---" if field.align == "left" else "---:" for field in self.fields]
         head = [line([field.header for field in self.fields]), "| " + " | ".join(marks) + " |"]
         body = [line(cells) for cells in zip(*(field.cells for field in self.fields), strict=True)]
         return "\n".join(
-            [f"**{_markdown(self.title)}**", "", *head, *body, "", *(f"- {_markdown(n)}" for n in self.notes)]
+            [f"**{markdown(self.title)}**", "", *head, *body, "", *(f"- {markdown(n)}" for n in self.notes)]
         )
 
     def as_html(self) -> str:
@@ -187,7 +187,7 @@ def _at_points(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(cell + " " * (most - tail) if cell else cell for cell, tail in zip(cells, tails, strict=True))
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     for mark in ("\\", "|", "*", "_", "`", "<"):
         text = text.replace(mark, "\\" + mark)
     return text
