@@ -11,13 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._errors import DegenerateWarning
-from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
+from ..estimands import AbstractEstimand, contrast
 from ..inference import Inference, mean_intervals
-from ._donor_variance import DonorDesign, donor_values
-from ._frame import POTENTIAL_OUTCOMES
-from ._rounding import Precision, limits, resolved
-from ._tabulate import Array, span_of, warn_degenerate, width_of
+from .frame import POTENTIAL_OUTCOMES
+from .table import Array, DonorDesign, Precision, donor_values, limits, resolved, span_of, warn_degenerate, width_of
 
 REAL = "none"
 CONTROLS = (

@@ -21,12 +21,11 @@ from ..inference import (
     ratio_equivalence,
     relative_equivalence,
 )
-from ._frame import KEYS
-from ._ids import in_order
-from ._outcomes import Outcomes
-from ._rounding import Precision
-from ._tabulate import (
+from .frame import KEYS, in_order
+from .table import (
     Array,
+    Outcomes,
+    Precision,
     groups_of,
     matrices,
     resolved_contrast,

@@ -11,8 +11,7 @@ import pandas as pd
 from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import HierarchicalTests, Inference, Intervals, hierarchical_max_t
-from ._rounding import Precision
-from ._unit_values import unit_values
+from .table import Precision, unit_values
 
 _TOLD = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from .._errors import DegenerateWarning, InteractionWarning, warn
-from ..estimands._coalitions import (
+from ..estimands import (
     Array,
     Coalition,
     CoalitionContrast,
@@ -24,8 +24,7 @@ from ..estimands._coalitions import (
     order_contributions,
 )
 from ..inference import Inference, Intervals, crossed_intervals, mean_intervals
-from ._rounding import Precision, resolved
-from ._tabulate import matrices, warn_degenerate, width_of
+from .table import Precision, matrices, resolved, warn_degenerate, width_of
 
 Direction = Literal["denoising", "noising"]
 DIRECTIONS: tuple[Direction, ...] = ("denoising", "noising")

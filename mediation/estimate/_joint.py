@@ -16,11 +16,9 @@ from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import Inference, mean_intervals
 from ._controls import BEYOND, REAL, _block, _limits, _per_unit, _same_units
-from ._ids import by_unit
-from ._rounding import Precision, resolved
 from ._specification import CHOICES
-from ._tabulate import Array, span_of, width_of
-from ._unit_values import unit_values
+from .frame import by_unit
+from .table import Array, Precision, resolved, span_of, unit_values, width_of
 
 
 class Column(NamedTuple):

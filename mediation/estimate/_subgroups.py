@@ -16,10 +16,8 @@ from .._checks import listed
 from .._errors import DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand
 from ..inference import Inference, homogeneity
-from ._frame import KEYS
-from ._rounding import Precision
-from ._tabulate import SiteInfo, groups_of, tabulate, width_of
-from ._unit_values import unit_values
+from .frame import KEYS
+from .table import Precision, SiteInfo, groups_of, tabulate, unit_values, width_of
 
 _JOINT = ("band_low", "band_high", "p_adjusted")
 

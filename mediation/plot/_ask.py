@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects, Kind
-from ..results._describe import confidence
-from ..results._summary import shorten
+from ..results.kinds import confidence
+from ..results.text import shorten
 from ._theme import literal
 
 _INSTEAD = {

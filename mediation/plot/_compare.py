@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 
 from .._checks import positive_int
 from ..results import Effects, meaning_of
-from ..results._describe import default_estimand
-from ..results._describe_comparison import comparison_labels
-from ..results._summary import shorten
+from ..results.kinds import comparison_labels, default_estimand
+from ..results.text import shorten
 from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
 from ._digits import write_digits
 from ._rows import Row, draw_row, row_of, span

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..results import meaning_of
-from ..results._describe_controls import BEYOND, CONTROLS, REAL, control_title, label_of_control
-from ..results._summary import shorten
+from ..results.kinds import BEYOND, CONTROLS, REAL, control_title, label_of_control
+from ..results.text import shorten
 from ._ask import interval_name, outcome_of
 from ._digits import write_digits
 from ._rows import draw_row, row_of, span

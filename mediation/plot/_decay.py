@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .._checks import one_of
 from .._errors import DesignError
-from ..results._summary import shorten
+from ..results.text import shorten
 from ._rows import no_interval_key
 from ._states import LINES, MARKERS, frame_of, line
 from ._theme import CYCLE, INK, RULE, axes, extent, key_above, literal, plain_frame, title

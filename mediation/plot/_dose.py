@@ -12,7 +12,7 @@ from matplotlib.container import ErrorbarContainer
 
 from .._errors import DesignError
 from ..results import Effects
-from ..results._summary import shorten
+from ..results.text import shorten
 from ._ask import interval_name, outcome_of, table_of, with_sites
 from ._rows import no_interval_key
 from ._theme import CYCLE, INK, axes, axis_label, extent, key_above, literal, plain_frame, title

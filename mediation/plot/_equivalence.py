@@ -15,9 +15,9 @@ from matplotlib.patches import Rectangle
 from .._checks import positive_int
 from .._errors import DesignError
 from ..results import KINDS, Effects, meaning_of
-from ..results._describe_equivalence import most_telling, print_margin, tested_level, tested_thing, two_intervals
-from ..results._provenance import section
-from ..results._summary import shorten
+from ..results.account import section
+from ..results.kinds import most_telling, print_margin, tested_level, tested_thing, two_intervals
+from ..results.text import shorten
 from ._ask import interval_name, outcome_of, rows_of, table_of
 from ._digits import write_digits
 from ._rows import Row, draw_row, row_of, span

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 
 from .._checks import positive_int
 from ..results import KINDS, Effects, meaning_of
-from ..results._describe_comparison import comparison_labels
-from ..results._describe_hierarchy import rows_told
+from ..results.kinds import comparison_labels, rows_told
 from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
 from ._controls import draw_controls
 from ._digits import write_digits

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._checks import listed, one_of, shown
 from .._errors import DesignError
-from ..results._provenance import section
+from ..results.account import section
 
 Floats = NDArray[np.float64]
 Across = Literal["position", "unit"]

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from .._checks import number, one_of, shown
 from .._errors import DesignError
 from ..results import Effects, meaning_of
-from ..results._numbers import print_row
-from ..results._provenance import section
-from ..results._summary import shorten
+from ..results.account import section
+from ..results.text import print_row, shorten
 from ._ask import outcome_of, table_of
 from ._theme import FAINT, INK, axes, axis_label, extent, key_above, literal, title
 

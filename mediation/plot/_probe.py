@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .._checks import one_of
-from ..results._summary import shorten
+from ..results.text import shorten
 from ._rows import no_interval_key
 from ._states import LINES, MARKERS, frame_of, line
 from ._theme import CYCLE, INK, RULE, axes, key_above, literal, plain_frame, title

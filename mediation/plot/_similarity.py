@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .._checks import elements, instance, listed, number, one_of, reals, shown, true_or_false
 from .._errors import DataError, DesignError
-from ..results._summary import shorten
+from ..results.text import shorten
 from ._states import frame_of
 from ._theme import FAINT, GLYPH, axes, extent, literal, title
 

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects
-from ..results._describe_specification import side_of, specifications, varied
-from ..results._summary import shorten
+from ..results.kinds import side_of, specifications, varied
+from ..results.text import shorten
 from ._ask import interval_name, table_of
 from ._rows import Row, no_interval_key
 from ._theme import FAINT, INK, RULE, VERMILION, axes, key_above, literal, plain_frame, title

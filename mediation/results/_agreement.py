@@ -6,8 +6,8 @@ import pandas as pd
 
 from .._checks import called, one_of
 from .._errors import DesignError
-from ._describe_specification import agreement_of, specifications
 from ._effects import Effects
+from .kinds import agreement_of, specifications
 
 
 def agreement(effects: Effects, estimand: str | None = None) -> pd.DataFrame:

@@ -14,13 +14,9 @@ from .._errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from, known_estimands
 from ..estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
 from ..inference import Method
-from ._compare import COMPARED, KEPT, Asked, Asking, Result, result_of, settings_asked
 from ._effects import Effects
-from ._match import matched
-from ._pairing import are_paired
-from ._provenance import section
-from ._screened import need_all_sites
-from ._settings import need_own_draws, precision_of
+from .account import need_all_sites, need_own_draws, precision_of, section
+from .comparison import COMPARED, KEPT, Asked, Asking, Result, are_paired, matched, result_of, settings_asked
 
 
 def compare_many(

@@ -14,22 +14,23 @@ import pandas as pd
 from .._errors import DataError
 from ..estimands import AbstractEstimand
 from ..inference import Alternative, Method
-from ._adjust import AdjustMethod, Family, adjusted
-from ._compare import Asking, compared, result_of
-from ._describe import describe
-from ._equivalence import Asked, equivalence_of
-from ._hierarchy import hierarchy_of
-from ._io import Parts, write
-from ._kinds import Kind
 from ._moderation import AbstractModeration
-from ._provenance import plain
-from ._repr import in_one_line
-from ._row import row_named
-from ._schema import kind_of, validate, validate_units
-from ._sets import IntervalSet, set_of
-from ._settings import precision_of
-from ._summary import Summary
-from ._tests import TestMethod, rows_of_tests
+from .account import plain, precision_of
+from .comparison import Asking, compared, result_of
+from .files import Parts, kind_of, validate, validate_units, write
+from .kinds import Kind, describe, in_one_line
+from .questions import (
+    AdjustMethod,
+    Asked,
+    Family,
+    TestMethod,
+    adjusted,
+    equivalence_of,
+    hierarchy_of,
+    row_named,
+    rows_of_tests,
+)
+from .text import IntervalSet, Summary, set_of
 
 
 @final

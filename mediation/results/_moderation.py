@@ -10,10 +10,9 @@ import pandas as pd
 
 from ..estimands import AbstractEstimand
 from ..inference import Covariance
-from ._by import by_of
-from ._checklist import Checklist, checklist_of
-from ._kinds import Kind
-from ._regress import Regression, regress_of
+from .checklist import Checklist, checklist_of
+from .kinds import Kind
+from .questions import Regression, by_of, regress_of
 
 if TYPE_CHECKING:
     from ._effects import Effects

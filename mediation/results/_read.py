@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .._reading import reading
 from ._effects import Effects
-from ._io import read_parts
+from .files import read_parts
 
 
 def read(path: str | Path, *, max_bytes: int = 2**32) -> Effects:

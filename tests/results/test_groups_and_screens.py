@@ -11,11 +11,11 @@ from statsmodels.stats.multitest import multipletests
 
 from mediation.estimands import estimands_from
 from mediation.estimate._equivalence import Margin, tabulate_equivalence
-from mediation.estimate._shared import _wider
+from mediation.estimate.table._shared import _wider
 from mediation.inference import Inference, group_equivalence, mean_intervals
-from mediation.results._adjust import _by_p_values
-from mediation.results._adjustment import first_of_its_test
-from mediation.results._balance import balance_note, balance_of
+from mediation.results.account._balance import balance_note, balance_of
+from mediation.results.kinds._adjustment import first_of_its_test
+from mediation.results.questions._adjust import _by_p_values
 
 
 def group(number: int, n: int, level: float, large: float) -> pd.DataFrame:
