@@ -17,6 +17,7 @@ from ._interactions import (
     tabulate_interactions as tabulate_interactions,
 )
 from ._joint import (
+    JointColumn as JointColumn,
     control_columns as control_columns,
     joint_bands as joint_bands,
     specification_columns as specification_columns,

@@ -21,7 +21,7 @@ from .frame import by_unit
 from .table import Array, Precision, resolved, span_of, unit_values, width_of
 
 
-class Column(NamedTuple):
+class JointColumn(NamedTuple):
     """One row of a table as a column of numbers, one a unit."""
 
     key: tuple[Any, ...]
@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 def control_columns(
     units: pd.DataFrame, estimands: Sequence[AbstractEstimand], precision: Precision
-) -> Iterator[Column]:
+) -> Iterator[JointColumn]:
     """Return the columns of a table of controls; keys are estimand, site and control."""
     sites = list(dict.fromkeys(units["site"]))
     blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
@@ -51,12 +51,12 @@ def control_columns(
             for called, (values, most) in rows.items():
                 for at, site in enumerate(sites):
                     who = tuple(block.who.tolist())
-                    yield Column((one.key, site, called), who, values[:, at], block.clusters, block.weights, most)
+                    yield JointColumn((one.key, site, called), who, values[:, at], block.clusters, block.weights, most)
 
 
 def specification_columns(
     units: pd.DataFrame, estimands: Sequence[AbstractEstimand], precision: Precision
-) -> Iterator[Column]:
+) -> Iterator[JointColumn]:
     """Return the columns of a table of specifications; keys are estimand, site and the choices."""
     for _, group in units.groupby(list(CHOICES), sort=False, dropna=False):
         named = tuple(group[name].iloc[0] for name in CHOICES)
@@ -69,11 +69,12 @@ def specification_columns(
         who = tuple(part["unit"].unique().tolist())
         for key, values in found.values.items():
             for at, site in enumerate(found.groups["site"]):
-                yield Column((key, site, *named), who, values[:, at], found.clusters, found.weights, found.spans[key])
+                label = (key, site, *named)
+                yield JointColumn(label, who, values[:, at], found.clusters, found.weights, found.spans[key])
 
 
 def joint_bands(
-    columns: Mapping[int, Column], p_values: Mapping[int, float], settings: Inference
+    columns: Mapping[int, JointColumn], p_values: Mapping[int, float], settings: Inference
 ) -> dict[int, tuple[float, float, float]]:
     """Return band ends and adjusted p-values of the rows of one family.
 
@@ -100,7 +101,7 @@ def joint_bands(
 
 
 def _bands(
-    columns: Mapping[int, Column], blocks: Sequence[Sequence[int]], count: int, settings: Inference
+    columns: Mapping[int, JointColumn], blocks: Sequence[Sequence[int]], count: int, settings: Inference
 ) -> dict[int, tuple[float, float, float]]:
     level = 1 - settings.alpha / count
     least = math.ceil(2 / (1 - level) - 1e-9) - 1

@@ -11,19 +11,9 @@ from matplotlib.axes import Axes
 from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects, Kind
-from ..results.kinds import confidence
+from ..results.kinds import confidence, kind_named
 from ..results.text import shorten
 from ._theme import literal
-
-_INSTEAD = {
-    "effects": "decomposition(effects) or forest(effects)",
-    "sweep": "heatmap(effects) or forest(effects)",
-    "ablation": "forest(effects), or dose(effects) when the arms have doses",
-    "interactions": "interaction(effects) or forest(effects)",
-    "specification": "specification(effects)",
-    "equivalence": "equivalence(effects)",
-    "comparison": "compare(comparison) or forest(effects)",
-}
 
 
 def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object = None) -> pd.DataFrame:
@@ -42,10 +32,11 @@ def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object
         raise DesignError(
             f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
         )
+    kind = kind_named(effects.kind)
     if effects.kind not in kinds:
         raise DesignError(
             f"{figure} was asked of a result of kind {effects.kind!r}; it draws {' or '.join(map(repr, kinds))}. "
-            f"Nearest: {_INSTEAD.get(effects.kind, 'forest(effects)')}."
+            f"Nearest: {'forest(effects)' if kind is None else kind.pictures}."
         )
     return effects.tidy()
 

@@ -16,7 +16,7 @@ from .files import (
     validate as validate,
     validate_units as validate_units,
 )
-from .kinds import KINDS as KINDS, Column as Column, Kind as Kind
+from .kinds import KINDS as KINDS, AbstractKind as AbstractKind, Column as Column, Kind as Kind
 from .planning import Power as Power, power as power
 from .questions import Regression as Regression
 from .text import (

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any, final
+from typing import final
 
 import pandas as pd
 
 from ..._printable import printable
+from .._result import Result
 from ..account import text_at
-from ..kinds import Kind
 from ..text import markdown, meaning_of
 from ._agrema import ITEMS
 from ._checklist_facts import facts_of
@@ -140,13 +139,13 @@ class Checklist:
         return self.as_html()
 
 
-def checklist_of(table: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any]) -> Checklist:
+def checklist_of(result: Result) -> Checklist:
     """Return the checklist of a result."""
-    stated = facts_of(table, kind, units, provenance)
+    stated = facts_of(result)
     items = []
     for item in ITEMS:
         facts = tuple(stated.get(item.key, ()))
         items.append(ChecklistItem(item.number, item.section, item.name, facts, item.known if facts else item.unknown))
-    symbols = dict.fromkeys(meaning_of(str(key)).symbol for key in table["estimand"])
-    site = text_at(provenance, "mediator")
+    symbols = dict.fromkeys(meaning_of(str(key)).symbol for key in result.estimands)
+    site = text_at(result.provenance, "mediator")
     return Checklist(f"Reporting checklist: {', '.join(symbols)}{f' of {site}' if site else ''}", tuple(items))

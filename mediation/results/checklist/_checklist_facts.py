@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from .._result import Result
 from ..account import section, text_at
-from ..kinds import Kind, notes, role
+from ..kinds import notes, role
 from ..text import cautions, meaning_of, print_p, print_row
 
 Facts = dict[str, tuple[str, ...]]
@@ -16,30 +17,28 @@ _MOST = 12  # rows of estimates that are written out
 _NAMES = ("site", "arm", "dose", "metric", "corruption", "control", "partner", "subgroup", "level", "result")
 
 
-def facts_of(table: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any]) -> Facts:
+def facts_of(result: Result) -> Facts:
     """Return, by the key of the item, the sentences that the result supports; keys without any are left out."""
+    table, provenance = result.table, result.provenance
+    check = result.kind.sensitivity(table)
     found: Facts = {
         "design": _design(provenance),
         "participants": _participants(table, provenance),
         "sample_size": (_counted(table, provenance),),
         "effects": _effects(table),
         "model": _model(provenance),
-        "assumptions": _assumptions(table, kind, provenance),
+        "assumptions": _assumptions(table, provenance),
         "measurement": _measurement(provenance),
-        "levels": _levels(units, provenance),
-        "statistics": _statistics(table, kind, provenance),
-        "sensitivity": _sensitivity(table, kind),
+        "levels": _levels(result.units, provenance),
+        "statistics": _statistics(result),
+        "sensitivity": (check,),
         "flow": _flow(table, provenance),
         "estimates": _estimates(table, provenance),
-        "sensitivity_results": ("The estimates above are those of the sensitivity analysis.",) * _is_check(kind),
+        "sensitivity_results": ("The estimates above are those of the sensitivity analysis.",) * bool(check),
         "limitations": tuple(cautions(table)),
         "data": _versions(provenance),
     }
     return {key: tuple(filter(None, said)) for key, said in found.items() if any(said)}
-
-
-def _is_check(kind: Kind) -> bool:
-    return kind in ("controls", "specification", "equivalence")
 
 
 def _design(provenance: Mapping[str, Any]) -> tuple[str, ...]:
@@ -86,7 +85,7 @@ def _model(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"Input -> {site} -> {outcome}, and input -> {outcome} by every path that does not pass there.",)
 
 
-def _assumptions(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _assumptions(table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     if not section(provenance, "model").get("id"):
         return ()
     said = ["Input and mediator are both set by intervention, so neither is confounded with the outcome."]
@@ -121,19 +120,20 @@ def _levels(units: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ..
     )
 
 
-def _statistics(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _statistics(result: Result) -> tuple[str, ...]:
+    kind, table, provenance = result.kind, result.table, result.provenance
     known = section(provenance, "inference")
     level = known.get("confidence_level")
     said = [f"Confidence level {100 * level:g}%." if isinstance(level, float) else ""]
     said += [
-        one for one in notes(table, kind, provenance) if one.startswith(("Intervals:", "Paired", "Two independent"))
+        one for one in notes(kind, table, provenance) if one.startswith(("Intervals:", "Paired", "Two independent"))
     ]
     if {"band_low", "p_adjusted"} & set(table.columns) and bool(table["p_adjusted"].notna().any()):
-        stated = section(provenance, "adjustment").get("method", "max-t" if kind == "sweep" else "")
+        stated = section(provenance, "adjustment").get("method", "max-t" if kind.banded else "")
         said.append(f"Adjusted p-values account for the number of tests{f' ({stated})' if stated else ''}.")
     elif len(table) > 1:
         said.append("p-values and intervals are of one row each, not adjusted for their number.")
-    if kind in ("effects", "sweep") and {"pnie", "tnie"} <= set(table["estimand"]):
+    if kind.of_units and {"pnie", "tnie"} <= set(table["estimand"]):
         there = "int_med" in set(table["estimand"])
         said.append(
             "Exposure-mediator interaction is allowed for: pure and total effects are apart"
@@ -146,16 +146,6 @@ def _statistics(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) 
 def _versions(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     found = section(provenance, "versions")
     return (", ".join(f"{name} {version}" for name, version in found.items()) + ".",) if found else ()
-
-
-def _sensitivity(table: pd.DataFrame, kind: Kind) -> tuple[str, ...]:
-    if kind == "controls":
-        return (f"Null controls: {', '.join(one for one in dict.fromkeys(table['control']) if one != 'none')}.",)
-    if kind == "specification":
-        return (f"{table['metric'].nunique()} outcomes, {table['corruption'].nunique()} ways of making the base.",)
-    if kind == "equivalence":
-        return (f"Equivalence within {table['margin'].iloc[0]:g}.",)
-    return ()
 
 
 def _flow(table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,14 +1,4 @@
-"""The difference of two results."""
+"""Differences between results: of two, and of several at once."""
 
-from ._compare import (
-    COMPARED as COMPARED,
-    KEPT as KEPT,
-    Asked as Asked,
-    Asking as Asking,
-    Result as Result,
-    compared as compared,
-    result_of as result_of,
-    settings_asked as settings_asked,
-)
-from ._match import matched as matched
-from ._pairing import are_paired as are_paired
+from ._compare import Asked as Asked, Asking as Asking, compared as compared
+from ._many import compared_many as compared_many

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
-from ..._checks import called, listed, shown
+from ..._checks import listed, shown
 from ..._errors import DesignError
 from ...estimands import AbstractEstimand, estimands_from, known_estimands
 from ...estimate import (
@@ -25,34 +25,15 @@ from ...estimate import (
     width_of_both,
 )
 from ...inference import Inference, Method
+from .._result import Result
 from ..account import precision_of, section, settings_of
-from ..kinds import Kind
+from ..kinds import OF_UNITS, AblationKind, ComparisonKind, SweepKind
 from ._match import matched
 from ._pairing import are_paired
 
 Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
 
-COMPARED: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 KEPT = ("model", "outcome", "mediator", "intervention", "run", "position_labels", "ablation")
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """What a comparison needs of a result: its kind, table, units and provenance."""
-
-    kind: Kind
-    table: pd.DataFrame
-    units: pd.DataFrame
-    provenance: Mapping[str, Any]
-
-    @property
-    def side(self) -> Side:
-        """Units sorted by their ids."""
-        shared: Literal["independent", "shared"] = "independent"
-        if section(self.provenance, "inference").get("draws") == "shared":
-            shared = "shared"
-        return side_of(self.units, shared)
 
 
 @final
@@ -69,26 +50,33 @@ class Asking:
     rng: int | np.random.Generator | None
 
 
-def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return the table of kind 'comparison', the units that it was made of, and its provenance."""
+def side(result: Result) -> Side:
+    """Return the units of a result, sorted by their ids."""
+    stated = section(result.provenance, "inference").get("draws")
+    return side_of(result.units, "shared" if stated == "shared" else "independent")
+
+
+def compared(first: Result, second: Result, asked: Asking) -> Result:
+    """Return the result of kind 'comparison'."""
     labels = _labels(asked.labels)
     for label, result in zip(labels, (first, second), strict=True):
-        if result.kind not in COMPARED:
+        if not result.kind.of_units:
             raise DesignError(
-                f"compare: {label!r} is of kind {result.kind!r}; results of {listed(COMPARED)} are compared. Compare "
-                "the results that it was made of."
+                f"compare: {label!r} is of kind {result.kind.name!r}; results of {listed(OF_UNITS)} are compared. "
+                "Compare the results that it was made of."
             )
     if asked.paired is not None and not isinstance(asked.paired, bool):
         raise DesignError(f"compare: paired = {shown(asked.paired)}: True, False or None is needed.")
     match = matched(first.table, second.table, labels, ablation=_ablation(first, second, labels))
     estimands = _estimands(first, second, asked.estimands)
-    sides = first.side, second.side
+    sides = side(first), side(second)
     whose = (first.provenance, second.provenance)
     paired, decided = are_paired((sides[0].units, sides[1].units), whose, labels, asked.paired)
     precision = coarsest(precision_of(one) for one in whose)
     settings = settings_asked(first.provenance, asked)
     _check_shared(sides, estimands, paired=paired)
-    sites = _sites(first.table, match.names) if "sweep" in (first.kind, second.kind) else None
+    sweep = any(isinstance(one.kind, SweepKind) for one in (first, second))
+    sites = _sites(first.table, match.names) if sweep else None
     table, units = tabulate_comparison(
         *sides, match, estimands, settings, paired=paired, sites=sites, precision=precision
     )
@@ -100,11 +88,11 @@ def compared(first: Result, second: Result, asked: Asking) -> tuple[pd.DataFrame
         **decided,
         "answers": bool(width_of_both(*sides)),
         "labels": list(labels),
-        "of": "sweep" if sites is not None else first.kind,
+        "of": SweepKind.name if sweep else first.kind.name,
         "n": [int(side.units["unit"].nunique()) for side in sides],
         "n_clusters": [min(crossing(side.units) or [int(side.units["cluster"].nunique())]) for side in sides],
     }
-    return table, units, _provenance(first, second, about, settings, sides)
+    return Result(ComparisonKind(), table, units, _provenance(first, second, about, settings, sides))
 
 
 def _labels(labels: object) -> tuple[str, str]:
@@ -121,11 +109,11 @@ def _labels(labels: object) -> tuple[str, str]:
 
 
 def _ablation(first: Result, second: Result, labels: tuple[str, str]) -> bool:
-    kinds = [result.kind == "ablation" for result in (first, second)]
+    kinds = [isinstance(result.kind, AblationKind) for result in (first, second)]
     if kinds[0] != kinds[1]:
         raise DesignError(
-            f"compare: {labels[0]!r} is of kind {first.kind!r} and {labels[1]!r} of kind {second.kind!r}; an ablation "
-            "effect is no contrast of base and source. Compare two ablations, or two results of mediate."
+            f"compare: {labels[0]!r} is of kind {first.kind.name!r} and {labels[1]!r} of kind {second.kind.name!r}; "
+            "an ablation effect is no contrast of base and source. Compare two ablations, or two results of mediate."
         )
     return kinds[0]
 
@@ -227,22 +215,10 @@ def _provenance(
         inference["draws"] = "shared"
     return {
         **known,
-        "kind": "comparison",
-        "comparison": dict(about),
+        "kind": ComparisonKind.name,
+        ComparisonKind.name: dict(about),
         "inference": inference,
         "pairs": {**shared, "n": total, "n_clusters": clusters},
         "first": dict(one),
         "second": dict(two),
     }
-
-
-def result_of(effects: Any) -> Result:
-    """Return what a comparison needs of `effects`; DesignError if it is something else."""
-    from .._effects import Effects
-
-    if not isinstance(effects, Effects):
-        raise DesignError(
-            f"compare: {called(effects)} was given; the Effects that mediate, ablate, effects or read return are "
-            "needed."
-        )
-    return Result(effects.kind, effects.table, effects.units, effects.provenance)

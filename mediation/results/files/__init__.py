@@ -1,6 +1,6 @@
 """Files: the schema of a table, and how results are written and read."""
 
-from ._io import Parts as Parts, read_parts as read_parts, write as write
+from ._io import read_parts as read_parts, write as write
 from ._schema import (
     SCHEMA_VERSION as SCHEMA_VERSION,
     columns as columns,

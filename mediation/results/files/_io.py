@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from ..._checks import called, check_local, path_from
 from ..._errors import DataError, DesignError
 from ..._reading import check_bytes, json_from, reading, too_large
-from ..kinds import Kind
+from .._result import Result
+from ..kinds import kind_stated
 from ._schema import SCHEMA_VERSION
 
 _FOREIGN = (
@@ -44,34 +45,13 @@ _TOGETHER = "The three files NAME.parquet, NAME.units.parquet and NAME.json belo
 
 @final
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What is written and read.
-
-    Parameters
-    ----------
-    table, units
-        The two frames.
-    provenance
-        Plain data.
-    kind
-        Kind of the table.
-    """
-
-    table: pd.DataFrame
-    units: pd.DataFrame
-    provenance: Mapping[str, Any]
-    kind: Kind
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class _Files:
     table: Path
     units: Path
     account: Path
 
 
-def write(parts: Parts, path: str | Path) -> Path:
+def write(parts: Result, path: str | Path) -> Path:
     """Write `parts` beside each other and return the path of the table.
 
     Raises
@@ -86,7 +66,7 @@ def write(parts: Parts, path: str | Path) -> Path:
     table_bytes, units_bytes = _parquet(parts.table), _parquet(units)
     account = {
         "schema_version": SCHEMA_VERSION,
-        "kind": parts.kind,
+        "kind": parts.kind.name,
         "table": {"sha256": hashlib.sha256(table_bytes).hexdigest(), "rows": len(parts.table)},
         "units": {"sha256": hashlib.sha256(units_bytes).hexdigest(), "rows": len(units), "json_columns": encoded},
         "provenance": dict(parts.provenance),
@@ -97,7 +77,7 @@ def write(parts: Parts, path: str | Path) -> Path:
     return files.table
 
 
-def read_parts(path: str | Path, max_bytes: int) -> Parts:
+def read_parts(path: str | Path, max_bytes: int) -> Result:
     """Read the three files that `path` names any one of; the tables may take `max_bytes` each once unpacked.
 
     Raises
@@ -117,7 +97,7 @@ def read_parts(path: str | Path, max_bytes: int) -> Parts:
         for name in account["units"].get("json_columns", []):
             values = [_decoded(json_from(text)) for text in units[name]]
             units[name] = pd.Series(values, index=units.index, dtype="object")
-    return Parts(table, units, account["provenance"], account["kind"])
+    return Result(kind_stated(account["kind"], list(map(str, table.columns))), table, units, account["provenance"])
 
 
 def _files(path: str | Path) -> _Files:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..._checks import closest, listed, one_of
 from ..._errors import DataError
-from ..kinds import KINDS, UNITS, Column, Kind, added_to, columns_of, key_of, kind_from
+from ..kinds import UNITS, AbstractKind, Column, Kind, kind_from, known_kinds
 
 SCHEMA_VERSION = 1
 _EXACT = 2.0**53  # below it floats and whole numbers are the same
@@ -21,7 +21,7 @@ def columns(kind: Kind) -> tuple[Column, ...]:
     >>> [column.name for column in columns("effects")][:3]
     ['estimand', 'site', 'estimate']
     """
-    return columns_of(one_of(kind, KINDS, what="kind", error=DataError))
+    return _kind(kind).columns
 
 
 def kind_of(table: pd.DataFrame) -> Kind:
@@ -32,10 +32,17 @@ def kind_of(table: pd.DataFrame) -> Kind:
     >>> kind_of(pd.DataFrame(columns=["estimand", "arm", "dose"]))
     'ablation'
     """
-    return kind_from(set(map(str, table.columns)))
+    return kind_from(set(map(str, table.columns))).name
 
 
-def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+def _kind(kind: Kind | AbstractKind) -> AbstractKind:
+    if isinstance(kind, AbstractKind):
+        return kind
+    known = {one.name: one for one in known_kinds()}
+    return known[one_of(kind, tuple(known), what="kind", error=DataError)]
+
+
+def validate(table: pd.DataFrame, kind: Kind | AbstractKind) -> pd.DataFrame:
     """Return a copy of `table` with the columns of `kind`, in order and in their dtypes.
 
     Parameters
@@ -43,7 +50,7 @@ def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     table
         One row per estimand (per site, per arm and dose). The order of columns is free.
     kind
-        One of `KINDS`.
+        One of `KINDS`, or a kind of your own.
 
     Raises
     ------
@@ -51,16 +58,17 @@ def validate(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
         If a column is missing, unknown or of the wrong type; if rows are repeated; or if a row contradicts
         itself (an interval with one end, ends in the wrong order, a p-value outside 0 to 1).
     """
-    wanted = columns(kind)
+    of = _kind(kind)
+    wanted, kind = of.columns, of.name
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"A table of kind {kind!r} is needed, found {type(table).__name__}; give a pandas DataFrame.")
-    wanted += tuple(column for column in added_to(kind) if column.name in table)
+    wanted += tuple(column for column in of.later if column.name in table)
     _check_names([str(name) for name in table.columns], [column.name for column in wanted], kind)
     if not len(table):
         raise DataError(f"A table of kind {kind!r} has no rows; at least one estimand is needed.")
     clean = pd.DataFrame({column.name: _cast(table[column.name], column) for column in wanted})
     clean = clean.reset_index(drop=True)
-    _check_rows(clean, kind)
+    _check_rows(clean, of)
     return clean
 
 
@@ -157,20 +165,14 @@ def _as_text(values: pd.Series) -> pd.Series:
     return pd.Series([text(value) for value in values], index=values.index, dtype="str")
 
 
-def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
-    keys = list(key_of(kind))
+def _check_rows(table: pd.DataFrame, kind: AbstractKind) -> None:
+    keys = list(kind.key)
     twice = table.duplicated(keys)
     if bool(twice.any()):
         row = table.loc[twice, keys].iloc[0].to_dict()
-        raise DataError(f"A table of kind {kind!r} has two rows for {row}; {' x '.join(keys)} must name one row.")
-    if kind == "effects" and table["site"].nunique() > 1:
-        raise DataError(
-            f"A table of kind 'effects' is about one mediator, found {listed(table['site'].unique())}. "
-            "Several sites make a sweep: add layer, position, unit, band_low, band_high, p_adjusted."
-        )
-    if kind == "ablation":
-        _forbid(table, table["estimand"] != "ablation", "the estimand of an ablation table is 'ablation'")
-        _forbid(table, table["n_draws"] < 1, "n_draws must be at least 1")
+        raise DataError(f"A table of kind {kind.name!r} has two rows for {row}; {' x '.join(keys)} must name one row.")
+    for wrong, why in kind.contradictions(table):
+        _forbid(table, wrong, why)
     _forbid(table, table["estimand"] == "", "the estimand is empty")
     _forbid(table, table["std_error"] < 0, "std_error is negative")
     _forbid(table, table["n"] < 1, "n must be at least 1")

@@ -9,16 +9,8 @@ import pandas as pd
 
 from ..account import is_two_way, screened_tests, section
 from ..text import meaning_of
-from ._columns import Kind
+from ._abstract import AbstractKind
 
-BANDED_LATER: tuple[Kind, ...] = ("controls", "specification")  # these have bands from adjust('max-t') only
-_ROWS = {
-    "sweep": "sites",
-    "ablation": "arms",
-    "comparison": "sites",
-    "controls": "rows",
-    "specification": "specifications",
-}
 _BANDS = {  # what bands come from: how the bands and the adjusted p-values are called
     "max-t": ("max-t", "step-down max-t"),
     "Bonferroni t": ("Bonferroni's with Student's t", "Holm with Student's t"),
@@ -38,7 +30,7 @@ def first_of_its_test(table: pd.DataFrame) -> pd.Series:
     return first
 
 
-def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> str:
+def adjustment_note(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     """Return the footnote that says how the p-values of all rows of `table` are adjusted; empty when they are not."""
     if "p_adjusted" not in table or table["p_adjusted"].isna().all():
         return ""
@@ -46,7 +38,7 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
     screened = screened_tests(provenance)
     if screened:
         return _screened_note(stated.get("method", "max-t"), screened)
-    if not stated and kind != "sweep":
+    if not stated and not kind.banded:
         return ""
     shared = is_two_way(provenance)  # then the first bands are Bonferroni's
     method, family = stated.get("method", "holm" if shared else "max-t"), stated.get("family", "estimand")
@@ -59,11 +51,11 @@ def adjustment_note(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, An
     }[method]
     tests = table.loc[first_of_its_test(table).unique()]
     counts = tests["p_adjusted"].notna().groupby(tests["estimand"], sort=False).sum()
-    said = f"p (adj.): {how} over the {_over(kind, family, counts)}"
+    said = f"p (adj.): {how} over the {_over(kind.rows_adjusted, family, counts)}"
     without = int(table["p_value"].isna().sum())
     if without:
         said += "; rows without a p-value are not counted"
-    if kind in BANDED_LATER and "band_low" in table:
+    if kind.banded_later and "band_low" in table:
         said += "; band_low and band_high in tidy() are bands over the same rows" if method == "max-t" else ""
     elif "band_low" in table and method != "max-t":
         over = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
@@ -90,8 +82,7 @@ def _screened_note(method: str, tests: int) -> str:
     return f"p (adj.): {name} over {tests:,} sites, those that were not patched counted as p = 1; bands: {bands}."
 
 
-def _over(kind: Kind, family: str, counts: pd.Series) -> str:
-    rows = _ROWS.get(kind, "rows")
+def _over(rows: str, family: str, counts: pd.Series) -> str:
     if len(counts) == 1:
         return f"{int(counts.iloc[0]):,} {rows}"
     if family == "all":

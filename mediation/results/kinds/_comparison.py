@@ -1,33 +1,81 @@
-"""What a summary says of a comparison: both results beside their difference, and on which units it stands."""
+"""A comparison: both results beside their difference."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import pandas as pd
 
-from ..account import in_crossed_clusters, section, text_at
-from ..text import Field, meaning_of, print_row, shorten
+from ..account import section, text_at
+from ..text import Field, Summary, meaning_of, print_row, shorten
+from ._abstract import AbstractKind
+from ._column import ARM, SWEEP, Column
+from ._fields import (
+    default_estimand,
+    estimands_in,
+    listed_rows,
+    number_fields,
+    p_of_bands,
+    sites_counted,
+    strongest,
+)
+from ._notes import notes
+from ._paired import comparison_labels
 
 _LONGEST = 18  # characters of a result's name in the head of a column
 
 
-def comparison_labels(provenance: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what the two results are called.
+@final
+class ComparisonKind(AbstractKind):
+    """One result minus another."""
 
-    Examples
-    --------
-    >>> comparison_labels({"comparison": {"labels": ["small", "large"]}}), comparison_labels({})
-    (('small', 'large'), ('first', 'second'))
-    """
-    labels = section(provenance, "comparison").get("labels")
-    if isinstance(labels, list) and len(labels) == 2:
-        return str(labels[0]), str(labels[1])
-    return "first", "second"
+    __slots__ = ()
+
+    name = "comparison"
+    own = (
+        Column("first", "float64", "Estimate of the first result; `estimate` is first minus second."),
+        Column("second", "float64", "Estimate of the second result."),
+        Column(
+            "first_low", "float64", "Lower end of the interval of the first result; NaN if it has none at this level."
+        ),
+        Column("first_high", "float64", "Upper end of that interval."),
+        Column("second_low", "float64", "Lower end of the interval of the second result; NaN if it has none."),
+        Column("second_high", "float64", "Upper end of that interval."),
+        *SWEEP,
+        *ARM,
+    )
+    key = ("estimand", "site", "arm", "dose")
+    marks = frozenset({"second"})
+    picture = "compare"
+    pictures = "compare(comparison) or forest(effects)"
+    rows_adjusted = "sites"
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return the differences: of sweeps, the largest of one estimand."""
+        sweep = section(provenance, "comparison").get("of") == "sweep"
+        one = estimand or (default_estimand(estimands_in(table)) if sweep else None)
+        every = listed_rows(table, one)
+        rows, counts, banded = every, [], bool(every["band_low"].notna().any())
+        if sweep:
+            rows = strongest(every, most)
+            counts = [sites_counted(every, len(rows), "difference", banded=banded)]
+        fields = _columns(rows, number_fields(rows, provenance, banded=banded), provenance)
+        said = (*counts, *notes(self, rows, provenance), *_differ(rows, provenance))
+        return Summary(_title(every, provenance, one), (*fields, p_of_bands(rows, banded=banded)), said)
+
+    def where(self, table: pd.DataFrame) -> str:
+        """Return the difference in which estimands, where."""
+        return f"difference in {super().where(table)}"
+
+    def cautioned(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows in units of the outcome: a difference of proportions is not a proportion."""
+        return table[~table["estimand"].map(lambda key: meaning_of(key).is_ratio).astype(bool)]
 
 
-def comparison_title(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None) -> str:
+def _title(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str | None) -> str:
     """Return the title: which result minus which, of what."""
     one, two = comparison_labels(provenance)
     title = f"Comparison: {one} minus {two}"
@@ -40,7 +88,7 @@ def comparison_title(table: pd.DataFrame, provenance: Mapping[str, Any], estiman
     return f"{title} ({site})" if site else title
 
 
-def comparison_fields(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[str, Any]) -> tuple[Field, ...]:
+def _columns(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return the columns of the summary; `numbers` are those of the difference and its interval."""
     difference, error, interval = numbers
     both = [
@@ -77,37 +125,7 @@ def _beside(rows: pd.DataFrame, name: str) -> tuple[str, ...]:
     )
 
 
-def comparison_who(provenance: Mapping[str, Any]) -> str:
-    """Return whose difference it is: the same units, or two groups."""
-    known = section(provenance, "comparison")
-    n, clusters = known.get("n"), known.get("n_clusters")
-    if not (isinstance(n, list) and isinstance(clusters, list)):
-        return ""
-    name = section(provenance, "pairs").get("cluster")
-    if known.get("paired"):
-        where = in_crossed_clusters(provenance) or _in_clusters(n[0], clusters[0], name)
-        units = f"n = {n[0]:,} units{where}, the same in both results"
-        why = "" if known.get("decided") == "asked" else " (ids of units, clusters and weights agree)"
-        return f"Paired: {units}{why}; outcomes are subtracted unit by unit."
-    parts = " and ".join(
-        f"n = {size:,} ({label}{_in_clusters(size, groups, name).replace(' in', ',', 1)})"
-        for size, groups, label in zip(n, clusters, comparison_labels(provenance), strict=True)
-    )
-    said = f"Two independent groups of units: {parts}; each is resampled by itself."
-    if known.get("decided") != "asked":
-        return f"{said} Not paired, because {known.get('differ')}."
-    if known.get("shared_units"):
-        said += f" {known['shared_units']:,} ids are in both: if these are the same units, the interval is not theirs."
-    return said
-
-
-def _in_clusters(n: int, clusters: int, name: object) -> str:
-    if clusters == n:
-        return ""
-    return f" in {clusters:,} clusters{f' ({name})' if name else ''}"
-
-
-def comparison_notes(table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _differ(table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return in what the two results differ by their provenance, and what is to be said of ratios."""
     notes = []
     sides = [section(provenance, name) for name in ("first", "second")]

@@ -1,17 +1,23 @@
-"""What a summary says of null controls: what each of them shows, and what was left out."""
+"""Null controls: what each of them shows, beside the effect itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, final
 
 import pandas as pd
 
-from ...estimate import BEYOND as BEYOND, CONTROLS as CONTROLS, RANDOM as RANDOM, REAL as REAL
+from ...estimands import AbstractEstimand
+from ...estimate import BEYOND, CONTROLS, RANDOM, REAL, JointColumn, Precision, control_columns
 from ..account import section
-from ..text import Field, meaning_of, print_p
+from ..text import Field, Summary, meaning_of
+from ._abstract import AbstractKind
+from ._adjustment import adjustment_note
+from ._column import LATER_BANDS, N_DRAWS, Column
+from ._fields import adjusted_fields, listed_rows, named_field, number_fields, once, p_field, symbols
+from ._notes import notes
 
 SHOWS: Mapping[str, str] = MappingProxyType(
     {
@@ -31,6 +37,58 @@ SHOWS: Mapping[str, str] = MappingProxyType(
 _SETTLED = "0 in every unit"
 
 
+@final
+class ControlsKind(AbstractKind):
+    """An effect and its null controls."""
+
+    __slots__ = ()
+
+    name = "controls"
+    own = (
+        Column(
+            "control", "str", "Name of the null control; 'none': the effect itself, 'beyond X': the effect minus X."
+        ),
+        N_DRAWS,
+    )
+    key = ("estimand", "site", "control")
+    marks = frozenset({"control"})
+    later = LATER_BANDS
+    rows_adjusted = "rows"
+    by_max_t = True
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return the controls of the strongest sites, each below its effect."""
+        every = listed_rows(table, estimand)
+        rows, counts = _chosen(every, most)
+        with_intervals = rows[rows["control"] != "self-patch"]  # why that has none is said in its own sentence
+        adjusted = adjustment_note(self, every, provenance)
+        said = (*counts, adjusted, *_shows(rows, provenance), *notes(self, with_intervals, provenance))
+        fields = _columns(rows, number_fields(rows, provenance))
+        return Summary(control_title(rows), tuple(fields), tuple(filter(None, said)))
+
+    def draws(self, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+        """Return how draws were averaged, and how units that gave are counted; empty where nothing was drawn."""
+        drawn = table[table["control"].isin(RANDOM)]
+        if drawn.empty:
+            return ""
+        count = int(drawn["n_draws"].max())
+        said = f"Random controls: {count:,} draw{'s, averaged within each unit' if count > 1 else ' a unit'}"
+        given = set(drawn["control"]) - {"random direction"}
+        return f"{said}{'; a unit counts where it gave as well as where it got' if given else ''}."
+
+    def sensitivity(self, table: pd.DataFrame) -> str:
+        """Return which controls there are."""
+        return f"Null controls: {', '.join(one for one in dict.fromkeys(table['control']) if one != 'none')}."
+
+    def joint_columns(
+        self, units: pd.DataFrame, wanted: Sequence[AbstractEstimand], precision: Precision
+    ) -> Iterable[JointColumn]:
+        """Return the values of each effect and control by unit."""
+        return control_columns(units, wanted, precision)
+
+
 def label_of_control(control: str) -> str:
     """Return how tables and figures call a row.
 
@@ -42,7 +100,7 @@ def label_of_control(control: str) -> str:
     return "the effect itself" if control == REAL else control
 
 
-def chosen_sites(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
+def _chosen(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of the `most` sites of strongest effect, and what is said of the rest."""
     real = table[table["control"] == REAL]
     strength = real.assign(size=real["estimate"].abs()).groupby("site", sort=False)["size"].max()
@@ -56,35 +114,21 @@ def chosen_sites(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str
     return rows, said
 
 
-def control_fields(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
-    """Return the columns of the summary: site and effect where there are several, control, numbers, n where it differs.
-
-    Parameters
-    ----------
-    rows
-        Rows of the table.
-    numbers
-        Columns of estimate and interval, the interval last.
-    """
+def _columns(rows: pd.DataFrame, numbers: Sequence[Field]) -> list[Field]:
+    """Return the columns: site and effect where there are several, control, numbers, n where it differs."""
     fields = []
     if rows["site"].nunique() > 1:
-        fields.append(Field("site", _once(rows, "site"), give="cut"))
+        fields.append(named_field("site", once(rows["site"], rows["control"] == REAL)))
     if rows["estimand"].nunique() > 1:
-        symbols = rows.assign(symbol=[meaning_of(key).symbol for key in rows["estimand"]])
-        fields.append(Field("effect", _once(symbols, "symbol")))
+        fields.append(Field("effect", once(symbols(rows), rows["control"] == REAL)))
     fields.append(Field("control", tuple(map(label_of_control, rows["control"]))))
     settled = [control == CONTROLS[0] for control in rows["control"]]
     cells = tuple(_SETTLED if zero else cell for zero, cell in zip(settled, numbers[-1].cells, strict=True))
     fields += [*numbers[:-1], replace(numbers[-1], cells=cells)]
-    fields.append(Field("p", tuple(print_p(p) for p in rows["p_value"]), "right"))
+    fields.append(p_field(rows["p_value"]))
     if rows["n"].nunique() > 1:
         fields.append(Field("n", tuple(map(str, rows["n"])), "right"))
-    return tuple(fields)
-
-
-def _once(rows: pd.DataFrame, name: str) -> tuple[str, ...]:
-    """Return the names, written where a group of rows begins."""
-    return tuple(name if control == REAL else "" for name, control in zip(rows[name], rows["control"], strict=True))
+    return [*fields, *adjusted_fields(rows)]
 
 
 def control_title(rows: pd.DataFrame) -> str:
@@ -95,7 +139,7 @@ def control_title(rows: pd.DataFrame) -> str:
     return f"{symbols}{where}, and {'their' if ' and ' in symbols else 'its'} null controls"
 
 
-def control_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> list[str]:
+def _shows(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> list[str]:
     """Return a sentence for every control of the table, and for those that were left out."""
     known = section(provenance, "controls")
     said = []
@@ -113,14 +157,3 @@ def control_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> list[str
     for name, why in section(known, "left_out").items():
         said.append(f"Left out: {name} ({why}).")
     return said
-
-
-def control_draws(rows: pd.DataFrame) -> str:
-    """Return how draws were averaged, and how units that gave are counted; empty where nothing was drawn."""
-    drawn = rows[rows["control"].isin(RANDOM)]
-    if drawn.empty:
-        return ""
-    count = int(drawn["n_draws"].max())
-    said = f"Random controls: {count:,} draw{'s, averaged within each unit' if count > 1 else ' a unit'}"
-    given = set(drawn["control"]) - {"random direction"}
-    return f"{said}{'; a unit counts where it gave as well as where it got' if given else ''}."

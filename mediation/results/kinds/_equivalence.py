@@ -1,18 +1,29 @@
-"""What a summary says of equivalence: the verdicts, in a column and in sentences, and what they rest on."""
+"""Equivalence: the verdicts, in a column and in sentences, and what they rest on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
 from ..account import section
-from ..text import Field, meaning_of, print_p, print_row
-from ._comparison import comparison_labels
+from ..text import Field, Summary, meaning_of, print_row
+from ._abstract import AbstractKind
+from ._column import ARM, PLACE, Column
+from ._fields import (
+    default_estimand,
+    estimands_in,
+    listed_rows,
+    most_telling,
+    number_fields,
+    p_field,
+)
+from ._notes import notes
+from ._paired import comparison_labels
 from ._verdicts import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 
 _MOST_SENTENCES = 8
@@ -27,13 +38,55 @@ _CONCLUSIONS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def most_telling(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the `most` rows of the largest absolute estimates, strongest first; if there are no more, all of them."""
-    if len(table) <= most:
-        return table
-    order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
-    rows: pd.DataFrame = table.loc[order[:most]]
-    return rows
+@final
+class EquivalenceKind(AbstractKind):
+    """Effects against a margin."""
+
+    __slots__ = ()
+
+    name = "equivalence"
+    own = (
+        *PLACE,
+        *ARM,
+        Column(
+            "margin",
+            "float64",
+            "Margin m of the question whether the effect lies in (-m, m), in units of the estimate.",
+        ),
+        Column(
+            "equivalence_low", "float64", "Lower end of the interval at level 1 - 2 alpha that the two tests invert."
+        ),
+        Column("equivalence_high", "float64", "Upper end of that interval."),
+        Column("p_equivalence", "float64", "Larger p-value of the two one-sided tests against the margin."),
+        Column("verdict", "str", "equivalent, different, both: real but negligible, undecided, or no interval."),
+    )
+    key = ("estimand", "site", "arm", "dose")
+    marks = frozenset({"verdict"})
+    picture = "equivalence"
+    pictures = "equivalence(effects)"
+    why_not_adjusted = "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead"
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return the verdicts: of a sweep, of its strongest sites."""
+        of_sites = section(provenance, "equivalence").get("of") == "sweep"
+        if of_sites:
+            estimand = estimand or default_estimand(estimands_in(table))
+        every = listed_rows(table, estimand)
+        rows = most_telling(every, most) if of_sites else every
+        fields = _columns(rows, number_fields(rows, provenance), provenance)
+        said = (*_verdict_notes(every, rows, provenance), *notes(self, rows, provenance))
+        return Summary(equivalence_title(every, provenance), fields, said)
+
+    def where(self, table: pd.DataFrame) -> str:
+        """Return the equivalence of what, with the number of each verdict."""
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
+        return f"equivalence of {super().where(table)} ({counts})"
+
+    def sensitivity(self, table: pd.DataFrame) -> str:
+        """Return the margin."""
+        return f"Equivalence within {table['margin'].iloc[0]:g}."
 
 
 def print_margin(margin: float) -> str:
@@ -105,9 +158,7 @@ def _margin_words(provenance: Mapping[str, Any]) -> str:
     return f"±{share}" if reference is None else f"±{share} of |{meaning_of(str(reference)).symbol}|"
 
 
-def equivalence_fields(
-    rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[str, Any]
-) -> tuple[Field, ...]:
+def _columns(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return the columns of the summary; `numbers` are those of estimates and pointwise intervals."""
     estimate, error, shown = numbers
     records = rows.to_dict("records")
@@ -116,7 +167,7 @@ def equivalence_fields(
     fields += [shown, tested] if two_intervals(rows) else [shown]
     if rows["margin"].nunique() > 1:
         fields.append(Field("margin", tuple(print_margin(margin) for margin in rows["margin"]), "decimal"))
-    fields.append(Field("p (margin)", tuple(print_p(p) for p in rows["p_equivalence"]), "right"))
+    fields.append(p_field(rows["p_equivalence"], "p (margin)"))
     return (*fields, Field("verdict", tuple(rows["verdict"])))
 
 
@@ -138,7 +189,7 @@ def _named(rows: pd.DataFrame) -> list[Field]:
     return fields
 
 
-def equivalence_notes(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _verdict_notes(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the verdicts in sentences or counts, and the rules they follow."""
     few = len(table) <= _MOST_SENTENCES
     said = [sentence(row, provenance) for row in table.to_dict("records")] if few else [_counts(table, len(rows))]

@@ -1,17 +1,65 @@
-"""The summary of tests of layers and their sites: layers, and below each the sites that were rejected with it."""
+"""Tests of layers and their sites: layers, and below each the sites that were rejected with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, final
 
 import pandas as pd
 
 from ..account import section
-from ..text import Field, meaning_of, print_p
+from ..text import Field, Summary, meaning_of
+from ._abstract import AbstractKind, named
+from ._column import P_ADJUSTED, PLACE, Column
+from ._fields import adjusted_fields, listed_rows, named_field, number_fields
+from ._notes import notes
 
 _INDENT = "  "
 _NONE = "; no site was tested."
+
+
+@final
+class HierarchyKind(AbstractKind):
+    """Layers, then the sites within the rejected ones."""
+
+    __slots__ = ()
+
+    name = "hierarchy"
+    own = (
+        *PLACE,
+        Column("level", "str", "'layer' or 'site'."),
+        P_ADJUSTED,
+        Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
+    )
+    key = ("estimand", "site", "level")
+    marks = frozenset({"level"})
+    why_not_adjusted = "its p-values are adjusted down the tree already. Adjust the sweep that it was made of"
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return the layers of the smallest p-values, and their rejected sites."""
+        every = listed_rows(table, estimand)
+        rows = rows_told(every, most)
+        sizes = every[every["level"] == "site"].groupby("layer").size()
+        names = [
+            f"{site} ({sizes.get(layer, 0)} sites)" if level == "layer" else f"{_INDENT}{site}"
+            for site, layer, level in zip(rows["site"], rows["layer"], rows["level"], strict=True)
+        ]
+        fields = (
+            named_field("layer, site", names),
+            *number_fields(rows, provenance),
+            *adjusted_fields(rows),
+            Field("rejected", tuple(rows["rejected"])),
+        )
+        meanings = [meaning_of(key) for key in dict.fromkeys(every["estimand"])]
+        title = f"{', '.join(f'{one.symbol}, {one.label}' for one in meanings)}: layers, then their sites"
+        return Summary(title, fields, (*_found(every, rows, provenance), *notes(self, rows, provenance)))
+
+    def where(self, table: pd.DataFrame) -> str:
+        """Return which estimands are of how many layers and sites."""
+        levels = table["level"].value_counts()
+        return f"{named(table)} of {levels['layer']} layers and their {levels['site']} sites"
 
 
 def rows_told(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -27,28 +75,7 @@ def rows_told(table: pd.DataFrame, most: int) -> pd.DataFrame:
     return told
 
 
-def hierarchy_title(table: pd.DataFrame) -> str:
-    """Return the title: the estimand, and that its layers come before their sites."""
-    meanings = [meaning_of(key) for key in dict.fromkeys(table["estimand"])]
-    return f"{', '.join(f'{one.symbol}, {one.label}' for one in meanings)}: layers, then their sites"
-
-
-def hierarchy_fields(table: pd.DataFrame, rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
-    """Return the columns of the summary; `numbers` are those of estimates and intervals."""
-    sizes = table[table["level"] == "site"].groupby("layer").size()
-    names = [
-        f"{site} ({sizes.get(layer, 0)} sites)" if level == "layer" else f"{_INDENT}{site}"
-        for site, layer, level in zip(rows["site"], rows["layer"], rows["level"], strict=True)
-    ]
-    return (
-        Field("layer, site", tuple(names), give="cut"),
-        *numbers,
-        Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right"),
-        Field("rejected", tuple(rows["rejected"])),
-    )
-
-
-def hierarchy_notes(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _found(table: pd.DataFrame, rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what was found, what is not listed, and what the rows of layers mean."""
     layers, sites = (table[table["level"] == level] for level in ("layer", "site"))
     n_layers, n_sites = ((part["rejected"] == "yes").sum() for part in (layers, sites))

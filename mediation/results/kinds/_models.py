@@ -1,19 +1,66 @@
-"""What a summary says of several results: each, their differences, and models like them."""
+"""Several results: each, their differences, and models like them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, final
 
 import pandas as pd
 
 from ..account import section
-from ..text import Field, meaning_of, print_p, print_row
+from ..text import Field, Summary, meaning_of, print_p, print_row
+from ._abstract import AbstractKind
+from ._column import ARM, Column, bands_over
+from ._fields import group_fields, listed_rows, named_field, number_fields, p_field, title_at
+from ._notes import notes
 
 _GROUP = ["estimand", "site", "arm", "dose"]
 
 
-def rows_told(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
+@final
+class ModelsKind(AbstractKind):
+    """Effects of several results, their contrasts and means."""
+
+    __slots__ = ()
+
+    name = "models"
+    own = (
+        Column("part", "str", "'model': one result; 'contrast': one minus another; 'mean': over the results."),
+        Column("result", "str", "Label of the result, 'a - b' of a contrast, or whose mean it is."),
+        *bands_over("band over all contrasts (and sites) of the estimand", "the number of contrasts (and sites)"),
+        *ARM,
+        Column("tau", "float64", "Standard deviation of the effect between models; NaN but for means."),
+        Column("p_heterogeneity", "float64", "p-value of 'all models have the same effect'; NaN but for means."),
+    )
+    key = (*_GROUP, "part", "result")
+    marks = frozenset({"tau"})
+    why_not_adjusted = "its contrasts have p_adjusted and bands already"
+    shares_units = False
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return each result, the contrasts with their bands, and the means."""
+        rows, counts = _told(listed_rows(table, estimand), most)
+        bands = number_fields(rows, provenance, banded=True)[-1]
+        band = tuple(cell if part == "contrast" else "" for cell, part in zip(bands.cells, rows["part"], strict=True))
+        fields = (
+            *group_fields(rows, ~rows.duplicated(_GROUP), arms=rows["arm"].nunique() > 1),
+            named_field("result", rows["result"]),
+            *number_fields(rows, provenance),
+            Field(bands.header, band, "right", "drop"),
+            p_field(rows["p_value"]),
+            p_field(rows["p_adjusted"], "p (adj.)"),
+        )
+        title = f"{len(section(provenance, 'models').get('labels', []))} results compared{title_at(rows)}"
+        return Summary(title, fields, (*counts, *_stands_for(rows, provenance), *notes(self, rows, provenance)))
+
+    def where(self, table: pd.DataFrame) -> str:
+        """Return which estimands are where, of how many results."""
+        return f"{super().where(table)} of {table.loc[table['part'] == 'model', 'result'].nunique()} results"
+
+
+def _told(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of the `most` sites (arms, doses) that differ most between models, and what is said of it."""
     place = table.groupby(_GROUP[1:], sort=False, dropna=False).ngroup()
     if place.nunique() <= most:
@@ -23,33 +70,7 @@ def rows_told(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
     return rows, [f"{most} of {place.nunique()} sites shown, those whose models differ most."]
 
 
-def model_fields(rows: pd.DataFrame, numbers: Sequence[Field], bands: Sequence[Field]) -> tuple[Field, ...]:
-    """Return the columns of the summary; contrasts have their bands as well."""
-    first = ~rows.duplicated(_GROUP)
-    fields = [Field("", _once([meaning_of(key).symbol for key in rows["estimand"]], first))]
-    for name in _GROUP[1:3]:
-        if rows[name].nunique() > 1:
-            fields.append(Field(name, _once(rows[name], first), give="cut"))
-    if rows["dose"].notna().any():
-        fields.append(Field("dose", _once(["" if pd.isna(x) else f"{x:g}" for x in rows["dose"]], first), "decimal"))
-    contrast = rows["part"] == "contrast"
-    band = tuple(cell if is_ else "" for cell, is_ in zip(bands[-1].cells, contrast, strict=True))
-    adjusted = tuple(print_p(p) for p in rows["p_adjusted"])
-    return (
-        *fields,
-        Field("result", tuple(rows["result"]), give="cut"),
-        *numbers,
-        Field(bands[-1].header, band, "right", "drop"),
-        Field("p", tuple(print_p(p) for p in rows["p_value"]), "right"),
-        Field("p (adj.)", adjusted, "right"),
-    )
-
-
-def _once(cells: Sequence[str] | pd.Series[Any], first: pd.Series[Any]) -> tuple[str, ...]:
-    return tuple(str(cell) if show else "" for cell, show in zip(cells, first, strict=True))
-
-
-def model_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _stands_for(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return whether units are the same, what differs between models, and what the means stand for."""
     about = section(provenance, "models")
     k = len(about.get("labels", []))
@@ -74,9 +95,3 @@ def model_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str,
         f"interval): the {k} as a random sample of models, t with {k - 1} degrees of freedom."
     )
     return tuple(said)
-
-
-def model_title(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
-    """Return the title: how many results, of what."""
-    site = str(rows["site"].iloc[0]) if rows["site"].nunique() == 1 else ""
-    return f"{len(section(provenance, 'models').get('labels', []))} results compared{f' ({site})' if site else ''}"

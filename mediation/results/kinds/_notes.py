@@ -9,29 +9,27 @@ import pandas as pd
 
 from ..account import balance_note, in_crossed_clusters, screen_notes, section, text_at
 from ..text import cautions, meaning_of
-from ._columns import Kind
-from ._comparison import comparison_who
-from ._controls import control_draws
-from ._interactions import additivity_note, meaning_notes, orders_note
+from ._abstract import AbstractKind
+from ._paired import comparison_who
 
 _DEGENERATE = "degenerate"  # the method of a row without an interval
 _PLAIN = ("two-way", "welch", "agresti", "bonett")  # methods of which nothing is resampled
 
 
-def notes(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the footnotes of `table`, each one sentence or two."""
+def notes(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the footnotes of a table of `kind`, each one sentence or two."""
     found = [
-        comparison_who(provenance) or _who(table, provenance),
+        comparison_who(provenance) or _who(kind, table, provenance),
         balance_note(provenance),
-        _draws(table, kind, provenance),
+        _draws(kind, table, provenance),
         *screen_notes(provenance),
         _intervals(table, provenance),
         _outcome(provenance),
         *_rollout(provenance),
         _model(provenance),
         _convention(kind, table, provenance),
-        additivity_note(table),
-        *cautions(_amounts(table) if kind == "comparison" else table),
+        kind.caution(table),
+        *cautions(kind.cautioned(table)),
     ]
     return tuple(note for note in found if note)
 
@@ -48,9 +46,9 @@ def role(provenance: Mapping[str, Any], which: str) -> str:
     return f"{which} ({named})" if isinstance(named, str) and named not in {"", which} else which
 
 
-def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+def _who(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     n, clusters = int(table["n"].max()), int(table["n_clusters"].max())
-    if "subgroup" in table or "tau" in table:
+    if not kind.shares_units:
         pairs = section(provenance, "pairs")
         n, clusters = int(pairs.get("n", n)), int(pairs.get("n_clusters", clusters))
     elif table["n"].nunique() > 1:
@@ -66,17 +64,9 @@ def _who(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     return f"n = {n:,} units in {clusters:,} clusters{f' ({name})' if name else ''}; {done}."
 
 
-def _amounts(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows in units of the outcome: a difference of proportions is not a proportion."""
-    rows: pd.DataFrame = table[~table["estimand"].map(lambda key: meaning_of(key).is_ratio).astype(bool)]
-    return rows
-
-
-def _draws(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any]) -> str:
-    if kind == "interactions":
-        return orders_note(table, provenance)
-    if kind == "controls":
-        return control_draws(table)
+def _draws(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    if (own := kind.draws(table, provenance)) is not None:
+        return own
     if section(provenance, "inference").get("draws") == "shared":
         return "Random draws are shared by all units, so intervals are over units and draws at once (two-way)."
     if "n_draws" not in table or table["n_draws"].max() <= 1:
@@ -138,14 +128,19 @@ def _model(provenance: Mapping[str, Any]) -> str:
     return f"Model: {model['id']}{f' ({described})' if described else ''}."
 
 
-def _convention(kind: Kind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
-    if kind == "interactions":
-        return meaning_notes(table, provenance)
+def ablation_convention(provenance: Mapping[str, Any]) -> str:
+    """Return what the effect of an ablation is, and of which run."""
+    run = f" Input: {role(provenance, str(provenance['run']))}." if provenance.get("run") else ""
+    return f"AE = y - ym: run as it is minus run with the site ablated. No contrast, so no indirect effect.{run}"
+
+
+def _convention(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+    if (own := kind.convention(table, provenance)) is not None:
+        return own
     estimands = list(table["estimand"])
     base, source = role(provenance, "base"), role(provenance, "source")
-    if kind == "ablation" or set(estimands) == {"ablation"}:
-        run = f" Input: {role(provenance, str(provenance['run']))}." if provenance.get("run") else ""
-        return f"AE = y - ym: run as it is minus run with the site ablated. No contrast, so no indirect effect.{run}"
+    if set(estimands) == {"ablation"}:
+        return ablation_convention(provenance)
     said = f"y_xm: the outcome of input x run with the mediator of m; 0 = {base}, 1 = {source}."
     if {"ide", "iie", "oe"} & set(estimands):
         said += " g_xm: the same with the mediator of a randomly drawn unit's input m."

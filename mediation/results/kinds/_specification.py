@@ -1,21 +1,68 @@
-"""What a summary says of a specification table: the choices, the effect under each, and what it hangs on."""
+"""A specification table: the choices, the effect under each, and what it hangs on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
 
 import pandas as pd
 
-from ...estimate import SHARES
-from ..account import section
-from ..text import Field, IntervalSet, meaning_of, print_row, set_of
+from ...estimands import AbstractEstimand
+from ...estimate import SHARES, JointColumn, Precision, specification_columns
+from ..text import Field, IntervalSet, Summary, meaning_of, print_row, set_of
+from ._abstract import AbstractKind
+from ._adjustment import adjustment_note
+from ._column import ARMS, LATER_BANDS, Column
+from ._fields import adjusted_fields, named_field, number_fields
+from ._notes import notes, role
 
 EXCHANGE = "exchange"
 _KEYS = ["site", "metric", "corruption", "arm", "dose"]
 _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "method"]
 _CHOICES = ("effect", "metric", "corruption", "put in")
+
+
+@final
+class SpecificationKind(AbstractKind):
+    """One question under many choices."""
+
+    __slots__ = ()
+
+    name = "specification"
+    own = (
+        Column("metric", "str", "Name of the outcome."),
+        Column("corruption", "str", "Name of the pairs, which differ in how the base was made."),
+        *ARMS,
+    )
+    key = ("estimand", *_KEYS)
+    marks = frozenset({"metric"})
+    later = LATER_BANDS
+    picture = "specification"
+    pictures = "specification(effects)"
+    rows_adjusted = "specifications"
+    by_max_t = True
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return each specification with its share of TE, and how many agree."""
+        rows = specifications(table, estimand)
+        told = table if estimand is None else table[table["estimand"].isin([estimand, "te"])]
+        fields = (*_columns(rows, number_fields(rows, provenance)), *adjusted_fields(rows))
+        adjusted = adjustment_note(self, table, provenance)
+        said = (*_agreeing(rows), adjusted, *notes(self, told, provenance), _exchanged(rows, provenance))
+        return Summary(_title(rows), fields, tuple(filter(None, said)))
+
+    def sensitivity(self, table: pd.DataFrame) -> str:
+        """Return how many choices there are."""
+        return f"{table['metric'].nunique()} outcomes, {table['corruption'].nunique()} ways of making the base."
+
+    def joint_columns(
+        self, units: pd.DataFrame, wanted: Sequence[AbstractEstimand], precision: Precision
+    ) -> Iterable[JointColumn]:
+        """Return the values under each specification by unit."""
+        return specification_columns(units, wanted, precision)
 
 
 def specifications(table: pd.DataFrame, estimand: str | None = None) -> pd.DataFrame:
@@ -108,7 +155,7 @@ def varied(rows: pd.DataFrame) -> list[str]:
     return [choice for choice in found if choice != "effect" or not follows]
 
 
-def specification_title(rows: pd.DataFrame) -> str:
+def _title(rows: pd.DataFrame) -> str:
     """Return the title: which effect, where, and the choices that do not vary."""
     symbols = " and ".join(dict.fromkeys(rows["effect"]))
     site = str(rows["site"].iloc[0])
@@ -117,9 +164,9 @@ def specification_title(rows: pd.DataFrame) -> str:
     return f"{symbols}{f' at {site}' if site else ''} by specification ({len(rows)}{said})"
 
 
-def specification_fields(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
+def _columns(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
     """Return the columns: the choices that vary, the effect in units of its metric, and its share of TE."""
-    fields = [Field(choice, tuple(map(str, rows[choice])), give="cut") for choice in varied(rows)]
+    fields = [named_field(choice, rows[choice]) for choice in varied(rows)]
     shared = bool(rows["share_estimate"].notna().any())
     fields += [field for field in numbers if not (shared and field.header == "std. error")]
     if shared:
@@ -135,7 +182,7 @@ def specification_fields(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[
     return tuple(fields)
 
 
-def specification_notes(rows: pd.DataFrame) -> list[str]:
+def _agreeing(rows: pd.DataFrame) -> list[str]:
     """Return what is said of the specifications together: how many agree with the first, and by which choice not."""
     counts = agreement_of(rows)
     every = counts.iloc[0]
@@ -164,13 +211,11 @@ def specification_notes(rows: pd.DataFrame) -> list[str]:
     return found
 
 
-def ablation_note(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
+def _exchanged(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
     """Return what the rows with an arm are, where there are rows without."""
     if not (rows["arm"] != "").any() or (rows["arm"] != "").all():
         return ""
-    run = str(provenance.get("run") or "source")
-    named = section(provenance, "pairs").get(run)
-    said = f"{run} ({named})" if isinstance(named, str) and named not in {"", run} else run
+    said = role(provenance, str(provenance.get("run") or "source"))
     natural = " and ".join(dict.fromkeys(rows.loc[rows["arm"] == "", "effect"]))
     return (
         f"{EXCHANGE}: {natural}. Other rows: AE = y - ym, the {said} run as it is minus the run with something else "

@@ -1,19 +1,73 @@
-"""What a summary says of subgroups: a row each, and whether they differ."""
+"""Subgroups of units: a row each, and whether they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, final
 
 import pandas as pd
 
 from ..account import section
-from ..text import Field, meaning_of, print_p
+from ..text import Field, Summary, print_p
+from ._abstract import AbstractKind
+from ._column import ARM, PLACE, Column, bands_over
+from ._fields import group_fields, listed_rows, named_field, number_fields, once, p_field, title_at
+from ._notes import notes
+
+_PLACE = ["site", "arm", "dose"]
 
 
-def rows_shown(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
+@final
+class SubgroupsKind(AbstractKind):
+    """Effects by subgroup."""
+
+    __slots__ = ()
+
+    name = "subgroups"
+    own = (
+        Column("subgroup", "str", "Value of the column by which units are grouped."),
+        *PLACE,
+        *bands_over("band over all subgroups (and sites) of the estimand", "the number of subgroups (and sites)"),
+        *ARM,
+        Column(
+            "p_moderation",
+            "float64",
+            "p-value of 'the effect is the same in all subgroups', the same in each of them; Holm's over sites.",
+        ),
+    )
+    key = ("estimand", *_PLACE, "subgroup")
+    marks = frozenset({"subgroup"})
+    why_not_adjusted = "its p_adjusted and bands hold jointly over subgroups and sites already"
+    shares_units = False
+
+    def summary(
+        self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
+    ) -> Summary:
+        """Return the subgroups of the sites that differ most; what is as in the row above is not repeated."""
+        rows, counts = _shown(listed_rows(table, estimand), most)
+        first = ~rows.duplicated(["estimand", *_PLACE])
+        column = str(section(provenance, "subgroups").get("column", "subgroup"))
+        fields = group_fields(rows, first, arms=bool((rows["arm"] != "").any()))
+        fields += [named_field(column, rows["subgroup"]), Field("n", tuple(map(str, rows["n"])), "right")]
+        if (rows["n_clusters"] < rows["n"]).any():
+            fields.append(Field("clusters", tuple(map(str, rows["n_clusters"])), "right", "drop"))
+        fields += number_fields(rows, provenance)
+        if rows["band_low"].notna().any():
+            band = number_fields(rows, provenance, banded=True)[-1]
+            fields.append(Field(band.header, band.cells, "right", "drop"))
+            fields.append(p_field(rows["p_adjusted"], "p (adj.)"))
+            fields.append(Field("p (differ)", once(map(print_p, rows["p_moderation"]), first), "right"))
+        said = (*counts, *_tested(rows, provenance), *notes(self, rows, provenance))
+        return Summary(f"Effects by {column}{title_at(rows)}", tuple(fields), said)
+
+    def where(self, table: pd.DataFrame) -> str:
+        """Return which estimands are where, in how many subgroups."""
+        return f"{super().where(table)} in {table['subgroup'].nunique()} subgroups"
+
+
+def _shown(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of the `most` sites (arms, doses) that differ most between subgroups, and what is said of it."""
-    place = table.groupby(["site", "arm", "dose"], sort=False, dropna=False).ngroup()
+    place = table.groupby(_PLACE, sort=False, dropna=False).ngroup()
     if place.nunique() <= most:
         return table, []
     p_value = table["p_moderation"].groupby(place).min()
@@ -22,39 +76,10 @@ def rows_shown(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, list[str]]
     return rows, [f"{most} of {place.nunique()} sites shown, those whose subgroups differ most."]
 
 
-def subgroup_fields(
-    rows: pd.DataFrame, numbers: Sequence[Field], bands: Sequence[Field], provenance: Mapping[str, Any]
-) -> tuple[Field, ...]:
-    """Return the columns of the summary; what is the same as in the row above is not repeated."""
-    keys = ["estimand", "site", "arm", "dose"]
-    first = ~rows.duplicated(keys)
-    fields = [Field("", _once([meaning_of(key).symbol for key in rows["estimand"]], first))]
-    if rows["site"].nunique() > 1:
-        fields.append(Field("site", _once(rows["site"], first), give="cut"))
-    if (rows["arm"] != "").any():
-        fields.append(Field("arm", _once(rows["arm"], first), give="cut"))
-    if rows["dose"].notna().any():
-        fields.append(Field("dose", _once(["" if pd.isna(x) else f"{x:g}" for x in rows["dose"]], first), "decimal"))
-    column = str(section(provenance, "subgroups").get("column", "subgroup"))
-    fields += [Field(column, tuple(rows["subgroup"]), give="cut"), Field("n", tuple(map(str, rows["n"])), "right")]
-    if (rows["n_clusters"] < rows["n"]).any():
-        fields.append(Field("clusters", tuple(map(str, rows["n_clusters"])), "right", "drop"))
-    fields += numbers
-    if rows["band_low"].notna().any():
-        fields.append(Field(bands[-1].header, bands[-1].cells, "right", "drop"))
-        fields.append(Field("p (adj.)", tuple(print_p(p) for p in rows["p_adjusted"]), "right"))
-        fields.append(Field("p (differ)", _once([print_p(p) for p in rows["p_moderation"]], first), "right"))
-    return tuple(fields)
-
-
-def _once(cells: Sequence[str] | pd.Series[Any], first: pd.Series[Any]) -> tuple[str, ...]:
-    return tuple(str(cell) if show else "" for cell, show in zip(cells, first, strict=True))
-
-
-def subgroup_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
+def _tested(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """Return how subgroups are tested, and what is adjusted for."""
     about = section(provenance, "subgroups")
-    several = len(rows.drop_duplicates(["site", "arm", "dose"])) > 1
+    several = len(rows.drop_duplicates(_PLACE)) > 1
     where = " and sites" if several else ""
     joint = f"Bands and p (adj.): joint over the {about.get('n_subgroups')} subgroups{where} of each estimand."
     said = [joint] if rows["band_low"].notna().any() else []
@@ -66,9 +91,3 @@ def subgroup_notes(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[s
         said.append(f"Left out of that test, without an interval: {', '.join(untested)}.")
     said.append("Subgroups may differ for other reasons than the column that names them.")
     return tuple(said)
-
-
-def subgroup_title(rows: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
-    """Return the title: effects by what, where."""
-    site = str(rows["site"].iloc[0]) if rows["site"].nunique() == 1 else ""
-    return f"Effects by {section(provenance, 'subgroups').get('column', 'subgroup')}{f' ({site})' if site else ''}"

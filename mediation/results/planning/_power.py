@@ -11,19 +11,17 @@ import numpy as np
 
 from ..._checks import called, elements, in_unit_interval, listed, number, one_of, positive_int, shown
 from ..._errors import DataError, DesignError
-from ...estimands import AbstractEstimand, estimands_from
-from ...estimate import POTENTIAL_OUTCOMES, need_one_kind, seed_from, unit_values
+from ...estimands import AbstractEstimand
+from ...estimate import need_one_kind, seed_from, unit_values
 from ...inference import Inference
 from ...inference.power import MOST_CLUSTERS, Simulated, simulated_power
 from .._effects import Effects
-from ..account import need_own_draws, precision_of, settings_of
-from ..kinds import Kind
+from ..account import need_own_draws, settings_of
 from ..questions import row_named
 from ..text import meaning_of
 from ._plan import Plan, Target
 from ._planned import Power
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 _USUAL = "pnie"
 _POINTS = 40
 _POINTS_OF_FLIPS = 20  # each is worked out from all pairs of counts
@@ -151,28 +149,29 @@ def _plan(
         raise DesignError(
             f"power: the pilot is {called(pilot)}; the Effects that mediate, ablate, effects or read return are needed."
         )
-    if pilot.kind not in _KINDS:
+    result = pilot._parts()
+    if not result.kind.of_units:
         raise DesignError(
             f"power was asked of a pilot of kind {pilot.kind!r}; give the 'effects', 'sweep' or 'ablation' that it was "
             "made of."
         )
     one_of(sd, ("estimate", "upper"), what="power: sd")
-    need_own_draws(pilot.provenance, "power")
+    need_own_draws(result.provenance, "power")
     need_one_kind(
-        pilot.units, "power", "Its standard error falls with the number of either kind, so no one number answers."
+        result.units, "power", "Its standard error falls with the number of either kind, so no one number answers."
     )
-    units, table = pilot.units, pilot.tidy()
-    estimand = _the_only_one(list(dict.fromkeys(table["estimand"].tolist()))) if estimand is None else estimand
+    units, table = result.units, result.table
+    estimand = _the_only_one(result.estimands) if estimand is None else estimand
     key = estimand.key if isinstance(estimand, AbstractEstimand) else estimand
     named = {name: value for name, value in (("site", site), ("arm", arm)) if value is not None}
-    row = row_named(table, pilot.kind, key, named)
-    (one,) = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], estimand)
+    row = row_named(result, key, named)
+    (one,) = result.wanted(estimand)
     if one.denominator is not None:
         raise DesignError(
             f"power: estimand {key!r} is a ratio, whose interval does not shrink by a formula. Plan for its numerator, "
             "such as 'tnie', and for 'te'."
         )
-    found = unit_values(units, [one], precision_of(pilot.provenance))
+    found = unit_values(units, [one], result.precision)
     groups = found.groups
     same = np.ones(len(groups), dtype=bool)
     for name in groups.columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,53 +13,34 @@ from statsmodels.stats.multitest import multipletests
 
 from ..._checks import listed, one_of
 from ..._errors import DesignError, FewResamplesWarning, warn
-from ...estimands import estimands_from
 from ...estimate import (
-    POTENTIAL_OUTCOMES,
-    control_columns,
     joint_bands,
     need_one_kind,
-    specification_columns,
     unit_values,
 )
 from ...inference import mean_intervals
-from ..account import UNCHOSEN, for_all_sites, need_own_draws, precision_of, screened_tests, section, settings_of
-from ..kinds import BANDED_LATER, Kind, first_of_its_test, key_of
+from .._result import Result
+from ..account import UNCHOSEN, for_all_sites, need_own_draws, screened_tests, section, settings_of
+from ..kinds import BY_MAX_T, first_of_its_test
 from ..text import meaning_of
 
 AdjustMethod = Literal["bh", "holm", "max-t"]
 Family = Literal["estimand", "all"]
 
-_ADJUSTED: tuple[Kind, ...] = ("sweep", "ablation", "comparison", "controls", "specification", "interactions")
-_RESAMPLED: tuple[Kind, ...] = ("sweep", "ablation", "controls", "specification")
 _IN_STATSMODELS = {"bh": "fdr_bh", "holm": "holm"}
-_WHY_NOT = {
-    "effects": "its rows are several questions about one site. A sweep has one row a site",
-    "equivalence": "it answers by p_equivalence, not by p_value. State a smaller alpha in equivalence(...) instead",
-    "hierarchy": "its p-values are adjusted down the tree already. Adjust the sweep that it was made of",
-    "models": "its contrasts have p_adjusted and bands already",
-    "subgroups": "its p_adjusted and bands hold jointly over subgroups and sites already",
-}
 
 
-def adjusted(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
-    *,
-    method: AdjustMethod,
-    family: Family,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the table with `p_adjusted` (and for max-t the bands) made anew, and the provenance that says so."""
+def adjusted(of: Result, *, method: AdjustMethod, family: Family) -> Result:
+    """Return the result with `p_adjusted` (and for max-t the bands) made anew."""
     one_of(method, list(get_args(AdjustMethod)), what="adjust: method")
     one_of(family, list(get_args(Family)), what="adjust: family")
-    if kind not in _ADJUSTED:
-        raise DesignError(f"adjust was asked of a result of kind {kind!r}: {_WHY_NOT[kind]}.")
+    if not of.kind.rows_adjusted:
+        raise DesignError(f"adjust was asked of a result of kind {of.kind.name!r}: {of.kind.why_not_adjusted}.")
+    table, provenance = of.table, of.provenance
     labels = table["estimand"] if family == "estimand" else pd.Series("", index=table.index)
     new = table.copy()
     if method == "max-t":
-        by = _by_max_t(new, kind, units, provenance, labels)
+        by = _by_max_t(new, of, labels)
         new = for_all_sites(new, provenance)
     else:
         by = ""  # as before
@@ -68,7 +50,7 @@ def adjusted(
     stated = section(provenance, "adjustment")
     bands = family if method == "max-t" else stated.get("bands", "estimand")
     adjustment = {"method": method, "family": family, "bands": bands, **({"by": by} if by else {})}
-    return new, {**provenance, "adjustment": adjustment}
+    return replace(of, table=new, provenance={**provenance, "adjustment": adjustment})
 
 
 def _by_p_values(table: pd.DataFrame, labels: pd.Series, first: pd.Series, method: str, least: int) -> pd.Series:
@@ -87,24 +69,19 @@ def _by_p_values(table: pd.DataFrame, labels: pd.Series, first: pd.Series, metho
     return told
 
 
-def _by_max_t(
-    new: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any], labels: pd.Series
-) -> str:
+def _by_max_t(new: pd.DataFrame, of: Result, labels: pd.Series) -> str:
     """Fill in p-values and bands from one weight matrix for all rows, ratios have none; return what decided them."""
-    if kind not in _RESAMPLED:
+    if not of.kind.by_max_t:
         raise DesignError(
-            f"adjust('max-t') resamples the units of a result of {listed(_RESAMPLED)}, and this result is of kind "
-            f"{kind!r}. Use adjust('holm'), which needs the p-values alone."
+            f"adjust('max-t') resamples the units of a result of {listed(BY_MAX_T)}, and this result is of kind "
+            f"{of.kind.name!r}. Use adjust('holm'), which needs the p-values alone."
         )
-    need_own_draws(provenance, "adjust('max-t')")
-    need_one_kind(units, "adjust('max-t')", "Use adjust('holm'), which needs the p-values alone.")
-    if kind in BANDED_LATER:
-        return _by_joint(new, kind, units, provenance, labels)
-    wanted = estimands_from(
-        [name for name in POTENTIAL_OUTCOMES if name in units], dict.fromkeys(new["estimand"].tolist())
-    )
-    means = [one for one in wanted if one.denominator is None]
-    found = unit_values(units, means, precision_of(provenance))
+    need_own_draws(of.provenance, "adjust('max-t')")
+    need_one_kind(of.units, "adjust('max-t')", "Use adjust('holm'), which needs the p-values alone.")
+    if of.kind.banded_later:
+        return _by_joint(new, of, labels)
+    means = [one for one in of.wanted(of.estimands) if one.denominator is None]
+    found = unit_values(of.units, means, of.precision)
     keys = ["estimand", *found.groups.columns]
     columns = pd.concat([found.groups.assign(estimand=key) for key in found.values], ignore_index=True)
     place = {_named(row): at for at, row in enumerate(columns[keys].itertuples(index=False, name=None))}
@@ -118,7 +95,7 @@ def _by_max_t(
         values,
         clusters=found.clusters,
         weights=found.weights,
-        settings=settings_of(provenance),
+        settings=of.settings,
         bands=True,
         families=labels[lines].tolist(),
         span=None if np.isnan(spans).all() else spans,
@@ -130,21 +107,17 @@ def _by_max_t(
     return told.band_method.split("; ")[0]
 
 
-def _by_joint(
-    new: pd.DataFrame, kind: Kind, units: pd.DataFrame, provenance: Mapping[str, Any], labels: pd.Series
-) -> str:
+def _by_joint(new: pd.DataFrame, of: Result, labels: pd.Series) -> str:
     """Fill in bands and p-values of controls or specifications, of which some may lack units; ratios have none."""
-    keys = [key for key in dict.fromkeys(new["estimand"].tolist()) if not meaning_of(key).is_ratio]
-    wanted = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], keys)
-    columns_of = control_columns if kind == "controls" else specification_columns
-    made = {_named(column.key): column for column in columns_of(units, wanted, precision_of(provenance))}
-    called = [_named(row) for row in new[list(key_of(kind))].itertuples(index=False, name=None)]
+    wanted = of.wanted([key for key in of.estimands if not meaning_of(key).is_ratio])
+    made = {_named(column.key): column for column in of.kind.joint_columns(of.units, wanted, of.precision)}
+    called = [_named(row) for row in new[list(of.kind.key)].itertuples(index=False, name=None)]
     columns = {row: made[key] for row, key in zip(new.index, called, strict=True) if key in made}
     new[["band_low", "band_high", "p_adjusted"]] = np.nan
     for _, members in new.groupby(labels, sort=False):
         here = {row: columns[row] for row in members.index if row in columns}
         tested = {row: float(new.loc[row, "p_value"]) for row in here}
-        for row, ends in joint_bands(here, tested, settings_of(provenance)).items():
+        for row, ends in joint_bands(here, tested, of.settings).items():
             new.loc[row, ["band_low", "band_high", "p_adjusted"]] = ends
     return "max-t"
 

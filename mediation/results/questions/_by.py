@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import pandas as pd
 from ..._checks import listed
 from ..._errors import DataError, DesignError
 from ...estimate import tabulate_subgroups
-from ..account import precision_of, settings_of
-from ..kinds import Kind
+from .._result import Result
+from ..kinds import SubgroupsKind
 from ..text import warn_of_weak_totals
 from ._covariates import check_kind, column_of, covariates, wanted_of
 
@@ -21,31 +20,20 @@ _FEW = 5  # subgroups that may have hardly two units each
 _LEAST = 5  # units a number, for that
 
 
-def by_of(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
-    column: str,
-    *,
-    frame: pd.DataFrame | pd.Series | None,
-    estimands: Any,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return the table of kind 'subgroups', the units with their `subgroup`, and the provenance."""
-    check_kind(table, kind, provenance, "by")
-    values = column_of(covariates(units, provenance, frame, "by"), column, "by")
+def by_of(result: Result, column: str, *, frame: pd.DataFrame | pd.Series | None, estimands: Any) -> Result:
+    """Return the result of kind 'subgroups'; its units have their `subgroup`."""
+    check_kind(result, "by")
+    values = column_of(covariates(result, frame, "by"), column, "by")
     labels = subgroups(values, str(column))
-    wanted = wanted_of(table, units, estimands, ratios=True, what="by")
-    settings = settings_of(provenance)
-    found, method = tabulate_subgroups(units, labels, wanted, settings, precision_of(provenance))
-    warn_of_weak_totals(found, settings.confidence_level)
-    where = table.drop_duplicates("site").set_index("site")
+    wanted = wanted_of(result, estimands, ratios=True, what="by")
+    found, method = tabulate_subgroups(result.units, labels, wanted, result.settings, result.precision)
+    warn_of_weak_totals(found, result.settings.confidence_level)
+    where = result.table.drop_duplicates("site").set_index("site")
     for name, empty in (("layer", pd.NA), ("position", ""), ("unit", pd.NA)):
-        known = found["site"].map(where[name]) if kind == "sweep" else empty
-        found[name] = known
-    about = {"column": str(column), "of": kind, "test": method, "n_subgroups": len(set(labels.values()))}
-    named = units.assign(subgroup=units["unit"].map(labels))
-    return found, named, {**provenance, "kind": "subgroups", "subgroups": about}
+        found[name] = found["site"].map(where[name]) if name in where else empty
+    about = {"column": str(column), "of": result.kind.name, "test": method, "n_subgroups": len(set(labels.values()))}
+    kind, named = SubgroupsKind(), result.units.assign(subgroup=result.units["unit"].map(labels))
+    return Result(kind, found, named, {**result.provenance, "kind": kind.name, kind.name: about})
 
 
 def subgroups(values: pd.Series[Any], column: str) -> dict[Any, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,15 @@ import pandas as pd
 
 from ..._checks import called, listed, named_once, shown, suggestion
 from ..._errors import DataError, DesignError
-from ...estimands import AbstractEstimand, estimands_from
+from ...estimands import AbstractEstimand
 from ...estimate import POTENTIAL_OUTCOMES
+from .._result import Result
 from ..account import need_all_sites, need_own_draws, section
-from ..kinds import Kind
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 _RESERVED = frozenset({"site", "draw", "donor", "arm", "dose", *POTENTIAL_OUTCOMES})
 
 
-def covariates(
-    units: pd.DataFrame, provenance: Mapping[str, Any], frame: pd.DataFrame | pd.Series | None, what: str
-) -> pd.DataFrame:
+def covariates(result: Result, frame: pd.DataFrame | pd.Series | None, what: str) -> pd.DataFrame:
     """Return the covariates of each unit: one row a unit, indexed by `unit` in the order of the units.
 
     Columns are those of `frame`, then those that the units carry, and the cluster under the name that the pairs give
@@ -33,12 +29,12 @@ def covariates(
         If `frame` is no frame or series, lacks a unit, has several rows of a unit that differ, or does not say which
         row is which unit: without a column or index named `unit`, its index must be the units in their order.
     """
-    own = units.drop(columns=[name for name in units if name in _RESERVED])
+    own = result.units.drop(columns=[name for name in result.units if name in _RESERVED])
     counts = own.groupby("unit", sort=False).nunique(dropna=False)
     constant = ["unit", *(name for name in counts if (counts[name] <= 1).all())]
     known = own.drop_duplicates("unit")[constant].set_index("unit", drop=False)
     known.index.name = None
-    alias = section(provenance, "pairs").get("cluster")
+    alias = section(result.provenance, "pairs").get("cluster")
     if isinstance(alias, str) and alias not in known:
         known[alias] = known["cluster"]
     if frame is None:
@@ -104,26 +100,19 @@ def column_of(known: pd.DataFrame, column: object, what: str) -> pd.Series[Any]:
     return values
 
 
-def check_kind(table: pd.DataFrame, kind: Kind, provenance: Mapping[str, Any], what: str) -> None:
+def check_kind(result: Result, what: str) -> None:
     """Refuse results that are not of units alone: of other kinds, of draws that units share, of a screened sweep."""
-    if kind not in _KINDS:
-        raise DesignError(
-            f"{what} was asked of a result of kind {kind!r}; it is for {listed(_KINDS)}. Ask the result that it was "
-            "made of."
-        )
-    need_own_draws(provenance, what)
-    need_all_sites(provenance, what)
+    result.need_kind(what)
+    need_own_draws(result.provenance, what)
+    need_all_sites(result.provenance, what)
 
 
-def wanted_of(
-    table: pd.DataFrame, units: pd.DataFrame, asked: Any, *, ratios: bool, what: str
-) -> tuple[AbstractEstimand, ...]:
+def wanted_of(result: Result, asked: Any, *, ratios: bool, what: str) -> tuple[AbstractEstimand, ...]:
     """Return the estimands that are asked for, or those of the table; with `ratios` False, means only."""
-    names = [name for name in POTENTIAL_OUTCOMES if name in units]
-    found = estimands_from(names, list(dict.fromkeys(table["estimand"])) if asked is None else asked)
+    found = result.wanted(result.estimands if asked is None else asked)
     ratio = next((one.key for one in found if one.denominator is not None), None)
     if ratios or ratio is None:
-        return tuple(found)
+        return found
     if asked is not None:
         raise DesignError(
             f"{what}: {ratio!r} is a ratio of means, which no single unit has. Ask for its numerator, such as 'tnie'."

@@ -10,13 +10,14 @@ import pandas as pd
 
 from ..._checks import elements, listed, number, one_of
 from ..._errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning, warn
-from ...estimands import AbstractEstimand, estimand_for, estimands_from, known_estimands
-from ...estimate import POTENTIAL_OUTCOMES, Margin, need_one_kind, tabulate_equivalence
-from ..account import need_own_draws, precision_of, section, settings_of
-from ..kinds import BOTH, DIFFERENT, EQUIVALENCE, EQUIVALENT, NO_INTERVAL, UNDECIDED, Kind, row_name
+from ...estimands import AbstractEstimand, estimand_for, known_estimands
+from ...estimate import Margin, need_one_kind, tabulate_equivalence
+from .._result import Result
+from ..account import need_own_draws, section
+from ..kinds import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, ComparisonKind, EquivalenceKind, row_name
 from ..text import meaning_of, set_of
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation", "comparison")
+_KIND, _COMPARISON = EquivalenceKind(), ComparisonKind.name
 _ADDED = (
     "band_low",
     "band_high",
@@ -36,39 +37,32 @@ Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
 
 
 def equivalence_of(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
+    result: Result,
     margin: float,
     *,
     alpha: float,
     estimands: Asked,
     relative_to: str | AbstractEstimand | None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the table of kind 'equivalence' and its provenance."""
-    if kind not in _KINDS:
-        raise DesignError(
-            f"equivalence was asked of a result of kind {kind!r}; it tests {listed(_KINDS)}. Ask the result that it "
-            "was made of."
-        )
+) -> Result:
+    """Return the result of kind 'equivalence'."""
+    result.need_kind("equivalence", "it tests", also=[_COMPARISON])
+    units, provenance, kind = result.units, result.provenance, result.kind.name
     number(margin, what="equivalence: margin", needed="a positive number")
     need_own_draws(provenance, "equivalence")
     need_one_kind(
         units, "equivalence", "An interval of level 1 - 2 alpha inside +-margin is the same test: read it there."
     )
-    of = section(provenance, "comparison").get("of", "effects") if kind == "comparison" else kind
-    reference = None if relative_to is None else _reference(units, relative_to)
-    wanted = _wanted(table, units, estimands, reference)
-    if kind == "comparison":
+    of = section(provenance, "comparison").get("of", "effects") if kind == _COMPARISON else kind
+    reference = None if relative_to is None else _reference(result, relative_to)
+    wanted = _wanted(result, estimands, reference)
+    if kind == _COMPARISON:
         _check_comparison(wanted, reference)
     answers = section(provenance, "comparison").get("answers")
     width = None if answers is None else 2.0 * bool(answers)  # a difference of answers ranges over twice as much
     asked_margin = Margin(margin, alpha, reference, width)
-    found = tabulate_equivalence(units, wanted, settings_of(provenance), asked_margin, precision_of(provenance))
-    rows = _joined(table[table["estimand"].isin([one.key for one in wanted])], found)
-    level = settings_of(provenance).confidence_level
-    rows["verdict"] = [_verdict(row, level) for row in rows.to_dict("records")]
+    found = tabulate_equivalence(units, wanted, result.settings, asked_margin, result.precision)
+    rows = _joined(result.table[result.table["estimand"].isin([one.key for one in wanted])], found)
+    rows["verdict"] = [_verdict(row) for row in rows.to_dict("records")]
     _warn(rows, reference, alpha)
     asked = {
         "margin": float(margin),
@@ -79,10 +73,10 @@ def equivalence_of(
         "weak": [row_name(row) for row in rows[rows["weak"]].to_dict("records")],
     }
     kept = rows.drop(columns=["inside", "weak", "zero", *(name for name in _ADDED if name in rows)])
-    for column in EQUIVALENCE:
+    for column in _KIND.own:
         if column.name not in kept:
             kept[column.name] = "" if column.dtype == "str" else pd.NA if column.dtype == "Int64" else np.nan
-    return kept, {**provenance, "kind": "equivalence", "equivalence": asked}
+    return Result(_KIND, kept, units, {**provenance, "kind": _KIND.name, "equivalence": asked})
 
 
 def _check_comparison(wanted: Sequence[AbstractEstimand], reference: AbstractEstimand | None) -> None:
@@ -100,8 +94,8 @@ def _check_comparison(wanted: Sequence[AbstractEstimand], reference: AbstractEst
         )
 
 
-def _reference(units: pd.DataFrame, relative_to: str | AbstractEstimand) -> AbstractEstimand:
-    (reference,) = estimands_from(_outcomes(units), estimand_for(relative_to))
+def _reference(result: Result, relative_to: str | AbstractEstimand) -> AbstractEstimand:
+    (reference,) = result.wanted(estimand_for(relative_to))
     if reference.denominator is not None:
         raise DesignError(
             f"equivalence: relative_to = {reference.key!r} is a ratio; an effect in units of the outcome is needed, "
@@ -110,15 +104,9 @@ def _reference(units: pd.DataFrame, relative_to: str | AbstractEstimand) -> Abst
     return reference
 
 
-def _outcomes(units: pd.DataFrame) -> list[str]:
-    return [name for name in POTENTIAL_OUTCOMES if name in units]
-
-
-def _wanted(
-    table: pd.DataFrame, units: pd.DataFrame, asked: Asked, reference: AbstractEstimand | None
-) -> list[AbstractEstimand]:
+def _wanted(result: Result, asked: Asked, reference: AbstractEstimand | None) -> list[AbstractEstimand]:
     """Return the estimands to test: those asked for, else those of the table that the margin has the units of."""
-    present = [str(key) for key in dict.fromkeys(table["estimand"])]
+    present = result.estimands
     if asked is None:
         known = known_estimands()
         own = [key for key in present if key not in known]
@@ -127,7 +115,7 @@ def _wanted(
                 f"equivalence: estimand {own[0]!r} is your own, and its contrast is not kept with the result. Give the "
                 "objects: equivalence(..., estimands=[...])."
             )
-        every = estimands_from(_outcomes(units), present)
+        every = result.wanted(present)
         means = [one for one in every if one.denominator is None and one != reference]
         if means or reference is not None:
             return _some(means, present, reference)
@@ -137,7 +125,7 @@ def _wanted(
     some: list[Any] = [asked] if whole else elements(asked, what="equivalence: estimands", needed=needed)
     for one in some:
         one_of(one.key if isinstance(one, AbstractEstimand) else one, present, what="equivalence: estimand")
-    every = estimands_from(_outcomes(units), some)
+    every = result.wanted(some)
     _check_scale(every, reference)
     return list(every)
 
@@ -198,7 +186,7 @@ def _joined(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return joined.drop(columns=["estimate_of_units", "size"])
 
 
-def _verdict(row: Mapping[Hashable, Any], level: float) -> str:
+def _verdict(row: Mapping[Hashable, Any]) -> str:
     """Return the verdict of a row from its tests and its pointwise interval (confidence set, for a ratio)."""
     if np.isnan(row["p_equivalence"]):
         return NO_INTERVAL

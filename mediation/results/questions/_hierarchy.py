@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from ..._checks import instance, one_of, positive_int, shown
 from ..._errors import DataError, DesignError
-from ...estimands import estimands_from
-from ...estimate import POTENTIAL_OUTCOMES, need_one_kind, tabulate_hierarchy
-from ..account import need_all_sites, need_own_draws, precision_of, settings_of
-from ..kinds import Kind
+from ...estimate import need_one_kind, tabulate_hierarchy
+from .._result import Result
+from ..account import need_all_sites, need_own_draws
+from ..kinds import HierarchyKind, SweepKind
 
 _OF_A_SITE = ("site", "position", "unit")
 
 
-def hierarchy_of(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
-    *,
-    estimand: str,
-    alpha: float | None,
-    layers: Mapping[str, int] | None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the table of kind 'hierarchy' of one estimand of a sweep, and its provenance."""
-    if kind != "sweep":
+def hierarchy_of(sweep: Result, *, estimand: str, alpha: float | None, layers: Mapping[str, int] | None) -> Result:
+    """Return the result of kind 'hierarchy' of one estimand of a sweep."""
+    if not isinstance(sweep.kind, SweepKind):
         raise DesignError(
-            f"hierarchy was asked of a result of kind {kind!r}; it tests the layers of a sweep, such as "
+            f"hierarchy was asked of a result of kind {sweep.kind.name!r}; it tests the layers of a sweep, such as "
             "med.mediate(..., mediator=med.attention(head='each'), ...)."
         )
-    one_of(estimand, list(dict.fromkeys(table["estimand"].tolist())), what="hierarchy: estimand")
-    settings = settings_of(provenance)
+    one_of(estimand, sweep.estimands, what="hierarchy: estimand")
+    settings, units, provenance = sweep.settings, sweep.units, sweep.provenance
     level = settings.alpha if alpha is None else alpha
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise DesignError(
@@ -43,8 +33,8 @@ def hierarchy_of(
     need_own_draws(provenance, "hierarchy")
     need_one_kind(units, "hierarchy", "Use the sweep's own p_adjusted (Holm over its sites).")
     need_all_sites(provenance, "hierarchy")
-    rows = table[table["estimand"] == estimand]
-    (one,) = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], [estimand])
+    rows = sweep.table[sweep.table["estimand"] == estimand]
+    (one,) = sweep.wanted([estimand])
     if one.denominator is not None:
         raise DesignError(
             f"hierarchy: estimand {estimand!r} is a ratio, and these tests are of means. Test its numerator, such as "
@@ -65,11 +55,13 @@ def hierarchy_of(
             f"hierarchy is made from the units, and site {min(unknown)!r} has no units in this result. Use a result as "
             "med.mediate or med.effects returned it."
         )
-    found = tabulate_hierarchy(units, one, settings, of, level, precision_of(provenance))
+    found = tabulate_hierarchy(units, one, settings, of, level, sweep.precision)
     where = rows[list(_OF_A_SITE)].set_index("site")
     for name in _OF_A_SITE[1:]:
         found[name] = found["site"].map(where[name]).where(found["level"] == "site")
-    return found, {**provenance, "kind": "hierarchy", "hierarchy": {"estimand": estimand, "alpha": level}}
+    kind = HierarchyKind()
+    about = {"kind": kind.name, kind.name: {"estimand": estimand, "alpha": level}}
+    return Result(kind, found, units, {**provenance, **about})
 
 
 def _check_layers(rows: pd.DataFrame) -> None:

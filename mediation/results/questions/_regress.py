@@ -13,8 +13,8 @@ from ..._checks import in_unit_interval, listed, one_of, shown
 from ..._errors import DataError, DegenerateWarning, DesignError, warn
 from ...estimate import unit_values
 from ...inference import Coefficients, Covariance, least_squares
-from ..account import precision_of, section, settings_of, text_at
-from ..kinds import Kind
+from .._result import Result
+from ..account import section, text_at
 from ..text import Field, Summary, meaning_of, print_p, print_row
 from ._covariates import check_kind, covariates, wanted_of
 
@@ -69,10 +69,7 @@ class Regression:
 
 
 def regress_of(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
+    result: Result,
     formula: str,
     *,
     frame: pd.DataFrame | pd.Series | None,
@@ -81,18 +78,19 @@ def regress_of(
     confidence_level: float | None,
 ) -> Regression:
     """Return the regressions of the unit-level effects of a result on covariates."""
-    check_kind(table, kind, provenance, "regress")
+    check_kind(result, "regress")
+    units = result.units
     if "donor" in units and bool((units["donor"].isin(units["unit"]) & (units["donor"] != units["unit"])).any()):
         raise DesignError(
             "regress takes each unit's effect as its own, and here units gave their mediator to one another, so that "
             "their errors are linked. Regress effects of a result without random donors, such as the natural ones."
         )
-    known = covariates(units, provenance, frame, "regress")
+    known = covariates(result, frame, "regress")
     design = _design(formula, known)
-    level = settings_of(provenance).confidence_level if confidence_level is None else confidence_level
+    level = result.settings.confidence_level if confidence_level is None else confidence_level
     in_unit_interval(level, what="regress: confidence_level")
-    wanted = wanted_of(table, units, estimands, ratios=False, what="regress")
-    found = unit_values(units, wanted, precision_of(provenance))
+    wanted = wanted_of(result, estimands, ratios=False, what="regress")
+    found = unit_values(units, wanted, result.precision)
     parts = []
     for one in wanted:
         values = np.where(np.abs(found.values[one.key]) <= found.resolution[one.key], 0.0, found.values[one.key])
@@ -104,7 +102,7 @@ def regress_of(
     rows = pd.concat(parts, ignore_index=True)
     _warn(rows)
     about = {"formula": formula, "covariance": covariance, "confidence_level": level}
-    return Regression(rows.drop(columns="reason"), {**provenance, "regression": about})
+    return Regression(rows.drop(columns="reason"), {**result.provenance, "regression": about})
 
 
 def _design(formula: object, known: pd.DataFrame) -> pd.DataFrame:

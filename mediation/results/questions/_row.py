@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from ..._checks import listed, one_of, shown, suggestion
 from ..._errors import DesignError
-from ..kinds import Kind, key_of
+from .._result import Result
 
 
 def _is_among(value: object, present: list[Any]) -> bool:
@@ -17,7 +15,7 @@ def _is_among(value: object, present: list[Any]) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool) and value in present
 
 
-def row_named(table: pd.DataFrame, kind: Kind, estimand: str, named: Mapping[str, object]) -> Mapping[Hashable, Any]:
+def row_named(result: Result, estimand: str, named: Mapping[str, object]) -> Mapping[Hashable, Any]:
     """Return the row of `estimand` whose columns have the values `named`; None leaves a column open.
 
     Raises
@@ -25,9 +23,9 @@ def row_named(table: pd.DataFrame, kind: Kind, estimand: str, named: Mapping[str
     DesignError
         If a column does not name rows of this kind of table, or no row or several are left.
     """
-    one_of(estimand, list(dict.fromkeys(map(str, table["estimand"]))), what="estimand")
-    rows = table[table["estimand"] == estimand]
-    keys = [name for name in key_of(kind) if name != "estimand"]
+    one_of(estimand, result.estimands, what="estimand")
+    rows = result.table[result.table["estimand"] == estimand]
+    keys = [name for name in result.kind.key if name != "estimand"]
     if "site" not in keys and named.get("site") is not None:
         keys.append("site")
     for name, value in named.items():
@@ -35,7 +33,8 @@ def row_named(table: pd.DataFrame, kind: Kind, estimand: str, named: Mapping[str
             continue
         if name not in keys:
             raise DesignError(
-                f"A row of a table of kind {kind!r} is not named by {name!r}. {suggestion(name, ['estimand', *keys])}"
+                f"A row of a table of kind {result.kind.name!r} is not named by {name!r}. "
+                f"{suggestion(name, ['estimand', *keys])}"
             )
         present = list(dict.fromkeys(rows[name].dropna().tolist()))
         if not _is_among(value, present):

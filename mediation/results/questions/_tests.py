@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,24 +11,20 @@ import pandas as pd
 
 from ..._checks import elements, listed, one_of
 from ..._errors import DataError, DegenerateWarning, DesignError, warn
-from ...estimands import AbstractEstimand, estimands_from
-from ...estimate import POTENTIAL_OUTCOMES, UnitValues, need_one_kind, unit_values
+from ...estimands import AbstractEstimand
+from ...estimate import UnitValues, need_one_kind, unit_values
 from ...inference import Alternative, TestResult, mcnemar, sign_flip
-from ..account import need_own_draws, precision_of, settings_of
-from ..kinds import Kind
+from .._result import Result
+from ..account import need_own_draws
 
 TestMethod = Literal["sign-flip", "mcnemar"]
 
-_KINDS: tuple[Kind, ...] = ("effects", "sweep", "ablation")
 _FLIPS = (-1.0, 0.0, 1.0)
 _LISTED = 6
 
 
 def rows_of_tests(
-    table: pd.DataFrame,
-    kind: Kind,
-    units: pd.DataFrame,
-    provenance: Mapping[str, Any],
+    result: Result,
     estimand: str | Sequence[str] | None,
     *,
     method: TestMethod,
@@ -37,15 +33,11 @@ def rows_of_tests(
 ) -> pd.DataFrame:
     """Return one row an estimand and a group (site, arm, dose): statistic, p-value and how it was made."""
     one_of(method, list(get_args(TestMethod)), what="test: method")
-    if kind not in _KINDS:
-        raise DesignError(
-            f"test was asked of a result of kind {kind!r}; it tests {listed(_KINDS)}. Ask the result that it was made "
-            "of."
-        )
-    need_own_draws(provenance, f"test(method={method!r})")
-    need_one_kind(units, f"test(method={method!r})")
-    wanted = _wanted(table, units, estimand, method)
-    found = unit_values(units, wanted, precision_of(provenance))
+    result.need_kind("test", "it tests")
+    need_own_draws(result.provenance, f"test(method={method!r})")
+    need_one_kind(result.units, f"test(method={method!r})")
+    wanted = _wanted(result, estimand, method)
+    found = unit_values(result.units, wanted, result.precision)
     tables: list[pd.DataFrame] = []
     reasons: list[str] = []
     with warnings.catch_warnings():
@@ -60,21 +52,19 @@ def rows_of_tests(
                     clusters=found.clusters,
                     weights=found.weights,
                     n_flips=n_flips,
-                    seed=settings_of(provenance).seed,
+                    seed=result.settings.seed,
                     alternative=alternative,
                 )
             tables.append(_rows(one.key, found, told))
             reasons += told.reason
-    result = pd.concat(tables, ignore_index=True)
-    _warn(result, reasons)
-    return result
+    rows = pd.concat(tables, ignore_index=True)
+    _warn(rows, reasons)
+    return rows
 
 
-def _wanted(
-    table: pd.DataFrame, units: pd.DataFrame, estimand: str | Sequence[str] | None, method: str
-) -> list[AbstractEstimand]:
+def _wanted(result: Result, estimand: str | Sequence[str] | None, method: str) -> list[AbstractEstimand]:
     """Return the estimands to test: those asked for, else those of the table that the test can be made of."""
-    present = list(dict.fromkeys(table["estimand"].tolist()))
+    present = result.estimands
     asked = (
         present
         if estimand is None
@@ -84,7 +74,7 @@ def _wanted(
     )
     for key in asked:
         one_of(key, present, what="test: estimand")
-    every = estimands_from([name for name in POTENTIAL_OUTCOMES if name in units], asked)
+    every = result.wanted(asked)
     ratios = [one.key for one in every if one.denominator is not None]
     if estimand is not None and ratios:
         raise DesignError(

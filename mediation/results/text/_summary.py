@@ -188,6 +188,7 @@ def _at_points(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def markdown(text: str) -> str:
+    """Return `text` with the marks of Markdown escaped."""
     for mark in ("\\", "|", "*", "_", "`", "<"):
         text = text.replace(mark, "\\" + mark)
     return text
