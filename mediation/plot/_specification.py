@@ -145,20 +145,20 @@ def _draw(ax: Axes, row: Row, x: float, limits: tuple[float, float], *, is_refer
             if low <= end <= high:
                 ax.plot([x - half, x + half], [at, at], color=colour, linewidth=1.1, zorder=3, gid="cap")
             elif (end < low and head == "v") or (end > high and head == "^"):
-                _marker(ax, x, at, head, colour, filled=math.isinf(end), gid="arrow" if math.isinf(end) else "beyond")
+                _marker(ax, (x, at), head, colour, filled=math.isinf(end), gid="arrow" if math.isinf(end) else "beyond")
     if not math.isfinite(row.estimate):
         return
     inside = low <= row.estimate <= high
     shape = ("D" if is_reference else "o") if inside else ("v" if row.estimate < low else "^")
     at = min(max(row.estimate, low), high)
-    _marker(ax, x, at, shape, colour, filled=not row.missing, gid="estimate", size=6.5 if is_reference else 5.0)
+    _marker(ax, (x, at), shape, colour, filled=not row.missing, gid="estimate", size=6.5 if is_reference else 5.0)
 
 
 def _marker(
-    ax: Axes, x: float, y: float, shape: str, colour: str, *, filled: bool, gid: str, size: float = 5.0
+    ax: Axes, at: tuple[float, float], shape: str, colour: str, *, filled: bool, gid: str, size: float = 5.0
 ) -> None:
     ax.plot(
-        [x], [y], linestyle="none", marker=shape, markersize=size, markerfacecolor=colour if filled else "white",
+        *at, linestyle="none", marker=shape, markersize=size, markerfacecolor=colour if filled else "white",
         markeredgecolor=colour, markeredgewidth=1.1, zorder=4, clip_on=False, gid=gid,
     )  # fmt: skip
 
@@ -182,7 +182,7 @@ def _dashboard(
         )
         for x in mine:
             colour, shape = (VERMILION, "D") if x == reference else (INK, "s")
-            _marker(ax, x, y, shape, colour, filled=True, gid="level", size=4.4 if x == reference else 4.0)
+            _marker(ax, (x, y), shape, colour, filled=True, gid="level", size=4.4 if x == reference else 4.0)
     return ticks
 
 

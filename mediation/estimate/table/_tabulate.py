@@ -91,7 +91,6 @@ def tabulate(
     rows = places(groups, ordered)
     check_crossed(units, shared=draws == "shared")
     outcomes, clusters, weights = matrices(units, keys, ordered, crossed=True)
-    labels = labels_of(units)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
     with warnings.catch_warnings():
@@ -100,23 +99,18 @@ def tabulate(
             if "donor" in units:
                 check_shared_donors(units, keys)
             parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
-            found = [
-                shared_intervals(
-                    one,
-                    parts,
-                    (clusters, weights),
-                    settings,
-                    precision=precision,
-                    bands=sweep,
-                    span=span_of(one, width) if width and one.denominator is None else None,
-                )
-                for one in estimands
-            ]
+
+            def intervals(one: AbstractEstimand) -> Intervals:
+                span = span_of(one, width) if width and one.denominator is None else None
+                who = (clusters, weights)
+                return shared_intervals(one, parts, who, settings, precision=precision, bands=sweep, span=span)
         else:
-            found = [
-                _intervals(one, outcomes, (labels, weights), settings, precision=precision, bands=sweep, width=width)
-                for one in estimands
-            ]
+            who = (labels_of(units), weights)
+
+            def intervals(one: AbstractEstimand) -> Intervals:
+                return _intervals(one, outcomes, who, settings, precision=precision, bands=sweep, width=width)
+
+        found = [intervals(one) for one in estimands]
     tables = [
         _rows(one.key, intervals, ordered, keys, sweep=sweep).iloc[rows]
         for one, intervals in zip(estimands, found, strict=True)

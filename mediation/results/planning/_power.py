@@ -180,6 +180,13 @@ def _plan(
     several = len(table) > len(set(table["estimand"]))
     where = str(row.get("arm") or row["site"])
     plan = Plan.of(key, where, found.values[key][:, column], found.clusters, found.weights, picked=several)
+    _check_pilot(plan)
+    return plan if sd == "estimate" else replace(plan, pilot=plan.pilot.widened(_SHARE), sd="upper", share=_SHARE)
+
+
+def _check_pilot(plan: Plan) -> None:
+    """Raise DataError if the pilot does not show how units differ."""
+    key = plan.key
     if plan.pilot.n_clusters < 2:
         raise DataError(
             f"power: the pilot has {plan.pilot.n} units in {plan.pilot.n_clusters} cluster, and how clusters differ "
@@ -191,7 +198,6 @@ def _plan(
             f"({plan.pilot.mean:g}), so nothing can be said of larger samples. Run the pilot on more units, or use an "
             "outcome that varies, such as a logit difference."
         )
-    return plan if sd == "estimate" else replace(plan, pilot=plan.pilot.widened(_SHARE), sd="upper", share=_SHARE)
 
 
 def _the_only_one(present: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ def _results() -> list[Recipe]:
     return [
         of("effects", med.effects, frame=outcomes(), estimands=["te", "pnie"], provenance={"model": "mine"},
            draws="independent", cluster="cluster", **INFERENCE),
-        of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}),
+        of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}, kind="effects"),
         of("AbstractTesting.adjust", sweep().adjust, method="bh", family="estimand"),
         of("AbstractModeration.by", effects().by, column="kind", frame=covariates(), estimands="te"),
         of("AbstractModeration.by", effects().by, column="kind", frame=covariates().set_index("unit")["kind"],
