@@ -6,6 +6,7 @@ from ._compare import compare as compare
 from ._decay import decay as decay
 from ._decomposition import decomposition as decomposition
 from ._dose import dose as dose
+from ._draw import draw as draw
 from ._equivalence import equivalence as equivalence
 from ._forest import forest as forest
 from ._heatmap import heatmap as heatmap

@@ -24,7 +24,6 @@ class EffectsKind(AbstractKind):
 
     name = "effects"
     key = ("estimand",)
-    picture = "decomposition"
     pictures = "decomposition(effects) or forest(effects)"
     of_units = True
     why_not_adjusted = "its rows are several questions about one site. A sweep has one row a site"
