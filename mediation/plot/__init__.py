@@ -15,4 +15,4 @@ from ._power import power as power
 from ._probe import probe as probe
 from ._similarity import similarity as similarity
 from ._specification import specification as specification
-from ._theme import theme as theme
+from .drawing import theme as theme

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 
 from ..results import KINDS, Effects
 from ..results.kinds import default_estimand, kind_named
-from ._ask import table_of
 from ._compare import compare
 from ._equivalence import equivalence
 from ._forest import forest
 from ._heatmap import heatmap
 from ._interaction import interaction
 from ._specification import specification
+from .drawing import table_of
 
 _PICTURES: Mapping[str, Callable[..., Axes]] = MappingProxyType(
     {picture.__name__: picture for picture in (forest, heatmap, compare, equivalence, interaction, specification)}

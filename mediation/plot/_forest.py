@@ -12,12 +12,28 @@ from matplotlib.axes import Axes
 from .._checks import positive_int
 from ..results import KINDS, Effects, meaning_of
 from ..results.kinds import comparison_labels, rows_told
-from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
 from ._controls import draw_controls
-from ._digits import write_digits
 from ._equivalence import equivalence
-from ._rows import draw_row, row_of, span
-from ._theme import COLOURS, INK, RULE, axes, axis_label, extent, literal, plain_frame, title
+from .drawing import (
+    COLOURS,
+    INK,
+    RULE,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    labels_of,
+    literal,
+    outcome_of,
+    plain_frame,
+    row_of,
+    rows_of,
+    span,
+    table_of,
+    title,
+    write_digits,
+)
 
 _LONGEST = 44  # characters of a row's label
 

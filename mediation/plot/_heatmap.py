@@ -22,9 +22,22 @@ from ..results import Effects, meaning_of
 from ..results.account import settings_of
 from ..results.kinds import role
 from ..results.text import reach_note, shorten
-from ._ask import outcome_of, rows_of, table_of
-from ._grid import Grid, grid_of
-from ._theme import FAINT, GLYPH, INK, axes, axis_label, extent, key_above, literal, title
+from .drawing import (
+    FAINT,
+    GLYPH,
+    INK,
+    Grid,
+    axes,
+    axis_label,
+    extent,
+    grid_of,
+    key_above,
+    literal,
+    outcome_of,
+    rows_of,
+    table_of,
+    title,
+)
 
 _HATCH = "////"
 _HATCHED = "#BDBDBD"

@@ -24,8 +24,7 @@ from .._errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import section
 from ..results.text import print_row, shorten
-from ._ask import outcome_of, table_of
-from ._theme import FAINT, INK, axes, axis_label, extent, key_above, literal, title
+from .drawing import FAINT, INK, axes, axis_label, extent, key_above, literal, outcome_of, table_of, title
 
 Pair = Literal["pair_interaction", "shapley_interaction"]
 

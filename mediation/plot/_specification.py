@@ -15,9 +15,21 @@ from .._errors import DesignError
 from ..results import Effects
 from ..results.kinds import side_of, specifications, varied
 from ..results.text import shorten
-from ._ask import interval_name, table_of
-from ._rows import Row, no_interval_key
-from ._theme import FAINT, INK, RULE, VERMILION, axes, key_above, literal, plain_frame, title
+from .drawing import (
+    FAINT,
+    INK,
+    RULE,
+    VERMILION,
+    Row,
+    axes,
+    interval_name,
+    key_above,
+    literal,
+    no_interval_key,
+    plain_frame,
+    table_of,
+    title,
+)
 
 _CURVE, _ROW, _COLUMN = 2.4, 0.19, 0.19  # inches: height of the curve, of a row of the dashboard, width of a column
 _CAP, _CAP_SHARE = 0.16, 0.006  # half width of an interval's end, in columns and at most as a share of the axis

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .._checks import one_of
-from .._errors import DesignError
-from ..results import Effects, Kind
-from ..results.kinds import confidence, kind_named
-from ..results.text import shorten
+from ..._checks import one_of
+from ..._errors import DesignError
+from ...results import Effects, Kind
+from ...results.kinds import confidence, kind_named
+from ...results.text import shorten
 from ._theme import literal
 
 

@@ -10,7 +10,7 @@ from typing import Any, final
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ..results.text import IntervalSet, Printed, interval_set, print_row
+from ...results.text import IntervalSet, Printed, interval_set, print_row
 from ._theme import INK
 
 CAP = 0.11  # half height of an interval's end, in rows

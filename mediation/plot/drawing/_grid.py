@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._checks import listed, one_of, shown
-from .._errors import DesignError
-from ..results.account import section
+from ..._checks import listed, one_of, shown
+from ..._errors import DesignError
+from ...results.account import section
 
 Floats = NDArray[np.float64]
 Across = Literal["position", "unit"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 
-from ..results.text import Printed
+from ...results.text import Printed
 from ._theme import INK
 
 
