@@ -42,9 +42,8 @@ def draw(effects: Effects, *, ax: Axes | None = None) -> Axes:
     DesignError
         If `effects` is not an `Effects`.
     """
-    table_of(effects, kinds=(*KINDS, getattr(effects, "kind", "")), figure="draw", ax=ax)
-    kind = kind_named(effects.kind)
-    picture = _PICTURES[kind.picture if kind is not None else "forest"]
+    table_of(effects, kinds=KINDS, figure="draw", ax=ax, others=True)
+    picture = _PICTURES[kind_named(effects.kind).picture]
     if picture is heatmap:  # the one picture that must be told of which estimand
         return heatmap(effects, default_estimand(list(dict.fromkeys(effects.tidy()["estimand"]))), ax=ax)
     return picture(effects, ax=ax)

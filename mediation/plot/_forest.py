@@ -68,7 +68,9 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     DesignError
         If `effects` is not an `Effects` or has no such estimand.
     """
-    table = table_of(effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax)
+    table = table_of(
+        effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax, others=True
+    )
     positive_int(most, what="most")
     table = table if estimand is None else rows_of(table, estimand)
     if effects.kind == "controls":

@@ -10,14 +10,16 @@ from matplotlib.axes import Axes
 
 from ..._checks import one_of
 from ..._errors import DesignError
-from ...results import Effects, Kind
+from ...results import KINDS, Effects, Kind
 from ...results.kinds import confidence, kind_named
 from ...results.text import shorten
 from ._theme import literal
 
 
-def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object = None) -> pd.DataFrame:
-    """Return the tidy table of `effects` if its kind can be drawn as `figure`.
+def table_of(
+    effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object = None, others: bool = False
+) -> pd.DataFrame:
+    """Return the tidy table of `effects` if its kind is among `kinds`, or with `others` is no kind of the package.
 
     Raises
     ------
@@ -32,11 +34,10 @@ def table_of(effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object
         raise DesignError(
             f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
         )
-    kind = kind_named(effects.kind)
-    if effects.kind not in kinds:
+    if effects.kind not in kinds and not (others and effects.kind not in KINDS):
         raise DesignError(
             f"{figure} was asked of a result of kind {effects.kind!r}; it draws {' or '.join(map(repr, kinds))}. "
-            f"Nearest: {'forest(effects)' if kind is None else kind.pictures}."
+            f"Nearest: {kind_named(effects.kind).pictures}."
         )
     return effects.tidy()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..._checks import closest, listed, one_of
+from ..._checks import closest, listed
 from ..._errors import DataError
-from ..kinds import UNITS, AbstractKind, Column, Kind, kind_from, known_kinds
+from ..kinds import UNITS, AbstractKind, Column, Kind, kind_from, kind_named
 
 SCHEMA_VERSION = 1
 _EXACT = 2.0**53  # below it floats and whole numbers are the same
@@ -21,7 +21,7 @@ def columns(kind: Kind) -> tuple[Column, ...]:
     >>> [column.name for column in columns("effects")][:3]
     ['estimand', 'site', 'estimate']
     """
-    return _kind(kind).columns
+    return kind_named(kind).columns
 
 
 def kind_of(table: pd.DataFrame) -> Kind:
@@ -33,13 +33,6 @@ def kind_of(table: pd.DataFrame) -> Kind:
     'ablation'
     """
     return kind_from(set(map(str, table.columns))).name
-
-
-def _kind(kind: Kind | AbstractKind) -> AbstractKind:
-    if isinstance(kind, AbstractKind):
-        return kind
-    known = {one.name: one for one in known_kinds()}
-    return known[one_of(kind, tuple(known), what="kind", error=DataError)]
 
 
 def validate(table: pd.DataFrame, kind: Kind | AbstractKind) -> pd.DataFrame:
@@ -58,7 +51,7 @@ def validate(table: pd.DataFrame, kind: Kind | AbstractKind) -> pd.DataFrame:
         If a column is missing, unknown or of the wrong type; if rows are repeated; or if a row contradicts
         itself (an interval with one end, ends in the wrong order, a p-value outside 0 to 1).
     """
-    of = _kind(kind)
+    of = kind if isinstance(kind, AbstractKind) else kind_named(kind)
     wanted, kind = of.columns, of.name
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"A table of kind {kind!r} is needed, found {type(table).__name__}; give a pandas DataFrame.")

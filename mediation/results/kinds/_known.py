@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ..._checks import one_of
 from ..._errors import DataError
 from ._ablation import AblationKind
 from ._abstract import AbstractKind
@@ -36,15 +37,19 @@ def known_kinds() -> tuple[AbstractKind, ...]:
     return (*_KNOWN, *(kind() for kind in AbstractKind.__subclasses__() if kind not in own))
 
 
-def kind_named(name: Kind) -> AbstractKind | None:
-    """Return the kind of this name; None where none has it.
+def _find(name: object) -> AbstractKind | None:
+    return next((kind for kind in known_kinds() if kind.name == name), None)
+
+
+def kind_named(name: Kind) -> AbstractKind:
+    """Return the kind of this name; DataError where none has it.
 
     Examples
     --------
     >>> kind_named("sweep").key
     ('estimand', 'site')
     """
-    return next((kind for kind in known_kinds() if kind.name == name), None)
+    return _find(name) or _KNOWN[KINDS.index(one_of(name, KINDS, what="kind", error=DataError))]
 
 
 def kind_from(names: Collection[str]) -> AbstractKind:
@@ -66,7 +71,7 @@ def kind_stated(stated: object, names: Collection[str]) -> AbstractKind:
     DataError
         If the columns are those of another kind.
     """
-    kind = kind_named(stated) if isinstance(stated, str) else None
+    kind = _find(stated)
     if kind is not None and {column.name for column in kind.columns} <= set(names) <= {
         column.name for column in (*kind.columns, *kind.later)
     }:
