@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand, contrast
 from ..inference import Inference, mean_intervals
+from ..inference.sample import quiet
 from .frame import POTENTIAL_OUTCOMES
 from .table import Array, DonorDesign, Precision, donor_values, limits, resolved, span_of, warn_degenerate, width_of
 
@@ -172,8 +171,7 @@ def _lines(
     estimands, sites, width = what
     values = resolved(np.concatenate(effects, axis=1), unsure)
     span = np.repeat([span_of(one, width) for one in estimands], len(sites)) if width else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, with the names of rows
+    with quiet():  # said once, with the names of rows
         found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings, span=span)
     return pd.DataFrame(
         {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -12,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import Inference, mean_intervals
+from ..inference.sample import quiet
 from ._controls import BEYOND, REAL, _block, _limits, _per_unit, _same_units
 from ._specification import CHOICES
 from .frame import by_unit
@@ -109,8 +108,7 @@ def _bands(
     found: dict[int, tuple[float, float, float]] = {}
     for rows in blocks:
         first, spans = columns[rows[0]], np.array([columns[row].span for row in rows])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateWarning)  # those rows have no interval either
+        with quiet():  # those rows have no interval either
             told = mean_intervals(
                 np.column_stack([columns[row].values for row in rows]),
                 clusters=first.clusters, weights=first.weights, settings=joint, bands=True,

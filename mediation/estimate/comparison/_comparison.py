@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..._errors import DegenerateWarning, WeakTotalEffectWarning, warn
+from ..._errors import WeakTotalEffectWarning, warn
 from ...estimands import AbstractEstimand, contrast
 from ...inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
+from ...inference.sample import quiet
 from ..frame import POTENTIAL_OUTCOMES, sort_key
 from ..table import (
     Array,
@@ -92,8 +92,7 @@ def _made_here(
     order = sorted(range(len(named)), key=lambda at: sort_key(named[at]))
     rows = np.argsort(order).tolist()
     ordered = [(values.at(order), clusters, weights) for values, clusters, weights in outcomes]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
+    with quiet():  # said once, below, with the names of estimands and sites
         found = [_intervals(one, ordered, how, paired=paired, bands=bands) for one in estimands]
     parts = {
         one.key: _rows(one.key, intervals, [named[at] for at in order], _NAMES, sweep=bands).iloc[rows]

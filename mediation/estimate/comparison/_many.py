@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
@@ -15,9 +14,9 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
-from ..._errors import DegenerateWarning
 from ...estimands import AbstractEstimand
 from ...inference import Inference, crossed_intervals, homogeneity
+from ...inference.sample import quiet
 from ..table import Array, Precision, SiteInfo, resolved_contrast, tabulate, width_of
 from ._comparison import tabulate_comparison
 from ._sides import Match, Side
@@ -150,8 +149,7 @@ def tabulate_models(many: Many, estimands: Sequence[AbstractEstimand], settings:
     Spiegelhalter 2009, J. R. Stat. Soc. A 172).
     """
     parts = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # rows without an interval have NaN; the results have warned
+    with quiet():  # rows without an interval have NaN; the results have warned
         for side, groups, label in zip(many.sides, many.groups, many.labels, strict=True):
             parts.append(_own(side, groups, many, estimands, settings).assign(part="model", result=label))
         outcomes = [side.outcomes(groups) for side, groups in zip(many.sides, many.groups, strict=True)]

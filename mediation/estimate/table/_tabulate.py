@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from ...inference import (
     two_way_intervals,
     two_way_ratio_intervals,
 )
+from ...inference.sample import quiet
 from ..frame import (
     KEYS,
     POTENTIAL_OUTCOMES,
@@ -93,8 +93,7 @@ def tabulate(
     outcomes, clusters, weights = matrices(units, keys, ordered, crossed=True)
     sweep = not ablation and (sites is not None or len(groups) > 1)
     width = width_of(units) if width is None else width
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
+    with quiet():  # said once, below, with the names of estimands and sites
         if draws == "shared":
             if "donor" in units:
                 check_shared_donors(units, keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import final
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import shown
-from ..._errors import DegenerateWarning, DesignError
+from ..._errors import DesignError
 from .._settings import Inference
 from ..intervals import Intervals, checked_settings
-from ..sample import Array
+from ..sample import Array, quiet
 
 
 @final
@@ -126,8 +125,7 @@ def decided(
 def decided_by(tested: Callable[[Array], Intervals], margin: Array, alpha: float) -> Equivalence:
     """Return the result of two tests of one statistic, `tested` against the margin and against its negative."""
     below = tested(margin)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # the same columns again
+    with quiet():  # the same columns again
         above = tested(-margin)
     p_value = np.maximum(one_sided(below, "p_less"), one_sided(above, "p_greater"))
     return decided(margin, below.conf_low, below.conf_high, p_value, alpha, method=below.method)

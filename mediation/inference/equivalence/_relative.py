@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ..._errors import DataError, DegenerateWarning
+from ..._errors import DataError
 from .._settings import Inference
 from ..intervals import bootstrap_means, mean_intervals
 from ..ratios import ratio_intervals
-from ..sample import Array, Sampling, adjusted_means, checked_columns, linearise, sampling
+from ..sample import Array, Sampling, adjusted_means, checked_columns, linearise, quiet, sampling
 from ._claim import Equivalence, at_level, decided, margins, one_sided
 
 _DEFAULT = Inference()
@@ -73,8 +72,7 @@ def relative_equivalence(
     top, below = _same_shape(values, reference)
     r = margins(margin, top.shape[1])
     level = at_level(settings, alpha)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # told by the NaN of the row
+    with quiet():  # told by the NaN of the row
         told = mean_intervals(below, clusters=clusters, weights=weights, settings=level)
         shift = r * np.where(told.estimate < 0, -1.0, 1.0)
         upper = mean_intervals(top - shift * below, clusters=clusters, weights=weights, settings=level)

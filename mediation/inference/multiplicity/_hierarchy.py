@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -12,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import elements, hashable
-from ..._errors import DegenerateWarning, DesignError
+from ..._errors import DesignError
 from .._settings import Inference
 from ..intervals import Intervals, mean_intervals
 from ..resampling import MaxT, Studentizer, resample_counts
-from ..sample import Array, Sampling, adjusted_means, checked_columns, linearise, rare_flips, sampling, spans
+from ..sample import Array, Sampling, adjusted_means, checked_columns, linearise, quiet, rare_flips, sampling, spans
 
 Index = NDArray[np.intp]
 
@@ -141,8 +140,7 @@ def hierarchical_max_t(
     columns = mean_intervals(array, clusters=clusters, weights=weights, settings=settings)
     tested = np.flatnonzero([not reason for reason in columns.reason])
     pooled = np.column_stack([_mean_of(array, code == group, tested) for group in range(len(names))])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said of the columns already
+    with quiet():  # said of the columns already
         means = mean_intervals(pooled, clusters=clusters, weights=weights, settings=settings)
     by_group, by_column = np.full(len(names), np.nan), np.full(len(code), np.nan)
     if len(tested):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ..._errors import DegenerateWarning
 from .._settings import Inference
 from ..intervals import mean_intervals
-from ..sample import Array, Sampling, sampling
+from ..sample import Array, Sampling, quiet, sampling
 from ._flip_power import Flips, flips_of
 
 _COLUMNS = 256  # samples in one call; also bounds the memory
@@ -99,8 +97,7 @@ def simulated_power(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x706F7765,)))
     made, units = 0, 0.0
     for call, sample in enumerate(_samples(_moved(pilot, design, effect, spread), design, n_clusters, n_samples, rng)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateWarning)  # all units alike: no claim
+        with quiet():  # all units alike: no claim
             found = mean_intervals(
                 sample.values, clusters=sample.clusters, weights=sample.weights, settings=replace(settings, seed=call)
             )

@@ -1,6 +1,6 @@
 """The sample: units and clusters with their weights, variances, skewness, and columns that hardly vary."""
 
-from ._degenerate import Reason as Reason, told as told, too_few as too_few, warn as warn
+from ._degenerate import Reason as Reason, quiet as quiet, told as told, too_few as too_few, warn as warn
 from ._flips import (
     FEW as FEW,
     Joined as Joined,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import final
 
 import numpy as np
@@ -13,6 +15,14 @@ from ..._errors import DegenerateWarning
 from ._sampling import Sampling
 
 _LISTED = 8
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out warnings of columns without an interval, where the caller says it of all of them at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        yield
 
 
 @final

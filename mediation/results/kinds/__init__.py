@@ -3,18 +3,30 @@
 from ...estimate import BEYOND as BEYOND, CONTROLS as CONTROLS, REAL as REAL
 from ._ablation import AblationKind as AblationKind
 from ._abstract import AbstractKind as AbstractKind
-from ._adjustment import adjustment_note as adjustment_note, first_of_its_test as first_of_its_test
+from ._adjustment import first_of_its_test as first_of_its_test
 from ._column import UNITS as UNITS, Column as Column
 from ._comparison import ComparisonKind as ComparisonKind
 from ._controls import control_title as control_title, label_of_control as label_of_control
 from ._equivalence import (
+    BOTH as BOTH,
+    DIFFERENT as DIFFERENT,
+    EQUIVALENT as EQUIVALENT,
+    NO_INTERVAL as NO_INTERVAL,
+    UNDECIDED as UNDECIDED,
     EquivalenceKind as EquivalenceKind,
     print_margin as print_margin,
+    row_name as row_name,
     tested_level as tested_level,
     tested_thing as tested_thing,
     two_intervals as two_intervals,
 )
-from ._fields import confidence as confidence, default_estimand as default_estimand, most_telling as most_telling
+from ._fields import (
+    confidence as confidence,
+    default_estimand as default_estimand,
+    most_telling as most_telling,
+    named_field as named_field,
+    number_fields as number_fields,
+)
 from ._hierarchy import HierarchyKind as HierarchyKind, rows_told as rows_told
 from ._known import (
     BY_MAX_T as BY_MAX_T,
@@ -38,11 +50,3 @@ from ._specification import (
 )
 from ._subgroups import SubgroupsKind as SubgroupsKind
 from ._sweep import SweepKind as SweepKind
-from ._verdicts import (
-    BOTH as BOTH,
-    DIFFERENT as DIFFERENT,
-    EQUIVALENT as EQUIVALENT,
-    NO_INTERVAL as NO_INTERVAL,
-    UNDECIDED as UNDECIDED,
-    row_name as row_name,
-)

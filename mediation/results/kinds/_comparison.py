@@ -13,12 +13,15 @@ from ._abstract import AbstractKind
 from ._column import ARM, SWEEP, Column
 from ._fields import (
     default_estimand,
+    dose_fields,
     estimands_in,
     listed_rows,
+    named_field,
     number_fields,
     p_of_bands,
     sites_counted,
     strongest,
+    symbols,
 )
 from ._notes import notes
 from ._paired import comparison_labels
@@ -100,18 +103,15 @@ def _columns(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[s
 
 def _named(rows: pd.DataFrame) -> list[Field]:
     """Return the columns that name a row: whichever of arm, dose, site and estimand differ."""
-    meanings = [meaning_of(key) for key in rows["estimand"]]
-    fields = []
-    if bool((rows["arm"] != "").any()) or bool(rows["dose"].notna().any()):
-        fields.append(Field("arm", tuple(arm or "ablation" for arm in rows["arm"]), give="cut"))
-    if rows["dose"].notna().any():
-        fields.append(Field("dose", tuple("" if pd.isna(dose) else f"{dose:g}" for dose in rows["dose"]), "decimal"))
+    fields = dose_fields(rows)
+    if bool((rows["arm"] != "").any()) or fields:
+        fields.insert(0, named_field("arm", (arm or "ablation" for arm in rows["arm"])))
     if rows["site"].nunique() > 1:
-        fields.append(Field("site", tuple(rows["site"]), give="cut"))
+        fields.append(named_field("site", rows["site"]))
     if rows["estimand"].nunique() > 1 or not fields:
-        fields.append(Field("", tuple(meaning.symbol for meaning in meanings)))
+        fields.append(Field("", tuple(symbols(rows))))
         if rows["site"].nunique() == 1:
-            fields.append(Field("estimand", tuple(meaning.label for meaning in meanings), give="drop"))
+            fields.append(Field("estimand", tuple(meaning_of(key).label for key in rows["estimand"]), give="drop"))
     return fields
 
 

@@ -16,16 +16,21 @@ from ._abstract import AbstractKind
 from ._column import ARM, PLACE, Column
 from ._fields import (
     default_estimand,
+    dose_fields,
     estimands_in,
     listed_rows,
     most_telling,
+    named_field,
     number_fields,
     p_field,
+    symbols,
 )
 from ._notes import notes
 from ._paired import comparison_labels
-from ._verdicts import BOTH, DIFFERENT, EQUIVALENT, NO_INTERVAL, UNDECIDED, VERDICTS, row_name
 
+EQUIVALENT, DIFFERENT, BOTH = "equivalent", "different", "both: real but negligible"
+UNDECIDED, NO_INTERVAL = "undecided", "no interval"
+VERDICTS = (EQUIVALENT, BOTH, DIFFERENT, UNDECIDED, NO_INTERVAL)
 _MOST_SENTENCES = 8
 _LISTED = 6
 _CONCLUSIONS: Mapping[str, str] = MappingProxyType(
@@ -173,19 +178,15 @@ def _columns(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[s
 
 def _named(rows: pd.DataFrame) -> list[Field]:
     """Return the columns that name a row: whichever of estimand, site, arm and dose differ."""
-    meanings = [meaning_of(key) for key in rows["estimand"]]
-    sites, arms = rows["site"].nunique() > 1, bool((rows["arm"] != "").any())
-    fields = []
-    if arms:
-        fields.append(Field("arm", tuple(rows["arm"]), give="cut"))
-    if sites:
-        fields.append(Field("site", tuple(rows["site"]), give="cut"))
-    if rows["dose"].notna().any():
-        fields.append(Field("dose", tuple("" if pd.isna(dose) else f"{dose:g}" for dose in rows["dose"]), "decimal"))
+    fields = [named_field("arm", rows["arm"])] if bool((rows["arm"] != "").any()) else []
+    if rows["site"].nunique() > 1:
+        fields.append(named_field("site", rows["site"]))
+    placed = bool(fields)
+    fields += dose_fields(rows)
     if rows["estimand"].nunique() > 1 or not fields:
-        fields.append(Field("", tuple(meaning.symbol for meaning in meanings)))
-        if not (sites or arms):
-            fields.append(Field("estimand", tuple(meaning.label for meaning in meanings), give="drop"))
+        fields.append(Field("", tuple(symbols(rows))))
+        if not placed:
+            fields.append(Field("estimand", tuple(meaning_of(key).label for key in rows["estimand"]), give="drop"))
     return fields
 
 
@@ -286,3 +287,12 @@ def _zero(table: pd.DataFrame, provenance: Mapping[str, Any]) -> str:
         return ""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"Exactly 0 in every unit, which is known and was not tested: {', '.join(names[:_LISTED])}{more}."
+
+
+def row_name(row: Mapping[Hashable, Any]) -> str:
+    """Return how a row is called in notes: its estimand, and its arm or site."""
+    symbol = meaning_of(str(row["estimand"])).symbol
+    where = str(row.get("arm") or row.get("site") or "")
+    dose = row.get("dose")
+    at = f" at {where}" if where else ""
+    return f"{symbol}{at}, dose {dose:g}" if isinstance(dose, float) and dose == dose else f"{symbol}{at}"

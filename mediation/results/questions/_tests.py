@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -14,6 +13,7 @@ from ..._errors import DataError, DegenerateWarning, DesignError, warn
 from ...estimands import AbstractEstimand
 from ...estimate import UnitValues, need_one_kind, unit_values
 from ...inference import Alternative, TestResult, mcnemar, sign_flip
+from ...inference.sample import quiet
 from .._result import Result
 from ..account import need_own_draws
 
@@ -40,8 +40,7 @@ def rows_of_tests(
     found = unit_values(result.units, wanted, result.precision)
     tables: list[pd.DataFrame] = []
     reasons: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of estimands and sites
+    with quiet():  # said once, below, with the names of estimands and sites
         for one in wanted:
             values = found.values[one.key]
             if method == "mcnemar":

@@ -122,6 +122,7 @@ def plots(b: Bench) -> dict[str, dict[str, Any]]:
         "decomposition": {"effects": effects(), "ax": None},
         "dose": {"effects": med.ablate(b.plain, b.tensors, arms, outcome, run="base", **how), "ax": None},
         "equivalence": {"effects": effects().equivalence(0.5), "ax": None, "estimand": "te", "most": 5},
+        "draw": {"effects": effects(), "ax": None},
         "forest": {"effects": effects(), "ax": None, "estimand": "te", "most": 5},
         "heatmap": {"effects": b.sweep, "estimand": "pnie", "ax": None, "position": "last", "unit": None,
                     "limit": 1.0, "cmap": "RdBu_r"},
@@ -154,8 +155,8 @@ def themed(**settings: Any) -> None:
 def _plots() -> list[Recipe]:
     return [
         *[Recipe(f"plot.{name}", lambda b, n=name: getattr(plot, n), lambda b, n=name: drawn(b, n)) for name in (
-            "compare", "decay", "decomposition", "dose", "equivalence", "forest", "heatmap", "interaction", "power",
-            "probe", "similarity", "specification")],
+            "compare", "decay", "decomposition", "dose", "draw", "equivalence", "forest", "heatmap", "interaction",
+            "power", "probe", "similarity", "specification")],
         of("plot.theme", themed, font_size=8),
     ]  # fmt: skip
 
