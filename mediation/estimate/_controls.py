@@ -13,7 +13,18 @@ from ..estimands import AbstractEstimand, contrast
 from ..inference import Inference, mean_intervals
 from ..inference.sample import quiet
 from .frame import POTENTIAL_OUTCOMES
-from .table import Array, DonorDesign, Precision, donor_values, limits, resolved, span_of, warn_degenerate, width_of
+from .table import (
+    Array,
+    DonorDesign,
+    Precision,
+    donor_values,
+    limits,
+    numbers_of,
+    resolved,
+    span_of,
+    warn_degenerate,
+    width_of,
+)
 
 REAL = "none"
 CONTROLS = (
@@ -177,14 +188,7 @@ def _lines(
         {
             "estimand": [one.key for one in estimands for _ in sites],
             "site": [site for _ in estimands for site in sites],
-            "estimate": found.estimate,
-            "std_error": found.std_error,
-            "conf_low": found.conf_low,
-            "conf_high": found.conf_high,
-            "p_value": found.p_value,
-            "method": list(found.method),
-            "n": found.n,
-            "n_clusters": found.n_clusters,
+            **numbers_of(found),
             "reason": list(found.reason),
         }
     )

@@ -19,9 +19,9 @@ from ..table import (
     Outcomes,
     Precision,
     SiteInfo,
-    _rows,
     resolved_contrast,
     resolved_ratio,
+    rows_of,
     span_of,
     tabulate,
     warn_degenerate,
@@ -34,8 +34,7 @@ _NAMES = ("site", "arm", "dose")
 
 
 def tabulate_comparison(
-    first: Side,
-    second: Side,
+    sides: tuple[Side, Side],
     match: Match,
     estimands: Sequence[AbstractEstimand],
     settings: Inference,
@@ -49,6 +48,7 @@ def tabulate_comparison(
     Paired, the potential outcomes are subtracted unit by unit, and the units returned are the differences. Otherwise
     the units of both are returned, with a column `group` that is 0 for the first result and 1 for the second.
     """
+    first, second = sides
     outcomes = [side.outcomes(groups) for side, groups in ((first, match.first), (second, match.second))]
     means = [one for one in estimands if one.denominator is None]
     ratios = [one for one in estimands if one.denominator is not None]
@@ -95,7 +95,7 @@ def _made_here(
     with quiet():  # said once, below, with the names of estimands and sites
         found = [_intervals(one, ordered, how, paired=paired, bands=bands) for one in estimands]
     parts = {
-        one.key: _rows(one.key, intervals, [named[at] for at in order], _NAMES, sweep=bands).iloc[rows]
+        one.key: rows_of(one.key, intervals, [named[at] for at in order], _NAMES, sweep=bands).iloc[rows]
         for one, intervals in zip(estimands, found, strict=True)
     }
     reasons = [intervals.reason[row] for intervals in found for row in rows]

@@ -80,8 +80,7 @@ def tabulate_contrasts(
     for (one, two), name in zip(pairs, called, strict=True):
         rows, wide = (
             tabulate_comparison(
-                many.sides[one],
-                many.sides[two],
+                (many.sides[one], many.sides[two]),
                 many.match(one, two),
                 estimands,
                 some,

@@ -18,12 +18,13 @@ from ._rounding import (
 from ._shared import DRAWS as DRAWS, Draws as Draws, cubes as cubes
 from ._tabulate import (
     SiteInfo as SiteInfo,
-    _rows as _rows,
     codes_of as codes_of,
     groups_of as groups_of,
     matrices as matrices,
+    numbers_of as numbers_of,
     resolved_contrast as resolved_contrast,
     resolved_ratio as resolved_ratio,
+    rows_of as rows_of,
     span_of as span_of,
     tabulate as tabulate,
     warn_degenerate as warn_degenerate,

@@ -98,22 +98,19 @@ def tabulate(
             if "donor" in units:
                 check_shared_donors(units, keys)
             parts = cubes(units, codes_of(units, keys, ordered), list(outcomes))
-
-            def intervals(one: AbstractEstimand) -> Intervals:
-                span = span_of(one, width) if width and one.denominator is None else None
-                who = (clusters, weights)
-                return shared_intervals(one, parts, who, settings, precision=precision, bands=sweep, span=span)
+            spans = [span_of(one, width) if width and one.denominator is None else None for one in estimands]
+            found = [
+                shared_intervals(one, parts, (clusters, weights), settings, precision=precision, bands=sweep, span=span)
+                for one, span in zip(estimands, spans, strict=True)
+            ]
         else:
-            who = (labels_of(units), weights)
-
-            def intervals(one: AbstractEstimand) -> Intervals:
-                return _intervals(one, outcomes, who, settings, precision=precision, bands=sweep, width=width)
-
-        found = [intervals(one) for one in estimands]
-    tables = [
-        _rows(one.key, intervals, ordered, keys, sweep=sweep).iloc[rows]
-        for one, intervals in zip(estimands, found, strict=True)
-    ]
+            who = labels_of(units), weights
+            found = [
+                _intervals(one, outcomes, who, settings, precision=precision, bands=sweep, width=width)
+                for one in estimands
+            ]
+    named = zip(estimands, found, strict=True)
+    tables = [rows_of(one.key, intervals, ordered, keys, sweep=sweep).iloc[rows] for one, intervals in named]
     table = pd.concat(tables, ignore_index=True)
     warn_degenerate(table, [intervals.reason[row] for intervals in found for row in rows])
     if draws == "shared":
@@ -270,22 +267,18 @@ def resolved_ratio(
     )
 
 
-def _rows(
+def numbers_of(found: Intervals) -> dict[str, Any]:
+    """Return what a table says of intervals, by the name of the column."""
+    names = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+    numbers = {name: getattr(found, name) for name in names}
+    return {**numbers, "method": list(found.method), "n": found.n, "n_clusters": found.n_clusters}
+
+
+def rows_of(
     key: str, found: Intervals, groups: Sequence[tuple[Any, ...]], keys: Sequence[str], *, sweep: bool
 ) -> pd.DataFrame:
-    rows = pd.DataFrame(
-        {
-            "estimand": key,
-            "estimate": found.estimate,
-            "std_error": found.std_error,
-            "conf_low": found.conf_low,
-            "conf_high": found.conf_high,
-            "p_value": found.p_value,
-            "method": list(found.method),
-            "n": found.n,
-            "n_clusters": found.n_clusters,
-        }
-    )
+    """Return the rows of one estimand, a row a group; those of a sweep have bands."""
+    rows = pd.DataFrame({"estimand": key, **numbers_of(found)})
     for i, name in enumerate(keys):
         rows[name] = (
             pd.array([group[i] for group in groups], dtype=float) if name == "dose" else [group[i] for group in groups]

@@ -175,4 +175,4 @@ def _p_less(columns: Array, design: Sampling, settings: Inference) -> Array:
     """
     if settings.method != "bootstrap-t":
         settings = replace(settings, method="t")
-    return bootstrap_means(columns, design, settings, bands=False, flips=False).p_less
+    return bootstrap_means(columns, design, settings, flips=False).p_less

@@ -169,13 +169,13 @@ def mean_intervals(
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
     size = array.shape[1]
+    codes = _codes(families, size)
     means = bootstrap_means(
         array,
         design,
         settings,
-        bands=bool(bands),
+        families=codes if bands else None,
         null=_nulls(null, size),
-        families=_codes(families, size),
         span=None if span is None else spans_of(span, size),
     )
     warn(means.reason, stacklevel=2)
@@ -212,9 +212,9 @@ def spans_of(span: ArrayLike, size: int) -> Array:
     return np.broadcast_to(given, (size,)).copy()
 
 
-def _codes(families: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.intp] | None:
+def _codes(families: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.intp]:
     if families is None:
-        return None
+        return np.zeros(size, dtype=np.intp)
     given = elements(families, what="families", needed=f"one label for each of {size} columns,")
     labels = [hashable(one, what="a label of families") for one in given]
     if len(labels) != size:

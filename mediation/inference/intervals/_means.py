@@ -147,13 +147,12 @@ def bootstrap_means(
     design: Sampling,
     settings: Inference,
     *,
-    bands: bool,
-    null: Array | None = None,
     families: Index | None = None,
+    null: Array | None = None,
     span: Array | None = None,
     flips: bool = True,
 ) -> Means:
-    """Return intervals of the means of `values` (n, K), and bands over the columns of each family if asked.
+    """Return intervals of the means of `values` (n, K), and bands over the columns of each family, if there are.
 
     With `flips`, columns of rare flips have Bonett and Price's. With bands, columns are taken family by family in the
     order of increasing |t0|, as the step-down maxima need.
@@ -161,13 +160,12 @@ def bootstrap_means(
     size = values.shape[1]
     found = _survey(values, design, settings, np.zeros(size) if null is None else null, span=span, flips_apart=flips)
     columns = np.flatnonzero(found.reason == Reason.NONE)
-    if not bands:
+    if families is None:
         _fill_columns(found, columns, values, design, settings, None)
         return found
     found.band_low, found.band_high, found.p_adjusted = _nan(size), _nan(size), _nan(size)
-    family = np.zeros(size, dtype=np.intp) if families is None else families
-    for code in np.unique(family[columns]):
-        members = columns[family[columns] == code]
+    for code in np.unique(families[columns]):
+        members = columns[families[columns] == code]
         observed = np.abs((found.pivot[members] - found.null[members]) / found.pivot_error[members])
         members = members[np.argsort(observed, kind="stable")]
         maxima = MaxT(np.sort(observed), settings.n_resamples)

@@ -61,7 +61,7 @@ def family_reach(
     ]
     array = checked_columns(values, "values")
     design, how = sampling(len(array), clusters, weights), replace(settings, method="bootstrap-t")
-    found = bootstrap_means(array, design, how, bands=True, flips=False)
+    found = bootstrap_means(array, design, how, families=np.zeros(array.shape[1], dtype=np.intp), flips=False)
     if not found.families:
         return [float("inf")] * len(levels)
     (maxima, squared, _), freedom = found.families[0], (design.n_clusters, design.df)

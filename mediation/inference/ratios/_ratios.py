@@ -135,7 +135,7 @@ def ratio_intervals(
     if settings.method != "bootstrap-t" or not (reason == Reason.NONE).any():
         return found
     flips = _joined([block.flips for block in blocks]).astype(bool)
-    tested = bootstrap_means(top[:, ~flips], design, settings, bands=False, flips=False).p_value
+    tested = bootstrap_means(top[:, ~flips], design, settings, flips=False).p_value
     p_value = np.array(found.p_value)
     p_value[~flips] = np.where(np.isnan(p_value[~flips]), np.nan, tested)
     return replace(found, p_value=p_value)

@@ -78,7 +78,7 @@ def compared(first: Result, second: Result, asked: Asking) -> Result:
     sweep = any(isinstance(one.kind, SweepKind) for one in (first, second))
     sites = _sites(first.table, match.names) if sweep else None
     table, units = tabulate_comparison(
-        *sides, match, estimands, settings, paired=paired, sites=sites, precision=precision
+        sides, match, estimands, settings, paired=paired, sites=sites, precision=precision
     )
     for name, result, groups in (("first", first, match.first), ("second", second, match.second)):
         ends = _own_intervals(result, [one.key for one in estimands], groups, settings.confidence_level)
