@@ -89,18 +89,18 @@ def tabulate_controls(
     several; see `donor_values`.
     """
     sites = list(dict.fromkeys(units["site"]))
-    blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
+    blocks = {str(name): block_of(rows, sites) for name, rows in units.groupby("control", sort=False)}
     names, width = [name for name in (REAL, *CONTROLS) if name in blocks], width_of(units)
     rows: dict[str, pd.DataFrame] = {}
     for name in names:
         block = blocks[name]
-        effects = [_per_unit(block, one) for one in estimands]
-        unsure = _limits(block, estimands, precision)
+        effects = [by_unit_and_site(block, one) for one in estimands]
+        unsure = limits_by_site(block, estimands, precision)
         rows[name] = _lines(effects, unsure, block, (estimands, sites, width), settings)
         if name in RANDOM:
-            real = _same_units(blocks[REAL], block.who)
-            differences = [_per_unit(block, one, beyond=real) for one in estimands]
-            unsure = unsure + _limits(real, estimands, precision)
+            real = of_these_units(blocks[REAL], block.who)
+            differences = [by_unit_and_site(block, one, beyond=real) for one in estimands]
+            unsure = unsure + limits_by_site(real, estimands, precision)
             rows[BEYOND + name] = _lines(differences, unsure, block, (estimands, sites, 2.0 * width), settings)
     order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
     table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
@@ -118,7 +118,8 @@ def _draws(blocks: dict[str, _Block], name: str) -> int:
     return int(blocks[name.removeprefix(BEYOND)].donors.shape[1])
 
 
-def _block(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
+def block_of(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
+    """Return the outcomes and donors of one control's rows by unit, draw and site."""
     first = rows[rows["site"] == sites[0]]
     who = first["unit"].unique()
     draws = int(first["draw"].nunique())
@@ -144,14 +145,14 @@ def _block(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
     )
 
 
-def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
+def of_these_units(block: _Block, who: NDArray[np.int64]) -> _Block:
     """Return the block of `who` only, in that order."""
     keep = pd.Index(block.who).get_indexer(pd.Index(who))
     outcomes = {name: values[keep] for name, values in block.outcomes.items()}
     return _Block(outcomes, who, block.donors[keep], block.clusters[keep], block.weights[keep])
 
 
-def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
+def by_unit_and_site(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
     """Return one number a unit and site, (n, sites), with the mean of the effect, or of `beyond` minus it."""
     values = contrast(estimand.weights, block.outcomes)
     if beyond is not None:
@@ -165,8 +166,8 @@ def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | Non
     return donor_values(values.reshape(n * draws, sites), design)
 
 
-def _limits(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:
-    """Return how far the numbers of `_per_unit` may be from exact, the estimands one after the other, (n, k)."""
+def limits_by_site(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:
+    """Return how far the numbers of `by_unit_and_site` may be from exact, the estimands one after the other, (n, k)."""
     sizes = {name: np.abs(values).max(axis=1) for name, values in block.outcomes.items()}
     return np.concatenate([limits(one.weights, sizes, precision) for one in estimands], axis=1)
 

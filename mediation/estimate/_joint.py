@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..estimands import AbstractEstimand
 from ..inference import Inference, mean_intervals
 from ..inference.sample import quiet
-from ._controls import BEYOND, REAL, _block, _limits, _per_unit, _same_units
+from ._controls import BEYOND, REAL, block_of, by_unit_and_site, limits_by_site, of_these_units
 from ._specification import CHOICES
 from .frame import by_unit
 from .table import Array, Precision, resolved, span_of, unit_values, width_of
@@ -36,17 +36,17 @@ def control_columns(
 ) -> Iterator[JointColumn]:
     """Return the columns of a table of controls; keys are estimand, site and control."""
     sites = list(dict.fromkeys(units["site"]))
-    blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
+    blocks = {str(name): block_of(rows, sites) for name, rows in units.groupby("control", sort=False)}
     width = width_of(units)
     for one in estimands:
         span = span_of(one, width) if width else math.nan
         for name, block in blocks.items():
-            limit = _limits(block, [one], precision)
-            rows = {name: (resolved(_per_unit(block, one), limit), span)}
+            limit = limits_by_site(block, [one], precision)
+            rows = {name: (resolved(by_unit_and_site(block, one), limit), span)}
             if name != REAL:
-                real = _same_units(blocks[REAL], block.who)
-                both = limit + _limits(real, [one], precision)
-                rows[BEYOND + name] = resolved(_per_unit(block, one, beyond=real), both), 2.0 * span
+                real = of_these_units(blocks[REAL], block.who)
+                both = limit + limits_by_site(real, [one], precision)
+                rows[BEYOND + name] = resolved(by_unit_and_site(block, one, beyond=real), both), 2.0 * span
             for called, (values, most) in rows.items():
                 for at, site in enumerate(sites):
                     who = tuple(block.who.tolist())
