@@ -32,7 +32,6 @@ _DIAGONAL: Mapping[str, str] = {"pair_interaction": "alone", "shapley_interactio
 _HATCH, _HATCHED = "////", "#8C8C8C"
 _MOST_DIGITS = 8  # sites up to which cells hold digits
 _LONGEST = 24  # characters of a site's label
-_GLYPH = 0.075  # inches a character of it, about
 
 
 @final
