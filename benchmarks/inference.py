@@ -29,7 +29,7 @@ from scipy import stats
 
 import mediation as med
 from mediation.inference import Inference, mean_intervals
-from mediation.inference._resample import _kept_counts, resample_counts
+from mediation.inference.resampling._resample import _kept_counts, resample_counts
 
 
 def seconds(function: Callable[[], object], *, repeats: int) -> float:

@@ -16,7 +16,7 @@ from ..engine.backends import backend_for
 from ..engine.checkpoint import folder_from
 from ..estimate import Precision
 from ..inference import Inference
-from ..inference._two_way import two_way_settings
+from ..inference.crossed import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome

@@ -8,8 +8,7 @@ import pandas as pd
 
 from .._checks import one_of, positive_int
 from ..engine import Progress, World, attribution_scores, expand_world, make_study, progress_for
-from ..inference._sampling import sampling
-from ..inference._variance import linearise
+from ..inference.sample import linearise, sampling
 from ..interventions import AbstractIntervention, Interchange
 from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome

@@ -12,13 +12,13 @@ from ..engine import Execution, Finished
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import seed_from, tabulate_specifications, with_shares
 from ..inference import Inference, Method
-from ..inference._two_way import two_way_settings
+from ..inference.crossed import two_way_settings
 from ..interventions import AbstractIntervention, Assignment, Interchange
 from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
-from ..results._cautions import warn_of_weak_totals
+from ..results.text import warn_of_weak_totals
 from ..sites import Joint, Site
 from ..units import Pairs
 from ._asked import execution_for, inference_account, precision_in

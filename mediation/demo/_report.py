@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..results import Effects
-from ..results._numbers import print_row
+from ..results.text import print_row
 from ..units import Pairs
 
 if TYPE_CHECKING:

@@ -1,6 +1,16 @@
 """Which question: estimands as contrasts of potential outcomes Y(x, M(m)); numpy only."""
 
-from ._abstract import AbstractEstimand as AbstractEstimand, Linear as Linear
+from ._abstract import AbstractEstimand as AbstractEstimand, Linear as Linear, contrast as contrast
+from ._coalitions import (
+    Array as Array,
+    Coalition as Coalition,
+    CoalitionContrast as CoalitionContrast,
+    Orders as Orders,
+    apply_contrasts as apply_contrasts,
+    contrasts as contrasts,
+    needed_coalitions as needed_coalitions,
+    order_contributions as order_contributions,
+)
 from ._effects import (
     AblationEffect as AblationEffect,
     ControlledDirectEffect as ControlledDirectEffect,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,14 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
-from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
+from ..estimands import AbstractEstimand, contrast
 from ..inference import Inference, mean_intervals
-from ._donor_variance import DonorDesign, donor_values
-from ._frame import POTENTIAL_OUTCOMES
-from ._rounding import Precision, limits, resolved
-from ._tabulate import Array, span_of, warn_degenerate, width_of
+from ..inference.sample import quiet
+from .frame import POTENTIAL_OUTCOMES
+from .table import (
+    Array,
+    DonorDesign,
+    Precision,
+    donor_values,
+    limits,
+    numbers_of,
+    resolved,
+    span_of,
+    warn_degenerate,
+    width_of,
+)
 
 REAL = "none"
 CONTROLS = (
@@ -82,18 +89,18 @@ def tabulate_controls(
     several; see `donor_values`.
     """
     sites = list(dict.fromkeys(units["site"]))
-    blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
+    blocks = {str(name): block_of(rows, sites) for name, rows in units.groupby("control", sort=False)}
     names, width = [name for name in (REAL, *CONTROLS) if name in blocks], width_of(units)
     rows: dict[str, pd.DataFrame] = {}
     for name in names:
         block = blocks[name]
-        effects = [_per_unit(block, one) for one in estimands]
-        unsure = _limits(block, estimands, precision)
+        effects = [by_unit_and_site(block, one) for one in estimands]
+        unsure = limits_by_site(block, estimands, precision)
         rows[name] = _lines(effects, unsure, block, (estimands, sites, width), settings)
         if name in RANDOM:
-            real = _same_units(blocks[REAL], block.who)
-            differences = [_per_unit(block, one, beyond=real) for one in estimands]
-            unsure = unsure + _limits(real, estimands, precision)
+            real = of_these_units(blocks[REAL], block.who)
+            differences = [by_unit_and_site(block, one, beyond=real) for one in estimands]
+            unsure = unsure + limits_by_site(real, estimands, precision)
             rows[BEYOND + name] = _lines(differences, unsure, block, (estimands, sites, 2.0 * width), settings)
     order = [*names, *(BEYOND + name for name in names if name in RANDOM)]
     table = pd.concat([rows[name].assign(control=name) for name in order], ignore_index=True)
@@ -111,7 +118,8 @@ def _draws(blocks: dict[str, _Block], name: str) -> int:
     return int(blocks[name.removeprefix(BEYOND)].donors.shape[1])
 
 
-def _block(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
+def block_of(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
+    """Return the outcomes and donors of one control's rows by unit, draw and site."""
     first = rows[rows["site"] == sites[0]]
     who = first["unit"].unique()
     draws = int(first["draw"].nunique())
@@ -137,14 +145,14 @@ def _block(rows: pd.DataFrame, sites: Sequence[str]) -> _Block:
     )
 
 
-def _same_units(block: _Block, who: NDArray[np.int64]) -> _Block:
+def of_these_units(block: _Block, who: NDArray[np.int64]) -> _Block:
     """Return the block of `who` only, in that order."""
     keep = pd.Index(block.who).get_indexer(pd.Index(who))
     outcomes = {name: values[keep] for name, values in block.outcomes.items()}
     return _Block(outcomes, who, block.donors[keep], block.clusters[keep], block.weights[keep])
 
 
-def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
+def by_unit_and_site(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | None = None) -> Array:
     """Return one number a unit and site, (n, sites), with the mean of the effect, or of `beyond` minus it."""
     values = contrast(estimand.weights, block.outcomes)
     if beyond is not None:
@@ -158,8 +166,8 @@ def _per_unit(block: _Block, estimand: AbstractEstimand, *, beyond: _Block | Non
     return donor_values(values.reshape(n * draws, sites), design)
 
 
-def _limits(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:
-    """Return how far the numbers of `_per_unit` may be from exact, the estimands one after the other, (n, k)."""
+def limits_by_site(block: _Block, estimands: Sequence[AbstractEstimand], precision: Precision) -> Array:
+    """Return how far the numbers of `by_unit_and_site` may be from exact, the estimands one after the other, (n, k)."""
     sizes = {name: np.abs(values).max(axis=1) for name, values in block.outcomes.items()}
     return np.concatenate([limits(one.weights, sizes, precision) for one in estimands], axis=1)
 
@@ -175,21 +183,13 @@ def _lines(
     estimands, sites, width = what
     values = resolved(np.concatenate(effects, axis=1), unsure)
     span = np.repeat([span_of(one, width) for one in estimands], len(sites)) if width else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, with the names of rows
+    with quiet():  # said once, with the names of rows
         found = mean_intervals(values, clusters=block.clusters, weights=block.weights, settings=settings, span=span)
     return pd.DataFrame(
         {
             "estimand": [one.key for one in estimands for _ in sites],
             "site": [site for _ in estimands for site in sites],
-            "estimate": found.estimate,
-            "std_error": found.std_error,
-            "conf_low": found.conf_low,
-            "conf_high": found.conf_high,
-            "p_value": found.p_value,
-            "method": list(found.method),
-            "n": found.n,
-            "n_clusters": found.n_clusters,
+            **numbers_of(found),
             "reason": list(found.reason),
         }
     )

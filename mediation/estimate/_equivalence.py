@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import (
     Equivalence,
@@ -21,12 +19,12 @@ from ..inference import (
     ratio_equivalence,
     relative_equivalence,
 )
-from ._frame import KEYS
-from ._ids import in_order
-from ._outcomes import Outcomes
-from ._rounding import Precision
-from ._tabulate import (
+from ..inference.sample import quiet
+from .frame import KEYS, in_order
+from .table import (
     Array,
+    Outcomes,
+    Precision,
     groups_of,
     matrices,
     resolved_contrast,
@@ -75,8 +73,7 @@ def tabulate_equivalence(
     """
     keys = [name for name in KEYS if name in units.columns]
     groups = in_order(groups_of(units, keys))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # told by the caller, with the names of the rows
+    with quiet():  # told by the caller, with the names of the rows
         if "group" in units.columns:
             halves = [matrices(units[units["group"] == code], keys, groups) for code in (0, 1)]
             tables = [_two_groups(one, halves, (settings, precision), margin, groups, keys) for one in estimands]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import HierarchicalTests, Inference, Intervals, hierarchical_max_t
-from ._rounding import Precision
-from ._unit_values import unit_values
+from ..inference.sample import quiet
+from .table import Precision, unit_values
 
 _TOLD = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 
@@ -34,8 +32,7 @@ def tabulate_hierarchy(
     inside = found.groups["site"].isin(layers).to_numpy()
     sites = found.groups["site"][inside].tolist()
     of = [layers[site] for site in sites]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # told with the sweep, with the names of the sites
+    with quiet():  # told with the sweep, with the names of the sites
         tests = hierarchical_max_t(
             found.values[estimand.key][:, inside],
             of,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, final
@@ -12,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from .._errors import DegenerateWarning, InteractionWarning, warn
-from ..estimands._coalitions import (
+from .._errors import InteractionWarning, warn
+from ..estimands import (
     Array,
     Coalition,
     CoalitionContrast,
@@ -24,8 +23,8 @@ from ..estimands._coalitions import (
     order_contributions,
 )
 from ..inference import Inference, Intervals, crossed_intervals, mean_intervals
-from ._rounding import Precision, resolved
-from ._tabulate import matrices, warn_degenerate, width_of
+from ..inference.sample import quiet
+from .table import Precision, matrices, resolved, warn_degenerate, width_of
 
 Direction = Literal["denoising", "noising"]
 DIRECTIONS: tuple[Direction, ...] = ("denoising", "noising")
@@ -105,8 +104,7 @@ def tabulate_interactions(
     families, width = [one.key for one in asked], width_of(units)
     span = [0.5 * width * _terms(one) for one in asked] if width else None  # a worth is a difference of two answers
     design: dict[str, Any] = {"clusters": clusters, "weights": weights, "settings": settings}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # said once, below, with the names of rows
+    with quiet():  # said once, below, with the names of rows
         found = mean_intervals(values, bands=True, families=families, span=span, **design)
         rows = [(one.key, one.players, 1, line) for one, line in zip(asked, _lines(found), strict=True)]
         for key, _, _, line in rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -12,18 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
 from ..estimands import AbstractEstimand
 from ..inference import Inference, mean_intervals
-from ._controls import BEYOND, REAL, _block, _limits, _per_unit, _same_units
-from ._ids import by_unit
-from ._rounding import Precision, resolved
+from ..inference.sample import quiet
+from ._controls import BEYOND, REAL, block_of, by_unit_and_site, limits_by_site, of_these_units
 from ._specification import CHOICES
-from ._tabulate import Array, span_of, width_of
-from ._unit_values import unit_values
+from .frame import by_unit
+from .table import Array, Precision, resolved, span_of, unit_values, width_of
 
 
-class Column(NamedTuple):
+class JointColumn(NamedTuple):
     """One row of a table as a column of numbers, one a unit."""
 
     key: tuple[Any, ...]
@@ -36,29 +33,29 @@ class Column(NamedTuple):
 
 def control_columns(
     units: pd.DataFrame, estimands: Sequence[AbstractEstimand], precision: Precision
-) -> Iterator[Column]:
+) -> Iterator[JointColumn]:
     """Return the columns of a table of controls; keys are estimand, site and control."""
     sites = list(dict.fromkeys(units["site"]))
-    blocks = {str(name): _block(rows, sites) for name, rows in units.groupby("control", sort=False)}
+    blocks = {str(name): block_of(rows, sites) for name, rows in units.groupby("control", sort=False)}
     width = width_of(units)
     for one in estimands:
         span = span_of(one, width) if width else math.nan
         for name, block in blocks.items():
-            limit = _limits(block, [one], precision)
-            rows = {name: (resolved(_per_unit(block, one), limit), span)}
+            limit = limits_by_site(block, [one], precision)
+            rows = {name: (resolved(by_unit_and_site(block, one), limit), span)}
             if name != REAL:
-                real = _same_units(blocks[REAL], block.who)
-                both = limit + _limits(real, [one], precision)
-                rows[BEYOND + name] = resolved(_per_unit(block, one, beyond=real), both), 2.0 * span
+                real = of_these_units(blocks[REAL], block.who)
+                both = limit + limits_by_site(real, [one], precision)
+                rows[BEYOND + name] = resolved(by_unit_and_site(block, one, beyond=real), both), 2.0 * span
             for called, (values, most) in rows.items():
                 for at, site in enumerate(sites):
                     who = tuple(block.who.tolist())
-                    yield Column((one.key, site, called), who, values[:, at], block.clusters, block.weights, most)
+                    yield JointColumn((one.key, site, called), who, values[:, at], block.clusters, block.weights, most)
 
 
 def specification_columns(
     units: pd.DataFrame, estimands: Sequence[AbstractEstimand], precision: Precision
-) -> Iterator[Column]:
+) -> Iterator[JointColumn]:
     """Return the columns of a table of specifications; keys are estimand, site and the choices."""
     for _, group in units.groupby(list(CHOICES), sort=False, dropna=False):
         named = tuple(group[name].iloc[0] for name in CHOICES)
@@ -71,11 +68,12 @@ def specification_columns(
         who = tuple(part["unit"].unique().tolist())
         for key, values in found.values.items():
             for at, site in enumerate(found.groups["site"]):
-                yield Column((key, site, *named), who, values[:, at], found.clusters, found.weights, found.spans[key])
+                label = (key, site, *named)
+                yield JointColumn(label, who, values[:, at], found.clusters, found.weights, found.spans[key])
 
 
 def joint_bands(
-    columns: Mapping[int, Column], p_values: Mapping[int, float], settings: Inference
+    columns: Mapping[int, JointColumn], p_values: Mapping[int, float], settings: Inference
 ) -> dict[int, tuple[float, float, float]]:
     """Return band ends and adjusted p-values of the rows of one family.
 
@@ -102,7 +100,7 @@ def joint_bands(
 
 
 def _bands(
-    columns: Mapping[int, Column], blocks: Sequence[Sequence[int]], count: int, settings: Inference
+    columns: Mapping[int, JointColumn], blocks: Sequence[Sequence[int]], count: int, settings: Inference
 ) -> dict[int, tuple[float, float, float]]:
     level = 1 - settings.alpha / count
     least = math.ceil(2 / (1 - level) - 1e-9) - 1
@@ -110,8 +108,7 @@ def _bands(
     found: dict[int, tuple[float, float, float]] = {}
     for rows in blocks:
         first, spans = columns[rows[0]], np.array([columns[row].span for row in rows])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateWarning)  # those rows have no interval either
+        with quiet():  # those rows have no interval either
             told = mean_intervals(
                 np.column_stack([columns[row].values for row in rows]),
                 clusters=first.clusters, weights=first.weights, settings=joint, bands=True,

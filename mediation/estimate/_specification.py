@@ -13,9 +13,8 @@ import pandas as pd
 from .._errors import DegenerateWarning, warn
 from ..estimands import AblationEffect, AbstractEstimand, Linear, ProportionMediated, TotalEffect
 from ..inference import Inference
-from ._frame import POTENTIAL_OUTCOMES
-from ._rounding import Precision
-from ._tabulate import tabulate
+from .frame import POTENTIAL_OUTCOMES
+from .table import Precision, tabulate
 
 CHOICES = ("metric", "corruption", "arm", "dose")
 SHARES = MappingProxyType({"pnie": "pm_pure", "tnie": "pm", "ablation": "ablation_share"})

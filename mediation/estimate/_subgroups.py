@@ -16,10 +16,9 @@ from .._checks import listed
 from .._errors import DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand
 from ..inference import Inference, homogeneity
-from ._frame import KEYS
-from ._rounding import Precision
-from ._tabulate import SiteInfo, groups_of, tabulate, width_of
-from ._unit_values import unit_values
+from ..inference.sample import quiet
+from .frame import KEYS
+from .table import Precision, SiteInfo, groups_of, tabulate, unit_values, width_of
 
 _JOINT = ("band_low", "band_high", "p_adjusted")
 
@@ -143,8 +142,7 @@ def _joint(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         rows = tabulate(part, estimands, settings, precision=precision, width=width).table
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)  # the same columns, said above
+    with quiet():  # the same columns, said above
         nothing = {str(site): SiteInfo(None, "", None) for site in part["site"].unique()}
         wide = tabulate(part, estimands, joint, sites=nothing, precision=precision, width=width).table
     for one in caught:

@@ -21,7 +21,7 @@ from scipy import stats
 from mediation._checks import in_unit_interval, one_of
 from mediation._errors import DataError, DesignError
 
-from ._sampling import Array, Sampling, checked_columns, sampling
+from .sample import Array, Sampling, checked_columns, sampling
 
 Covariance = Literal["CR2", "CR1"]
 

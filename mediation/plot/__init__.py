@@ -6,6 +6,7 @@ from ._compare import compare as compare
 from ._decay import decay as decay
 from ._decomposition import decomposition as decomposition
 from ._dose import dose as dose
+from ._draw import draw as draw
 from ._equivalence import equivalence as equivalence
 from ._forest import forest as forest
 from ._heatmap import heatmap as heatmap
@@ -14,4 +15,4 @@ from ._power import power as power
 from ._probe import probe as probe
 from ._similarity import similarity as similarity
 from ._specification import specification as specification
-from ._theme import theme as theme
+from .drawing import theme as theme

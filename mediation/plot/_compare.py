@@ -11,13 +11,31 @@ from matplotlib.axes import Axes
 
 from .._checks import positive_int
 from ..results import Effects, meaning_of
-from ..results._describe import default_estimand
-from ..results._describe_comparison import comparison_labels
-from ..results._summary import shorten
-from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
-from ._digits import write_digits
-from ._rows import Row, draw_row, row_of, span
-from ._theme import BLUE, FAINT, INK, ORANGE, RULE, axes, axis_label, extent, literal, plain_frame, title
+from ..results.kinds import comparison_labels, default_estimand
+from ..results.text import shorten
+from .drawing import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    RULE,
+    Row,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    labels_of,
+    literal,
+    outcome_of,
+    plain_frame,
+    row_of,
+    rows_of,
+    span,
+    table_of,
+    title,
+    write_digits,
+)
 
 _GAP = 0.5  # rows between groups
 _LONGEST = 30  # characters of a row's label

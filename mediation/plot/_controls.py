@@ -10,12 +10,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..results import meaning_of
-from ..results._describe_controls import BEYOND, CONTROLS, REAL, control_title, label_of_control
-from ..results._summary import shorten
-from ._ask import interval_name, outcome_of
-from ._digits import write_digits
-from ._rows import draw_row, row_of, span
-from ._theme import COLOURS, FAINT, INK, axes, axis_label, extent, literal, plain_frame, title
+from ..results.kinds import BEYOND, CONTROLS, REAL, control_title, label_of_control
+from ..results.text import shorten
+from .drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    literal,
+    outcome_of,
+    plain_frame,
+    row_of,
+    span,
+    title,
+    write_digits,
+)
 
 _GAP = 0.55  # rows between the controls and the effect beyond them
 _LONGEST = 44

@@ -13,10 +13,23 @@ from matplotlib.ticker import MaxNLocator
 
 from .._checks import one_of
 from .._errors import DesignError
-from ..results._summary import shorten
-from ._rows import no_interval_key
-from ._states import LINES, MARKERS, frame_of, line
-from ._theme import CYCLE, INK, RULE, axes, extent, key_above, literal, plain_frame, title
+from ..results.text import shorten
+from .drawing import (
+    CYCLE,
+    INK,
+    LINES,
+    MARKERS,
+    RULE,
+    axes,
+    extent,
+    frame_of,
+    key_above,
+    line,
+    literal,
+    no_interval_key,
+    plain_frame,
+    title,
+)
 
 _NEEDED = ("states", "measure", "step", "other", "estimate", "conf_low", "conf_high")
 _LONGEST = 34

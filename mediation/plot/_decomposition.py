@@ -10,9 +10,23 @@ from matplotlib.axes import Axes
 from .._checks import listed
 from .._errors import DataError, DesignError
 from ..results import Effects, meaning_of
-from ._ask import interval_name, outcome_of, table_of
-from ._rows import Row, draw_row, row_of, span
-from ._theme import COLOURS, INK, RULE, axes, axis_label, extent, plain_frame, title
+from .drawing import (
+    COLOURS,
+    INK,
+    RULE,
+    Row,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    outcome_of,
+    plain_frame,
+    row_of,
+    span,
+    table_of,
+    title,
+)
 
 _SUMS = (("te", ("pnde", "pnie", "int_med")), ("oe", ("ide", "iie")))
 _POINTS = ("te", "pnde", "tnde", "pnie", "tnie", "int_med", "cde", "int_ref", "pe", "oe", "ide", "iie")

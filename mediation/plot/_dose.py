@@ -12,10 +12,23 @@ from matplotlib.container import ErrorbarContainer
 
 from .._errors import DesignError
 from ..results import Effects
-from ..results._summary import shorten
-from ._ask import interval_name, outcome_of, table_of, with_sites
-from ._rows import no_interval_key
-from ._theme import CYCLE, INK, axes, axis_label, extent, key_above, literal, plain_frame, title
+from ..results.text import shorten
+from .drawing import (
+    CYCLE,
+    INK,
+    axes,
+    axis_label,
+    extent,
+    interval_name,
+    key_above,
+    literal,
+    no_interval_key,
+    outcome_of,
+    plain_frame,
+    table_of,
+    title,
+    with_sites,
+)
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")

@@ -15,13 +15,30 @@ from matplotlib.patches import Rectangle
 from .._checks import positive_int
 from .._errors import DesignError
 from ..results import KINDS, Effects, meaning_of
-from ..results._describe_equivalence import most_telling, print_margin, tested_level, tested_thing, two_intervals
-from ..results._provenance import section
-from ..results._summary import shorten
-from ._ask import interval_name, outcome_of, rows_of, table_of
-from ._digits import write_digits
-from ._rows import Row, draw_row, row_of, span
-from ._theme import COLOURS, FAINT, INK, RULE, axes, axis_label, extent, literal, plain_frame, title
+from ..results.account import section
+from ..results.kinds import most_telling, print_margin, tested_level, tested_thing, two_intervals
+from ..results.text import shorten
+from .drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    RULE,
+    Row,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    literal,
+    outcome_of,
+    plain_frame,
+    row_of,
+    rows_of,
+    span,
+    table_of,
+    title,
+    write_digits,
+)
 
 _LONGEST = 44  # characters of a row's label
 _REACH = 4.0  # effects whose interval begins farther than this many margins from 0 are arrows at the edge

@@ -11,14 +11,29 @@ from matplotlib.axes import Axes
 
 from .._checks import positive_int
 from ..results import KINDS, Effects, meaning_of
-from ..results._describe_comparison import comparison_labels
-from ..results._describe_hierarchy import rows_told
-from ._ask import interval_name, labels_of, outcome_of, rows_of, table_of
+from ..results.kinds import comparison_labels, rows_told
 from ._controls import draw_controls
-from ._digits import write_digits
 from ._equivalence import equivalence
-from ._rows import draw_row, row_of, span
-from ._theme import COLOURS, INK, RULE, axes, axis_label, extent, literal, plain_frame, title
+from .drawing import (
+    COLOURS,
+    INK,
+    RULE,
+    axes,
+    axis_label,
+    draw_row,
+    extent,
+    interval_name,
+    labels_of,
+    literal,
+    outcome_of,
+    plain_frame,
+    row_of,
+    rows_of,
+    span,
+    table_of,
+    title,
+    write_digits,
+)
 
 _LONGEST = 44  # characters of a row's label
 
@@ -53,7 +68,9 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     DesignError
         If `effects` is not an `Effects` or has no such estimand.
     """
-    table = table_of(effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax)
+    table = table_of(
+        effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax, others=True
+    )
     positive_int(most, what="most")
     table = table if estimand is None else rows_of(table, estimand)
     if effects.kind == "controls":

@@ -19,13 +19,25 @@ from matplotlib.patheffects import withStroke
 from .._checks import number, one_of, shown
 from .._errors import DesignError
 from ..results import Effects, meaning_of
-from ..results._notes import role
-from ..results._reach import reach_note
-from ..results._settings import settings_of
-from ..results._summary import shorten
-from ._ask import outcome_of, rows_of, table_of
-from ._grid import Grid, grid_of
-from ._theme import FAINT, GLYPH, INK, axes, axis_label, extent, key_above, literal, title
+from ..results.account import settings_of
+from ..results.kinds import role
+from ..results.text import reach_note, shorten
+from .drawing import (
+    FAINT,
+    GLYPH,
+    INK,
+    Grid,
+    axes,
+    axis_label,
+    extent,
+    grid_of,
+    key_above,
+    literal,
+    outcome_of,
+    rows_of,
+    table_of,
+    title,
+)
 
 _HATCH = "////"
 _HATCHED = "#BDBDBD"

@@ -22,11 +22,9 @@ from numpy.typing import NDArray
 from .._checks import number, one_of, shown
 from .._errors import DesignError
 from ..results import Effects, meaning_of
-from ..results._numbers import print_row
-from ..results._provenance import section
-from ..results._summary import shorten
-from ._ask import outcome_of, table_of
-from ._theme import FAINT, INK, axes, axis_label, extent, key_above, literal, title
+from ..results.account import section
+from ..results.text import print_row, shorten
+from .drawing import FAINT, INK, axes, axis_label, extent, key_above, literal, outcome_of, table_of, title
 
 Pair = Literal["pair_interaction", "shapley_interaction"]
 
@@ -34,7 +32,6 @@ _DIAGONAL: Mapping[str, str] = {"pair_interaction": "alone", "shapley_interactio
 _HATCH, _HATCHED = "////", "#8C8C8C"
 _MOST_DIGITS = 8  # sites up to which cells hold digits
 _LONGEST = 24  # characters of a site's label
-_GLYPH = 0.075  # inches a character of it, about
 
 
 @final

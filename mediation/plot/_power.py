@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from .._checks import one_of
 from .._errors import DesignError
 from ..results import Power, meaning_of
-from ..results._planned import digits
-from ._theme import BLUE, INK, ORANGE, RULE, axes, axis_label, extent, key_above, plain_frame, title
+from ..results.planning import digits
+from .drawing import BLUE, INK, ORANGE, RULE, axes, axis_label, extent, key_above, plain_frame, title
 
 _DECADES = 20  # numbers of units that span more than this factor are drawn on a logarithmic axis
 

@@ -12,10 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .._checks import one_of
-from ..results._summary import shorten
-from ._rows import no_interval_key
-from ._states import LINES, MARKERS, frame_of, line
-from ._theme import CYCLE, INK, RULE, axes, key_above, literal, plain_frame, title
+from ..results.text import shorten
+from .drawing import (
+    CYCLE,
+    INK,
+    LINES,
+    MARKERS,
+    RULE,
+    axes,
+    frame_of,
+    key_above,
+    line,
+    literal,
+    no_interval_key,
+    plain_frame,
+    title,
+)
 
 _NEEDED = (
     *("features", "attribute", "step", "accuracy", "conf_low", "conf_high", "majority", "control_accuracy"),

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from .._checks import elements, instance, listed, number, one_of, reals, shown, true_or_false
 from .._errors import DataError, DesignError
-from ..results._summary import shorten
-from ._states import frame_of
-from ._theme import FAINT, GLYPH, axes, extent, literal, title
+from ..results.text import shorten
+from .drawing import FAINT, GLYPH, axes, extent, frame_of, literal, title
 
 _NEEDED = ("states", "measure", "step", "other", "estimate", "conf_low", "conf_high")
 _MOST_DIGITS = 10

@@ -13,11 +13,23 @@ from matplotlib.ticker import MaxNLocator
 from .._checks import one_of
 from .._errors import DesignError
 from ..results import Effects
-from ..results._describe_specification import side_of, specifications, varied
-from ..results._summary import shorten
-from ._ask import interval_name, table_of
-from ._rows import Row, no_interval_key
-from ._theme import FAINT, INK, RULE, VERMILION, axes, key_above, literal, plain_frame, title
+from ..results.kinds import side_of, specifications, varied
+from ..results.text import shorten
+from .drawing import (
+    FAINT,
+    INK,
+    RULE,
+    VERMILION,
+    Row,
+    axes,
+    interval_name,
+    key_above,
+    literal,
+    no_interval_key,
+    plain_frame,
+    table_of,
+    title,
+)
 
 _CURVE, _ROW, _COLUMN = 2.4, 0.19, 0.19  # inches: height of the curve, of a row of the dashboard, width of a column
 _CAP, _CAP_SHARE = 0.16, 0.006  # half width of an interval's end, in columns and at most as a share of the axis
@@ -145,20 +157,20 @@ def _draw(ax: Axes, row: Row, x: float, limits: tuple[float, float], *, is_refer
             if low <= end <= high:
                 ax.plot([x - half, x + half], [at, at], color=colour, linewidth=1.1, zorder=3, gid="cap")
             elif (end < low and head == "v") or (end > high and head == "^"):
-                _marker(ax, x, at, head, colour, filled=math.isinf(end), gid="arrow" if math.isinf(end) else "beyond")
+                _marker(ax, (x, at), head, colour, filled=math.isinf(end), gid="arrow" if math.isinf(end) else "beyond")
     if not math.isfinite(row.estimate):
         return
     inside = low <= row.estimate <= high
     shape = ("D" if is_reference else "o") if inside else ("v" if row.estimate < low else "^")
     at = min(max(row.estimate, low), high)
-    _marker(ax, x, at, shape, colour, filled=not row.missing, gid="estimate", size=6.5 if is_reference else 5.0)
+    _marker(ax, (x, at), shape, colour, filled=not row.missing, gid="estimate", size=6.5 if is_reference else 5.0)
 
 
 def _marker(
-    ax: Axes, x: float, y: float, shape: str, colour: str, *, filled: bool, gid: str, size: float = 5.0
+    ax: Axes, at: tuple[float, float], shape: str, colour: str, *, filled: bool, gid: str, size: float = 5.0
 ) -> None:
     ax.plot(
-        [x], [y], linestyle="none", marker=shape, markersize=size, markerfacecolor=colour if filled else "white",
+        *at, linestyle="none", marker=shape, markersize=size, markerfacecolor=colour if filled else "white",
         markeredgecolor=colour, markeredgewidth=1.1, zorder=4, clip_on=False, gid=gid,
     )  # fmt: skip
 
@@ -182,7 +194,7 @@ def _dashboard(
         )
         for x in mine:
             colour, shape = (VERMILION, "D") if x == reference else (INK, "s")
-            _marker(ax, x, y, shape, colour, filled=True, gid="level", size=4.4 if x == reference else 4.0)
+            _marker(ax, (x, y), shape, colour, filled=True, gid="level", size=4.4 if x == reference else 4.0)
     return ticks
 
 

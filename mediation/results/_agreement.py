@@ -6,8 +6,8 @@ import pandas as pd
 
 from .._checks import called, one_of
 from .._errors import DesignError
-from ._describe_specification import agreement_of, specifications
 from ._effects import Effects
+from .kinds import SpecificationKind, agreement_of, specifications
 
 
 def agreement(effects: Effects, estimand: str | None = None) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def agreement(effects: Effects, estimand: str | None = None) -> pd.DataFrame:
     -----
     Specifications share their units. The counts describe what a conclusion hangs on; they are no test.
     """
-    if not isinstance(effects, Effects) or effects.kind != "specification":
+    if not isinstance(effects, Effects) or effects.kind != SpecificationKind.name:
         found = f"of kind {effects.kind!r}" if isinstance(effects, Effects) else called(effects)
         raise DesignError(f"agreement is asked of the result of med.specification, found {found}.")
     table = effects.tidy()

@@ -6,35 +6,29 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import pandas as pd
 
+from .._checks import one_of, positive_int
 from .._errors import DataError
-from ..estimands import AbstractEstimand
-from ..inference import Alternative, Method
-from ._adjust import AdjustMethod, Family, adjusted
-from ._compare import Asking, compared, result_of
-from ._describe import describe
-from ._equivalence import Asked, equivalence_of
-from ._hierarchy import hierarchy_of
-from ._io import Parts, write
-from ._kinds import Kind
+from .._printable import printable
+from ..inference import Method
 from ._moderation import AbstractModeration
-from ._provenance import plain
-from ._repr import in_one_line
-from ._row import row_named
-from ._schema import kind_of, validate, validate_units
-from ._sets import IntervalSet, set_of
-from ._settings import precision_of
-from ._summary import Summary
-from ._tests import TestMethod, rows_of_tests
+from ._result import Result, parts_of
+from ._testing import AbstractTesting
+from .account import plain, precision_of, text_at
+from .comparison import Asking, compared
+from .files import validate, validate_units, write
+from .kinds import AbstractKind, Kind, kind_stated
+from .questions import Asked, row_named
+from .text import IntervalSet, Summary, set_of
 
 
 @final
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
-class Effects(AbstractModeration):
+class Effects(AbstractModeration, AbstractTesting):
     """Effects with their intervals: one tidy row per estimand, site or arm.
 
     The object cannot change: frames are copied on the way in and on the way out. Two are equal when table, units
@@ -51,6 +45,8 @@ class Effects(AbstractModeration):
     provenance
         Plain data on the run: `kind, model, outcome, mediator, intervention, pairs, seed, inference, plan,
         versions, position_labels, checks`; every key may be absent.
+    kind
+        The kind of the table, by name or as an object; None: that of `provenance`, or else that of the columns.
 
     Raises
     ------
@@ -73,17 +69,22 @@ class Effects(AbstractModeration):
     _table: pd.DataFrame
     _units: pd.DataFrame
     _provenance: dict[str, Any]
+    _kind: AbstractKind
 
-    def __init__(self, table: pd.DataFrame, units: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        units: pd.DataFrame,
+        provenance: Mapping[str, Any],
+        *,
+        kind: str | AbstractKind | None = None,
+    ) -> None:
         known = plain(provenance)
         if not isinstance(table, pd.DataFrame):
             raise DataError(f"The table must be a pandas DataFrame, found {type(table).__name__}.")
-        kind = kind_of(table)
-        stated = known.get("kind", kind)
-        if stated != kind:
-            raise DataError(
-                f"provenance['kind'] = {stated!r}, but the columns are those of {kind!r}; drop it or correct one."
-            )
+        if not isinstance(kind, AbstractKind):
+            kind = kind_stated(known.get("kind") if kind is None else kind, list(map(str, table.columns)))
+        object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_table", validate(table, kind))
         object.__setattr__(self, "_units", validate_units(units))
         object.__setattr__(self, "_provenance", known)
@@ -91,7 +92,7 @@ class Effects(AbstractModeration):
     @property
     def kind(self) -> Kind:
         """What a row is: 'effects' (an estimand), 'sweep' (an estimand at a site), 'ablation' (an arm at a dose)."""
-        return kind_of(self._table)
+        return self._kind.name
 
     @property
     def table(self) -> pd.DataFrame:
@@ -114,8 +115,12 @@ class Effects(AbstractModeration):
         """Copy of the account of the run."""
         return copy.deepcopy(self._provenance)
 
-    def _parts(self) -> tuple[pd.DataFrame, Kind, pd.DataFrame, dict[str, Any]]:
-        return self._table, self.kind, self._units, self._provenance
+    def _parts(self) -> Result:
+        return Result(self._kind, self._table, self._units, self._provenance)
+
+    @classmethod
+    def _of(cls, result: Result) -> Self:
+        return cls(result.table, result.units, result.provenance, kind=result.kind)
 
     def tidy(self) -> pd.DataFrame:
         """Return a copy of the tidy table, one row per estimand, site or arm."""
@@ -137,7 +142,10 @@ class Effects(AbstractModeration):
         DesignError
             If the table has no such estimand.
         """
-        return describe(self._table, self.kind, self._provenance, estimand=estimand, most=most)
+        if estimand is not None:
+            one_of(estimand, self._parts().estimands, what="estimand")
+        positive_int(most, what="most")
+        return self._kind.summary(self._table, self._provenance, estimand=estimand, most=most)
 
     def confidence_set(self, estimand: str, site: str | None = None, **row: object) -> IntervalSet:
         """Return the confidence set of one row: nearly always one interval, for ratios also half-lines.
@@ -164,123 +172,7 @@ class Effects(AbstractModeration):
         >>> found.is_bounded, found.contains(0.5), found.contains(0.0)
         (True, True, False)
         """
-        return set_of(row_named(self._table, self.kind, estimand, {"site": site, **row}))
-
-    def adjust(self, method: AdjustMethod = "bh", *, family: Family = "estimand") -> Effects:
-        """Return the same effects with p-values adjusted for how many they are; nothing else changes but max-t's bands.
-
-        Parameters
-        ----------
-        method
-            ``"bh"``: Benjamini and Hochberg (1995), which holds the expected share of false ones among what is found
-            (for independent or positively dependent effects). ``"holm"``: Holm (1979), which holds the chance of any
-            false one. ``"max-t"``: the same by step-down max-t, which uses the dependence between sites and makes the
-            bands anew; a sweep has it already, over the sites of each estimand.
-        family
-            Which p-values are adjusted together: those of each ``"estimand"``, or ``"all"`` of the table.
-
-        Returns
-        -------
-        Effects
-            With `p_adjusted` replaced, or added. Rows without a p-value keep none and do not count as tests; for max-t
-            that holds for ratios too. The heat map marks by the bands, whatever `p_adjusted` is.
-
-        Raises
-        ------
-        DesignError
-            If the rows are not alike ('effects'), or max-t is asked of a result whose units are not those of its rows.
-
-        Warns
-        -----
-        FewResamplesWarning
-            If even the smallest p-value that B resamples can give, 2 / (B + 1), would not be enough for one true effect
-            among the tests.
-
-        Examples
-        --------
-        >>> from mediation import effects
-        >>> frame = pd.DataFrame({"unit": [0, 1, 2, 3] * 2, "site": ["a"] * 4 + ["b"] * 4, "y00": 0.0})
-        >>> sweep = effects(frame.assign(y01=[1, 2, 3, 2, 0, 1, -1, 0.1]), estimands="pnie", rng=0)
-        >>> bool((sweep.adjust("holm").tidy()["p_adjusted"] >= sweep.tidy()["p_value"]).all())
-        True
-        """
-        table, known = adjusted(self._table, self.kind, self._units, self._provenance, method=method, family=family)
-        return Effects(table, self._units, known)
-
-    def hierarchy(
-        self, estimand: str = "pnie", *, alpha: float | None = None, layers: Mapping[str, int] | None = None
-    ) -> Effects:
-        """Return tests of the layers of a sweep and, within the rejected layers, of their sites.
-
-        A layer is rejected when some site in it has an effect: one strong site, or many weak ones of whatever sign. The
-        chance of any false rejection, of a layer or of a site, is held at `alpha`; see
-        `mediation.inference.hierarchical_max_t`, which is the test.
-
-        Parameters
-        ----------
-        estimand
-            Key of the estimand.
-        alpha
-            Level of the tests; None: one minus the confidence level.
-        layers
-            The layer of each site by its name, for a sweep that does not tell (from a frame of your own); None: those
-            of the table.
-
-        Returns
-        -------
-        Effects
-            Of kind 'hierarchy': a row per layer, with the mean of its sites' effects as its estimate (not the effect
-            of all of them at once, and near 0 where signs differ), and a row per site. `p_adjusted` never falls from a
-            layer to its sites; `rejected` is 'yes', 'no' or 'not tested'.
-
-        Raises
-        ------
-        DesignError
-            If the result is no sweep, sites belong to no layer, or each layer has one site.
-        """
-        table, known = hierarchy_of(
-            self._table, self.kind, self._units, self._provenance, estimand=estimand, alpha=alpha, layers=layers
-        )
-        return Effects(table, self._units, known)
-
-    def equivalence(
-        self,
-        margin: float,
-        *,
-        alpha: float = 0.025,
-        estimands: Asked = None,
-        relative_to: str | AbstractEstimand | None = None,
-    ) -> Effects:
-        """Return whether each effect is within a margin of 0, by two one-sided tests: the evidence for "no effect".
-
-        Parameters
-        ----------
-        margin
-            Largest effect that would still be negligible, positive: in units of the outcome, as a ratio for 'pm', or as
-            a share of `relative_to`.
-        alpha
-            Level of each test. An effect is 'equivalent' when its interval of level 1 - 2 alpha lies within the margin.
-        estimands
-            Keys or estimands to test; None: those of the table in units of the outcome.
-        relative_to
-            Key of the effect that the margin is a share of, such as 'te'; its uncertainty is part of the test.
-
-        Returns
-        -------
-        Effects
-            Of kind 'equivalence'. `verdict` is 'equivalent', 'different' (0 is left out of the interval), 'both: real
-            but negligible', 'undecided', or 'no interval'. See `mediation.inference.mean_equivalence`.
-
-        Raises
-        ------
-        DesignError
-            If the margin is not a positive number on the scale of all the estimands.
-        """
-        table, known = equivalence_of(
-            self._table, self.kind, self._units, self._provenance, margin,
-            alpha=alpha, estimands=estimands, relative_to=relative_to,
-        )  # fmt: skip
-        return Effects(table, self._units, known)
+        return set_of(row_named(self._parts(), estimand, {"site": site, **row}))
 
     def compare(
         self,
@@ -322,46 +214,7 @@ class Effects(AbstractModeration):
             are in both results and others are not: a few of them are named.
         """
         asked = Asking(paired, labels, estimands, method, confidence_level, n_resamples, rng)
-        return Effects(*compared(result_of(self), result_of(other), asked))
-
-    def test(
-        self,
-        estimand: str | Sequence[str] | None = None,
-        *,
-        method: TestMethod = "sign-flip",
-        alternative: Alternative = "two-sided",
-        n_flips: int = 9999,
-    ) -> pd.DataFrame:
-        """Return tests of "no effect" from the units: one row an estimand and a site, arm or dose.
-
-        Parameters
-        ----------
-        estimand
-            Keys to test; None: those of the table, less ratios (and for McNemar's test less interactions).
-        method
-            ``"sign-flip"``: `mediation.inference.sign_flip`, for effects that are symmetric about 0 when there is none;
-            whole clusters are flipped. ``"mcnemar"``: `mediation.inference.mcnemar`, for right and wrong answers.
-        alternative
-            ``"two-sided"``, or the side on which an effect is looked for (sign flips).
-        n_flips
-            Number of sign vectors that are drawn, where all of them would be more.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns `estimand, site` (`arm, dose`), `statistic, p_value, method, n, n_clusters`. p-values are not
-            adjusted for the number of rows; one is NaN, with a warning, where there is no test.
-
-        Raises
-        ------
-        DesignError, DataError
-            If the result is of several results or an estimand is a ratio; if McNemar's test is asked of clusters, or
-            of numbers other than -1, 0 and 1.
-        """
-        return rows_of_tests(
-            self._table, self.kind, self._units, self._provenance, estimand,
-            method=method, alternative=alternative, n_flips=n_flips,
-        )  # fmt: skip
+        return self._of(compared(self._parts(), parts_of(other, "compare"), asked))
 
     def save(self, path: str | Path) -> Path:
         """Write table, units and provenance as three files that belong together, and return the path of the table.
@@ -377,7 +230,7 @@ class Effects(AbstractModeration):
         DataError
             If a column of the units cannot be written as plain data.
         """
-        return write(Parts(self._table, self._units, self._provenance, self.kind), path)
+        return write(self._parts(), path)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Effects):
@@ -389,7 +242,9 @@ class Effects(AbstractModeration):
         return hash((tuple(self._table["estimand"]), tuple(self._table["site"]), len(self._units)))
 
     def __repr__(self) -> str:
-        return in_one_line(self._table, self.kind, self._provenance)
+        outcome = text_at(self._provenance, "outcome")
+        what = f"{self._kind.where(self._table)}, n = {int(self._table['n'].max())}"
+        return printable(f"<Effects: {what}{', outcome ' + outcome if outcome else ''}>", one_line=True)
 
     def _repr_html_(self) -> str:
         return self.summary().as_html()

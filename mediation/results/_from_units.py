@@ -25,12 +25,9 @@ from ..estimate import (
     units_from,
 )
 from ..inference import Inference, Method
-from ._balance import balance_of, warn_of_few
-from ._cautions import warn_of_weak_totals
 from ._effects import Effects
-from ._provenance import section
-from ._screened import for_all_sites
-from ._settings import precision_of
+from .account import balance_of, for_all_sites, precision_of, section, warn_of_few
+from .text import warn_of_weak_totals
 
 
 def summarise(

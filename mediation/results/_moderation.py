@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Self
 
 import pandas as pd
 
-from ..estimands import AbstractEstimand
 from ..inference import Covariance
-from ._by import by_of
-from ._checklist import Checklist, checklist_of
-from ._kinds import Kind
-from ._regress import Regression, regress_of
-
-if TYPE_CHECKING:
-    from ._effects import Effects
-
-Asked = str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
-Parts = tuple[pd.DataFrame, Kind, pd.DataFrame, dict[str, Any]]
+from ._result import AbstractResult
+from .checklist import Checklist, checklist_of
+from .questions import Asked, Regression, by_of, regress_of
 
 
-class AbstractModeration(ABC):
+class AbstractModeration(AbstractResult):
     """Methods of `Effects` that look at units by their covariates, and at what a report must state."""
 
     __slots__ = ()
-
-    @abstractmethod
-    def _parts(self) -> Parts:
-        """Return table, kind, units and provenance."""
 
     def by(
         self,
         column: str,
         *,
         frame: pd.DataFrame | pd.Series | None = None,
-        estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
-    ) -> Effects:
+        estimands: Asked = None,
+    ) -> Self:
         """Return the effects in each subgroup of units, with joint bands and a test of whether they differ.
 
         Parameters
@@ -82,10 +68,7 @@ class AbstractModeration(ABC):
         >>> found[["subgroup", "estimate", "n"]].round(3).values.tolist(), bool(found["p_moderation"][0] < 0.001)
         ([['de', 1.0, 8], ['en', 2.1, 8]], True)
         """
-        from ._effects import Effects
-
-        table, kind, units, provenance = self._parts()
-        return Effects(*by_of(table, kind, units, provenance, column, frame=frame, estimands=estimands))
+        return self._of(by_of(self._parts(), column, frame=frame, estimands=estimands))
 
     def regress(
         self,
@@ -136,9 +119,8 @@ class AbstractModeration(ABC):
         0  Intercept      1.00
         1     length      0.26
         """
-        table, kind, units, provenance = self._parts()
         return regress_of(
-            table, kind, units, provenance, formula,
+            self._parts(), formula,
             frame=frame, estimands=estimands, covariance=covariance, confidence_level=confidence_level,
         )  # fmt: skip
 
@@ -151,4 +133,4 @@ class AbstractModeration(ABC):
             The 25 items of A Guideline for Reporting Mediation Analyses (Lee et al. 2021, JAMA 326). `open` lists those
             that are still to be stated by you.
         """
-        return checklist_of(*self._parts())
+        return checklist_of(self._parts())

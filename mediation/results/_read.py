@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .._reading import reading
 from ._effects import Effects
-from ._io import read_parts
+from .files import read_parts
 
 
 def read(path: str | Path, *, max_bytes: int = 2**32) -> Effects:
@@ -31,6 +31,6 @@ def read(path: str | Path, *, max_bytes: int = 2**32) -> Effects:
     """
     parts = read_parts(path, max_bytes)
     with reading(f"{path}: the saved result", "Restore its three files, or run the study again."):
-        effects = Effects(parts.table, parts.units, parts.provenance)
+        effects = Effects(parts.table, parts.units, parts.provenance, kind=parts.kind)
         _ = repr(effects), effects.summary()  # the account of the run is free text until it is told
     return effects

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 import mediation as med
 from mediation import LogitDiff, Pairs, Screen, Site, SiteSet, attention, mlp, residual
 from mediation.inference import screening_report
-from mediation.inference._screening import most_exceeding
-from mediation.results._screened import for_all_sites
+from mediation.inference.multiplicity._screening import most_exceeding
+from mediation.results.account._screened import for_all_sites
 from mediation.testing import first_output, tiny_model
 from tests.engine.studies import token_pairs
 

@@ -12,7 +12,7 @@ import torch
 
 import mediation as med
 from mediation.results import agreement
-from mediation.results._describe_specification import agreement_of, specifications
+from mediation.results.kinds._specification import agreement_of, specifications
 from mediation.testing import LinearInteraction, first_output, tiny_model, tiny_tokenizer
 
 pytestmark = [

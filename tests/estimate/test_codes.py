@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 import mediation as med
-from mediation.estimate._codes import as_categories, as_text, grouped
-from mediation.estimate._ids import by_unit
-from mediation.estimate._tabulate import codes_of, groups_of, matrices
+from mediation.estimate.frame._codes import as_categories, as_text, grouped
+from mediation.estimate.frame._ids import by_unit
+from mediation.estimate.table._tabulate import codes_of, groups_of, matrices
 
 COLUMNS = {
     "integers": pd.Series([3, 1, 3, 2]),

@@ -10,8 +10,8 @@ from scipy import stats
 
 import mediation as med
 from mediation.engine.study._draws import cycle
-from mediation.estimate._donor_variance import DonorDesign, _Parts, donor_ratio_values, donor_values
-from mediation.estimate._subtract_draws import Rows, subtract_rows
+from mediation.estimate.comparison._subtract_draws import Rows, subtract_rows
+from mediation.estimate.table._donor_variance import DonorDesign, _Parts, donor_ratio_values, donor_values
 from mediation.inference import Inference, mean_intervals
 
 

@@ -139,7 +139,7 @@ def test_a_factor_changes_no_comparison_but_by_the_scale(factor):
 
 
 def test_a_weight_multiplies_what_rounding_can_do():
-    from mediation.estimate._rounding import limits
+    from mediation.estimate.table._rounding import limits
 
     outcomes = {"y00": np.array([[1.0], [8.0]]), "y01": np.array([[1.0], [1.0]]), "y11": np.array([[1e9], [1e9]])}
     found = limits({"y01": 4.0, "y00": -0.25, "y11": 0.0}, outcomes, "float32") / np.finfo("float32").eps

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import mediation as med
-from mediation.estimate._donor_variance import DonorDesign, donor_values
-from mediation.estimate._subtract_draws import Rows, subtract_rows
+from mediation.estimate.comparison._subtract_draws import Rows, subtract_rows
+from mediation.estimate.table._donor_variance import DonorDesign, donor_values
 from mediation.inference import Inference, mean_intervals
 
 N, DRAWS = 24, 4

@@ -6,7 +6,7 @@ from scipy import stats
 
 from mediation._errors import DegenerateWarning
 from mediation.inference import Inference, group_difference_intervals, mean_intervals
-from mediation.inference._resample import resample_counts
+from mediation.inference.resampling._resample import resample_counts
 from tests.inference import naive
 
 

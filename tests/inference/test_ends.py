@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mediation.inference import Inference
-from mediation.inference._ends import Part, ends_of, two_sided
-from mediation.inference._sampling import sampling
-from mediation.inference._variance import linearise
+from mediation.inference.resampling._ends import Part, ends_of, two_sided
+from mediation.inference.sample._sampling import sampling
+from mediation.inference.sample._variance import linearise
 
 
 @pytest.mark.parametrize("null", [0.0, 1.5, -2.0])

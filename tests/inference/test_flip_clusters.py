@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mediation.inference._permutation import sign_flip
+from mediation.inference.tests._permutation import sign_flip
 
 
 def sample(n: int = 20, n_clusters: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

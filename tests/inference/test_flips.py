@@ -6,10 +6,10 @@ from scipy import stats
 
 from mediation import DegenerateWarning
 from mediation.inference import Inference, mean_intervals
-from mediation.inference._flips import bonett_price
-from mediation.inference._sampling import sampling
-from mediation.inference._studentized import Studentizer
-from mediation.inference._variance import linearise
+from mediation.inference.resampling._studentized import Studentizer
+from mediation.inference.sample._flips import bonett_price
+from mediation.inference.sample._sampling import sampling
+from mediation.inference.sample._variance import linearise
 from tests.inference.naive import every_resample
 
 SETTINGS = Inference(n_resamples=999)
@@ -202,7 +202,7 @@ def test_replicates_of_unequal_clusters_are_those_of_a_loop(clusters, weights):
 
 @pytest.mark.parametrize(("touched", "rare"), [(4, True), (5, False)])
 def test_flips_in_half_of_the_clusters_are_rare_and_in_more_are_not(touched, rare):
-    from mediation.inference._flips import rare_flips
+    from mediation.inference.sample._flips import rare_flips
 
     column = np.zeros((32, 1))
     column[: 4 * touched] = 1.0  # every unit of the first of 8 clusters

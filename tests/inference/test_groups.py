@@ -7,8 +7,8 @@ from statsmodels.stats.multitest import multipletests
 
 from mediation._errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import Inference, group_difference_intervals, ratio_difference_intervals
-from mediation.inference._group_ends import group_seeds
-from mediation.inference._resample import resample_counts
+from mediation.inference.groups._group_ends import group_seeds
+from mediation.inference.resampling._resample import resample_counts
 from tests.inference.naive import bell_mccaffrey, cluster_sums, mean_and_error
 
 B = 199

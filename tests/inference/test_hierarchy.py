@@ -7,7 +7,7 @@ import pytest
 
 import mediation as med
 from mediation.inference import Inference, hierarchical_max_t, mean_intervals
-from mediation.inference._resample import resample_counts
+from mediation.inference.resampling._resample import resample_counts
 from tests.inference.naive import bell_mccaffrey
 
 B = 499

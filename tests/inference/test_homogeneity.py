@@ -101,7 +101,7 @@ def test_the_level_holds_for_few_skewed_units_of_unequal_spread(kind):
 
 
 def test_dependent_groups_are_referred_to_hotellings_t_squared():
-    from mediation.inference._homogeneity import _reference
+    from mediation.inference.tests._homogeneity import _reference
 
     rng = np.random.default_rng(0)
     values = rng.normal(size=(8, 3)) + np.array([0.0, 0.3, 0.8])  # each of 8 clusters has all three groups

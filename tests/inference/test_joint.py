@@ -6,10 +6,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from mediation.inference import Inference, group_difference_intervals, mean_intervals
-from mediation.inference._joint import holm, joint
-from mediation.inference._sampling import sampling
-from mediation.inference._skewness import STUDENT, of_normal, squared_skewness, tail_of
-from mediation.inference._variance import linearise
+from mediation.inference.resampling._joint import holm, joint
+from mediation.inference.sample._sampling import sampling
+from mediation.inference.sample._skewness import STUDENT, of_normal, squared_skewness, tail_of
+from mediation.inference.sample._variance import linearise
 
 SETTINGS = Inference(n_resamples=999)
 
@@ -115,7 +115,7 @@ def test_bands_of_two_small_groups_are_bonferronis_with_welchs_degrees_of_freedo
 
 
 def test_many_clusters_are_taken_as_fewer_with_as_much_less_skewness():
-    from mediation.inference._skewness import MOST, _simulated, of_normal, tail_of
+    from mediation.inference.sample._skewness import MOST, _simulated, of_normal, tail_of
 
     n, skewness = 16 * MOST, 2.4  # beyond 1024, skewness is what its square exceeds that of normal values by
     found = tail_of(np.full(5, skewness**2 + of_normal(n)), n)

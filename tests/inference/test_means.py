@@ -6,12 +6,12 @@ import statsmodels.api as sm
 from scipy import linalg, stats
 
 from mediation.inference import Inference, mean_intervals
-from mediation.inference._ends import Part
-from mediation.inference._percentile import shifts
-from mediation.inference._resample import resample_counts
-from mediation.inference._sampling import sampling
-from mediation.inference._studentized import Studentizer, bootstrap_t_ends
-from mediation.inference._variance import linearise
+from mediation.inference.resampling._ends import Part
+from mediation.inference.resampling._percentile import shifts
+from mediation.inference.resampling._resample import resample_counts
+from mediation.inference.resampling._studentized import Studentizer, bootstrap_t_ends
+from mediation.inference.sample._sampling import sampling
+from mediation.inference.sample._variance import linearise
 from tests.inference import naive
 
 
@@ -271,7 +271,7 @@ def test_long_columns_of_many_blocks_are_the_same_as_one_by_one(monkeypatch):
     values = skewed(30, 21, seed=5)
     settings = Inference(n_resamples=1999)
     whole = mean_intervals(values, settings=settings, bands=True)
-    monkeypatch.setattr("mediation.inference._means._CELLS", 8 * 1999)
+    monkeypatch.setattr("mediation.inference.intervals._means._CELLS", 8 * 1999)
     blocked = mean_intervals(values, settings=settings, bands=True)
     for name in ("conf_low", "conf_high", "band_low", "band_high"):
         np.testing.assert_allclose(getattr(blocked, name), getattr(whole, name), rtol=1e-11)

@@ -20,7 +20,7 @@ from mediation.inference import (
     percentile,
     t,
 )  # fmt: skip
-from mediation.inference._resample import resample_counts
+from mediation.inference.resampling._resample import resample_counts
 from tests.inference import naive
 
 NAMED = {one.__name__: one for one in (bootstrap_t, percentile, basic, bca, expanded_percentile, normal, t)}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from mediation.inference._order import outer
+from mediation.inference.resampling._order import outer
 
 
 @given(

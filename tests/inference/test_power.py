@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from statsmodels.stats.power import TTestPower
 
 from mediation.inference import Inference, mean_equivalence, mean_intervals
-from mediation.inference._flip_power import (
+from mediation.inference.power._flip_power import (
     Flips,
     flip_detectable,
     flip_intervals,
@@ -19,7 +19,7 @@ from mediation.inference._flip_power import (
     flip_units,
     flips_of,
 )
-from mediation.inference._power import (
+from mediation.inference.power._power import (
     detectable_effect,
     equivalence_power,
     fewest,
@@ -27,7 +27,7 @@ from mediation.inference._power import (
     smallest_margin,
     t_power,
 )
-from mediation.inference._simulated_power import simulated_power
+from mediation.inference.power._simulated_power import simulated_power
 
 
 @pytest.mark.parametrize("n", [2, 5, 34, 400])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation.inference._resample import counts_of, resample_counts, rows_per_block
+from mediation.inference.resampling._resample import counts_of, resample_counts, rows_per_block
 from tests.inference.naive import every_resample
 
 

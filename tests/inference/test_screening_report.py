@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation.inference._screening import most_exceeding, screening_report
+from mediation.inference.multiplicity._screening import most_exceeding, screening_report
 
 
 @pytest.mark.parametrize(("drawn", "total"), [(6, 9), (5, 5), (0, 4)])

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from mediation.inference import Inference, group_difference_intervals
-from mediation.inference._group_ends import group_seeds
-from mediation.inference._resample import resample_counts
+from mediation.inference.groups._group_ends import group_seeds
+from mediation.inference.resampling._resample import resample_counts
 
 
 def answers(right: int, n: int) -> np.ndarray:

@@ -15,8 +15,8 @@ from mediation.inference import (
     two_way_intervals,
     two_way_ratio_intervals,
 )
-from mediation.inference._fieller import FiellerSet, gap_in
-from mediation.inference._two_way_ratio import joined_sets
+from mediation.inference.crossed._two_way_ratio import joined_sets
+from mediation.inference.ratios._fieller import FiellerSet, gap_in
 
 FIELDS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 ITEM, TEMPLATE = np.repeat(np.arange(12), 5), np.tile(np.arange(5), 12)

@@ -234,7 +234,7 @@ def test_theme_refuses_an_unknown_setting():
 
 
 def test_colours_can_be_told_apart_in_grey():
-    from mediation.plot._theme import BLUE, COLOURS, CYCLE, GREEN, ORANGE
+    from mediation.plot.drawing._theme import BLUE, COLOURS, CYCLE, GREEN, ORANGE
 
     def lightness(colour: str) -> float:
         red, green, blue = mpl.colors.to_rgb(colour)

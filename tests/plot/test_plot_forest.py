@@ -177,7 +177,7 @@ def test_subgroups_and_models_are_named_and_have_their_bands():
 
 
 def test_a_far_end_of_a_gap_is_left_outside_of_the_axis():
-    from mediation.plot._rows import Row, span
+    from mediation.plot.drawing._rows import Row, span
 
     inf = math.inf
     near = Row(0.2, 0.1, 0.0, 0.4)

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from mediation._errors import DesignError
 from mediation.plot import forest, specification
 from mediation.results import Effects
-from mediation.results._describe_specification import specifications
+from mediation.results.kinds._specification import specifications
 from tests.plot.artists import labels, legend, lines, title
 from tests.results.results_factory import change, make_effects
 from tests.results.specification_factory import make_specification

@@ -11,10 +11,11 @@ from statsmodels.stats.multitest import multipletests
 
 from mediation.estimands import estimands_from
 from mediation.estimate._equivalence import Margin, tabulate_equivalence
-from mediation.estimate._shared import _wider
+from mediation.estimate.table._shared import _wider
 from mediation.inference import Inference, group_equivalence, mean_intervals
-from mediation.results._adjust import _by_p_values, _first_of_its_test
-from mediation.results._balance import balance_note, balance_of
+from mediation.results.account._balance import balance_note, balance_of
+from mediation.results.kinds._adjustment import first_of_its_test
+from mediation.results.questions._adjust import _by_p_values
 
 
 def group(number: int, n: int, level: float, large: float) -> pd.DataFrame:
@@ -43,10 +44,10 @@ def test_the_size_is_of_the_largest_outcome_of_either_group(order):
 def test_sites_that_were_not_run_count_as_tests_without_an_effect(method, name):
     p = [0.001, 0.02, 0.3]
     table = pd.DataFrame({"estimand": "pnie", "estimate": [3.0, 2.0, 1.0], "std_error": 1.0, "p_value": p})
-    found = _by_p_values(table, table["estimand"], _first_of_its_test(table), method, 12)
+    found = _by_p_values(table, table["estimand"], first_of_its_test(table), method, 12)
     expected = multipletests([*p, *[1.0] * 9], method=name)[1][:3]
     np.testing.assert_allclose(found, expected)
-    plain = _by_p_values(table, table["estimand"], _first_of_its_test(table), method, 0)
+    plain = _by_p_values(table, table["estimand"], first_of_its_test(table), method, 0)
     np.testing.assert_allclose(plain, multipletests(p, method=name)[1])
 
 

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from mediation import DataError, DesignError, NaturalIndirectEffect, power
-from mediation.inference._power import equivalence_power
+from mediation.inference.power._power import equivalence_power
 from mediation.results import Power
 from tests.results.equivalences import arms, exact, made, sweep, units
 

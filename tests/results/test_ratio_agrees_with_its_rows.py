@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import mediation as med
-from mediation.results._sets import set_of
+from mediation.results.text._sets import set_of
 
 
 def _frame(n, seed, total=1.0, digits=None):

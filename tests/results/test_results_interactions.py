@@ -9,7 +9,7 @@ import pytest
 
 from mediation import DesignError
 from mediation.results import Effects
-from mediation.results._describe_interactions import differ_note
+from mediation.results.kinds._sweep import differ_note
 from tests.results.interactions import make_interactions
 from tests.results.results_factory import make_sweep
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mediation._errors import DataError, DesignError
-from mediation.results import SCHEMA_VERSION, Effects, _io, read
+from mediation.results import SCHEMA_VERSION, Effects, read
+from mediation.results.files import _io
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
 from tests.results.interactions import make_interactions

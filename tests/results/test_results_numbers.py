@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from mediation.results._numbers import is_unbounded, print_p, print_row
+from mediation.results.text._numbers import is_unbounded, print_p, print_row
 
 NAN, INF = math.nan, math.inf
 PLAIN = re.compile(r"-?\d+(\.\d+)?$")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mediation.results import Effects, Summary
-from mediation.results._summary import WIDTH, Field, shorten
+from mediation.results.text._summary import WIDTH, Field, shorten
 from tests.results.interactions import make_interactions
 from tests.results.results_factory import change, make_ablation, make_controls, make_effects, make_sweep
 from tests.results.specification_factory import make_specification

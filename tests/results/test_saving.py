@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mediation.results import _io, read
+from mediation.results import read
+from mediation.results.files import _io
 from tests.results.results_factory import make_effects
 
 NAMES = ("x.json", "x.parquet", "x.units.parquet")

@@ -13,9 +13,9 @@ from scipy import stats
 
 import mediation as med
 from mediation.inference import Inference, ratio_intervals
-from mediation.inference._fieller import Moments, fieller_set, gap_in, set_method
+from mediation.inference.ratios._fieller import Moments, fieller_set, gap_in, set_method
 from mediation.results import IntervalSet, set_of
-from mediation.results._sets import interval_set
+from mediation.results.text._sets import interval_set
 from tests.plot.artists import digits, ends, lines
 from tests.results.results_factory import change, make_ablation, make_effects, make_sweep
 

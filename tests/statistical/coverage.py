@@ -10,8 +10,8 @@ import numpy as np
 
 from mediation import DegenerateWarning
 from mediation.inference import Inference, mean_intervals, ratio_intervals
-from mediation.inference._fieller import gap_in
-from mediation.inference._flips import bonett_price, normal_quantile
+from mediation.inference.ratios._fieller import gap_in
+from mediation.inference.sample._flips import bonett_price, normal_quantile
 from tests.statistical.families import Family, RatioCase, correlated_sites
 
 STUDIES = 100  # per call: they share one count matrix, so the Monte Carlo error is that between calls

@@ -19,7 +19,7 @@ from mediation.inference import (
     mean_intervals,
     ratio_difference_intervals,
 )
-from mediation.inference._fieller import gap_in
+from mediation.inference.ratios._fieller import gap_in
 
 
 def covers(found, truth):

@@ -14,7 +14,7 @@ import numpy as np
 
 from mediation import DegenerateWarning
 from mediation.engine.study._draws import cycle
-from mediation.estimate._donor_variance import DonorDesign, donor_values
+from mediation.estimate.table._donor_variance import DonorDesign, donor_values
 from mediation.inference import Inference, mean_intervals
 
 COLUMNS = 10  # outcomes for the same donors; the count of sets of donors is a tenth of that of samples

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mediation.inference import Inference, family_reach, mean_intervals
-from mediation.results._screened import for_all_sites
+from mediation.results.account._screened import for_all_sites
 from tests.statistical.found import standard
 
 SITES, CHOSEN, SAMPLE = 200, 10, 30

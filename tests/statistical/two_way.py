@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from mediation.inference import Inference, mean_intervals, two_way_intervals, two_way_ratio_intervals
-from mediation.inference._fieller import gap_in
+from mediation.inference.ratios._fieller import gap_in
 from tests.statistical.designs import covers
 
 SIZES = ((10, 5), (20, 8), (40, 6), (30, 30))

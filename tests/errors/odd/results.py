@@ -57,8 +57,8 @@ def _results() -> list[Recipe]:
     return [
         of("effects", med.effects, frame=outcomes(), estimands=["te", "pnie"], provenance={"model": "mine"},
            draws="independent", cluster="cluster", **INFERENCE),
-        of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}),
-        of("Effects.adjust", sweep().adjust, method="bh", family="estimand"),
+        of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}, kind="effects"),
+        of("AbstractTesting.adjust", sweep().adjust, method="bh", family="estimand"),
         of("AbstractModeration.by", effects().by, column="kind", frame=covariates(), estimands="te"),
         of("AbstractModeration.by", effects().by, column="kind", frame=covariates().set_index("unit")["kind"],
            estimands=["te"]),
@@ -68,13 +68,15 @@ def _results() -> list[Recipe]:
            **INFERENCE),
         of("Effects.confidence_set", effects().confidence_set, estimand="te", site=None),
         of("Effects.confidence_set", sweep().confidence_set, estimand="pnie", site="s1", outcome=None),
-        of("Effects.equivalence", effects().equivalence, margin=0.5, alpha=0.05, estimands="pnie", relative_to=None),
-        of("Effects.equivalence", effects().equivalence, margin=0.5, estimands=["pnie"], relative_to="te"),
-        of("Effects.hierarchy", sweep().hierarchy, estimand="pnie", alpha=0.1,
+        of("AbstractTesting.equivalence", effects().equivalence, margin=0.5, alpha=0.05, estimands="pnie",
+           relative_to=None),
+        of("AbstractTesting.equivalence", effects().equivalence, margin=0.5, estimands=["pnie"], relative_to="te"),
+        of("AbstractTesting.hierarchy", sweep().hierarchy, estimand="pnie", alpha=0.1,
            layers={"s0": 0, "s1": 0, "s2": 1, "s3": 1}),
         of("Effects.summary", effects().summary, estimand="te", most=3),
         of("Effects.summary", sweep().summary, estimand="pnie", most=3),
-        of("Effects.test", effects().test, estimand=["te"], method="sign-flip", alternative="two-sided", n_flips=99),
+        of("AbstractTesting.test", effects().test, estimand=["te"], method="sign-flip", alternative="two-sided",
+           n_flips=99),
         Recipe("Effects.save", lambda b: effects().save, lambda b: {"path": str(b.folder / "odd.parquet")}),
         Recipe("read", lambda b: med.read, lambda b: {
             "path": effects().save(b.folder / "odd.parquet"), "max_bytes": 2**20}),
@@ -120,6 +122,7 @@ def plots(b: Bench) -> dict[str, dict[str, Any]]:
         "decomposition": {"effects": effects(), "ax": None},
         "dose": {"effects": med.ablate(b.plain, b.tensors, arms, outcome, run="base", **how), "ax": None},
         "equivalence": {"effects": effects().equivalence(0.5), "ax": None, "estimand": "te", "most": 5},
+        "draw": {"effects": effects(), "ax": None},
         "forest": {"effects": effects(), "ax": None, "estimand": "te", "most": 5},
         "heatmap": {"effects": b.sweep, "estimand": "pnie", "ax": None, "position": "last", "unit": None,
                     "limit": 1.0, "cmap": "RdBu_r"},
@@ -152,8 +155,8 @@ def themed(**settings: Any) -> None:
 def _plots() -> list[Recipe]:
     return [
         *[Recipe(f"plot.{name}", lambda b, n=name: getattr(plot, n), lambda b, n=name: drawn(b, n)) for name in (
-            "compare", "decay", "decomposition", "dose", "equivalence", "forest", "heatmap", "interaction", "power",
-            "probe", "similarity", "specification")],
+            "compare", "decay", "decomposition", "dose", "draw", "equivalence", "forest", "heatmap", "interaction",
+            "power", "probe", "similarity", "specification")],
         of("plot.theme", themed, font_size=8),
     ]  # fmt: skip
 

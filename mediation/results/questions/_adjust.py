@@ -1,0 +1,148 @@
+"""p-values adjusted for how many there are: Benjamini-Hochberg, Holm, or step-down max-t from the units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from ..._checks import listed, one_of
+from ..._errors import DesignError, FewResamplesWarning, warn
+from ...estimate import (
+    joint_bands,
+    need_one_kind,
+    unit_values,
+)
+from ...inference import mean_intervals
+from .._result import Result
+from ..account import UNCHOSEN, for_all_sites, need_own_draws, screened_tests, section, settings_of
+from ..kinds import BY_MAX_T, first_of_its_test
+from ..text import meaning_of
+
+AdjustMethod = Literal["bh", "holm", "max-t"]
+Family = Literal["estimand", "all"]
+
+_IN_STATSMODELS = {"bh": "fdr_bh", "holm": "holm"}
+
+
+def adjusted(of: Result, *, method: AdjustMethod, family: Family) -> Result:
+    """Return the result with `p_adjusted` (and for max-t the bands) made anew."""
+    one_of(method, list(get_args(AdjustMethod)), what="adjust: method")
+    one_of(family, list(get_args(Family)), what="adjust: family")
+    if not of.kind.rows_adjusted:
+        raise DesignError(f"adjust was asked of a result of kind {of.kind.name!r}: {of.kind.why_not_adjusted}.")
+    table, provenance = of.table, of.provenance
+    labels = table["estimand"] if family == "estimand" else pd.Series("", index=table.index)
+    new = table.copy()
+    if method == "max-t":
+        by = _by_max_t(new, of, labels)
+        new = for_all_sites(new, provenance)
+    else:
+        by = ""  # as before
+        first = first_of_its_test(table)
+        _warn_of_few(table.loc[first.unique()], labels, provenance, method)
+        new["p_adjusted"] = _by_p_values(table, labels, first, method, screened_tests(provenance))
+    stated = section(provenance, "adjustment")
+    bands = family if method == "max-t" else stated.get("bands", "estimand")
+    adjustment = {"method": method, "family": family, "bands": bands, **({"by": by} if by else {})}
+    return replace(of, table=new, provenance={**provenance, "adjustment": adjustment})
+
+
+def _by_p_values(table: pd.DataFrame, labels: pd.Series, first: pd.Series, method: str, least: int) -> pd.Series:
+    """Return adjusted p-values within each label; rows without a p-value keep none and are not counted.
+
+    Where the rows were chosen among `least` sites by the same units, each estimand counts as so many tests: those that
+    were not run have a p-value of 1.
+    """
+    p_values = table["p_value"]
+    found = pd.Series(np.nan, index=p_values.index)
+    for _, members in p_values[first == p_values.index].dropna().groupby(labels, sort=False):
+        counts = table.loc[members.index, "estimand"].value_counts().drop(UNCHOSEN, errors="ignore")
+        tested = np.concatenate([members.to_numpy(), np.ones(int((least - counts).clip(lower=0).sum()))])
+        found[members.index] = multipletests(tested, method=_IN_STATSMODELS[method])[1][: len(members)]
+    told: pd.Series = found[first].set_axis(found.index)
+    return told
+
+
+def _by_max_t(new: pd.DataFrame, of: Result, labels: pd.Series) -> str:
+    """Fill in p-values and bands from one weight matrix for all rows, ratios have none; return what decided them."""
+    if not of.kind.by_max_t:
+        raise DesignError(
+            f"adjust('max-t') resamples the units of a result of {listed(BY_MAX_T)}, and this result is of kind "
+            f"{of.kind.name!r}. Use adjust('holm'), which needs the p-values alone."
+        )
+    need_own_draws(of.provenance, "adjust('max-t')")
+    need_one_kind(of.units, "adjust('max-t')", "Use adjust('holm'), which needs the p-values alone.")
+    if of.kind.banded_later:
+        return _by_joint(new, of, labels)
+    means = [one for one in of.wanted(of.estimands) if one.denominator is None]
+    found = unit_values(of.units, means, of.precision)
+    keys = ["estimand", *found.groups.columns]
+    columns = pd.concat([found.groups.assign(estimand=key) for key in found.values], ignore_index=True)
+    place = {_named(row): at for at, row in enumerate(columns[keys].itertuples(index=False, name=None))}
+    rows = [place.get(_named(row)) for row in new[keys].itertuples(index=False, name=None)]
+    there = sorted((at, row) for row, at in enumerate(rows) if at is not None)  # whatever order the table has
+    chosen = [at for at, _ in there]
+    values = np.concatenate(list(found.values.values()), axis=1)[:, chosen]
+    spans = np.repeat(list(found.spans.values()), len(found.groups))[chosen]
+    lines = new.index[[row for _, row in there]]
+    told = mean_intervals(
+        values,
+        clusters=found.clusters,
+        weights=found.weights,
+        settings=of.settings,
+        bands=True,
+        families=labels[lines].tolist(),
+        span=None if np.isnan(spans).all() else spans,
+    )
+    banded = ("band_low", "band_high", "p_adjusted") if "band_low" in new else ("p_adjusted",)
+    for name in banded:
+        new[name] = np.nan
+        new.loc[lines, name] = getattr(told, name)
+    return told.band_method.split("; ")[0]
+
+
+def _by_joint(new: pd.DataFrame, of: Result, labels: pd.Series) -> str:
+    """Fill in bands and p-values of controls or specifications, of which some may lack units; ratios have none."""
+    wanted = of.wanted([key for key in of.estimands if not meaning_of(key).is_ratio])
+    made = {_named(column.key): column for column in of.kind.joint_columns(of.units, wanted, of.precision)}
+    called = [_named(row) for row in new[list(of.kind.key)].itertuples(index=False, name=None)]
+    columns = {row: made[key] for row, key in zip(new.index, called, strict=True) if key in made}
+    new[["band_low", "band_high", "p_adjusted"]] = np.nan
+    for _, members in new.groupby(labels, sort=False):
+        here = {row: columns[row] for row in members.index if row in columns}
+        tested = {row: float(new.loc[row, "p_value"]) for row in here}
+        for row, ends in joint_bands(here, tested, of.settings).items():
+            new.loc[row, ["band_low", "band_high", "p_adjusted"]] = ends
+    return "max-t"
+
+
+def _named(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in row)
+
+
+def _warn_of_few(table: pd.DataFrame, labels: pd.Series, provenance: Mapping[str, Any], method: str) -> None:
+    """Warn if no p-value of as few resamples could be small enough for one true effect among those tested."""
+    resampled = table["method"].str.extract(r"\bB=(\d+)")[0]
+    labels, there = labels[table.index], table["p_value"].notna()
+    sizes = labels[there].groupby(labels, sort=False).size()
+    touched = labels[there & resampled.notna()].unique()
+    if not len(touched):
+        return
+    n_tests, n_resamples = int(sizes[touched].max()), int(resampled.dropna().astype(int).min())
+    alpha = 1 - settings_of(provenance).confidence_level
+    if 2 / (n_resamples + 1) <= alpha / n_tests + 1e-12:
+        return
+    needed = math.ceil(2 * n_tests / alpha - 1e-9) - 1
+    instead = " adjust('max-t') has no such limit." if "band_low" in table else ""
+    warn(
+        f"adjust({method!r}): the smallest p-value of {n_resamples:,} resamples is 2/(B + 1) = "
+        f"{2 / (n_resamples + 1):.2g}, and one true effect among {n_tests:,} tests is found only below {alpha:g}/"
+        f"{n_tests:,} = {alpha / n_tests:.2g}. Use n_resamples = {needed:,} or more.{instead}",
+        FewResamplesWarning,
+    )
