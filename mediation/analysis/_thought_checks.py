@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +16,13 @@ from ..engine.study import tolerance
 from ..engine.verify import HALF
 from ..interventions import Assignment, Interchange
 from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
-
-if TYPE_CHECKING:
-    from ._thought_runs import ThoughtStudy
+from ._thought_runs import ThoughtStudy
 
 _MARGIN = 4.0
 
 
 def check_rollouts(
-    study: ThoughtStudy, question: Question, worlds: Sequence[World], ran: Ran, values: NDArray[np.float64]
+    study: ThoughtStudy, worlds: Sequence[World], ran: Ran, values: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Put the thoughts of a few units in their own place, and run a few cells alone through hooks.
 
@@ -36,6 +34,7 @@ def check_rollouts(
     BackendError
         If an outcome changes.
     """
+    question = study.question()
     changed = [number for number, world in enumerate(worlds) if thought_entries(world)]
     if not changed or study.options.checks == 0:
         return {}

@@ -30,7 +30,6 @@ from ..rollouts import (
     told_of,
 )
 from ..units import Encoding, Pairs
-from ._thought_checks import check_rollouts, settle
 from ._thought_options import ThoughtOptions
 
 Worlds = dict[str, World]
@@ -121,8 +120,6 @@ class ThoughtStudy:
             values[number, unit, draw] = value
             if draw == 0 and (number, unit, 1) not in ran.rows:
                 values[number, unit] = value
-        checks = check_rollouts(self, question, worlds, ran, values)
-        self.report |= {"checks": checks, **settle(self, worlds, ran, values, checks)}
         return values
 
     def reduce(self, rows: Sequence[Row]) -> None:

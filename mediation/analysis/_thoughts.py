@@ -20,6 +20,7 @@ from ..results import Effects, summarise
 from ..rollouts import Ran, check_site, check_world, plain_runs, questions_of
 from ..sites import ThoughtSite
 from ..units import Encoding, Pairs
+from ._thought_checks import check_rollouts, settle
 from ._thought_frame import frame_of, no_thoughts, odd_units, tell
 from ._thought_options import ThoughtOptions
 from ._thought_runs import ThoughtStudy, unparsed_rates
@@ -164,6 +165,8 @@ def _run(
     pairs = study.pairs
     study.options.progress.start(len(order) * len(pairs) * study.options.settings.max_new_tokens, "rollouts")
     values = study.run(order, ran)
+    checks = check_rollouts(study, order, ran, values)
+    study.report |= {"checks": checks, **settle(study, order, ran, values, checks)}
     study.options.progress.close()
     flags = odd_units(study, ran, values)
     kept = [unit for unit in range(len(pairs)) if unit not in flags]

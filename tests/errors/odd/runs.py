@@ -91,7 +91,7 @@ def _runs() -> list[Recipe]:
             "backend": "hooks"}),
         Recipe("probing.capture", lambda b: probing.capture, lambda b: {
             "model": model(), "inputs": BASE, "site": med.prompt(), "layer": 1, "backend": "hooks"}),
-        Recipe("engine.backend_for", lambda b: engine._choose.backend_for, lambda b: {"asked": "hooks"}),
+        Recipe("engine.backend_for", lambda b: engine.backend_for, lambda b: {"asked": "hooks"}),
         Recipe("engine.progress_for", lambda b: engine.progress_for, lambda b: {"asked": False}),
     ]  # fmt: skip
 
