@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations, product
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -23,12 +23,12 @@ from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
 from ._asked import (
     check_question,
-    execution_for,
     inference_account,
     need_one_kind_of_cluster,
     precision_in,
     units_frame,
 )
+from ._options import RunOptions, execution_for
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -51,7 +51,7 @@ def interactions(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Any,
+    **execution: Unpack[RunOptions],
 ) -> Effects:
     """Return how several mediators share their joint effect: alone, leave-one-out, Shapley, and pairwise interactions.
 
