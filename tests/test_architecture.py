@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -90,7 +91,7 @@ def test_annotations_are_not_evaluated_at_import(path):
 def _may_be_subclassed_or_is_final(cls: type) -> bool:
     if getattr(cls, "__final__", False) or issubclass(cls, enum.Enum | BaseException):
         return True
-    if getattr(cls, "_is_protocol", False):
+    if getattr(cls, "_is_protocol", False) or typing.is_typeddict(cls):
         return True
     is_named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
     return is_named_tuple or (cls.__name__.lstrip("_").startswith("Abstract") and inspect.isabstract(cls))

@@ -24,7 +24,7 @@ texts without an answer; flipped: answers that changed; logit: what the arm adds
 in 'logit n' units (thought closed under every arm); loops: texts that end in one. In brackets: 95% intervals."""
 
 
-def arms(case: Worked) -> dict[str, med.Assignment]:
+def arms(case: Worked) -> dict[str, med.interventions.Assignment]:
     """Return what is put in the place of every latent, in the decoding loop as the paper does."""
     latents = case.states()
     put = {
@@ -34,12 +34,15 @@ def arms(case: Worked) -> dict[str, med.Assignment]:
         "Z = mu, nearly 0": med.Constant(1e-3),
         "zero": med.Zero(),
         "matched random": med.GaussianNoise(1.0, replace=True, norm_matched=True),
-        "first repeated": med.FirstRepeat(),
+        "first repeated": med.interventions.FirstRepeat(),
         "another unit's": med.Swap(),
-        "skipped": med.Skip(),
+        "skipped": med.interventions.Skip(),
     }
     if case.oracle() is not None:
-        put |= {"oracle": med.Oracle(case.oracle("own")), "oracle, other scene": med.Oracle(case.oracle("other"))}
+        put |= {
+            "oracle": med.interventions.Oracle(case.oracle("own")),
+            "oracle, other scene": med.interventions.Oracle(case.oracle("other")),
+        }
     return {name: one.at(med.latents()) for name, one in put.items()}
 
 

@@ -132,7 +132,7 @@ def _recheck(given: Any) -> int | None:
 
 def _spec(given: Any) -> Spec | None:
     if given is not None and not isinstance(given, (LatentSpec, TextSpec)):
-        raise DesignError(f"spec is {called(given)}; a LatentSpec or a TextSpec is needed, such as med.MONET.")
+        raise DesignError(f"spec is {called(given)}; a LatentSpec or a TextSpec is needed, such as med.specs.MONET.")
     return given
 
 

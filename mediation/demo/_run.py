@@ -11,8 +11,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, final
 
 from .._checks import check_local
-from .._errors import DegenerateWarning
 from ..analysis import ablate, doses, mediate
+from ..errors import DegenerateWarning
 from ..interventions import Constant, GaussianNoise, Mean, Swap, Zero
 from ..outcomes import LogitDiff
 from ..results import Effects

@@ -28,7 +28,7 @@ def check_spelling(frame: pd.DataFrame, known: Sequence[str]) -> None:
     >>> check_spelling(pd.DataFrame(columns=["y00", "Y_11"]), ["y00", "y11", "unit"])
     Traceback (most recent call last):
     ...
-    mediation._errors.DataError: effects: the frame has a column 'Y_11', which would be ignored. Did you mean 'y11'? \
+    mediation.errors.DataError: effects: the frame has a column 'Y_11', which would be ignored. Did you mean 'y11'? \
 Rename the column, or drop it.
     """
     meant = {_bare(name): name for name in known} | {f"{_bare(name)}s": name for name in known}

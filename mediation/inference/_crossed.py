@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import reals
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._intervals import Intervals, checked_settings
 from ._sampling import Array, Sampling, checked_columns, sampling

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._crossed import cell_totals, covariance, cube, too_few_levels
 from ._fieller import Moments, fieller_set, set_method

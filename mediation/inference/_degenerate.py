@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from mediation._errors import DegenerateWarning
+from mediation.errors import DegenerateWarning
 
 from ._sampling import Sampling
 

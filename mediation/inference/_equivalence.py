@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mediation._checks import pair_of, shown
-from mediation._errors import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 
 from ._flips import adjusted_means
 from ._groups import group_difference_intervals

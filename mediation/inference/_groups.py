@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import one_of
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._group_ends import GroupMeans, TwoGroups, blank, fill_block
 from ._intervals import Intervals, checked_settings, spans_of

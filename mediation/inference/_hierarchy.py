@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import elements, hashable
-from mediation._errors import DegenerateWarning, DesignError
+from mediation.errors import DegenerateWarning, DesignError
 
 from ._bands import MaxT
 from ._flips import adjusted_means, rare_flips, spans

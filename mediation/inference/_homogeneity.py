@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mediation._checks import elements, hashable
-from mediation._errors import DataError
 from mediation._series import in_order_of
+from mediation.errors import DataError
 
 from ._intervals import checked_settings
 from ._sampling import Array, checked_columns, sampling

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import elements, hashable, shown
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 
 from ._degenerate import Reason, told, warn
 from ._means import Means, bootstrap_means

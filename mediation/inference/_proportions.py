@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from mediation._checks import in_unit_interval
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._flips import bonett_price, normal_p_value, normal_quantile
 from ._intervals import Intervals

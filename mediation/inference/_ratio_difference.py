@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mediation._checks import pair_of, true_or_false
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._group_ends import group_seeds
 from ._intervals import Intervals, checked_settings

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import pair_of, reals
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._bootstrap_fieller import bootstrap_sets, flip_sets
 from ._degenerate import Reason, told, too_few, warn

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediation._checks import elements, reals, shown
-from mediation._errors import DataError
 from mediation._series import in_order_of
+from mediation.errors import DataError
 
 Array = NDArray[np.float64]
 

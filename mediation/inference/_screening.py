@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mediation._checks import elements, in_unit_interval, positive_int, reals, seed_number
-from mediation._errors import DataError
+from mediation.errors import DataError
 
 from ._degenerate import Reason
 from ._intervals import checked_settings

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mediation._errors import DegenerateWarning
+from mediation.errors import DegenerateWarning
 
 from ._flip_power import Flips, flips_of
 from ._intervals import mean_intervals

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from mediation._checks import reals, shown
-from mediation._errors import DegenerateWarning, DesignError, warn
+from mediation.errors import DegenerateWarning, DesignError, warn
 
 from ._intervals import Intervals
 from ._sampling import Array

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from mediation._errors import DegenerateWarning, warn
+from mediation.errors import DegenerateWarning, warn
 
 from ._sampling import Array
 

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from mediation._checks import pair_of
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 
 from ._flips import adjusted_means, normal_p_value, normal_quantile, rare_flips, spans
 from ._intervals import Intervals, checked_settings, spans_of

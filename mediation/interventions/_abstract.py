@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from .._checks import shown
-from .._errors import DesignError
 from .._values import Value
+from ..errors import DesignError
 from ._needs import NOTHING, Given, Need
 
 if TYPE_CHECKING:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from .._checks import shown
-from .._errors import DesignError, SiteError
-from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
-from ..sites._positions import may_overlap
-from ..sites._set import check_disjoint
+from ..errors import DesignError, SiteError
+from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, check_disjoint, may_overlap
 
 if TYPE_CHECKING:
     from ..models import Model

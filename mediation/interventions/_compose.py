@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._checks import shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention, spelled
 from ._broadcast import Numbers, number_within, spread, truths, working_dtype
 from ._needs import NOTHING, Given, Need

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._checks import seed_number, true_or_false
-from .._errors import DesignError
+from ..errors import DesignError
 from ._abstract import AbstractIntervention, spelled
 from ._broadcast import number_within, working_dtype
 from ._needs import NOTHING, Given, Moment, Need, Noise, supplied

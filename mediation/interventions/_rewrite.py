@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, final
 import numpy as np
 
 from .._checks import called
-from .._errors import DesignError
+from ..errors import DesignError
 from ._abstract import spelled
 from ._compose import Identity
 
@@ -65,7 +65,7 @@ class AbstractRewrite(ABC):
 
     Examples
     --------
-    >>> from mediation.interventions import Blank, Truncate
+    >>> from mediation.rewrites import Blank, Truncate
     >>> (Truncate(2) >> Blank())("the red cart")
     '... ...'
     """
@@ -131,7 +131,7 @@ class RewriteChain(AbstractRewrite):
 
     Examples
     --------
-    >>> from mediation.interventions import Blank, RepeatFirst, Truncate
+    >>> from mediation.rewrites import Blank, RepeatFirst, Truncate
     >>> Truncate(3) >> (RepeatFirst() >> Blank())
     (Truncate(3) >> RepeatFirst() >> Blank())
     """

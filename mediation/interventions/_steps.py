@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .._checks import elements, positive_int, seed_number
-from .._errors import DesignError
 from .._values import Value
+from ..errors import DesignError
 from ._abstract import AbstractIntervention, spelled
 from ._broadcast import numbers
 from ._constant import Constant

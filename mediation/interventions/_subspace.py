@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .._checks import true_or_false
-from .._errors import DesignError
 from .._values import Value
+from ..errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention, spelled
 from ._broadcast import Numbers, numbers, working_dtype
 from ._constant import Zero

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from .._errors import BackendError
+from ..errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

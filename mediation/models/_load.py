@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from .._checks import called, check_local, path_from, shown
-from .._errors import BackendError, DesignError
 from .._reading import reading
+from ..errors import BackendError, DesignError
 from ..specs import LatentSpec, Spec, TextSpec
 from ._adapter import is_adapter, load_adapter
 from ._architecture import Architecture, check_architecture
@@ -56,8 +56,8 @@ def load(
         Processor of images and text, for models that read images; found beside the weights when `source` is an id or
         a path.
     spec
-        How the model thinks before it answers: a `LatentSpec` or a `TextSpec`, such as ``med.MONET``. Rollouts use it
-        unless they are given another.
+        How the model thinks before it answers: a `LatentSpec` or a `TextSpec`, such as ``med.specs.MONET``. Rollouts
+        use it unless they are given another.
     architecture
         Where the layers are, for models in which they are not found.
     dtype, device
@@ -132,7 +132,7 @@ def load(
 def _check_spec(spec: Spec | None) -> Spec | None:
     if spec is not None and not isinstance(spec, (LatentSpec, TextSpec)):
         raise DesignError(
-            f"load(spec={shown(spec)}): a LatentSpec or a TextSpec is needed, such as med.MONET or "
+            f"load(spec={shown(spec)}): a LatentSpec or a TextSpec is needed, such as med.specs.MONET or "
             "med.LatentSpec('<think>', '</think>', steps=4)."
         )
     return spec
@@ -146,8 +146,8 @@ def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
         raise DesignError(f"load(tokenizer={shown(tokenizer)}): a tokenizer of transformers is needed{example}.")
     if architecture is not None and not isinstance(architecture, Architecture):
         raise DesignError(
-            f"load(architecture={shown(architecture)}): a med.Architecture is needed, such as "
-            "med.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
+            f"load(architecture={shown(architecture)}): a med.models.Architecture is needed, such as "
+            "med.models.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
         )
     if dtype is not None and not isinstance(dtype, torch.dtype):
         known = isinstance(dtype, str) and isinstance(getattr(torch, dtype, None), torch.dtype)

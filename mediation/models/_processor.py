@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast, final
 
 from .._checks import called
-from .._errors import BackendError, DesignError
+from ..errors import BackendError, DesignError
 from ._hostile import check_switches
 
 if TYPE_CHECKING:

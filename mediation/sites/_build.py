@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any, Literal, overload
 
 from .._checks import shown
-from .._errors import SiteError
+from ..errors import SiteError
 from ._positions import plain
 from ._set import SiteSet
 from ._site import Kind, Site

@@ -21,9 +21,9 @@ from mediation.testing import first_output, tiny_model
 from tests.engine.studies import token_pairs
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.FewResamplesWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.FewResamplesWarning"),
 ]
 
 QUICK: dict[str, Any] = {"rng": 0, "n_resamples": 199, "progress": False}
@@ -244,7 +244,7 @@ def test_other_adjustments_count_all_sites(whole, screened):
     again = screened.adjust("max-t").tidy()
     np.testing.assert_allclose(again["band_low"], screened.tidy()["band_low"])
     np.testing.assert_allclose(again["p_adjusted"], screened.tidy()["p_adjusted"])
-    with pytest.raises(med.DesignError, match="chosen by the same units"):
+    with pytest.raises(med.errors.DesignError, match="chosen by the same units"):
         screened.hierarchy()
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from mediation import Assignment, Interchange, Pairs, World
+from mediation import Interchange, Pairs, World
 from mediation.engine import Execution, Finished, make_study, progress_for, run_study
 from mediation.engine._choose import backend_for
+from mediation.interventions import Assignment
 from mediation.models import Model
 
 WORLDS = ("y00", "y01", "y10", "y11")

@@ -44,5 +44,5 @@ def test_a_captured_activation_that_is_wrong_is_found_out(model, monkeypatch):
     put = Activations.put
     wrong = lambda self, site, run, one, value: put(self, site, run, one, value + 0.1 * (one == unit))  # noqa: E731
     monkeypatch.setattr(Activations, "put", wrong)
-    with pytest.raises(med.BackendError, match=rf"mlp\[1\]@last, base input of unit {unit}: .* differs by 0\.1"):
+    with pytest.raises(med.errors.BackendError, match=rf"mlp\[1\]@last, base input of unit {unit}: .* differs by 0\.1"):
         mean_of_many(model)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import heatmap
 from mediation.results import Effects
 from tests.plot.artists import hatched, legend, marked, title

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.results import SCHEMA_VERSION, Effects, _io, read
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DataError
+from mediation.errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, compare_many, kind_of, meaning_of, validate, validate_units
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
