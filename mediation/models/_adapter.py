@@ -20,7 +20,10 @@ _FILE = "adapter_config.json"
 
 def is_adapter(path: Path) -> bool:
     """Return True for a folder with an adapter's configuration."""
-    return path.is_dir() and (path / _FILE).is_file()
+    try:
+        return path.is_dir() and (path / _FILE).is_file()
+    except OSError:  # a text that is too long for a path is none
+        return False
 
 
 def load_adapter(path: Path, load_base: Callable[[str], Model]) -> tuple[nn.Module, Any, Any]:
