@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, final
 
 import numpy as np
 
@@ -17,11 +18,10 @@ from ..estimands import AbstractEstimand
 from ..inference import Method
 from ..interventions import AbstractIntervention, AbstractRewrite
 from ..models import Model
-from ..rollouts import Sampling, settings_from
+from ..rollouts import Sampling, Settings, settings_from
 from ..sites import Site, SiteSet, ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
 from ._screen import Screen
-from ._thought_options import ThoughtOptions
 
 
 class _AnyRun(TypedDict, total=False):
@@ -111,6 +111,28 @@ class MediateChoices(QuestionOptions, _Statistics, total=False):
     ablation: AbstractIntervention | AbstractRewrite | None
     donor: AbstractIntervention | None
     screen: int | Screen | None
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ThoughtOptions:
+    """How rollouts of a question are run.
+
+    Attributes
+    ----------
+    spec
+        Of the thoughts.
+    settings
+        Length, stop strings, sampling and batch size.
+    backend, progress, checks
+        As in `mediate`.
+    """
+
+    spec: Spec | None
+    settings: Settings
+    backend: AbstractBackend
+    progress: Progress
+    checks: int
 
 
 def _batch_size(given: Any) -> int | None:

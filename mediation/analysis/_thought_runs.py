@@ -30,8 +30,8 @@ from ..rollouts import (
     told_of,
 )
 from ..units import Encoding, Pairs
+from ._options import ThoughtOptions
 from ._thought_checks import check_rollouts, settle
-from ._thought_options import ThoughtOptions
 
 Worlds = dict[str, World]
 

@@ -20,8 +20,8 @@ from ..results import Effects, summarise
 from ..rollouts import Ran, check_site, check_world, plain_runs, questions_of
 from ..sites import ThoughtSite
 from ..units import Encoding, Pairs
+from ._options import ThoughtOptions
 from ._thought_frame import frame_of, no_thoughts, odd_units, tell
-from ._thought_options import ThoughtOptions
 from ._thought_runs import ThoughtStudy, unparsed_rates
 
 Named = dict[Any, dict[str, World]]
