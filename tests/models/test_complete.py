@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import mediation as med
-from mediation.models._complete import from_pretrained
+from mediation.models.loading._complete import from_pretrained
 
 TOK = med.testing.tiny_tokenizer()
 FILE = "model.safetensors"

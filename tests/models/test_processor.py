@@ -15,7 +15,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from transformers.utils import is_torchvision_available
 
 import mediation as med
-from mediation.models._processor import image_only, load_processor, still_images
+from mediation.models.loading._processor import image_only, load_processor, still_images
 from mediation.testing import VISION_FAMILIES, tiny_model, tiny_processor, tiny_tokenizer, tiny_vision_model
 
 CLASSES = {

@@ -9,7 +9,7 @@ import transformers
 from PIL import Image
 
 import mediation as med
-from mediation.models._processor import load_processor
+from mediation.models.loading._processor import load_processor
 from mediation.testing import VISION_FAMILIES, tiny_processor, tiny_tokenizer, tiny_vision_model
 
 every_family = pytest.mark.parametrize("family", VISION_FAMILIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,18 +13,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called, check_local, path_from, shown
-from .._reading import reading
-from ..errors import BackendError, DesignError
-from ..specs import LatentSpec, Spec, TextSpec
+from ..._checks import called, check_local, path_from, shown
+from ..._reading import reading
+from ...errors import BackendError, DesignError
+from ...specs import LatentSpec, Spec, TextSpec
+from .._architecture import Architecture, check_architecture
+from .._find import find_architecture
+from .._model import Model
+from .._tree import Tree
 from ._adapter import is_adapter, load_adapter
-from ._architecture import Architecture, check_architecture
 from ._complete import from_pretrained
-from ._find import find_architecture
 from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
-from ._model import Model
-from ._tree import Tree
 from ._unwrap import unwrapped
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
@@ -104,12 +105,7 @@ def load(
         name = Path(source).name if Path(source).exists() else os.fspath(source)
     else:
         module, tokenizer, name = _from_object(source, tokenizer)
-        if options:
-            raise DesignError(
-                f"load(..., {', '.join(f'{name}=...' for name in sorted(options))}): a {type(source).__name__} is "
-                "loaded already, and takes no options of loading. Give them where the model is made, or load it by its "
-                "hub id or path."
-            )
+        _no_options(options, source)
         if dtype is not None:
             module = module.to(dtype)
     if where is not None:
@@ -127,6 +123,15 @@ def load(
         spec=spec,
         tree=Tree(module) if architecture is None else None,
     )
+
+
+def _no_options(options: Mapping[str, Any], source: object) -> None:
+    if options:
+        raise DesignError(
+            f"load(..., {', '.join(f'{name}=...' for name in sorted(options))}): a {type(source).__name__} is "
+            "loaded already, and takes no options of loading. Give them where the model is made, or load it by its "
+            "hub id or path."
+        )
 
 
 def _check_spec(spec: Spec | None) -> Spec | None:
