@@ -269,11 +269,5 @@ def _check_contrast(donor: object, ablation: object) -> None:
 
 def _site_info(sites: SiteSet) -> SiteInfo:
     site = next(iter(sites))
-    unit = (
-        site.head
-        if isinstance(site.head, int)
-        else site.units[0]
-        if isinstance(site.units, tuple) and len(site.units) == 1
-        else None
-    )
-    return SiteInfo(site.layer, at_text(site.at), unit)
+    feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
+    return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

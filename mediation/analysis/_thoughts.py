@@ -54,7 +54,7 @@ def mediate_thought(
     worlds, wanted = plan({str(one): one for one in sites}, sweep=sweep)
     labels = {name: {"site": name} for name in worlds}
     units, extra = _run(study, worlds, labels, ran)
-    info = {str(one): SiteInfo(None, _step(one), None) for one in sites} if sweep else None
+    info = {str(one): SiteInfo(None, _step(one)) for one in sites} if sweep else None
     provenance = rollout_provenance(study, str(site), intervention, extra)
     return summarise(units, wanted, settings, sites=info, provenance=provenance)
 

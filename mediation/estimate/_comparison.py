@@ -30,6 +30,7 @@ from ._tabulate import (
     tabulate,
     warn_degenerate,
     width_of,
+    with_sites,
 )
 
 _NAMES = ("site", "arm", "dose")
@@ -164,12 +165,7 @@ def _completed(
     for name in ("band_low", "band_high", "p_adjusted"):
         if name not in rows:
             rows[name] = np.nan
-    known = sites or {}
-    info = [known.get(site, SiteInfo(None, "", None)) for site in rows["site"]]
-    rows["layer"] = pd.array([one.layer for one in info], dtype="Int64")
-    rows["position"] = [one.position for one in info]
-    rows["unit"] = pd.array([one.unit for one in info], dtype="Int64")
-    return rows.drop(columns="n_draws", errors="ignore")
+    return with_sites(rows, sites).drop(columns="n_draws", errors="ignore")
 
 
 def outcome_names(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:

@@ -145,7 +145,7 @@ def _joint(
         rows = tabulate(part, estimands, settings, precision=precision, width=width).table
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateWarning)  # the same columns, said above
-        nothing = {str(site): SiteInfo(None, "", None) for site in part["site"].unique()}
+        nothing = {str(site): SiteInfo(None, "") for site in part["site"].unique()}
         wide = tabulate(part, estimands, joint, sites=nothing, precision=precision, width=width).table
     for one in caught:
         if one.category is not DegenerateWarning:
@@ -154,7 +154,7 @@ def _joint(
         rows[name] = wide[name]
     rows["p_adjusted"] = -np.expm1(n_subgroups * np.log1p(-rows["p_adjusted"].clip(upper=1 - 1e-16)))
     why = [str(one.message).partition("Why: ")[2].rstrip(".") for one in caught if one.category is DegenerateWarning]
-    return rows.drop(columns=["layer", "position", "unit"], errors="ignore"), why
+    return rows.drop(columns=[*SiteInfo._fields], errors="ignore"), why
 
 
 def _tests(

@@ -40,7 +40,7 @@ def by_of(
     found, method = tabulate_subgroups(units, labels, wanted, settings, precision_of(provenance))
     warn_of_weak_totals(found, settings.confidence_level)
     where = table.drop_duplicates("site").set_index("site")
-    for name, empty in (("layer", pd.NA), ("position", ""), ("unit", pd.NA)):
+    for name, empty in (("layer", pd.NA), ("position", ""), ("head", pd.NA), ("feature", pd.NA)):
         known = found["site"].map(where[name]) if kind == "sweep" else empty
         found[name] = known
     about = {"column": str(column), "of": kind, "test": method, "n_subgroups": len(set(labels.values()))}

@@ -204,10 +204,10 @@ def _sweep(table: pd.DataFrame, provenance: Mapping[str, Any], estimand: str, mo
     banded = bool(every["band_low"].notna().any())
     meaning = meaning_of(estimand)
     fields = [Field("site", tuple(rows["site"]), give="cut")]
-    for name, header in (("layer", "layer"), ("unit", "head")):
+    for name in ("layer", "head", "feature"):
         if rows[name].notna().any():
             cells = tuple("" if pd.isna(number) else str(number) for number in rows[name])
-            fields.append(Field(header, cells, "right", "drop"))
+            fields.append(Field(name, cells, "right", "drop"))
     if (rows["position"] != "").any():
         labels = section(provenance, "position_labels")
         cells = tuple(" ".join(str(labels.get(key, key)).split()) for key in rows["position"])

@@ -15,7 +15,7 @@ from ._kinds import Kind
 from ._screened import need_all_sites
 from ._settings import need_own_draws, precision_of, settings_of
 
-_OF_A_SITE = ("site", "position", "unit")
+_OF_A_SITE = ("site", "position", "head", "feature")
 
 
 def hierarchy_of(

@@ -22,6 +22,7 @@ from .._checks import called, check_local, path_from
 from .._errors import DataError, DesignError
 from .._reading import check_bytes, json_from, reading, too_large
 from ._kinds import Kind
+from ._older import upgraded
 from ._schema import SCHEMA_VERSION
 
 _FOREIGN = (
@@ -117,7 +118,7 @@ def read_parts(path: str | Path, max_bytes: int) -> Parts:
         for name in account["units"].get("json_columns", []):
             values = [_decoded(json_from(text)) for text in units[name]]
             units[name] = pd.Series(values, index=units.index, dtype="object")
-    return Parts(table, units, account["provenance"], account["kind"])
+    return Parts(upgraded(table, account["schema_version"]), units, account["provenance"], account["kind"])
 
 
 def _files(path: str | Path) -> _Files:

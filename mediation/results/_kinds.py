@@ -63,7 +63,8 @@ COMMON = (
 SWEEP = (
     Column("layer", "Int64", "Layer of the site; missing when the site belongs to none."),
     Column("position", "str", "Key of the position of the site; its label is in provenance['position_labels']."),
-    Column("unit", "Int64", "Head or other part of the layer; missing when the whole is the mediator."),
+    Column("head", "Int64", "Attention head of the site; missing when all heads, or none, are the mediator."),
+    Column("feature", "Int64", "Feature (neuron, channel) of the site; missing when it is not a single one."),
     Column("band_low", "float64", "Lower end of the simultaneous band over all sites of the estimand."),
     Column("band_high", "float64", "Upper end of the simultaneous band over all sites of the estimand."),
     Column("p_adjusted", "float64", "p-value adjusted for the number of sites."),
@@ -95,7 +96,7 @@ SPECIFICATION = (
     *ARMS,
 )
 EQUIVALENCE = (
-    *SWEEP[:3],
+    *SWEEP[:4],
     *ARMS[:2],
     Column(
         "margin", "float64", "Margin m of the question whether the effect lies in (-m, m), in units of the estimate."
@@ -111,14 +112,14 @@ INTERACTIONS = (
     _P_ADJUSTED,
 )
 HIERARCHY = (
-    *SWEEP[:3],
+    *SWEEP[:4],
     Column("level", "str", "'layer' or 'site'."),
     _P_ADJUSTED,
     Column("rejected", "str", "'yes', 'no', or 'not tested': below a layer that was not rejected, or no interval."),
 )
 SUBGROUPS = (
     Column("subgroup", "str", "Value of the column by which units are grouped."),
-    *SWEEP[:3],
+    *SWEEP[:4],
     Column("band_low", "float64", "Lower end of the band over all subgroups (and sites) of the estimand."),
     Column("band_high", "float64", "Upper end of that band."),
     Column("p_adjusted", "float64", "p-value adjusted for the number of subgroups (and sites)."),

@@ -9,7 +9,7 @@ from .._checks import closest, listed, one_of
 from .._errors import DataError
 from ._kinds import KINDS, UNITS, Column, Kind, added_to, columns_of, key_of, kind_from
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _EXACT = 2.0**53  # below it floats and whole numbers are the same
 
 
@@ -166,7 +166,7 @@ def _check_rows(table: pd.DataFrame, kind: Kind) -> None:
     if kind == "effects" and table["site"].nunique() > 1:
         raise DataError(
             f"A table of kind 'effects' is about one mediator, found {listed(table['site'].unique())}. "
-            "Several sites make a sweep: add layer, position, unit, band_low, band_high, p_adjusted."
+            "Several sites make a sweep: add layer, position, head, feature, band_low, band_high, p_adjusted."
         )
     if kind == "ablation":
         _forbid(table, table["estimand"] != "ablation", "the estimand of an ablation table is 'ablation'")

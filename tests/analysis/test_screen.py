@@ -313,10 +313,11 @@ def test_rank_correlations_of_ties_and_of_nothing():
 
 def test_scores_have_the_columns_that_are_promised(model):
     found = med.attribution(model, PAIRS, SITES, OUTCOME)
-    names = ["estimand", "site", "layer", "position", "unit", "score", "std_error", "n", "n_clusters"]
+    names = ["estimand", "site", "layer", "position", "head", "feature", "score", "std_error", "n", "n_clusters"]
     assert found.columns.tolist() == names
     assert set(found["n_clusters"]) == {6}
     sites = len(_concrete(model, SITES))
     assert found["estimand"].tolist() == ["pnie"] * sites + ["tnie"] * sites
     heads = found[found["site"].str.startswith("attention")]
-    assert set(heads["unit"]) == {0, 1, 2, 3}
+    assert set(heads["head"]) == {0, 1, 2, 3}
+    assert found["feature"].isna().all()

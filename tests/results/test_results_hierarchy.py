@@ -32,7 +32,7 @@ def test_rows_are_layers_each_before_its_sites(sweep, found):
     assert table.loc[table["level"] == "layer", "site"].tolist() == [f"layer {layer}" for layer in range(4)]
     sites = table[table["level"] == "site"].reset_index(drop=True)
     whole = sweep.tidy().query("estimand == 'pnie'").reset_index(drop=True)
-    same = ["site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "layer", "position", "unit"]
+    same = ["site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "layer", "position", "head", "feature"]
     pd.testing.assert_frame_equal(sites[same], whole[same])
     assert repr(found) == (
         "<Effects: pnie of 4 layers and their 24 sites, n = 60, outcome LogitDiff('answer', 'foil')>"
@@ -151,7 +151,7 @@ def test_wrong_calls(make, options, says):
 
 def test_sites_without_a_layer_are_refused(sweep):
     table = sweep.tidy()
-    table.loc[table["unit"] == 2, "layer"] = pd.NA
+    table.loc[table["head"] == 2, "layer"] = pd.NA
     with pytest.raises(med.errors.DesignError, match=r"site 'attention\[0\].head\[2\]@last' belongs to no layer"):
         Effects(table, sweep.units, sweep.provenance).hierarchy()
 
