@@ -2,7 +2,7 @@
 
 A module each for the families: replace by something fixed (`_constant`), put in noise (`_noise`), take the activation
 of another run (`_exchange`), move as far in a random direction (`_direction`), shift or stretch (`_affine`), act in a
-subspace (`_subspace`), combine (`_compose`), and functions of your own (`_custom`). What rewrites of
+subspace (`_subspace`), combine (`_abstract`, `_compose`), and functions of your own (`_custom`). What rewrites of
 written thoughts have in common is in `_rewrite`, and they themselves are in `mediation.rewrites`. Nothing here knows
 about models; what a run must supply is named in `_needs`.
 """
@@ -10,11 +10,17 @@ about models; what a run must supply is named in `_needs`.
 from typing import TYPE_CHECKING
 
 from .._moved import moved
-from ._abstract import AbstractIntervention as AbstractIntervention
+from ._abstract import (
+    AbstractIntervention as AbstractIntervention,
+    AbstractPlaceable as AbstractPlaceable,
+    Assignment as Assignment,
+    Identity as Identity,
+    Then as Then,
+    chain as chain,
+)
 from ._affine import Add as Add, Scale as Scale
-from ._assignment import Assignment as Assignment
 from ._code import meaning as meaning
-from ._compose import Blend as Blend, Identity as Identity, Masked as Masked, Then as Then, chain as chain
+from ._compose import Blend as Blend, Masked as Masked
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
 from ._custom import (
     Custom as Custom,

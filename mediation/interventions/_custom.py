@@ -16,11 +16,12 @@ from torch import Tensor
 from .._checks import suggestion
 from .._values import Value
 from ..errors import BackendError, DesignError
-from ._abstract import AbstractIntervention, spelled_value
+from ._abstract import AbstractIntervention
 from ._broadcast import numbers, placed
 from ._code import meaning
 from ._function import bound_parameters, check_function
 from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
+from ._spelling import spelled_value
 
 _INJECTED: dict[str, Need] = {
     "noise": Noise(),

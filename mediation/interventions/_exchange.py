@@ -9,9 +9,10 @@ from typing import Literal, final
 from torch import Tensor
 
 from .._checks import one_of
-from ._abstract import AbstractIntervention, spelled
+from ._abstract import AbstractIntervention
 from ._broadcast import placed
 from ._needs import NOTHING, RUNS, Donor, Given, Need, donor_index, supplied
+from ._spelling import spelled
 
 
 @cache

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, final
+from typing import Any, Literal, TypeAlias, cast, final
 
 import numpy as np
 
 from .._checks import called
 from ..errors import DesignError
-from ._abstract import spelled
-from ._compose import Identity
-
-if TYPE_CHECKING:
-    from ..sites import InputSite, Site, SiteSet, ThoughtSite
-    from ._assignment import Assignment
+from ._abstract import AbstractPlaceable, Identity
+from ._spelling import spelled
 
 TextNeed: TypeAlias = Literal["rng", "pool"]
 
@@ -52,7 +48,7 @@ class TextGiven:
 NO_TEXT_GIVEN = TextGiven()
 
 
-class AbstractRewrite(ABC):
+class AbstractRewrite(AbstractPlaceable):
     """What is done to a written thought: a pure function of its text, frozen and compared by value.
 
     Laws:
@@ -71,6 +67,7 @@ class AbstractRewrite(ABC):
     """
 
     __slots__ = ()
+    acts_on = "text"
 
     @abstractmethod
     def needs(self) -> frozenset[TextNeed]:
@@ -95,12 +92,6 @@ class AbstractRewrite(ABC):
 
     def __repr__(self) -> str:
         return spelled(cast(Any, self))
-
-    def at(self, site: Site | SiteSet | ThoughtSite | InputSite) -> Assignment:
-        """Return the assignment of this rewrite to `site`."""
-        from ._assignment import Assignment
-
-        return Assignment(((site, self),))
 
     def __rshift__(self, other: AbstractRewrite | Identity) -> AbstractRewrite:
         if isinstance(other, Identity):

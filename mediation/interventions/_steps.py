@@ -11,10 +11,11 @@ from torch import Tensor
 from .._checks import elements, positive_int, seed_number
 from .._values import Value
 from ..errors import DesignError
-from ._abstract import AbstractIntervention, spelled
+from ._abstract import AbstractIntervention
 from ._broadcast import numbers
 from ._constant import Constant
 from ._needs import NOTHING, Given, Need, Noise, supplied
+from ._spelling import spelled
 
 
 @final

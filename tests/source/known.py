@@ -6,7 +6,6 @@ CIRCLES: dict[str, int] = {
     "engine._check": 10,
     "engine._feature_axis": 5,
     "engine._plan": 2,
-    "interventions._abstract": 4,
     "results._compare": 3,
     "sites._difference": 6,
 }
