@@ -30,6 +30,9 @@ class _OneLine(TyperGroup):
         try:
             result = super().main(*args, **{**options, "standalone_mode": False})
         except Exception as error:
+            if isinstance(error, ValueError) and "null byte" in str(error):
+                _tell("A path holds a null byte. Give another path.")
+                sys.exit(2)
             if not hasattr(error, "format_message"):  # of the words of the command itself
                 raise
             place = getattr(getattr(error, "ctx", None), "command_path", "mediation")

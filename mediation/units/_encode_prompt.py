@@ -109,12 +109,22 @@ def _called(prompt: Prompt, model: Model, where: str, **options: Any) -> Mapping
         )
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        sizes = ", ".join(f"{one.width} x {one.height}" for one in prompt.images)
-        raise DataError(
-            f"{type(model.processor).__name__} refuses the {where} ({first}). It has {_images(prompt)} "
-            f"({sizes}) and the text {prompt.text[:200]!r}; each image needs its placeholder in the text."
-        ) from error
+        raise _refused(prompt, model, where, first) from error
+    image = _image_token(model)
+    if image is not None and not bool((found["input_ids"] == image).any()):
+        raise _refused(prompt, model, where, "it has none of its tokens")
     return found
+
+
+def _refused(prompt: Prompt, model: Model, where: str, why: str) -> DataError:
+    sizes = ", ".join(f"{one.width} x {one.height}" for one in prompt.images)
+    token = getattr(model.processor, "image_token", None)
+    if isinstance(token, str) and token not in prompt.text:  # processors word this in many ways, or not at all
+        why = f"there is no {token!r} in it"
+    return DataError(
+        f"{type(model.processor).__name__} refuses the {where} ({why}). It has {_images(prompt)} "
+        f"({sizes}) and the text {prompt.text[:200]!r}; each image needs its placeholder in the text."
+    )
 
 
 def _images(prompt: Prompt) -> str:
@@ -133,11 +143,15 @@ def rotary_axes(ids: Tensor, features: Mapping[str, Tensor], model: Model) -> Te
     return torch.as_tensor(found[:, 0]).long().cpu()
 
 
-def image_span(ids: Tensor, model: Model) -> dict[str, tuple[int, ...]]:
-    """Return the span "image", the placeholders of all images, where there are any."""
+def _image_token(model: Model) -> int | None:
     config = getattr(model.module, "config", None)
     image = getattr(config, "image_token_id", None)
-    image = getattr(config, "image_token_index", None) if image is None else image
+    return getattr(config, "image_token_index", None) if image is None else image
+
+
+def image_span(ids: Tensor, model: Model) -> dict[str, tuple[int, ...]]:
+    """Return the span "image", the placeholders of all images, where there are any."""
+    image = _image_token(model)
     found = tuple((ids == image).nonzero().flatten().tolist()) if image is not None else ()
     return {"image": found} if found else {}
 

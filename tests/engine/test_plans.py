@@ -75,7 +75,8 @@ def test_flops_of_a_pass_are_those_that_torch_counts(family):
         outcomes=4,
         read=2 if extra else 11,
     )
-    assert flops_of(cost, shape) == counter.get_total_flops()
+    # The angles of rotary positions are a small product of matrices in some versions of transformers.
+    assert flops_of(cost, shape) == pytest.approx(counter.get_total_flops(), rel=2e-4)
 
 
 @pytest.mark.parametrize("family", ["llama", "opt", "mixtral", "bert"])
