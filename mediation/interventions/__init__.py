@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from .._moved import moved
 from ._abstract import (
     AbstractIntervention as AbstractIntervention,
-    AbstractPlaceable as AbstractPlaceable,
     Assignment as Assignment,
     Identity as Identity,
     Then as Then,

@@ -64,7 +64,7 @@ def test_options_and_sites_have_types(tmp_path: Path) -> None:
         med.ablate(model, pairs, med.Zero().at(site), outcome, padding_side="middle")
         med.controls(model, pairs, site, outcome, precision="bfloat16")
         med.plan_sweep(model, pairs, site, outcome, fan_out="no")
-        med.outcomes.Told
+        med.Told
     """
     found = _mypy(textwrap.dedent(text), tmp_path)
     types = {
@@ -127,7 +127,7 @@ def test_an_old_name_says_where_it_is_now(name: str) -> None:
 
 def test_old_names_of_rewrites() -> None:
     with pytest.warns(DeprecationWarning, match=r"interventions\.Blank is now mediation\.rewrites\.Blank"):
-        from mediation.rewrites import Blank
+        from mediation.interventions import Blank
     assert Blank is med.rewrites.Blank
     with pytest.raises(AttributeError, match="no attribute 'Blink'"):
         med.interventions.Blink  # noqa: B018

@@ -121,7 +121,7 @@ def plots(b: Bench) -> dict[str, dict[str, Any]]:
         "dose": {"effects": med.ablate(b.plain, b.tensors, arms, outcome, run="base", **how), "ax": None},
         "equivalence": {"effects": effects().equivalence(0.5), "ax": None, "estimand": "te", "most": 5},
         "forest": {"effects": effects(), "ax": None, "estimand": "te", "most": 5},
-        "heatmap": {"effects": b.sweep, "estimand": "pnie", "ax": None, "position": "last", "head": None,
+        "heatmap": {"effects": b.sweep, "estimand": "pnie", "ax": None, "position": "last", "head": None, "unit": None,
                     "feature": None, "limit": 1.0, "cmap": "RdBu_r"},
         "interaction": {"effects": med.interactions(b.plain, b.tensors, three, outcome, **how),
                         "estimand": "pair_interaction", "ax": None, "limit": 1.0, "cmap": "RdBu_r"},
