@@ -128,7 +128,7 @@ def arms_of(case: Case, *, thoughts: int, words: int) -> list[Arm]:
             found = case.bare.generate(**inputs, do_sample=False, max_new_tokens=total, pad_token_id=0)
         return [found.shape[1] - inputs["input_ids"].shape[1]] * len(found)
 
-    def rollout(what: med.Assignment | None, backend: str) -> Callable[[Sequence[Any]], list[int]]:
+    def rollout(what: med.interventions.Assignment | None, backend: str) -> Callable[[Sequence[Any]], list[int]]:
         def run(some: Sequence[Any]) -> list[int]:
             found = med.rollout(
                 unmarked if backend == "hooks" else model,

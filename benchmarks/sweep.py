@@ -102,7 +102,7 @@ def once_each(what: Case, arms: Sequence[Arm], args: argparse.Namespace) -> list
         try:
             if first:  # the others run the same code on more units
                 arm.run(what.sites(what.layers)[-1:], Watch(CLOCKS[args.clock], args.cuda))
-        except med.BackendError as error:
+        except med.errors.BackendError as error:
             if arm.exact:
                 raise
             print(f"{arm.name} is left out: {error}")

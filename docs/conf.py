@@ -46,7 +46,7 @@ autosummary_generate_overwrite = True
 # The site is built without a network, so there is no inventory of other projects to look their names up in. Names that
 # belong to them are let through, here and nowhere else; every name of this package must resolve.
 _OTHERS = (
-    "abc|enum|inspect|torch|np|numpy|pd|pandas|scipy|matplotlib|transformers|nnsight|statsmodels|typer|tqdm|collections|pathlib|typing|os|"
+    "abc|enum|inspect|types|torch|np|numpy|pd|pandas|scipy|matplotlib|transformers|nnsight|statsmodels|typer|tqdm|collections|pathlib|typing|os|"
     "Tensor|Axes|Figure|DataFrame|Series|Generator|NDArray|Path|Module|PreTrainedModel|PreTrainedTokenizerFast|ProcessorMixin"
 )
 nitpick_ignore_regex = [

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ._errors import DataError, DesignError, MediationError
+from .errors import DataError, DesignError, MediationError
 
 T = TypeVar("T")
 _URL = re.compile(r"[A-Za-z][\w+.-]+(::[A-Za-z][\w+.-]+)*:[/\\]")  # one letter is a drive; a Path keeps one slash
@@ -129,7 +129,7 @@ def named_once(names: Iterable[object], what: str) -> None:
     >>> named_once(["base", "source", "base"], "Pairs.from_frame")
     Traceback (most recent call last):
         ...
-    mediation._errors.DataError: Pairs.from_frame: column 'base' is there more than once (2 columns have this name). \
+    mediation.errors.DataError: Pairs.from_frame: column 'base' is there more than once (2 columns have this name). \
 Keep one, for example by frame.loc[:, ~frame.columns.duplicated()], or rename the others.
     """
     known: dict[object, int] = {}
@@ -159,7 +159,7 @@ def check_local(path: object, what: str, *, needed: str = "a path on this machin
     >>> check_local("s3://bucket/sweep.parquet", "path")
     Traceback (most recent call last):
         ...
-    mediation._errors.DesignError: path = 's3://bucket/sweep.parquet' is a URL, and a path on this machine is needed. \
+    mediation.errors.DesignError: path = 's3://bucket/sweep.parquet' is a URL, and a path on this machine is needed. \
 Nothing was written or read there. Use a local folder, and copy files to or from it, for example with fsspec or the \
 tool of that store.
     """

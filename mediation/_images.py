@@ -9,8 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ._errors import DataError
 from ._reading import reading, reason
+from .errors import DataError
 
 # EPS would run Ghostscript; the others of the forty that PIL knows are no formats of benchmarks.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ._checks import shown
-from ._errors import DataError, DesignError, MediationError
+from .errors import DataError, DesignError, MediationError
 
 _LONGEST = 160
 
@@ -28,7 +28,7 @@ def reading(
     ...     json.loads("[")
     Traceback (most recent call last):
         ...
-    mediation._errors.DataError: notes.json cannot be read (Expecting value: line 1 column 2 (char 1)). Restore it.
+    mediation.errors.DataError: notes.json cannot be read (Expecting value: line 1 column 2 (char 1)). Restore it.
     """
     try:
         yield

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from ._checks import called, shown
-from ._errors import DesignError
+from .errors import DesignError
 
 
 def seed_from(rng: int | np.random.Generator | None) -> int:

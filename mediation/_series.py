@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ._checks import listed
-from ._errors import MediationError
+from .errors import MediationError
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def in_order_of(value: T, index: Any, *, what: str, error: type[MediationError])
     Examples
     --------
     >>> import pandas as pd
-    >>> from mediation._errors import DesignError
+    >>> from mediation.errors import DesignError
     >>> in_order_of(pd.Series(["a", "b"], index=[1, 0]), range(2), what="cluster", error=DesignError)
     ['b', 'a']
     """

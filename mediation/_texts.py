@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._checks import shown
-from ._errors import DataError, MediationError
+from .errors import DataError, MediationError
 
 
 def check_letters(text: str, where: str, error: type[MediationError] = DataError) -> None:

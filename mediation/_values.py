@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ._errors import DesignError
+from .errors import DesignError
 
 _PRINT_AT_MOST = 16
 

@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from ._checks import check_local, one_of, suggestion
-from ._errors import DesignError, MediationError
 from ._printable import printable
+from .errors import DesignError, MediationError
 
 
 @final

@@ -12,8 +12,7 @@ from .engine import Execution, Finished
 from .models import Model
 from .outcomes import Prepared
 from .sites import SiteSet
-from .units import Encoding, Pairs
-from .units._inputs import digest
+from .units import Encoding, Pairs, digest
 
 _CHECKS = ("batching", "consistency", "most_padded", "sample", "self_patch")
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mediation._answers import extract_answer, letter_of, options_of, same_answer
-from mediation._errors import OutcomeError
+from mediation.errors import OutcomeError
 
 COLOURS = {"A": "red", "B": "blue", "C": "dark red", "D": "green"}
 CART = ["The color of the cart is red.", "The color of the cart is blue."]

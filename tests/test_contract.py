@@ -50,7 +50,7 @@ def tokens(df: pd.DataFrame, model: med.Model) -> dict[str, list[int]]:
     return {what: [first[name] for name in df[what]] for what in ("answer", "foil")}
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")  # sites before the first differing token
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")  # sites before the first differing token
 def test_the_contract(df: pd.DataFrame, model: med.Model, tokens: dict[str, list[int]], tmp_path: Path) -> None:
     df = df.assign(**tokens)
     pairs = med.Pairs.from_frame(df, base="corrupted", source="clean", cluster="template")
@@ -61,7 +61,7 @@ def test_the_contract(df: pd.DataFrame, model: med.Model, tokens: dict[str, list
         assert name in str(effects.summary())
     assert isinstance(med.plot.decomposition(effects), Axes)
 
-    with pytest.warns(med.AlignmentWarning):  # the sentences differ in length
+    with pytest.warns(med.errors.AlignmentWarning):  # the sentences differ in length
         sweep = med.mediate(model, pairs, mediator=med.residual(at="each"), outcome=outcome, rng=0)
     shortest = min(len(model.tokenizer(text)["input_ids"]) for text in df["clean"])
     assert len(sweep.tidy()) == 3 * shortest * 6
@@ -80,7 +80,7 @@ def test_the_contract(df: pd.DataFrame, model: med.Model, tokens: dict[str, list
     pd.testing.assert_frame_equal(again.tidy(), effects.tidy())
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")  # no difference at all is the point
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")  # no difference at all is the point
 def test_the_custom_intervention(model: med.Model, df: pd.DataFrame, tokens: dict[str, list[int]]) -> None:
     @med.intervention
     def clip(hidden: torch.Tensor, limit: float = 3.0) -> torch.Tensor:
@@ -95,7 +95,7 @@ def test_the_custom_intervention(model: med.Model, df: pd.DataFrame, tokens: dic
     assert all_of_it["ym"].tolist() == zero["ym"].tolist()
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")  # no direct effect in any unit
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")  # no direct effect in any unit
 def test_a_plain_module_works_as_a_language_model_does() -> None:
     class Encoder(torch.nn.Module):
         def __init__(self) -> None:

@@ -27,7 +27,7 @@ def main() -> None:
         base=[f"{head} France and is" for head in heads], source=[f"{head} Italy and is" for head in heads]
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # cells that are exactly 0 have no interval
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # cells that are exactly 0 have no interval
         sweep = med.mediate(model, pairs, med.residual(at="each"), med.LogitDiff(" city", " book"), rng=0)
     print(sweep.summary("pnie"))
     with med.plot.theme():

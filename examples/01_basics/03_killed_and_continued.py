@@ -20,7 +20,7 @@ def sweep(**options):
         base=[f"The capital of {place} is the city" for place in PLACES],
         source=[f"The capital of {place} is the city" for place in PLACES[1:] + PLACES[:1]],
     )
-    warnings.simplefilter("ignore", med.DegenerateWarning)  # cells before the country are exactly 0
+    warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # cells before the country are exactly 0
     outcome = med.LogitDiff(" Paris", " Rome")
     options |= {"n_resamples": 99, "rng": 0, "batch_size": 8, "progress": False}
     return med.mediate(model, pairs, med.residual(at="each"), outcome, **options)

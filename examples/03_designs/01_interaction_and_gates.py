@@ -32,7 +32,7 @@ def effects_of(kind: str) -> dict[str, float]:
 
 def main() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # all units are alike, so there are no intervals
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # all units are alike, so there are no intervals
         table = pd.DataFrame({kind.upper(): effects_of(kind) for kind in ("and", "or", "xor")})
     print(table.to_string())
 

@@ -30,7 +30,7 @@ def controls_of(model: torch.nn.Module, *traits: torch.Tensor) -> med.Effects:
 
 def main() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # the effect itself is 1 in every unit
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # the effect itself is 1 in every unit
         shared = controls_of(med.testing.LinearInteraction(a=1, d=0, b=1, c=0))  # M = x, Y = m
         own = controls_of(med.testing.TraitGate(), torch.arange(N) % 2.0)  # M = x XOR c, Y = x AND (m XOR c)
     print("One code for all units\n", shared.summary(), "\n", sep="")

@@ -42,7 +42,7 @@ def units() -> med.Pairs:
 
 def main() -> None:
     model, pairs = med.load(find_model(), spec=SPEC), units()
-    outcome = med.Cued(med.LogitDiff("answer", "foil"), " The capital is")
+    outcome = med.outcomes.Cued(med.LogitDiff("answer", "foil"), " The capital is")
     effects = med.mediate(model, pairs, med.latents(), outcome, rng=0, max_new_tokens=6)
     test = effects.equivalence(margin=0.05, relative_to="te", estimands=["pnie", "tnie"])
     steps = med.mediate(model, pairs, med.latents(step="each"), outcome, estimands=["pnie"], rng=0, max_new_tokens=6)
@@ -53,10 +53,10 @@ def main() -> None:
         "another unit's": med.Swap().at(loop),
         "noise added, in the loop": med.GaussianNoise(1.0).at(loop),
         "noise added, after the fact": med.GaussianNoise(1.0).at(after),
-        "skipped": med.Skip().at(loop),
+        "skipped": med.interventions.Skip().at(loop),
         "all to zero": med.Zero().at(loop),
         "noise instead": med.GaussianNoise(1.0, replace=True, norm_matched=True).at(loop),
-        "oracle: the wrong capital": med.Oracle(words).at(loop),
+        "oracle: the wrong capital": med.interventions.Oracle(words).at(loop),
     }
     ablation = med.ablate(model, pairs, arms, outcome, rng=0, max_new_tokens=6)
     print(effects.summary(), test.summary(), steps.summary("pnie"), ablation.summary(), sep="\n\n")

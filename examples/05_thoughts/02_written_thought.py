@@ -44,7 +44,7 @@ def units() -> med.Pairs:
 
 def main() -> None:
     model, pairs, effects, arms = find_model(), units(), {}, {}
-    outcome, keys = med.Cued(med.LogitDiff("answer", "foil"), " It is"), ["te", "pnde", "tnie", "pm"]
+    outcome, keys = med.outcomes.Cued(med.LogitDiff("answer", "foil"), " It is"), ["te", "pnde", "tnie", "pm"]
     for name, site in SITES.items():
         how = {"spec": SPECS[name], "max_new_tokens": 12, "checks": 1, "rng": 0}
         effects[name] = med.mediate(model, pairs, site, outcome, estimands=keys, **how)

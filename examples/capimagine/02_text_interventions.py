@@ -28,7 +28,7 @@ def arms(case: Worked) -> pd.DataFrame:
 
 def adversarial(case: Worked) -> pd.DataFrame:
     """Return what words do that describe the scene with another answer."""
-    told = med.ReplaceText(tuple(case.frame["other_imagined"])).at(med.imagination(segment=0))
+    told = med.rewrites.ReplaceText(tuple(case.frame["other_imagined"])).at(med.imagination(segment=0))
     return arm_table(case, {case.name: told})
 
 

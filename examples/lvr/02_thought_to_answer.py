@@ -14,17 +14,17 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 import mediation as med
 from mediation.demo import Worked, arm_table, each_worked, with_interval
+from mediation.interventions import Assignment, FirstRepeat, Oracle, Skip
 
 HEAD = """accuracy with the arm, plain without it; p: McNemar's exact test, not adjusted for the number of arms; none:
 texts without an answer; flipped: answers that changed; logit: what the arm adds to the answer's logit less another's,
 in 'logit n' units (thought closed under every arm); loops: texts that end in one. In brackets: 95% intervals."""
 
 
-def arms(case: Worked) -> dict[str, med.Assignment]:
+def arms(case: Worked) -> dict[str, Assignment]:
     """Return what is put in the place of every latent, in the decoding loop as the paper does."""
     latents = case.states()
     put = {
@@ -34,12 +34,12 @@ def arms(case: Worked) -> dict[str, med.Assignment]:
         "Z = mu, nearly 0": med.Constant(1e-3),
         "zero": med.Zero(),
         "matched random": med.GaussianNoise(1.0, replace=True, norm_matched=True),
-        "first repeated": med.FirstRepeat(),
+        "first repeated": FirstRepeat(),
         "another unit's": med.Swap(),
-        "skipped": med.Skip(),
+        "skipped": Skip(),
     }
     if case.oracle() is not None:
-        put |= {"oracle": med.Oracle(case.oracle("own")), "oracle, other scene": med.Oracle(case.oracle("other"))}
+        put |= {"oracle": Oracle(case.oracle("own")), "oracle, other scene": Oracle(case.oracle("other"))}
     return {name: one.at(med.latents()) for name, one in put.items()}
 
 
@@ -51,7 +51,7 @@ def shown(table: pd.DataFrame) -> str:
     return table[every].round(3).assign(**cells).to_string(na_rep="")
 
 
-def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
+def drawn(tables: dict[str, pd.DataFrame]) -> plt.Figure:
     """Return accuracy by arm beside the share of answers that changed, one row a model."""
     figure, grid = plt.subplots(len(tables), 2, figsize=(8.6, 3.3 * len(tables)), layout="constrained", squeeze=False)
     for axes, (model, one) in zip(grid, tables.items(), strict=True):

@@ -40,10 +40,10 @@ def derived(case: Worked, latents: States) -> pd.DataFrame:
     images = [case.own[unit].images for unit in who]
     seeing = med.Pairs(base=case.prompts(asked["question"], images, answer=start), frame=asked)
 
-    def given(states: States) -> med.Oracle:
-        return med.Oracle([states[unit, : states.lengths[unit]] for unit in who])
+    def given(states: States) -> med.interventions.Oracle:
+        return med.interventions.Oracle([states[unit, : states.lengths[unit]] for unit in who])
 
-    put = {"Z": given(latents), "random Z": given(random_like(latents, rng=1)), "no Z": med.Skip()}
+    put = {"Z": given(latents), "random Z": given(random_like(latents, rng=1)), "no Z": med.interventions.Skip()}
     arms = {name: one.at(med.latents()) for name, one in put.items()}
     correct = med.AnswerCorrect("answer", options="options")
     units = case.ablate(arms, correct, blind).units.pivot(index="unit", columns="arm", values=["y", "ym"])

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from .._checks import called, shown
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 
 Options: TypeAlias = Mapping[str, str] | Sequence[str]
 

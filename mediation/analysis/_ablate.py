@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 from torch import nn
 
 from .._checks import called, elements, number, one_of, shown
-from .._errors import DesignError
 from ..engine import SweepPlan, World, make_study, run_study
+from ..errors import DesignError
 from ..estimands import estimands_from
 from ..estimate import seed_from
 from ..inference import Inference, Method
@@ -22,10 +22,10 @@ from ..provenance import provenance_of
 from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, execution_for, units_frame
+from ._asked import check_question, units_frame
 from ._dry_run import dry_run_of
+from ._options import AblateChoices, PlanOptions, execution_for, thought_options
 from ._recheck import check_recheck, rechecked
-from ._thought_options import thought_options
 from ._thoughts import ablate_thought
 
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
@@ -33,7 +33,14 @@ Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
 @overload
 def ablate(
-    model: Any, pairs: Pairs, arms: Arms, outcome: AbstractOutcome, *, dry_run: Literal[True], **options: Any
+    model: Any,
+    pairs: Pairs,
+    arms: Arms,
+    outcome: AbstractOutcome,
+    *,
+    dry_run: Literal[True],
+    calibrate: bool = True,
+    **options: Unpack[AblateChoices],
 ) -> SweepPlan: ...
 
 
@@ -44,15 +51,8 @@ def ablate(
     arms: Arms,
     outcome: AbstractOutcome,
     *,
-    sites: Site | SiteSet | ThoughtSite | None = None,
-    run: Literal["base", "source"] | None = None,
-    n_draws: int = 1,
-    rng: int | np.random.Generator | None = None,
-    method: Method = "bootstrap-t",
-    confidence_level: float = 0.95,
-    n_resamples: int = 9999,
     dry_run: Literal[False] = False,
-    **execution: Any,
+    **options: Unpack[AblateChoices],
 ) -> Effects: ...
 
 
@@ -71,7 +71,7 @@ def ablate(  # noqa: PLR0913
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     dry_run: bool = False,
-    **execution: Any,
+    **execution: Unpack[PlanOptions],
 ) -> Effects | SweepPlan:
     """Return ablation effects, AE(m*) = Y(x, M(x)) - Y(x, m*): what a site does for one input.
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._checks import called, one_of, positive_int, shown, suggestion
-from .._errors import DataError, DesignError, DonorsWarning, warn
-from ..engine import Execution, Finished, Progress, World, expand_world, progress_for
-from ..engine.backends import backend_for
-from ..engine.checkpoint import folder_from
+from .._checks import called, positive_int
+from ..engine import Finished, World, expand_world
+from ..errors import DataError, DesignError, DonorsWarning, warn
 from ..estimate import Precision
 from ..inference import Inference
 from ..inference.crossed import two_way_settings
@@ -21,43 +18,6 @@ from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
-
-_PRECISION = ("precision", "recheck")
-_EXECUTION = ("backend", "batch_size", "checks", "fan_out", "out", "padding_side", "progress")
-
-
-def execution_for(options: dict[str, Any], question: Callable[..., Any]) -> tuple[Execution, Progress]:
-    """Return how a question is to be run, from its keyword arguments; DesignError for one that it does not have."""
-    has = (*_EXECUTION, *_PRECISION) if question.__name__ in ("mediate", "ablate") else _EXECUTION
-    for name in options:
-        if name not in has:
-            known = [one for one in inspect.signature(question).parameters if one != "execution"]
-            hint = "It is an option of med.mediate and med.ablate." if name in _PRECISION else ""
-            raise DesignError(
-                f"{question.__name__}: there is no argument {name!r}. {hint or suggestion(name, [*known, *has])}"
-            )
-    progress = progress_for(options.pop("progress", None))
-    if options.get("batch_size") is not None:
-        options["batch_size"] = positive_int(options["batch_size"], what="batch_size")
-    options["checks"] = positive_int(options.get("checks", 3), what="checks", least=0)
-    one_of(options.get("padding_side", "left"), ("left", "right"), what="padding_side")
-    if not isinstance(options.get("fan_out", True), bool):
-        raise DesignError(f"fan_out = {shown(options['fan_out'])}: True or False is needed.")
-    _check_precision(options)
-    options["out"] = folder_from(options.get("out"))
-    backend = backend_for(options.pop("backend", "nnsight"))
-    return Execution(backend=backend, **options), progress
-
-
-def _check_precision(options: Mapping[str, Any]) -> None:
-    precision = options.get("precision")
-    if precision is not None and not (isinstance(precision, str) and precision == "bfloat16"):
-        hint = " float16 overflows in many models; bfloat16 does not." if "float16" in shown(precision) else ""
-        raise DesignError(
-            f"precision = {shown(precision)}: 'bfloat16' is possible, or None for the model's own type.{hint}"
-        )
-    if options.get("recheck") is not None:
-        positive_int(options["recheck"], what="recheck", least=0)
 
 
 def check_question(pairs: object, outcome: object, n_draws: int, settings: Inference | None = None) -> None:

@@ -18,7 +18,7 @@ from ._asked import check_question, need_one_kind_of_cluster
 from ._mediate import _check_contrast, _mediators, _site_info
 from ._screen import INDIRECT, check_scored
 
-_INFO = ("layer", "position", "unit")
+_INFO = ("layer", "position", "head", "feature")
 
 
 @runs
@@ -58,7 +58,7 @@ def attribution(
     Returns
     -------
     pandas.DataFrame
-        Columns ``estimand, site, layer, position, unit, score, std_error, n, n_clusters``: one row a site and
+        Columns ``estimand, site, layer, position, head, feature, score, std_error, n, n_clusters``: one row a site and
         direction. `score` is the mean over units of an estimate of first order, in units of the outcome, of the
         indirect effect named in `estimand`: "pnie" (in the base run) or "tnie" (in the source run). `std_error` is that
         of the mean score over units, robust to clusters; how far the score is from the effect it does not say.
@@ -120,4 +120,4 @@ def attribution(
         frame["n_clusters"] = design.n_clusters
         frame.insert(0, "estimand", INDIRECT[direction])
         frames.append(frame)
-    return pd.concat(frames, ignore_index=True).astype({"layer": "Int64", "unit": "Int64"})
+    return pd.concat(frames, ignore_index=True).astype({"layer": "Int64", "head": "Int64", "feature": "Int64"})

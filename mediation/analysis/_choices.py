@@ -11,8 +11,8 @@ import numpy as np
 from torch import Tensor, equal
 
 from .._checks import called, elements, shown
-from .._errors import DataError, DesignError
 from ..engine.study import run_of
+from ..errors import DataError, DesignError
 from ..interventions import AbstractIntervention, Assignment, Donor, InterventionFactory, Moment
 from ..models import Model
 from ..outcomes import AbstractOutcome

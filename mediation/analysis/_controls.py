@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .._checks import elements, one_of, positive_int
-from .._errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..engine import Execution, Finished, Progress
+from ..errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
 from ..inference import Inference, Method
@@ -22,7 +22,7 @@ from ..provenance import provenance_of
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs, encode
-from ._asked import check_question, execution_for, inference_account, need_one_kind_of_cluster, precision_in
+from ._asked import check_question, inference_account, need_one_kind_of_cluster, precision_in
 from ._control_runs import (
     Index,
     Part,
@@ -36,6 +36,7 @@ from ._control_runs import (
     unmatched,
 )
 from ._mediate import _mediators
+from ._options import RunOptions, execution_for
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
@@ -57,7 +58,7 @@ def controls(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Any,
+    **execution: Unpack[RunOptions],
 ) -> Effects:
     """Return an indirect effect beside its null controls, and how far it goes beyond each of them.
 
@@ -158,7 +159,7 @@ def controls(  # noqa: PLR0913
     return Effects(table, units, provenance)
 
 
-def _execution(options: dict[str, Any]) -> tuple[Execution, Progress]:
+def _execution(options: Mapping[str, Any]) -> tuple[Execution, Progress]:
     return execution_for(options, controls)
 
 

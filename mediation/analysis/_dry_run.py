@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from .._checks import shown
-from .._errors import DesignError
 from ..engine import Execution, SweepPlan, plan_study
 from ..engine.study import Study
+from ..errors import DesignError
+from ._options import PlanOptions
 
 
 @final
@@ -31,7 +32,7 @@ class DryRun:
 
 
 def dry_run_of(
-    dry_run: object, options: dict[str, Any], question: Callable[..., Any], *, thought: bool, screened: bool = False
+    dry_run: object, options: PlanOptions, question: Callable[..., Any], *, thought: bool, screened: bool = False
 ) -> DryRun | None:
     """Return what makes the plan, if it is asked for; takes ``calibrate`` out of `options`.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations, product
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
 from .._checks import called, one_of, positive_int, shown
-from .._errors import DesignError, SiteError
 from ..engine import World, make_study, run_study
+from ..errors import DesignError, SiteError
 from ..estimands._coalitions import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
 from ..inference import Inference, Method
@@ -23,12 +23,12 @@ from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
 from ._asked import (
     check_question,
-    execution_for,
     inference_account,
     need_one_kind_of_cluster,
     precision_in,
     units_frame,
 )
+from ._options import RunOptions, execution_for
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -51,7 +51,7 @@ def interactions(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Any,
+    **execution: Unpack[RunOptions],
 ) -> Effects:
     """Return how several mediators share their joint effect: alone, leave-one-out, Shapley, and pairwise interactions.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 
 from .._checks import called
-from .._errors import DesignError
 from ..engine import SweepPlan, World, make_study, run_study
+from ..errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
@@ -23,18 +23,27 @@ from ..results import Effects, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
 from ..sites._positions import at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, execution_for, units_frame
+from ._asked import check_question, units_frame
 from ._dry_run import dry_run_of
+from ._options import MediateChoices, PlanOptions, execution_for, thought_options
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
-from ._thought_options import thought_options
 from ._thoughts import mediate_thought
+
+Mediator = Site | SiteSet | Joint | ThoughtSite
 
 
 @overload
 def mediate(
-    model: Any, pairs: Pairs, mediator: Any, outcome: AbstractOutcome, *, dry_run: Literal[True], **options: Any
+    model: Any,
+    pairs: Pairs,
+    mediator: Mediator,
+    outcome: AbstractOutcome,
+    *,
+    dry_run: Literal[True],
+    calibrate: bool = True,
+    **options: Unpack[MediateChoices],
 ) -> SweepPlan: ...
 
 
@@ -42,20 +51,11 @@ def mediate(
 def mediate(
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint | ThoughtSite,
+    mediator: Mediator,
     outcome: AbstractOutcome,
     *,
-    estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
-    ablation: AbstractIntervention | AbstractRewrite | None = None,
-    donor: AbstractIntervention | None = None,
-    n_draws: int = 1,
-    rng: int | np.random.Generator | None = None,
-    method: Method = "bootstrap-t",
-    confidence_level: float = 0.95,
-    n_resamples: int = 9999,
-    screen: int | Screen | None = None,
     dry_run: Literal[False] = False,
-    **execution: Any,
+    **options: Unpack[MediateChoices],
 ) -> Effects: ...
 
 
@@ -63,7 +63,7 @@ def mediate(
 def mediate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint | ThoughtSite,
+    mediator: Mediator,
     outcome: AbstractOutcome,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
@@ -76,7 +76,7 @@ def mediate(  # noqa: PLR0913
     n_resamples: int = 9999,
     screen: int | Screen | None = None,
     dry_run: bool = False,
-    **execution: Any,
+    **execution: Unpack[PlanOptions],
 ) -> Effects | SweepPlan:
     """Return the direct and indirect effects of base against source through a mediator.
 
@@ -274,11 +274,5 @@ def _check_contrast(donor: object, ablation: object) -> None:
 
 def _site_info(sites: SiteSet) -> SiteInfo:
     site = next(iter(sites))
-    unit = (
-        site.head
-        if isinstance(site.head, int)
-        else site.units[0]
-        if isinstance(site.units, tuple) and len(site.units) == 1
-        else None
-    )
-    return SiteInfo(site.layer, at_text(site.at), unit)
+    feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
+    return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

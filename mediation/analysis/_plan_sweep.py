@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from ..engine import SweepPlan
 from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs
 from ._mediate import mediate
+from ._options import MediateChoices
 
 
 def plan_sweep(
@@ -18,7 +19,7 @@ def plan_sweep(
     outcome: AbstractOutcome,
     *,
     calibrate: bool = True,
-    **options: Any,
+    **options: Unpack[MediateChoices],
 ) -> SweepPlan:
     """Return what `mediate` would cost, before it is paid for.
 

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from .._errors import BackendError, DesignError, PrecisionWarning, warn
 from ..engine import Execution, Finished, World, expand_world
 from ..engine.oracle import Reference
 from ..engine.passes import Row
 from ..engine.running import recomputed
 from ..engine.study import Study, tolerance
 from ..engine.verify import HALF, check_weights, float32_study
+from ..errors import BackendError, DesignError, PrecisionWarning, warn
 from ..estimands import AbstractEstimand
 from ..models import Model
 from ..results import Effects

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import in_unit_interval, positive_int, shown
-from .._errors import DesignError
 from ..engine import (
     Direction,
     Execution,
@@ -23,6 +22,7 @@ from ..engine import (
     expand_world,
     make_study,
 )
+from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..interventions import AbstractIntervention, Interchange, Swap
 from ..outcomes import AbstractOutcome

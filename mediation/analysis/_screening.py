@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import BackendError
 from ..engine import Direction, Execution, Finished, World, expand_world
 from ..engine.study import tolerance
+from ..errors import BackendError
 from ..estimands import AbstractEstimand
 from ..estimands._abstract import contrast
 from ..inference import Inference, family_reach, screening_report

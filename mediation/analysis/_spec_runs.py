@@ -9,9 +9,9 @@ from typing import final
 import pandas as pd
 
 from .._checks import listed, positive_int
-from .._errors import DesignError
 from ..engine import Execution, Finished, Progress, World, make_study, run_study
 from ..engine.study import Study
+from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..interventions import Assignment, Interchange
 from ..models import Model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from ..results import Effects
 from ..results.text import warn_of_weak_totals
 from ..sites import Joint, Site
 from ..units import Pairs
-from ._asked import execution_for, inference_account, precision_in
+from ._asked import inference_account, precision_in
 from ._choices import Choices, arms_of, corruptions_of, outcomes_of
+from ._options import RunOptions, execution_for
 from ._spec_runs import plan_of, run_plan
 
 _NATURAL = ("y00", "y01", "y10", "y11")
@@ -45,7 +46,7 @@ def specification(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Any,
+    **execution: Unpack[RunOptions],
 ) -> Effects:
     """Return one effect under every choice that it may hang on: outcomes, corruptions, and ablation values.
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._errors import BackendError
 from ..engine import World
 from ..engine.backends import HookBackend
 from ..engine.study import tolerance
 from ..engine.verify import HALF
+from ..errors import BackendError
 from ..interventions import Assignment, Interchange
 from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
 from ._thought_runs import ThoughtStudy

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DataError, FlaggedUnitsWarning, warn
 from ..engine import World
+from ..errors import DataError, FlaggedUnitsWarning, warn
 from ..interventions import AbstractIntervention, Donor
 from ..rollouts import Ran
 from ._asked import one_donor

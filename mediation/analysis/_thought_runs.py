@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._errors import OutcomeError
 from ..engine import World
+from ..errors import OutcomeError
 from ..interventions import Assignment
 from ..models import Model
 from ..outcomes import Prepared
@@ -30,7 +30,7 @@ from ..rollouts import (
     told_of,
 )
 from ..units import Encoding, Pairs
-from ._thought_options import ThoughtOptions
+from ._options import ThoughtOptions
 
 Worlds = dict[str, World]
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from .._errors import DataError, DesignError
 from ..engine import World
+from ..errors import DataError, DesignError
 from ..estimands import estimands_from
 from ..estimate import SiteInfo
 from ..inference import Inference
@@ -20,9 +20,9 @@ from ..results import Effects, summarise
 from ..rollouts import Ran, check_site, check_world, plain_runs, questions_of
 from ..sites import ThoughtSite
 from ..units import Encoding, Pairs
+from ._options import ThoughtOptions
 from ._thought_checks import check_rollouts, settle
 from ._thought_frame import frame_of, no_thoughts, odd_units, tell
-from ._thought_options import ThoughtOptions
 from ._thought_runs import ThoughtStudy, unparsed_rates
 
 Named = dict[Any, dict[str, World]]
@@ -55,7 +55,7 @@ def mediate_thought(
     worlds, wanted = plan({str(one): one for one in sites}, sweep=sweep)
     labels = {name: {"site": name} for name in worlds}
     units, extra = _run(study, worlds, labels, ran)
-    info = {str(one): SiteInfo(None, _step(one), None) for one in sites} if sweep else None
+    info = {str(one): SiteInfo(None, _step(one)) for one in sites} if sweep else None
     provenance = rollout_provenance(study, str(site), intervention, extra)
     return summarise(units, wanted, settings, sites=info, provenance=provenance)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._checks import shown
-from .._errors import DataError
+from ..errors import DataError
 from ._files import check_frame
 from ._layouts import LETTERS
 

@@ -6,7 +6,7 @@ import re
 
 from .._answers import Options, extract_answer, options_of
 from .._checks import shown, suggestion
-from .._errors import DataError
+from ..errors import DataError
 from ._layouts import LAYOUTS
 
 _BOXED = re.compile(r"\\boxed\s*\{")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from .._checks import MOST_OF_64_BITS, called, check_local, named_once, path_from, positive_int, shown
-from .._errors import DataError
 from .._reading import check_bytes, json_from, reading, too_large
+from ..errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ def check_frame(frame: Any, columns: Iterable[str], asked: str) -> None:
     >>> check_frame([1], ("id",), "cyclic")
     Traceback (most recent call last):
         ...
-    mediation._errors.DataError: cyclic: [1] is no frame; read() makes one.
+    mediation.errors.DataError: cyclic: [1] is no frame; read() makes one.
     """
     if called(frame) != "DataFrame":
         raise DataError(f"{asked}: {shown(frame)} is no frame; read() makes one.")

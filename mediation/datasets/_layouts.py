@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from .._checks import listed, shown, suggestion
-from .._errors import DataError
+from ..errors import DataError
 from ._files import Record
 from ._vsp import Grid, grid_of
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, final
 
 from .._checks import called, shown
-from .._errors import DataError
 from .._images import image_of, pixels_of
+from ..errors import DataError
 
 _LONGEST_PATH = 1024
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

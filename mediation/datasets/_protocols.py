@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, final
 
 from .._checks import instance
-from .._errors import DataError
+from ..errors import DataError
 
 
 @final

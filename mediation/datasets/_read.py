@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._checks import check_local, path_from
-from .._errors import DataError
 from .._reading import reading
+from ..errors import DataError
 from ._files import Record, records_of
 from ._layouts import Asked, Layout, guessed, named, source_name
 from ._pictures import Picture, picture_of

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._answers import same_answer
 from .._checks import shown
-from .._errors import DataError
 from .._series import in_order_of
+from ..errors import DataError
 from ._extract import extract
 from ._files import check_frame, is_missing
 from ._vsp import simulate

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from .._checks import shown
-from .._errors import DataError
+from ..errors import DataError
 
 Grid: TypeAlias = tuple[tuple[int, ...], ...]
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from .. import datasets
 from .._checks import check_local, one_of
-from .._errors import DataError, DesignError
 from ..datasets import synthetic
+from ..errors import DataError, DesignError
 from ..models import Model, load
 from ..specs import CAPIMAGINE, LVR, MIRAGE, MONET, LatentSpec, TextSpec
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._errors import DataError
+from ..errors import DataError
 from ..inference import mcnemar, mean_intervals, wilson
 from ..interventions import Assignment
 from ..outcomes import AbstractOutcome, Degenerate, Told, judge

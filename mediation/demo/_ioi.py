@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .._checks import positive_int
-from .._errors import DataError
+from ..errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

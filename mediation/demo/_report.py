@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from ..results import Effects
 from ..results.text import print_row
 from ..units import Pairs
-
-if TYPE_CHECKING:
-    from ._run import DemoResult
+from ._result import DemoResult
 
 
 def write_report(result: DemoResult, pairs: Pairs, *, seconds: float) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, final
 
 from .._checks import check_local
-from .._errors import DegenerateWarning
 from ..analysis import ablate, doses, mediate
+from ..errors import DegenerateWarning
 from ..interventions import Constant, GaussianNoise, Mean, Swap, Zero
 from ..outcomes import LogitDiff
 from ..results import Effects
 from ..sites import Site, attention, mlp, residual
 from ..units import Pairs
 from ._ioi import indirect_object_pairs, segments
+from ._result import DemoResult
 from ._weights import find_model
 
 if TYPE_CHECKING:
@@ -37,32 +37,6 @@ class _Options(TypedDict):
 
     rng: int
     progress: bool | None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class DemoResult:
-    """What the demo found.
-
-    Attributes
-    ----------
-    sweep
-        Residual stream, every layer at every segment of the sentence.
-    components
-        Outputs of every attention and MLP, at the last token.
-    effects
-        The whole decomposition at the strongest component.
-    ablation
-        Ablations of that component.
-    out
-        Folder with tables, pictures and ``report.md``.
-    """
-
-    sweep: Effects
-    components: Effects
-    effects: Effects
-    ablation: Effects
-    out: Path
 
 
 def run(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from .._checks import one_of
-from .._errors import BackendError
+from ..errors import BackendError
 
 WORKED: Final = ("lvr", "capimagine")
 

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from .._checks import one_of
-from .._errors import BackendError
+from ..errors import BackendError
 from ..models import Model, load
 from ..specs import CAPIMAGINE, LVR, MIRAGE, MONET, LatentSpec, TextSpec
 from ._scripts import checkout

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from .._errors import DegenerateWarning, WeakTotalEffectWarning
+from ..errors import DegenerateWarning, WeakTotalEffectWarning
 from ..interventions import Skip
 from ..probing import States, probe, similarity
 from ..results import Effects

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from .._errors import BackendError
+from ..errors import BackendError
 from ..models import Model, load
 
 DEFAULT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"

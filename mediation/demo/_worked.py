@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .. import datasets
-from .._errors import DataError, DegenerateWarning, FlaggedUnitsWarning
 from ..analysis import ablate, mediate
+from ..errors import DataError, DegenerateWarning, FlaggedUnitsWarning
 from ..interventions import Assignment
 from ..models import Model
 from ..outcomes import AbstractOutcome, AnswerCorrect, AnswerFlipped, Cued, LogitDiff, LogProb, judge

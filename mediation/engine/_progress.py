@@ -6,8 +6,8 @@ import sys
 from typing import Protocol, final
 
 from .._checks import shown
-from .._errors import DesignError
 from .._printable import printable
+from ..errors import DesignError
 
 
 class Progress(Protocol):

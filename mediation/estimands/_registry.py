@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .._checks import called, elements, listed, shown, suggestion
-from .._errors import DesignError
+from ..errors import DesignError
 from ._abstract import AbstractEstimand
 from ._effects import (
     AblationEffect,

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from .._errors import InteractionWarning, warn
+from ..errors import InteractionWarning, warn
 from ..estimands import (
     Array,
     Coalition,

@@ -10,7 +10,7 @@ from typing import final
 
 import pandas as pd
 
-from .._errors import DegenerateWarning, warn
+from ..errors import DegenerateWarning, warn
 from ..estimands import AblationEffect, AbstractEstimand, Linear, ProportionMediated, TotalEffect
 from ..inference import Inference
 from .frame import POTENTIAL_OUTCOMES

@@ -13,7 +13,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from .._checks import listed
-from .._errors import DegenerateWarning, DesignError, warn
+from ..errors import DegenerateWarning, DesignError, warn
 from ..estimands import AbstractEstimand
 from ..inference import Inference, homogeneity
 from ..inference.sample import quiet
@@ -143,7 +143,7 @@ def _joint(
         warnings.simplefilter("always")
         rows = tabulate(part, estimands, settings, precision=precision, width=width).table
     with quiet():  # the same columns, said above
-        nothing = {str(site): SiteInfo(None, "", None) for site in part["site"].unique()}
+        nothing = {str(site): SiteInfo(None, "") for site in part["site"].unique()}
         wide = tabulate(part, estimands, joint, sites=nothing, precision=precision, width=width).table
     for one in caught:
         if one.category is not DegenerateWarning:
@@ -152,7 +152,7 @@ def _joint(
         rows[name] = wide[name]
     rows["p_adjusted"] = -np.expm1(n_subgroups * np.log1p(-rows["p_adjusted"].clip(upper=1 - 1e-16)))
     why = [str(one.message).partition("Why: ")[2].rstrip(".") for one in caught if one.category is DegenerateWarning]
-    return rows.drop(columns=["layer", "position", "unit"], errors="ignore"), why
+    return rows.drop(columns=[*SiteInfo._fields], errors="ignore"), why
 
 
 def _tests(

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mediation._checks import in_unit_interval, one_of
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 
 from .sample import Array, Sampling, checked_columns, sampling
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from mediation._checks import in_unit_interval, number, one_of, positive_int, seed_number, true_or_false
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 
 Method = Literal["bootstrap-t", "percentile", "basic", "bca", "expanded-percentile", "normal", "t"]
 METHODS: tuple[Method, ...] = ("bootstrap-t", "percentile", "basic", "bca", "expanded-percentile", "normal", "t")

@@ -2,26 +2,47 @@
 
 A module each for the families: replace by something fixed (`_constant`), put in noise (`_noise`), take the activation
 of another run (`_exchange`), move as far in a random direction (`_direction`), shift or stretch (`_affine`), act in a
-subspace (`_subspace`), combine (`_compose`), and functions of your own (`_custom`). Written thoughts are
-rewritten (`_rewrite`, `_text`, `_rewriter`). Nothing here knows about models; what a run must supply is named in
-`_needs`.
+subspace (`_subspace`), combine (`_abstract`, `_compose`), and functions of your own (`_custom`). What rewrites of
+written thoughts have in common is in `_rewrite`, and they themselves are in `mediation.rewrites`. Nothing here knows
+about models; what a run must supply is named in `_needs`.
 """
 
-from ._abstract import AbstractIntervention as AbstractIntervention
+from typing import TYPE_CHECKING
+
+from .._moved import moved
+from ._abstract import (
+    AbstractIntervention as AbstractIntervention,
+    Assignment as Assignment,
+    Identity as Identity,
+    Then as Then,
+    chain as chain,
+)
 from ._affine import Add as Add, Scale as Scale
-from ._assignment import Assignment as Assignment
 from ._code import meaning as meaning
-from ._compose import Blend as Blend, Identity as Identity, Masked as Masked, Then as Then, chain as chain
+from ._compose import Blend as Blend, Masked as Masked
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
-from ._custom import Custom as Custom, InterventionFactory as InterventionFactory, intervention as intervention
+from ._custom import (
+    Custom as Custom,
+    InterventionFactory as InterventionFactory,
+    constants_of as constants_of,
+    intervention as intervention,
+    source_digest as source_digest,
+)
 from ._direction import RandomDirection as RandomDirection
 from ._exchange import Interchange as Interchange, Swap as Swap
+from ._function import bound_parameters as bound_parameters, check_function as check_function
 from ._laws import check_laws as check_laws, stand_in as stand_in
-from ._matched import matched as matched
 from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise
 from ._noise import GaussianNoise as GaussianNoise
-from ._rewrite import AbstractRewrite as AbstractRewrite, RewriteChain as RewriteChain, TextGiven as TextGiven
-from ._rewriter import CustomRewrite as CustomRewrite, RewriteFactory as RewriteFactory, rewriter as rewriter
+from ._rewrite import (
+    NO_TEXT_GIVEN as NO_TEXT_GIVEN,
+    AbstractRewrite as AbstractRewrite,
+    RewriteChain as RewriteChain,
+    TextGiven as TextGiven,
+    TextNeed as TextNeed,
+    random_numbers as random_numbers,
+    thoughts_of_all as thoughts_of_all,
+)
 from ._steps import (
     FirstRepeat as FirstRepeat,
     Oracle as Oracle,
@@ -30,12 +51,12 @@ from ._steps import (
     Skip as Skip,
 )
 from ._subspace import Subspace as Subspace
-from ._text import (
-    Blank as Blank,
-    RandomWords as RandomWords,
-    RepeatFirst as RepeatFirst,
-    ReplaceText as ReplaceText,
-    ShuffleSentences as ShuffleSentences,
-    ShuffleWords as ShuffleWords,
-    Truncate as Truncate,
-)
+
+if not TYPE_CHECKING:
+    __getattr__ = moved(
+        __name__,
+        {
+            "mediation.rewrites": "Blank CustomRewrite RandomWords RepeatFirst ReplaceText RewriteFactory "
+            "ShuffleSentences ShuffleWords Truncate matched rewriter"
+        },
+    )

@@ -7,9 +7,10 @@ from typing import final
 
 from torch import Tensor
 
-from ._abstract import AbstractIntervention, spelled
+from ._abstract import AbstractIntervention
 from ._broadcast import Numbers, numbers, spread, working_dtype
 from ._needs import NOTHING, Given, Need
+from ._spelling import spelled
 
 
 @final

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .._checks import finite, shown
-from .._errors import DesignError
 from .._values import Value
+from ..errors import DesignError
 
 Numbers: TypeAlias = float | Sequence[Any] | npt.NDArray[Any] | Tensor | Value
 

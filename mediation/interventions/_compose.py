@@ -1,4 +1,4 @@
-"""Interventions made of interventions: nothing, one after another, in part, at some features."""
+"""Interventions made of interventions: in part, at some features."""
 
 from __future__ import annotations
 
@@ -8,116 +8,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import shown
-from .._errors import DesignError
-from ._abstract import AbstractIntervention, an_intervention, spelled
+from ._abstract import AbstractIntervention, Identity, an_intervention
 from ._broadcast import Numbers, number_within, spread, truths, working_dtype
 from ._needs import NOTHING, Given, Need
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Identity(AbstractIntervention):
-    """The activation as it is: I(h) = h; neutral for ``>>``.
-
-    Examples
-    --------
-    >>> Identity() >> Identity()
-    Identity()
-    """
-
-    __repr__ = spelled
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing."""
-        return frozenset()
-
-    def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
-        """Return `hidden` itself."""
-        return hidden
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Then(AbstractIntervention):
-    """Interventions one after another, first to last; written ``a >> b``.
-
-    Always in normal form: at least two parts, none of them `Identity` or `Then`. So ``(a >> b) >> c`` equals
-    ``a >> (b >> c)``. What a part is given belongs to the site, not to the result of the part before it.
-
-    Parameters
-    ----------
-    parts
-        Two or more interventions; nested ones are flattened, `Identity` is left out.
-
-    Raises
-    ------
-    DesignError
-        If fewer than two are left. ``chain`` takes any number.
-
-    Examples
-    --------
-    >>> from mediation.interventions import Add, Scale, Zero
-    >>> Scale(2.0) >> (Add(1.0) >> Scale(3.0))
-    (Scale(2.0) >> Add(1.0) >> Scale(3.0))
-    """
-
-    parts: tuple[AbstractIntervention, ...]
-
-    def __post_init__(self) -> None:
-        flat = _flat(self.parts)
-        if len(flat) < 2:
-            found = f"only {flat[0]!r}" if flat else "none"
-            raise DesignError(
-                f"Then: at least two interventions other than Identity() are needed, found {found}. "
-                "Use chain(...), which takes any number."
-            )
-        object.__setattr__(self, "parts", flat)
-
-    def __repr__(self) -> str:
-        return f"({' >> '.join(map(repr, self.parts))})"
-
-    def needs(self) -> frozenset[Need]:
-        """Return what the parts need."""
-        return frozenset[Need]().union(*(part.needs() for part in self.parts))
-
-    def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
-        """Return the result of the last part on that of the one before it, and so on."""
-        for part in self.parts:
-            hidden = part(hidden, given)
-        return hidden
-
-
-def chain(*parts: AbstractIntervention) -> AbstractIntervention:
-    """Return the interventions one after another: none is `Identity`, one is itself, more are `Then`.
-
-    Parameters
-    ----------
-    parts
-        Any number of interventions, first to last.
-
-    Examples
-    --------
-    >>> from mediation.interventions import Zero
-    >>> chain(), chain(Identity(), Zero())
-    (Identity(), Zero())
-    """
-    flat = _flat(parts)
-    if not flat:
-        return Identity()
-    return flat[0] if len(flat) == 1 else Then(flat)
-
-
-def _flat(parts: object) -> tuple[AbstractIntervention, ...]:
-    if not isinstance(parts, (tuple, list)):
-        raise DesignError(
-            f"Then: a tuple of interventions is needed, found {shown(parts)}. Write a >> b, or Then((a, b))."
-        )
-    flat: list[AbstractIntervention] = []
-    for part in parts:
-        one = an_intervention(part, what="Then")
-        flat.extend(one.parts if isinstance(one, Then) else () if isinstance(one, Identity) else (one,))
-    return tuple(flat)
+from ._spelling import spelled
 
 
 @final

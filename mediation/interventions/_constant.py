@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .._checks import one_of
-from ._abstract import AbstractIntervention, spelled
+from ._abstract import AbstractIntervention
 from ._broadcast import Numbers, numbers, placed, spread
 from ._needs import NOTHING, Given, Moment, Need, supplied
+from ._spelling import spelled
 
 
 @final

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from .._checks import suggestion
-from .._errors import BackendError, DesignError
 from .._values import Value
-from ._abstract import AbstractIntervention, spelled_value
+from ..errors import BackendError, DesignError
+from ._abstract import AbstractIntervention
 from ._broadcast import numbers, placed
 from ._code import meaning
 from ._function import bound_parameters, check_function
 from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
+from ._spelling import spelled_value
 
 _INJECTED: dict[str, Need] = {
     "noise": Noise(),
@@ -60,7 +61,7 @@ class InterventionFactory:
         assert isinstance(function, types.FunctionType)
         object.__setattr__(self, "module", function.__module__)
         object.__setattr__(self, "qualname", function.__qualname__)
-        object.__setattr__(self, "source", _source_digest(function))
+        object.__setattr__(self, "source", source_digest(function))
 
     @property
     def name(self) -> str:
@@ -148,7 +149,7 @@ class Custom(AbstractIntervention):
     constants: tuple[tuple[str, Hashable], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "constants", tuple(sorted(_constants(self.factory.function))))
+        object.__setattr__(self, "constants", tuple(sorted(constants_of(self.factory.function))))
 
     def __repr__(self) -> str:
         words = [f"{name}={spelled_value(value)}" for name, value in self.params]
@@ -223,7 +224,8 @@ def intervention(function: Callable[..., Tensor]) -> InterventionFactory:
     return InterventionFactory(function)
 
 
-def _source_digest(function: types.FunctionType) -> str:
+def source_digest(function: types.FunctionType) -> str:
+    """Return a digest of what the source of a function computes; of its compiled code where there is no source."""
     try:
         text = meaning(inspect.getsource(function))
     except (OSError, TypeError):
@@ -237,7 +239,7 @@ def _code_text(code: types.CodeType) -> str:
     return f"{code.co_code.hex()}|{code.co_names}|{code.co_varnames}|{constants}"
 
 
-def _constants(function: Callable[..., Tensor]) -> Iterator[tuple[str, Hashable]]:
+def constants_of(function: Callable[..., Tensor]) -> Iterator[tuple[str, Hashable]]:
     """Give the plain numbers, strings and tensors that the function reads from its module."""
     module: dict[str, object] = function.__globals__
     for name in _names(function.__code__) & module.keys():

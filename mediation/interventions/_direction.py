@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .._checks import one_of, seed_number
-from ._abstract import AbstractIntervention, spelled
+from ._abstract import AbstractIntervention
 from ._broadcast import working_dtype
 from ._needs import NOTHING, RUNS, Donor, Given, Need, Noise, supplied
+from ._spelling import spelled
 
 
 @final

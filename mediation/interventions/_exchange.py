@@ -9,11 +9,11 @@ from typing import Any, Literal, final
 from torch import Tensor
 
 from .._checks import one_of, shown
-from .._errors import DesignError
-from ._abstract import AbstractIntervention, spelled
-from ._assignment import Assignment
+from ..errors import DesignError
+from ._abstract import AbstractIntervention, Assignment
 from ._broadcast import placed
 from ._needs import NOTHING, RUNS, Donor, Given, Need, donor_index, supplied
+from ._spelling import spelled
 
 
 @cache

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Collection, Hashable, Mapping
 
 from .._checks import shown
-from .._errors import DesignError
+from ..errors import DesignError
 
 
 def check_function(function: object, decorator: str, first: str, what: str, injected: Collection[str]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._checks import instance, shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention
 from ._needs import Given, Moment, Need, Noise
 
@@ -82,7 +82,7 @@ def check_laws(intervention: AbstractIntervention, hidden: Tensor, given: Given 
     >>> check_laws(centre(), torch.tensor([[1.0], [3.0]]))
     Traceback (most recent call last):
         ...
-    mediation._errors.DesignError: centre() looks at other rows: row 0 alone ... changed by 1...
+    mediation.errors.DesignError: centre() looks at other rows: row 0 alone ... changed by 1...
     """
     one = an_intervention(intervention, what="check_laws")
     instance(hidden, Tensor, what="check_laws: hidden", needed="an activation, which is a tensor,", error=DesignError)

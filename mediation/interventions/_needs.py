@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, final
 from torch import Tensor
 
 from .._checks import one_of, positive_int, seed_number, shown
-from .._errors import BackendError, DesignError
+from ..errors import BackendError, DesignError
 from ._broadcast import fits
 
 RUNS = ("other", "same", "base", "source")

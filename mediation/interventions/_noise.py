@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from .._checks import seed_number, true_or_false
-from .._errors import DesignError
-from ._abstract import AbstractIntervention, spelled
+from ..errors import DesignError
+from ._abstract import AbstractIntervention
 from ._broadcast import number_within, working_dtype
 from ._needs import NOTHING, Given, Moment, Need, Noise, supplied
+from ._spelling import spelled
 
 _STD = Moment("std")
 

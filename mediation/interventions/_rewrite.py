@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, final
+from typing import Any, Literal, TypeAlias, cast, final
 
 import numpy as np
 
 from .._checks import called
-from .._errors import DesignError
-from ._abstract import spelled
-from ._compose import Identity
-
-if TYPE_CHECKING:
-    from ..sites import InputSite, Site, SiteSet, ThoughtSite
-    from ._assignment import Assignment
+from ..errors import DesignError
+from ._abstract import AbstractPlaceable, Identity
+from ._spelling import spelled
 
 TextNeed: TypeAlias = Literal["rng", "pool"]
 
@@ -52,7 +48,7 @@ class TextGiven:
 NO_TEXT_GIVEN = TextGiven()
 
 
-class AbstractRewrite(ABC):
+class AbstractRewrite(AbstractPlaceable):
     """What is done to a written thought: a pure function of its text, frozen and compared by value.
 
     Laws:
@@ -65,12 +61,13 @@ class AbstractRewrite(ABC):
 
     Examples
     --------
-    >>> from mediation.interventions import Blank, Truncate
+    >>> from mediation.rewrites import Blank, Truncate
     >>> (Truncate(2) >> Blank())("the red cart")
     '... ...'
     """
 
     __slots__ = ()
+    acts_on = "text"
 
     @abstractmethod
     def needs(self) -> frozenset[TextNeed]:
@@ -95,12 +92,6 @@ class AbstractRewrite(ABC):
 
     def __repr__(self) -> str:
         return spelled(cast(Any, self))
-
-    def at(self, site: Site | SiteSet | ThoughtSite | InputSite) -> Assignment:
-        """Return the assignment of this rewrite to `site`."""
-        from ._assignment import Assignment
-
-        return Assignment(((site, self),))
 
     def __rshift__(self, other: AbstractRewrite | Identity) -> AbstractRewrite:
         if isinstance(other, Identity):
@@ -131,7 +122,7 @@ class RewriteChain(AbstractRewrite):
 
     Examples
     --------
-    >>> from mediation.interventions import Blank, RepeatFirst, Truncate
+    >>> from mediation.rewrites import Blank, RepeatFirst, Truncate
     >>> Truncate(3) >> (RepeatFirst() >> Blank())
     (Truncate(3) >> RepeatFirst() >> Blank())
     """

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from .._checks import elements, positive_int, seed_number
-from .._errors import DesignError
 from .._values import Value
-from ._abstract import AbstractIntervention, spelled
+from ..errors import DesignError
+from ._abstract import AbstractIntervention
 from ._broadcast import numbers
 from ._constant import Constant
 from ._needs import NOTHING, Given, Need, Noise, supplied
+from ._spelling import spelled
 
 
 @final

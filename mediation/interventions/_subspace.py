@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from .._checks import true_or_false
-from .._errors import DesignError
 from .._values import Value
-from ._abstract import AbstractIntervention, an_intervention, spelled
+from ..errors import DesignError
+from ._abstract import AbstractIntervention, an_intervention
 from ._broadcast import Numbers, numbers, working_dtype
 from ._constant import Zero
 from ._needs import NOTHING, Given, Need
+from ._spelling import spelled
 
 _LEAST_INDEPENDENCE = 1e-6
 """Smallest singular value of the unit-length directions at which they count as independent."""

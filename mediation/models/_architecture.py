@@ -8,7 +8,7 @@ from typing import final
 from torch import nn
 
 from .._checks import instance, listed, one_of, positive_int, shown, suggestion
-from .._errors import SiteError
+from ..errors import SiteError
 
 
 @final
@@ -69,8 +69,8 @@ class Architecture:
         if found is None:
             raise SiteError(
                 f"The site needs the {name.replace('_', ' ')} module of a block, and none was found under "
-                f"{self.layers!r}. Name it: med.load(model, architecture=med.Architecture(layers={self.layers!r}, "
-                f"{name}='...')), or use med.Site('path.of.the.module')."
+                f"{self.layers!r}. Name it: med.load(model, architecture=med.models.Architecture("
+                f"layers={self.layers!r}, {name}='...')), or use med.Site('path.of.the.module')."
             )
         return found
 

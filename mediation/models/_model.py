@@ -12,8 +12,8 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from .._errors import SiteError
 from .._printable import printable
+from ..errors import SiteError
 from ..specs import Spec
 from ._architecture import Architecture, n_layers
 from ._arguments import arguments_of
@@ -166,7 +166,7 @@ class Model:
             raise SiteError(
                 f"residual, mlp, attention, pattern, neurons and embedding need to know where the layers of "
                 f"{type(self.module).__name__} are, and no list of equal blocks was found. Point at it: "
-                "med.load(model, architecture=med.Architecture(layers='path.of.the.list', ...)), "
+                "med.load(model, architecture=med.models.Architecture(layers='path.of.the.list', ...)), "
                 "or name a module: med.Site('path.of.the.module')."
             )
         return self.architecture

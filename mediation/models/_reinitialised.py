@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import called, seed_number
-from .._errors import BackendError, DesignError
+from ..errors import BackendError, DesignError
 from ._model import Model
 
 _STREAM = 0x5EED

@@ -12,7 +12,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from .._errors import BackendError
+from ..errors import BackendError
 
 _turn = threading.Condition()
 _uses: list[Use] = []

@@ -13,4 +13,4 @@ from ._generated import (
 )
 from ._logits import Accuracy as Accuracy, LogitDiff as LogitDiff
 from ._probability import KL as KL, LogProb as LogProb, Probability as Probability
-from ._tokens import token_id as token_id
+from ._tokens import token_id as token_id, token_ids as token_ids

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .._checks import shown
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 

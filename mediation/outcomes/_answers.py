@@ -9,11 +9,9 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import listed
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 from ..models import Model
-from ..units import Pairs, Prompt
-from ..units._continuation import Continuations
-from ..units._encode_prompt import processed_ids
+from ..units import Continuations, Pairs, Prompt, processed_ids
 from ._tokens import _checked_text, _inside, _known, _several, values_of
 
 _SHOWN = 8

@@ -10,7 +10,7 @@ from typing import Any, final
 from torch import Tensor
 
 from .._checks import called, shown
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, wide

@@ -9,8 +9,8 @@ from typing import Any, final
 
 from .._answers import extract_answer, options_of, same_answer
 from .._checks import shown
-from .._errors import OutcomeError
 from .._texts import check_letters
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, Reduce, Told

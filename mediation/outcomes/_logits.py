@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._checks import listed, shown
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, check_read_at, wide

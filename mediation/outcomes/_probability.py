@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._errors import OutcomeError
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared, check_read_at, wide

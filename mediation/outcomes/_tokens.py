@@ -9,11 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from .._checks import called, closest, listed, shown
-from .._errors import OutcomeError
 from .._texts import check_letters
+from ..errors import OutcomeError
 from ..models import Model
-from ..units import Pairs
-from ..units._continuation import Continuations
+from ..units import Continuations, Pairs
 
 _MISSPELT = 0.8
 """Likeness to a column's name from which a word without a leading space is taken for a misspelt column."""

@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
 from .._checks import one_of
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results.text import shorten
 from .drawing import (
     CYCLE,

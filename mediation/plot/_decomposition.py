@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from .._checks import listed
-from .._errors import DataError, DesignError
+from ..errors import DataError, DesignError
 from ..results import Effects, meaning_of
 from .drawing import (
     COLOURS,

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import Effects
 from ..results.text import shorten
 from .drawing import (

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from .._checks import positive_int
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import KINDS, Effects, meaning_of
 from ..results.account import section
 from ..results.kinds import most_telling, print_margin, tested_level, tested_thing, two_intervals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from .._checks import number, one_of, shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import settings_of
 from ..results.kinds import role
@@ -61,9 +62,11 @@ def heatmap(
     *,
     ax: Axes | None = None,
     position: str | int | None = None,
-    unit: int | None = None,
+    head: int | None = None,
+    feature: int | None = None,
     limit: float | None = None,
     cmap: str | Colormap = "RdBu_r",
+    unit: int | None = None,
 ) -> Axes:
     """Draw one estimand of a sweep: layers up, positions (or heads) across, colours symmetric about 0.
 
@@ -79,13 +82,15 @@ def heatmap(
         Key of the estimand: 'pnie' is denoising, 'tnie' noising.
     ax
         Axes to draw on; a new figure when None.
-    position, unit
-        The one position or head to draw, for a sweep over layers, positions and heads.
+    position, head, feature
+        The one position, head or feature to draw, for a sweep over layers, positions and heads or features.
     limit
         End of the colour scale on both sides; the largest absolute estimate when None. Give one number to several
         panels to make them comparable.
     cmap
         Diverging colour map.
+    unit
+        The old name of `head`, until version 0.3.
 
     Returns
     -------
@@ -106,7 +111,10 @@ def heatmap(
     if not isinstance(cmap, Colormap):
         one_of(cmap, list(mpl.colormaps), what="heatmap cmap")
     known = effects.provenance
-    grid = grid_of(rows_of(table, estimand), known, position=position, unit=unit)
+    if unit is not None:
+        warnings.warn("heatmap: unit is now head; the old name goes in version 0.3.", DeprecationWarning, stacklevel=2)
+        head = unit
+    grid = grid_of(rows_of(table, estimand), known, position=position, head=head, feature=feature)
     ax = axes(ax, width=_width(grid), height=_height(grid))
     image = ax.imshow(
         np.ma.masked_invalid(grid.estimate), origin="lower", aspect="auto", cmap=cmap, interpolation="nearest",
@@ -181,7 +189,7 @@ def _ticks(ax: Axes, grid: Grid) -> None:
     rows = range(0, len(grid.layers), _step(len(grid.layers)))
     ax.set_yticks(list(rows), [str(grid.layers[row]) for row in rows])
     ax.set_ylabel("layer")
-    ax.set_xlabel("head" if grid.across == "unit" else "position")
+    ax.set_xlabel(grid.across)
     ax.tick_params(length=2.5)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from .._checks import number, one_of, shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import section
 from ..results.text import print_row, shorten

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .._checks import one_of
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import Power, meaning_of
 from ..results.planning import digits
 from .drawing import BLUE, INK, ORANGE, RULE, axes, axis_label, extent, key_above, plain_frame, title

@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
 from .._checks import elements, instance, listed, number, one_of, reals, shown, true_or_false
-from .._errors import DataError, DesignError
+from ..errors import DataError, DesignError
 from ..results.text import shorten
 from .drawing import FAINT, GLYPH, axes, extent, frame_of, literal, title
 

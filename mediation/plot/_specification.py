@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .._checks import one_of
-from .._errors import DesignError
+from ..errors import DesignError
 from ..results import Effects
 from ..results.kinds import side_of, specifications, varied
 from ..results.text import shorten

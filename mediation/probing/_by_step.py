@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import called, elements, listed, one_of, reals
-from .._errors import DataError, DegenerateWarning, DesignError, DominantUnitWarning
 from .._seed import seed_from
+from ..errors import DataError, DegenerateWarning, DesignError, DominantUnitWarning
 from ..inference import Inference
 from ._rows import MEASURES, Found, Steps
 from ._states import States, check_name, states_from, unit_labels

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from .._checks import called, listed, one_of, positive_int, shown
-from .._errors import DataError, DesignError, SiteError
 from ..engine import AbstractBackend, World, backend_for, main_tensor, make_study
 from ..engine.captured import Activations
 from ..engine.passes import Row, capture_rows
 from ..engine.sizes import halving, split, tokens_per_pass
 from ..engine.study import Layout
 from ..engine.verify import check_captured, lay_out_rows
+from ..errors import DataError, DesignError, SiteError
 from ..interventions import Identity
 from ..models import Model, load, runs
 from ..outcomes import outcome
@@ -197,9 +197,9 @@ def _check(site: Any, layer: Layer) -> None:
 
 
 def _check_spec(site: ThoughtSite, spec: Spec | None) -> None:
-    kind, name = (LatentSpec, "LatentSpec, such as med.MONET") if site.kind == "latents" else (
+    kind, name = (LatentSpec, "LatentSpec, such as med.specs.MONET") if site.kind == "latents" else (
         TextSpec,
-        "TextSpec, such as med.CAPIMAGINE",
+        "TextSpec, such as med.specs.CAPIMAGINE",
     )  # fmt: skip
     if not isinstance(spec, kind):
         found = "none is given" if spec is None else f"the spec is a {type(spec).__name__}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from .._errors import DegenerateWarning
+from ..errors import DegenerateWarning
 from ..inference import Inference, mean_intervals
 
 Array = NDArray[np.float64]

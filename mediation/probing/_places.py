@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .._checks import shown
-from .._errors import DataError, DesignError, SiteError
+from ..errors import DataError, DesignError, SiteError
 from ..models import Model
 from ..rollouts import Trajectory
 from ..sites import InputSite, Site, ThoughtSite, check_box, residual, resolve

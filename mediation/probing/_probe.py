@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import called, one_of, positive_int, reals, shown
-from .._errors import BackendError, DataError, DegenerateWarning, DesignError
 from .._seed import seed_from
+from ..errors import BackendError, DataError, DegenerateWarning, DesignError
 from ..inference import Inference, mean_intervals
 from ._states import matrix, unit_labels
 from ._widened import Widened, widened, wilson_widened

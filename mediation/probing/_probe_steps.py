@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from .._checks import instance
-from .._errors import DataError, DegenerateWarning, DesignError
 from .._printable import printable
 from .._seed import seed_from
+from ..errors import DataError, DegenerateWarning, DesignError
 from ..inference import Inference, mean_intervals
 from ._probe import Probe, probe
 from ._states import States, check_name, states_from, unit_labels

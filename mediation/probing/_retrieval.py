@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import positive_int, shown, true_or_false
-from .._errors import DataError, DesignError
+from ..errors import DataError, DesignError
 from ..inference import wilson
 from ._states import States, matrix
 

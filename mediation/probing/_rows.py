@@ -10,7 +10,7 @@ from typing import NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import DegenerateWarning
+from ..errors import DegenerateWarning
 from ..inference import Inference, mean_intervals
 from ._jackknife import Pseudo, Spread, blocks_of, corrected, jackknife, jackknife_error
 from ._similarity import rank_of, unbiased_gram

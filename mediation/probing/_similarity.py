@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import true_or_false
-from .._errors import DataError, DegenerateWarning
+from ..errors import DataError, DegenerateWarning
 from ._states import matrix
 
 Array = NDArray[np.float64]

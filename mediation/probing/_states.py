@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._checks import elements, hashable, positive_int, reals, shown
-from .._errors import DataError
 from .._series import in_order_of
+from ..errors import DataError
 
 Array = NDArray[np.float64]
 

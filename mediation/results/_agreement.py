@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .._checks import called, one_of
-from .._errors import DesignError
+from ..errors import DesignError
 from ._effects import Effects
 from .kinds import SpecificationKind, agreement_of, specifications
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from .._checks import one_of, positive_int
-from .._errors import DataError
 from .._printable import printable
+from ..errors import DataError
 from ..inference import Method
 from ._moderation import AbstractModeration
 from ._result import Result, parts_of

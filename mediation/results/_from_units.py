@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._checks import called, one_of
-from .._errors import DataError
+from ..errors import DataError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import (
     DRAWS,

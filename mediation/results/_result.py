@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import pandas as pd
 
 from .._checks import called, listed
-from .._errors import DesignError
+from ..errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import POTENTIAL_OUTCOMES, Precision
 from ..inference import Inference

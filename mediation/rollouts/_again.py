@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from .._errors import DataError, DesignError
+from ..errors import DataError, DesignError
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec
 from ..units import Encoding, Pairs, Prompt

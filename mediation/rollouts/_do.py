@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .._errors import BackendError, DataError
 from .._seed import seed_from
 from ..engine.study import donor_units, noise
+from ..errors import BackendError, DataError
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,

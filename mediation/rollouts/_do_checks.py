@@ -9,7 +9,7 @@ import pandas as pd
 from torch import Tensor
 
 from .._checks import called, elements, shown
-from .._errors import DataError, DesignError
+from ..errors import DataError, DesignError
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._errors import DesignError, SiteError
 from ..engine.study import noise, run_of
+from ..errors import DesignError, SiteError
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,

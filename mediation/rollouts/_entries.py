@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from .._checks import called, shown
-from .._errors import DesignError
 from ..engine import World
+from ..errors import DesignError
 from ..interventions import (
     AbstractIntervention,
     AbstractRewrite,
@@ -15,13 +15,13 @@ from ..interventions import (
     Identity,
     Interchange,
     Oracle,
-    ReplaceText,
     RewriteChain,
     Shorten,
     ShuffleSteps,
     Skip,
     Swap,
 )
+from ..rewrites import ReplaceText
 from ..sites import ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
 
@@ -83,7 +83,7 @@ def check_world(world: World, spec: Spec | None, n: int, *, pairs: bool) -> None
 def check_site(site: ThoughtSite, spec: Spec | None) -> None:
     """Raise DesignError unless the spec has thoughts of the kind that the site names."""
     if spec is None:
-        example = "med.MONET" if site.kind == "latents" else "med.CAPIMAGINE"
+        example = "med.specs.MONET" if site.kind == "latents" else "med.specs.CAPIMAGINE"
         raise DesignError(
             f"{site}: where a thought begins and ends is said by a spec, and there is none. Give one: "
             f"med.load(model, spec={example}), or spec=... here."
@@ -124,8 +124,9 @@ def _check_latents(site: ThoughtSite, what: object, n: int) -> None:
 def _check_text(site: ThoughtSite, what: object, n: int) -> None:
     if not isinstance(what, (AbstractRewrite, Interchange, Swap, Skip, Identity)):
         raise DesignError(
-            f"{what!r} at {site} changes vectors, and a written thought is text. Use med.Swap(), med.Skip(), or a "
-            "rewrite such as med.Blank() or med.ShuffleWords(); med.matched(med.imagination()) lists them."
+            f"{what!r} at {site} changes vectors, and a written thought is text. Use med.Swap(), "
+            "med.interventions.Skip(), or a rewrite such as med.rewrites.Blank() or med.rewrites.ShuffleWords(); "
+            "med.matched(med.imagination()) lists them."
         )
     for one in what.parts if isinstance(what, RewriteChain) else (what,):
         if isinstance(one, ReplaceText) and isinstance(one.text, tuple) and len(one.text) != n:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from .._checks import shown
-from .._errors import DataError, DesignError, MediationWarning, warn
 from ..engine import AbstractBackend, Progress
 from ..engine.sizes import halving
+from ..errors import DataError, DesignError, MediationWarning, warn
 from ..interventions import Assignment
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from .._checks import called, elements, one_of, positive_int, shown, true_or_false
-from .._errors import DataError, DesignError
 from .._seed import seed_from
 from ..engine import AbstractBackend, Progress, World, progress_for
 from ..engine.backends import backend_for
 from ..engine.verify import check_fed
+from ..errors import DataError, DesignError
 from ..interventions import Assignment
 from ..models import Model, load, runs
 from ..outcomes import token_id

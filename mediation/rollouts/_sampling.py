@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .._checks import number, positive_int, shown
-from .._errors import DesignError
+from ..errors import DesignError
 
 _STREAM = 3
 

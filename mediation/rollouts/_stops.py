@@ -9,10 +9,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._errors import DesignError, SiteError
 from ..engine import Visit
 from ..engine.backends import Order, execution_order
 from ..engine.passes import Batch, Edit, Selection
+from ..errors import DesignError, SiteError
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
 from ..sites import Place, Site, SiteSet, resolve

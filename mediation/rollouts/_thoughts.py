@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .._errors import DesignError
 from ..engine.study import donor_units
+from ..errors import DesignError
 from ..interventions import Donor, Moment
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec

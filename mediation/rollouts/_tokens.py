@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._checks import closest, listed, suggestion
-from .._errors import DesignError
+from ..errors import DesignError
 from ..models import Model
 from ..specs import LatentSpec, Near, TextSpec
 

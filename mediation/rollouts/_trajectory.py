@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._checks import positive_int
-from .._errors import DataError
+from ..errors import DataError
 from ..specs import LatentSpec, Spec
 
 Stopped = Literal["eos", "stop", "length", "scored", "nan", "flagged"]

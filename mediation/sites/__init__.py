@@ -15,6 +15,7 @@ from ._build import (
     pattern as pattern,
     residual as residual,
 )
+from ._difference import leaves as leaves
 from ._input import (
     InputSite as InputSite,
     check_box as check_box,
@@ -23,8 +24,13 @@ from ._input import (
     question as question,
 )
 from ._parts import side_of as side_of
-from ._positions import Position as Position, positions_of as positions_of
+from ._positions import (
+    Position as Position,
+    at_text as at_text,
+    may_overlap as may_overlap,
+    positions_of as positions_of,
+)
 from ._resolve import Place as Place, resolve as resolve
-from ._set import Joint as Joint, SiteSet as SiteSet
+from ._set import Joint as Joint, SiteSet as SiteSet, check_disjoint as check_disjoint
 from ._site import Site as Site, overlap as overlap
 from ._thought import ThoughtSite as ThoughtSite, When as When, imagination as imagination, latents as latents

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from .._checks import shown
-from .._errors import SiteError
+from ..errors import SiteError
 from ._positions import plain
 from ._set import SiteSet
 from ._site import Kind, Site
 
 Layers = int | Iterable[int] | None
 Stack = Literal["encoder", "decoder"] | None
+At = int | str | slice | Iterable[int]  # one site: "all", "last", indices, a span
+Each = Literal["each", "spans"] | list[str]  # a site each
+Head = int | None
+Units = int | Iterable[int] | None
+
+# The overloads tell one site from a sweep: "each" is a text like the name of a span, hence the ignored overlaps.
 
 
-def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
+def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Site | SiteSet:
     layers: list[int | None]
     layer, head = plain(layer), plain(fields.get("head"))
     if layer is None or isinstance(layer, Integral):
@@ -39,7 +45,13 @@ def _build(kind: Kind, layer: Layers, at: Any, **fields: Any) -> Any:
     return SiteSet(sites)
 
 
-def residual(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
+@overload
+def residual(layer: int, *, at: Each, units: Any = ..., stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def residual(layer: int, *, at: At = ..., units: Units = ..., stack: Stack = ...) -> Site: ...  # type: ignore[overload-overlap]
+@overload
+def residual(layer: Layers = ..., *, at: Any = ..., units: Any = ..., stack: Stack = ...) -> SiteSet: ...
+def residual(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Site | SiteSet:
     """Residual stream after block `layer` (the block's output).
 
     Parameters
@@ -68,7 +80,13 @@ def residual(layer: Layers = None, *, at: Any = "all", units: Any = None, stack:
     return _build("residual", layer, at, units=units, stack=stack)
 
 
-def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
+@overload
+def mlp(layer: int, *, at: Each, units: Any = ..., stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def mlp(layer: int, *, at: At = ..., units: Units = ..., stack: Stack = ...) -> Site: ...  # type: ignore[overload-overlap]
+@overload
+def mlp(layer: Layers = ..., *, at: Any = ..., units: Any = ..., stack: Stack = ...) -> SiteSet: ...
+def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stack = None) -> Site | SiteSet:
     """Output of the MLP of block `layer`, before it is added to the residual stream.
 
     Parameters and result are those of `residual`.
@@ -81,9 +99,17 @@ def mlp(layer: Layers = None, *, at: Any = "all", units: Any = None, stack: Stac
     return _build("mlp", layer, at, units=units, stack=stack)
 
 
+@overload
+def attention(layer: int, *, head: Any = ..., at: Each, units: Any = ..., stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def attention(layer: int, *, head: Head = ..., at: At = ..., units: Units = ..., stack: Stack = ...) -> Site: ...  # type: ignore[overload-overlap]
+@overload
+def attention(
+    layer: Layers = ..., *, head: Any = ..., at: Any = ..., units: Any = ..., stack: Stack = ...
+) -> SiteSet: ...
 def attention(
     layer: Layers = None, *, head: Any = None, at: Any = "all", units: Any = None, stack: Stack = None
-) -> Any:
+) -> Site | SiteSet:
     """Output of the attention of block `layer`, or what single heads write (before the output projection).
 
     In the decoder of an encoder-decoder model, that is the self-attention of the block, not its cross-attention.
@@ -107,7 +133,13 @@ def attention(
     return _build("attention", layer, at, head=head, units=units, stack=stack)
 
 
-def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all", stack: Stack = None) -> Any:
+@overload
+def pattern(layer: int, *, head: Any = ..., at: Each, stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def pattern(layer: int, *, head: Head = ..., at: At = ..., stack: Stack = ...) -> Site: ...  # type: ignore[overload-overlap]
+@overload
+def pattern(layer: Layers = ..., *, head: Any = ..., at: Any = ..., stack: Stack = ...) -> SiteSet: ...
+def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all", stack: Stack = None) -> Site | SiteSet:
     """Attention probabilities of block `layer`: rows of queries `at`, over all keys.
 
     Needs a model that computes them openly: ``med.load(..., attn_implementation="eager")``.
@@ -131,7 +163,13 @@ def pattern(layer: Layers = None, *, head: Any = None, at: Any = "all", stack: S
     return _build("pattern", layer, at, head=head, stack=stack)
 
 
-def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all", stack: Stack = None) -> Any:
+@overload
+def neurons(layer: int, units: Any = ..., *, at: Each, stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def neurons(layer: int, units: Units = ..., *, at: At = ..., stack: Stack = ...) -> Site: ...  # type: ignore[overload-overlap]
+@overload
+def neurons(layer: Layers = ..., units: Any = ..., *, at: Any = ..., stack: Stack = ...) -> SiteSet: ...
+def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all", stack: Stack = None) -> Site | SiteSet:
     """Neurons of the MLP of block `layer`: the input of its last linear map.
 
     Parameters
@@ -153,7 +191,13 @@ def neurons(layer: Layers = None, units: Any = None, *, at: Any = "all", stack: 
     return _build("neurons", layer, at, units=units, stack=stack)
 
 
-def embedding(*, at: Any = "all", units: Any = None, stack: Stack = None) -> Any:
+@overload
+def embedding(*, at: Each, units: Any = ..., stack: Stack = ...) -> SiteSet: ...  # type: ignore[overload-overlap]
+@overload
+def embedding(*, at: At = ..., units: Units = ..., stack: Stack = ...) -> Site: ...
+@overload
+def embedding(*, at: Any = ..., units: Any = ..., stack: Stack = ...) -> SiteSet: ...
+def embedding(*, at: Any = "all", units: Any = None, stack: Stack = None) -> Site | SiteSet:
     """Token embeddings, before the first block.
 
     Parameters and result are those of `residual`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias, final
 
-from .._errors import SiteError
+from ..errors import SiteError
 from ..models import Model
 from ..units import Encoded, Encoding
 from ._expand import expand_site

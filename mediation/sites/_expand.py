@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._errors import AlignmentWarning, SiteError, warn
+from ..errors import AlignmentWarning, SiteError, warn
 from ..models import Model
 from ..units import Encoding
 from ._parts import heads_of, layers_of, within
@@ -33,7 +33,9 @@ def _heads(site: Site, layer: int | None, model: Model) -> tuple[int | None, ...
         return (None,)
     size = heads_of(site.with_(layer=layer), model)
     if size is None:
-        raise SiteError(f"{site}: the number of heads is not known. Give it: med.Architecture(..., n_heads=...).")
+        raise SiteError(
+            f"{site}: the number of heads is not known. Give it: med.models.Architecture(..., n_heads=...)."
+        )
     return tuple(range(size)) if site.head == "each" else (within(site.head, size, "head", site),)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from .._checks import elements, number, one_of, positive_int, shown
-from .._errors import SiteError
 from .._printable import printable
+from ..errors import SiteError
 
 Box = tuple[float, float, float, float]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._errors import SiteError
+from ..errors import SiteError
 from ..models import Architecture, Model
 from ._site import LAYERED, Site
 
@@ -117,7 +117,7 @@ def _missing(site: Site, model: Model) -> SiteError:
         f"Blocks that have one: {_ranges(others)}."
         if others
         else f"No block has one. Name a module: med.Site('{path}...'), or the parts: "
-        f"med.load(model, architecture=med.Architecture(layers={known.layers!r}, ...))."
+        f"med.load(model, architecture=med.models.Architecture(layers={known.layers!r}, ...))."
     )
     return SiteError(
         f"{site}: block {site.layer} ({block.kind!r}) of {type(model.module).__name__} has {reason}. {advice}"

@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import Any, final
 
 from .._checks import listed, shown, suggestion
-from .._errors import SiteError
-from ..units._spans import RESERVED
+from ..errors import SiteError
+from ..units import RESERVED
 
 _POSITIONS = "positions are 'all', 'last', 'each', 'spans', an index, a slice, a list of indices, or a named span"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from .._checks import closest, listed
-from .._errors import SiteError
+from ..errors import SiteError
 from ..models import Model, input_width, said
 from ._axis import LAST, axis_of, declared_width
 from ._parts import heads_of, path_of, side_of, stack_of
@@ -91,12 +91,12 @@ def _layered(site: Site, model: Model) -> Place:
     if width is None or heads is None:
         raise SiteError(
             f"{site}: the width of {path!r} or the number of heads is not known, so heads cannot be told apart. Give "
-            "the number: med.Architecture(..., n_heads=...)."
+            "the number: med.models.Architecture(..., n_heads=...)."
         )
     if width % heads:
         raise SiteError(
             f"{site}: the {width} features of {path!r} do not divide into {heads} heads. Correct it: "
-            "med.Architecture(..., n_heads=...)."
+            "med.models.Architecture(..., n_heads=...)."
         )
     size = width // heads
     assert isinstance(site.head, int)
@@ -106,7 +106,9 @@ def _layered(site: Site, model: Model) -> Place:
 def _embedding(site: Site, model: Model) -> str:
     path = stack_of(site, model)[1].embedding
     if path is None:
-        raise SiteError("embedding: no token embedding was found. Give it: med.Architecture(..., embedding='path').")
+        raise SiteError(
+            "embedding: no token embedding was found. Give it: med.models.Architecture(..., embedding='path')."
+        )
     return path
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from .._checks import elements, shown
-from .._errors import SiteError
+from ..errors import SiteError
 from ..models import Model
 from ..units import Encoding
 from ._difference import Difference, Part, expand_parts, label, subtract, written

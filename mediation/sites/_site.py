@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from .._checks import one_of, shown
-from .._errors import SiteError
 from .._printable import printable
+from ..errors import SiteError
 from ._positions import Position, at_text, check_position, may_overlap, plain
 
 if TYPE_CHECKING:

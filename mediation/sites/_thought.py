@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 from .._checks import one_of, positive_int, shown
-from .._errors import SiteError
+from ..errors import SiteError
 from ._positions import Position, at_text, check_position
 
 When = Literal["in-loop", "after-the-fact"]

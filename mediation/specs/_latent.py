@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, final
 
 from .._checks import number, one_of, positive_int, shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ._markers import AnswerFrom, check_answer_from, check_markers, check_text
 
 Hidden = Literal["post_norm", "pre_norm"] | int

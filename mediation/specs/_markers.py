@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from .._checks import one_of, shown
-from .._errors import DesignError
 from .._texts import check_letters
+from ..errors import DesignError
 
 AnswerFrom = Literal["everything", "thought", "prompt"]
 

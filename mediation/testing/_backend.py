@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 
 from .._checks import number, shown
-from .._errors import BackendError, DesignError
 from ..engine import AbstractBackend, Execution, Reference, World, make_study, progress_for, run_study
+from ..errors import BackendError, DesignError
 from ..interventions import Add, Assignment, Interchange, Mean
 from ..models import load
 from ..outcomes import LogitDiff

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import called, elements, listed, number, one_of
-from .._errors import DesignError
+from ..errors import DesignError
 from ..outcomes import outcome
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import number, positive_int, shown
-from .._errors import DesignError
+from ..errors import DesignError
 from ..interventions import AbstractIntervention
 from ._closed_forms import AbstractClosedForm, _linear
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast, final
 import torch
 
 from .._checks import elements, is_unicode, one_of, positive_int, seed_number, shown
-from .._errors import DesignError
-from ..models._processor import image_only
+from ..errors import DesignError
+from ..models import image_only
 from ._tiny import _GAIN, _MOST_LAYERS, _SPREAD, tiny_tokenizer
 
 if TYPE_CHECKING:

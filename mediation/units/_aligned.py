@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .._checks import called, suggestion
-from .._errors import DataError
+from ..errors import DataError
 from ..models import Model
 
 _SAY_NOTHING = ("attention_mask", "special_tokens_mask", "offset_mapping", "overflow_to_sample_mapping", "length")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._checks import listed, suggestion
-from .._errors import DataError
+from ..errors import DataError
 from ..models import Model
 from ._aligned import following, is_aligned, taken
 from ._encode_prompt import image_span, prompt_spans, read_prompt, rotary_axes

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .._errors import DataError
+from ..errors import DataError
 from ..models import Model
 from ._aligned import is_aligned, taken
 from ._prompt import Prompt

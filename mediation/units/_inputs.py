@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .._checks import called, shown
-from .._errors import DataError
 from .._texts import check_letters
+from ..errors import DataError
 from ._prompt import Prompt
 
 Inputs = tuple[str, ...] | tuple[Prompt, ...] | tuple[Tensor, ...] | Tensor | dict[str, Tensor]

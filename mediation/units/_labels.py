@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._checks import called, elements, shown, suggestion
-from .._errors import DataError, DesignError
 from .._series import in_order_of
+from ..errors import DataError, DesignError
 
 
 def no_column(name: object, frame: pd.DataFrame) -> str:

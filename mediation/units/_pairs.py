@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._checks import called, elements, named_once, one_of, positive_int, shown
-from .._errors import DataError
 from .._printable import printable
+from ..errors import DataError
 from ._inputs import count, inputs_from, kind_of, take
 from ._labels import clusters_from, in_order, named_kinds, no_column, weights_from
 from ._prompt import Prompt

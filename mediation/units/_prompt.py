@@ -14,10 +14,10 @@ import pandas as pd
 from torch import Tensor
 
 from .._checks import called, elements, instance, positive_int, shown
-from .._errors import DataError, DesignError
 from .._images import image_of, pixels_of
 from .._series import in_order_of
 from .._texts import check_letters
+from ..errors import DataError, DesignError
 from ..models import Model
 
 _UNSAID = "\u241fquestion\u241f"

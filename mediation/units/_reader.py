@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._checks import listed
-from .._errors import DataError
+from ..errors import DataError
 from ._spans import spelled_offsets, split_bytes
 
 _NO_ARGUMENTS = ("input_ids", "attention_mask", "offset_mapping", "special_tokens_mask", "length")

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from .._checks import shown
-from .._errors import DataError
+from ..errors import DataError
 
 RESERVED = ("all", "last", "each", "spans")
 """Positions that have a meaning of their own, and so cannot name a span."""

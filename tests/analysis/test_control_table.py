@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mediation import DegenerateWarning
 from mediation.analysis._control_runs import donors_of
+from mediation.errors import DegenerateWarning
 from mediation.estimands import NaturalIndirectEffect
 from mediation.estimate import tabulate_controls
 from mediation.inference import Inference

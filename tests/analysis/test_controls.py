@@ -137,7 +137,7 @@ def test_gates_one_by_one_and_jointly(kind, jointly):
     base, source = (torch.randint(0, 2, (12, 2), generator=generator).float() for _ in range(2))
     sites = med.Site("first") | med.Site("second")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)
         done = med.controls(
             gate, med.Pairs(base=base, source=source), sites.jointly() if jointly else sites, first_output,
             controls=["unrelated unit", "shuffled pairs"], estimand=BOTH, n_draws=4, **QUICK,
@@ -161,7 +161,9 @@ def test_a_mediator_that_suits_its_own_unit_only():
     pairs = med.Pairs(
         base=torch.stack([torch.zeros(40), trait], 1), source=torch.stack([torch.ones(40), trait], 1)
     )  # fmt: skip
-    with pytest.warns(med.DegenerateWarning, match=r"\(tnie at mediator\)"):  # the effect itself is 1 in every unit
+    with pytest.warns(
+        med.errors.DegenerateWarning, match=r"\(tnie at mediator\)"
+    ):  # the effect itself is 1 in every unit
         done = med.controls(TraitGate(), pairs, SITE, first_output, estimand="tnie", **QUICK)
     table = done.tidy().set_index("control")
     assert table.loc["none", "estimate"] == 1
@@ -232,7 +234,7 @@ def test_every_control_agrees_with_the_naive_path(llama, mediator):
 
     def run(**options):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", med.AlignmentWarning)
+            warnings.simplefilter("ignore", med.errors.AlignmentWarning)
             return med.controls(llama, pairs, mediator, OUTCOME, estimand=BOTH, n_draws=2, **QUICK, **options)
 
     fast, slow, rows = run(), run(backend="reference"), run(fan_out=False, batch_size=5, padding_side="right")
@@ -252,7 +254,7 @@ def test_every_control_agrees_with_the_naive_path(llama, mediator):
 def test_units_whose_length_no_other_has_are_said_to_have_no_donor(llama):
     frame = pd.concat([capitals(), capitals("When the cat is in {}").iloc[:1]], ignore_index=True)
     pairs = med.Pairs.from_frame(frame)
-    with pytest.warns(med.AlignmentWarning, match=r"^1 of 5 units have a number of tokens at residual"):
+    with pytest.warns(med.errors.AlignmentWarning, match=r"^1 of 5 units have a number of tokens at residual"):
         done = med.controls(llama, pairs, med.residual(1), OUTCOME, estimand=BOTH, n_draws=2, **QUICK)
     n = done.tidy().query("estimand == 'pnie'").set_index("control")["n"]
     assert n[["none", "self-patch", "random direction", "shuffled answers", "re-initialised model"]].eq(5).all()
@@ -374,5 +376,5 @@ def test_what_has_no_donor_at_all_is_left_out_unless_it_was_asked_for(llama):
     ]
     why = "every unit has another number of tokens at residual[1], so no two can be exchanged"
     assert done.provenance["controls"]["left_out"]["unrelated unit"] == why
-    with pytest.raises(med.DataError, match="'unrelated unit' cannot be made: every unit has another number"):
+    with pytest.raises(med.errors.DataError, match="'unrelated unit' cannot be made: every unit has another number"):
         med.controls(controls="unrelated unit", **ask)

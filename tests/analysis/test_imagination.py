@@ -13,7 +13,7 @@ from tests.rollouts.writer import BASE, CLOSES, END, LIMIT, SOURCE, SPEC, body, 
 ANSWER, FOIL = 10, 11
 OUTCOME = med.LogitDiff(ANSWER, FOIL)
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning"
+    "ignore::mediation.errors.WeakTotalEffectWarning", "ignore::mediation.errors.DegenerateWarning"
 )
 
 
@@ -60,7 +60,7 @@ def test_four_worlds_of_a_written_thought():
 def test_generations_go_on_from_the_other_thought():
     model = writer()
 
-    @med.judge
+    @med.outcomes.judge
     def first(told):
         return float(told.answer.split()[0].removeprefix("w"))
 
@@ -88,7 +88,7 @@ def test_its_own_thought_changes_nothing():
 def test_another_units_thought_and_none_at_all():
     model, n = writer(), len(BASE)
     swapped = _ablate(med.Swap("index", index=tuple((unit + 1) % n for unit in range(n))))
-    skipped = _ablate(med.Skip())
+    skipped = _ablate(med.interventions.Skip())
     for unit, prompt in enumerate(BASE):
         other = body(model, BASE[(unit + 1) % n])
         assert _units(swapped, "ym")[unit] == pytest.approx(
@@ -109,15 +109,15 @@ def _after(unit: int, words: list[str]) -> float:
 
 
 REWRITES = {
-    "blank": (med.Blank("w1"), lambda own, unit: ["w1"] * len(own)),
-    "replace": (med.ReplaceText("w7 w8"), lambda own, unit: ["w7", "w8"]),
+    "blank": (med.rewrites.Blank("w1"), lambda own, unit: ["w1"] * len(own)),
+    "replace": (med.rewrites.ReplaceText("w7 w8"), lambda own, unit: ["w7", "w8"]),
     "replace each": (
-        med.ReplaceText(("w1", "w2 w2", "w3", "w4")),
+        med.rewrites.ReplaceText(("w1", "w2 w2", "w3", "w4")),
         lambda own, unit: [["w1"], ["w2"] * 2, ["w3"], ["w4"]][unit],
     ),
-    "repeat first": (med.RepeatFirst(), lambda own, unit: own[:1] * len(own)),
-    "truncate": (med.Truncate(2), lambda own, unit: own[:2]),
-    "chain": (med.Truncate(3) >> med.RepeatFirst(), lambda own, unit: own[:1] * min(3, len(own))),
+    "repeat first": (med.rewrites.RepeatFirst(), lambda own, unit: own[:1] * len(own)),
+    "truncate": (med.rewrites.Truncate(2), lambda own, unit: own[:2]),
+    "chain": (med.rewrites.Truncate(3) >> med.rewrites.RepeatFirst(), lambda own, unit: own[:1] * min(3, len(own))),
 }
 
 
@@ -131,7 +131,7 @@ def test_rewrites_by_hand(name):
 
 
 def test_shuffled_words_are_another_order_of_the_same():
-    found, own = _rewritten(med.ShuffleWords(), n_draws=2)
+    found, own = _rewritten(med.rewrites.ShuffleWords(), n_draws=2)
     assert found.tidy()["n_draws"].iloc[0] == 2
     for unit, words in enumerate(own):
         orders = {_after(unit, list(order)) for order in itertools.permutations(words) if list(order) != words}
@@ -140,18 +140,18 @@ def test_shuffled_words_are_another_order_of_the_same():
 
 
 def test_random_words_are_those_of_the_thoughts():
-    found, own = _rewritten(med.RandomWords(), n_draws=2)
+    found, own = _rewritten(med.rewrites.RandomWords(), n_draws=2)
     pool = sorted({word for words in own for word in words})
     short = min(range(len(own)), key=lambda unit: len(own[unit]))
     possible = [_after(short, list(some)) for some in itertools.product(pool, repeat=len(own[short]))]
     for value in found.units.query("unit == @short")["ym"]:
         assert min(abs(value - one) for one in possible) < 1e-9
-    again, _ = _rewritten(med.RandomWords(), n_draws=2)
+    again, _ = _rewritten(med.rewrites.RandomWords(), n_draws=2)
     np.testing.assert_array_equal(found.units["ym"], again.units["ym"])
 
 
 def test_a_rewriter_of_your_own_and_no_change_at_all():
-    @med.rewriter
+    @med.rewrites.rewriter
     def reverse(text):
         return " ".join(reversed(text.split()))
 
@@ -164,8 +164,8 @@ def test_a_rewriter_of_your_own_and_no_change_at_all():
 
 def test_a_rewrite_is_an_ablation_of_the_mediator():
     found = med.mediate(
-        writer(), med.Pairs(base=BASE, source=SOURCE), med.imagination(), OUTCOME, ablation=med.Blank("w1"), rng=0,
-        n_resamples=99, max_new_tokens=LIMIT,
+        writer(), med.Pairs(base=BASE, source=SOURCE), med.imagination(), OUTCOME, ablation=med.rewrites.Blank("w1"),
+        rng=0, n_resamples=99, max_new_tokens=LIMIT,
     )  # fmt: skip
     assert {"cde", "int_ref", "pe"} <= set(found.tidy()["estimand"])
     for unit, prompt in enumerate(SOURCE):
@@ -175,14 +175,17 @@ def test_a_rewrite_is_an_ablation_of_the_mediator():
 
 
 def test_texts_for_other_units_are_refused_before_anything_runs():
-    for what in (med.ReplaceText(("w1", "w2")), med.ReplaceText(("w1", "w2")) >> med.Truncate(1)):
-        with pytest.raises(med.DesignError, match="ReplaceText has texts for 2 units, and there are 4"):
+    for what in (
+        med.rewrites.ReplaceText(("w1", "w2")),
+        med.rewrites.ReplaceText(("w1", "w2")) >> med.rewrites.Truncate(1),
+    ):
+        with pytest.raises(med.errors.DesignError, match="ReplaceText has texts for 2 units, and there are 4"):
             _ablate(what)
 
 
 def test_words_that_the_model_does_not_know_are_refused():
-    with pytest.raises(med.DesignError, match=r"holds token 60, and the model has embeddings for 60 tokens"):
-        _ablate(med.Blank())
+    with pytest.raises(med.errors.DesignError, match=r"holds token 60, and the model has embeddings for 60 tokens"):
+        _ablate(med.rewrites.Blank())
 
 
 def test_matched_arms_have_the_same_names_for_both_kinds():
@@ -195,8 +198,8 @@ def test_matched_arms_have_the_same_names_for_both_kinds():
 
 def test_the_length_of_a_thought():
     found = med.ablate(
-        writer(), med.Pairs(base=BASE), med.Skip().at(med.imagination()), med.ThoughtLength(), rng=0, n_resamples=99,
-        max_new_tokens=LIMIT,
+        writer(), med.Pairs(base=BASE), med.interventions.Skip().at(med.imagination()), med.outcomes.ThoughtLength(),
+        rng=0, n_resamples=99, max_new_tokens=LIMIT,
     )  # fmt: skip
     assert _units(found, "y").tolist() == CLOSES[: len(BASE)]
     assert _units(found, "ym").tolist() == [0] * len(BASE)
@@ -207,7 +210,7 @@ def test_a_latent_site_needs_a_latent_spec():
         (med.latents(), SPEC, "is for written thoughts"),
         (med.imagination(), med.LatentSpec("w55", "w56", steps=2), "is for latent thoughts"),
     ):
-        with pytest.raises(med.DesignError, match=says):
+        with pytest.raises(med.errors.DesignError, match=says):
             med.mediate(writer(), med.Pairs(base=BASE, source=SOURCE), site, OUTCOME, spec=spec)
-    with pytest.raises(med.DesignError, match="changes vectors, and a written thought is text"):
+    with pytest.raises(med.errors.DesignError, match="changes vectors, and a written thought is text"):
         _ablate(med.Zero())

@@ -107,7 +107,7 @@ def test_additive_sites_have_no_interaction_and_no_warning_of_one():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = med.interactions(model, pairs, sites, first_output, **QUICK)
-    assert {one.category for one in caught} == {med.DegenerateWarning}
+    assert {one.category for one in caught} == {med.errors.DegenerateWarning}
     np.testing.assert_allclose(values(found, "shapley"), values(found, "alone"), rtol=1e-5)
     table = found.tidy().set_index("estimand")
     for key in ("non_additivity", "pair_interaction", "shapley_interaction"):
@@ -122,7 +122,7 @@ def test_effects_that_do_not_add_up_are_warned_of_with_their_numbers_at_the_user
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = med.interactions(gate, sized(2), players(2), first_output, **QUICK)
-    (told,) = [one for one in caught if one.category is med.InteractionWarning]
+    (told,) = [one for one in caught if one.category is med.errors.InteractionWarning]
     assert told.filename == __file__
     row = found.tidy().set_index("estimand").loc["non_additivity"]
     assert "2 sites alone sum to 0.000" in str(told.message)

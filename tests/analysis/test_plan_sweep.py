@@ -33,7 +33,7 @@ def test_a_sweep_and_its_plan_agree(model, pairs):
     sites = med.residual(at="each")
     plan = med.plan_sweep(model, pairs, sites, OUTCOME, calibrate=False, rng=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # cells before the country are exactly 0
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # cells before the country are exactly 0
         found = med.mediate(model, pairs, sites, OUTCOME, n_resamples=99, rng=0).provenance["plan"]
     assert plan.worlds == found["worlds"] == 2 * 3 * 7 + 2
     assert plan.worlds_asked == 4 * 3 * 7

@@ -17,9 +17,9 @@ from mediation.testing import tiny_model
 from tests.engine.studies import token_pairs
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mediation.DegenerateWarning",
-    "ignore::mediation.PrecisionWarning",
-    "ignore::mediation.WeakTotalEffectWarning",
+    "ignore::mediation.errors.DegenerateWarning",
+    "ignore::mediation.errors.PrecisionWarning",
+    "ignore::mediation.errors.WeakTotalEffectWarning",
 )
 HALF = {"precision": "bfloat16", "n_resamples": 99, "rng": 0}
 OUTCOME = med.LogitDiff(7, 9)
@@ -245,11 +245,11 @@ def test_rounding_beyond_a_tenth_of_an_interval_is_said():
     module = Chain(1, 4, 0)
     base = 1000 + chain_pairs(20, 4, 0).inputs("base")
     pairs = med.Pairs(base=base, source=base + 1)
-    with pytest.warns(med.PrecisionWarning, match="half-width of a typical interval"):
+    with pytest.warns(med.errors.PrecisionWarning, match="half-width of a typical interval"):
         found = med.mediate(med.load(module), pairs, med.Site("layers.0"), first, **HALF)
     assert found.provenance["precision"]["effects"]["te"]["bound_to_half_width"] > 0.1
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", ".*half-width", med.PrecisionWarning)
+        warnings.filterwarnings("error", ".*half-width", med.errors.PrecisionWarning)
         med.mediate(med.load(module), pairs, med.Site("layers.0"), first, **HALF, recheck=0)
 
 
@@ -281,7 +281,7 @@ def test_kept_pieces_are_those_of_one_precision(tmp_path):
     found = med.mediate(*question, **HALF, out=tmp_path)
     again = med.mediate(*question, **HALF, out=tmp_path, recheck=4)
     assert (potential(found) == potential(again)).all()
-    with pytest.raises(med.DesignError, match="dtype"):
+    with pytest.raises(med.errors.DesignError, match="dtype"):
         med.mediate(*question, n_resamples=99, rng=0, out=tmp_path)
 
 

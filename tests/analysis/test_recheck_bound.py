@@ -99,7 +99,9 @@ def first(output):
     return output[:, 0]
 
 
-@pytest.mark.filterwarnings("ignore::mediation.PrecisionWarning", "ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings(
+    "ignore::mediation.errors.PrecisionWarning", "ignore::mediation.errors.WeakTotalEffectWarning"
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_run_of_all_cells_by_hand(weighted):
     torch.manual_seed(0)

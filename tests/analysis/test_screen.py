@@ -21,9 +21,9 @@ from mediation.testing import first_output, tiny_model
 from tests.engine.studies import token_pairs
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.FewResamplesWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.FewResamplesWarning"),
 ]
 
 QUICK: dict[str, Any] = {"rng": 0, "n_resamples": 199, "progress": False}
@@ -244,7 +244,7 @@ def test_other_adjustments_count_all_sites(whole, screened):
     again = screened.adjust("max-t").tidy()
     np.testing.assert_allclose(again["band_low"], screened.tidy()["band_low"])
     np.testing.assert_allclose(again["p_adjusted"], screened.tidy()["p_adjusted"])
-    with pytest.raises(med.DesignError, match="chosen by the same units"):
+    with pytest.raises(med.errors.DesignError, match="chosen by the same units"):
         screened.hierarchy()
 
 
@@ -313,10 +313,11 @@ def test_rank_correlations_of_ties_and_of_nothing():
 
 def test_scores_have_the_columns_that_are_promised(model):
     found = med.attribution(model, PAIRS, SITES, OUTCOME)
-    names = ["estimand", "site", "layer", "position", "unit", "score", "std_error", "n", "n_clusters"]
+    names = ["estimand", "site", "layer", "position", "head", "feature", "score", "std_error", "n", "n_clusters"]
     assert found.columns.tolist() == names
     assert set(found["n_clusters"]) == {6}
     sites = len(_concrete(model, SITES))
     assert found["estimand"].tolist() == ["pnie"] * sites + ["tnie"] * sites
     heads = found[found["site"].str.startswith("attention")]
-    assert set(heads["unit"]) == {0, 1, 2, 3}
+    assert set(heads["head"]) == {0, 1, 2, 3}
+    assert found["feature"].isna().all()

@@ -16,8 +16,8 @@ from mediation.results.kinds._specification import agreement_of, specifications
 from mediation.testing import LinearInteraction, first_output, tiny_model, tiny_tokenizer
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),
 ]
 
 A, D, B, C = 2.0, 3.0, 4.0, 5.0  # M(x) = a x, Y(x, m) = d x + b m + c x m
@@ -306,7 +306,7 @@ def test_agreement_counts_the_rows_of_the_table(whole):
     assert (parts == counts["n"]).all()
     for choice in ("metric", "corruption"):
         assert counts.loc[choice, "n"].sum() == 9
-    with pytest.raises(med.DesignError, match=r"med\.specification"):
+    with pytest.raises(med.errors.DesignError, match=r"med\.specification"):
         agreement(med.effects(pd.DataFrame({"y00": [0.0, 1.0], "y11": [2.0, 2.5]}), rng=0))
 
 
@@ -333,7 +333,7 @@ def test_the_summary_tells_what_the_result_hangs_on(whole):
 
 
 def test_shares_of_weak_total_effects_are_warned_of_once():
-    with pytest.warns(med.WeakTotalEffectWarning) as caught:
+    with pytest.warns(med.errors.WeakTotalEffectWarning) as caught:
         med.specification(
             linear(),
             med.Pairs(base=X, source=X.flip(0) + 0.01 * X),
@@ -342,7 +342,7 @@ def test_shares_of_weak_total_effects_are_warned_of_once():
             rng=0,
             n_resamples=99,
         )
-    mine = [one for one in caught if one.category is med.WeakTotalEffectWarning]
+    mine = [one for one in caught if one.category is med.errors.WeakTotalEffectWarning]
     assert len(mine) == 1
     assert mine[0].filename == __file__
     assert "3 of 3 proportions" in str(mine[0].message)
@@ -350,7 +350,7 @@ def test_shares_of_weak_total_effects_are_warned_of_once():
 
 def test_rows_without_an_interval_are_warned_of_once():
     same = med.Pairs(base=torch.zeros(5, 1), source=torch.ones(5, 1))
-    with pytest.warns(med.DegenerateWarning, match="9 of 9 estimates of the specification table") as caught:
+    with pytest.warns(med.errors.DegenerateWarning, match="9 of 9 estimates of the specification table") as caught:
         table = med.specification(linear().float(), same, SITE, OUTCOMES, **QUICK).tidy()
     assert len(caught) == 1
     assert table["conf_low"].isna().all()

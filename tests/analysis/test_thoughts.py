@@ -25,7 +25,7 @@ from tests.rollouts.replay import (
 
 ARMS = ["in-loop", "after-the-fact"]
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning"
+    "ignore::mediation.errors.WeakTotalEffectWarning", "ignore::mediation.errors.DegenerateWarning"
 )
 
 
@@ -140,11 +140,11 @@ def _arms() -> dict[str, med.Zero]:
         "noise instead": med.GaussianNoise(0.5, replace=True),
         "noise added": med.GaussianNoise(0.5, relative=True),
         "other unit": med.Swap("index", index=tuple((unit + 1) % n for unit in range(n))),
-        "first repeated": med.FirstRepeat(),
-        "shortened": med.Shorten(2),
-        "skipped": med.Skip(),
-        "shuffled": med.ShuffleSteps(),
-        "oracle": med.Oracle(oracle + torch.arange(n, dtype=torch.float64)[:, None, None]),
+        "first repeated": med.interventions.FirstRepeat(),
+        "shortened": med.interventions.Shorten(2),
+        "skipped": med.interventions.Skip(),
+        "shuffled": med.interventions.ShuffleSteps(),
+        "oracle": med.interventions.Oracle(oracle + torch.arange(n, dtype=torch.float64)[:, None, None]),
     }
 
 
@@ -152,7 +152,7 @@ def _arms() -> dict[str, med.Zero]:
 @pytest.mark.parametrize("name", list(_arms()))
 def test_arms_by_hand(name, when):
     if name == "shuffled" and when == "in-loop":
-        with pytest.raises(med.DesignError, match="cannot be shuffled"):
+        with pytest.raises(med.errors.DesignError, match="cannot be shuffled"):
             _ablate(_arms()[name], med.latents())
         return
     model = exact()
@@ -185,7 +185,7 @@ def test_random_donors_are_the_interventional_effects():
 
 def test_answers_of_several_tokens_after_a_cue():
     model = exact()
-    outcome = med.Cued(med.LogProb("w10 w11"), "w20 w21")
+    outcome = med.outcomes.Cued(med.LogProb("w10 w11"), "w20 w21")
     pairs = med.Pairs(base=BASE, source=SOURCE)
     found = med.mediate(model, pairs, med.latents(), outcome, spec=SPEC, rng=0, n_resamples=99)
     for unit, prompt in enumerate(BASE):
@@ -209,7 +209,7 @@ def test_the_plain_base_is_what_kl_compares_with():
 def test_generations_go_on_from_the_other_thought():
     model = exact()
 
-    @med.judge
+    @med.outcomes.judge
     def first(told):
         return float(told.answer.split()[0].removeprefix("w"))
 
@@ -223,7 +223,7 @@ def test_generations_go_on_from_the_other_thought():
 def test_generations_are_checked_too():
     pairs = med.Pairs(base=BASE, source=SOURCE)
     found = med.mediate(
-        exact(), pairs, med.latents(), med.ThoughtLength(), spec=SPEC, rng=0, n_resamples=99, max_new_tokens=9
+        exact(), pairs, med.latents(), med.outcomes.ThoughtLength(), spec=SPEC, rng=0, n_resamples=99, max_new_tokens=9
     )
     checks = found.provenance["checks"]
     assert (checks["consistency"]["cells"], checks["sample"]["cells"]) == (6, 3)
@@ -236,7 +236,7 @@ def test_a_backend_that_does_not_put_thoughts_back_reports_nothing(monkeypatch):
         return own + 0.01
 
     monkeypatch.setattr(_edits.LatentPlan, "latent", wrong)
-    with pytest.raises(med.BackendError, match="Its own thought in its own place changed the outcome of unit 0"):
+    with pytest.raises(med.errors.BackendError, match="Its own thought in its own place changed the outcome of unit 0"):
         _mediate(med.latents())
 
 
@@ -251,7 +251,7 @@ def test_units_whose_thought_never_opens_are_left_out_and_named():
     base = [*BASE, [3, 14, 15]]
     source = [*SOURCE, [3, 1, 15]]
     pairs = med.Pairs(base=base, source=source)
-    with pytest.warns(med.FlaggedUnitsWarning, match=r"1 of 5 units are left out.*never opened: 1 \(unit 4\)"):
+    with pytest.warns(med.errors.FlaggedUnitsWarning, match=r"1 of 5 units are left out.*never opened: 1 \(unit 4\)"):
         found = med.mediate(exact(), pairs, med.latents(), OUTCOME, spec=SPEC, rng=0, n_resamples=99, max_new_tokens=8)
     assert sorted(set(found.units["unit"])) == [0, 1, 2, 3]
     assert found.provenance["rollout"]["units_left_out"] == {"4": "never opened"}
@@ -265,10 +265,10 @@ def test_a_step_that_a_thought_does_not_reach_is_no_plain_run():
     model = exact()
     model.module.register_buffer("goal", thought(model, BASE[1])[0].clone(), persistent=False)
     try:
-        spec = replace(SPEC, stop=med.Near("goal", 1e-9))
+        spec = replace(SPEC, stop=med.specs.Near("goal", 1e-9))
         pairs = med.Pairs(base=BASE)
         for when in ARMS:
-            with pytest.warns(med.FlaggedUnitsWarning, match=r"no such step: 1 \(unit 1\)"):
+            with pytest.warns(med.errors.FlaggedUnitsWarning, match=r"no such step: 1 \(unit 1\)"):
                 found = med.ablate(
                     model,
                     pairs,
@@ -285,12 +285,12 @@ def test_a_step_that_a_thought_does_not_reach_is_no_plain_run():
 
 def test_a_thought_that_there_is_not_is_no_plain_run():
     pairs = med.Pairs(base=BASE)
-    with pytest.raises(med.DataError, match=r"No unit has a thought that can be compared \(no thought 3\)"):
+    with pytest.raises(med.errors.DataError, match=r"No unit has a thought that can be compared \(no thought 3\)"):
         med.ablate(
             exact(),
             pairs,
             med.Zero().at(med.latents(segment=3)),
-            med.ThoughtLength(),
+            med.outcomes.ThoughtLength(),
             spec=SPEC,
             rng=0,
             max_new_tokens=7,
@@ -301,20 +301,24 @@ def test_a_wrong_question_is_refused_before_the_model_runs(monkeypatch):
     from mediation.rollouts import _roller
 
     monkeypatch.setattr(_roller, "decode", lambda *_: pytest.fail("the model ran"))
-    for changes in ({"ablation": med.Oracle([[[0.0] * 16]])}, {"ablation": med.ShuffleSteps()}, {"estimands": "cde"}):
-        with pytest.raises(med.DesignError):
+    for changes in (
+        {"ablation": med.interventions.Oracle([[[0.0] * 16]])},
+        {"ablation": med.interventions.ShuffleSteps()},
+        {"estimands": "cde"},
+    ):
+        with pytest.raises(med.errors.DesignError):
             _mediate(med.latents(), **changes)
 
 
 def test_no_thought_at_all_is_an_error_that_says_what_was_said():
     pairs = med.Pairs(base=[[3, 14, 15], [9, 2]], source=[[3, 1, 15], [9, 4]])
-    with pytest.raises(med.DataError, match=r"No unit has a thought.*'w5'"):
+    with pytest.raises(med.errors.DataError, match=r"No unit has a thought.*'w5'"):
         med.mediate(exact(), pairs, med.latents(), OUTCOME, spec=SPEC, rng=0, max_new_tokens=4)
 
 
 def test_a_thought_that_is_cut_off_is_left_out():
     pairs = med.Pairs(base=BASE, source=SOURCE)
-    with pytest.raises(med.DataError, match="never closed"):
+    with pytest.raises(med.errors.DataError, match="never closed"):
         med.mediate(exact(), pairs, med.latents(), OUTCOME, spec=SPEC, rng=0, max_new_tokens=2)
 
 

@@ -99,7 +99,7 @@ def test_files_that_are_not_there(saved, command, name):
         (MemoryError(), 1, "Out of memory"),
         (PermissionError(13, "Permission denied", "a/b"), 1, "Permission denied: a/b"),
         (OSError("odd"), 1, "odd"),
-        (med.DataError("two\nlines \x1b[31m"), 1, r"DataError: two lines \x1b[31m"),
+        (med.errors.DataError("two\nlines \x1b[31m"), 1, r"DataError: two lines \x1b[31m"),
     ],
     ids=repr,
 )

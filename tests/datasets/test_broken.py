@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mediation import DataError
 from mediation.datasets import cyclic, extract, read, scores
+from mediation.errors import DataError
 from tests.datasets import files
 
 

@@ -43,14 +43,14 @@ def test_a_picture_outside_is_refused(place, name, held):
     (place / "data" / "link.png").symlink_to(place / "secret.png")
     (place / "data" / "up").symlink_to(place)
     image = name.format(top=place)
-    with pytest.raises(med.DataError, match=r"row 0 of rows\.jsonl.*leaves the folder"):
+    with pytest.raises(med.errors.DataError, match=r"row 0 of rows\.jsonl.*leaves the folder"):
         size_of(place, image if held == "text" else {"bytes": None, "path": image})
 
 
 def test_whoever_says_which_folder_may_name_what_is_in_it(place):
     assert size_of(place, f"{place}/secret.png", images=place) == (8, 6)
     assert size_of(place, "secret.png", images=place) == (8, 6)
-    with pytest.raises(med.DataError, match="leaves the folder"):
+    with pytest.raises(med.errors.DataError, match="leaves the folder"):
         size_of(place, f"{place}/secret.png", images=place / "data")
 
 
@@ -58,7 +58,7 @@ def test_a_path_of_python_may_lie_anywhere_and_a_text_of_a_frame_may_not(place, 
     rows = files.vstar(place / "secret.png")
     assert med.datasets.read(pd.DataFrame(rows)).images[0][0].size == (8, 6)
     monkeypatch.chdir(place / "data")
-    with pytest.raises(med.DataError, match="leaves the folder"):
+    with pytest.raises(med.errors.DataError, match="leaves the folder"):
         med.datasets.read(pd.DataFrame(files.vstar(str(place / "secret.png"))))
 
 
@@ -70,7 +70,7 @@ def test_links_of_the_hubs_cache_lead_to_files_of_the_repository(place):
     (home / "snapshots" / "rev" / "data" / "x.png").symlink_to("../../../blobs/ab12")
     assert size_of(home / "snapshots" / "rev", "x.png") == (8, 6)
     (home / "snapshots" / "rev" / "data" / "y.png").symlink_to(place / "data" / "in.png")
-    with pytest.raises(med.DataError, match="leaves the folder"):
+    with pytest.raises(med.errors.DataError, match="leaves the folder"):
         size_of(home / "snapshots" / "rev", "y.png")
 
 
@@ -78,7 +78,7 @@ def test_links_of_the_hubs_cache_lead_to_files_of_the_repository(place):
     "url", ["http://a.b/x.png", "https://a.b/x", "file:///etc/x.png", "s3://a/x.jpg", "FTP://a/b.png"]
 )
 def test_nothing_is_fetched(place, url):
-    with pytest.raises(med.DataError, match="nothing is fetched"):
+    with pytest.raises(med.errors.DataError, match="nothing is fetched"):
         size_of(place, url)
 
 
@@ -101,12 +101,12 @@ def test_other_formats_are_refused_whatever_their_name(place, kind):
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
     raw = {"EPS": EPS, "SVG": svg}.get(kind) or saved_as(kind)
     for image in (base64.b64encode(raw).decode(), "data:image/png;base64," + base64.b64encode(raw).decode()):
-        with pytest.raises(med.DataError, match=r"row 0 .* is no image in PNG, JPEG"):
+        with pytest.raises(med.errors.DataError, match=r"row 0 .* is no image in PNG, JPEG"):
             size_of(place, image)
     (place / "data" / "x.png").write_bytes(raw)
-    with pytest.raises(med.DataError, match=r"row 0 .* is no image in PNG, JPEG"):
+    with pytest.raises(med.errors.DataError, match=r"row 0 .* is no image in PNG, JPEG"):
         size_of(place, "x.png")
-    with pytest.raises(med.DataError, match=r"image 0.* is no image in PNG, JPEG"):
+    with pytest.raises(med.errors.DataError, match=r"image 0.* is no image in PNG, JPEG"):
         _picture(str(place / "data" / "x.png"), 0)
 
 
@@ -123,16 +123,16 @@ def png_of(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("side", [9_500, 14_000, 100_000])
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header(place, side, monkeypatch):
     image = base64.b64encode(png_of(side, side)).decode()
-    with pytest.raises(med.DataError, match=r"row 0 .* too many pixels .*raise PIL\.Image\.MAX_IMAGE_PIXELS"):
+    with pytest.raises(med.errors.DataError, match=r"row 0 .* too many pixels .*raise PIL\.Image\.MAX_IMAGE_PIXELS"):
         size_of(place, image)
     (place / "data" / "x.png").write_bytes(png_of(side, side))
-    with pytest.raises(med.DataError, match="too many pixels"):
+    with pytest.raises(med.errors.DataError, match="too many pixels"):
         _picture(place / "data" / "x.png", 0)
 
 
 def test_the_limit_of_pixels_is_the_users(place, monkeypatch):
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 47)
-    with pytest.raises(med.DataError, match=r"\(8 x 6\); 47 are allowed"):
+    with pytest.raises(med.errors.DataError, match=r"\(8 x 6\); 47 are allowed"):
         size_of(place, "in.png")
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 48)
     assert size_of(place, "in.png") == (8, 6)
@@ -142,5 +142,5 @@ def test_a_picture_that_was_replaced_is_not_opened(place):
     path = files.write(place / "data" / "rows.jsonl", files.vstar("in.png")[:1])
     picture = med.datasets.read(path).images[0][0]
     PIL.Image.new("RGB", (80, 60)).save(place / "data" / "in.png")
-    with pytest.raises(med.DataError, match=r"was \(8, 6\) when it was read, and is \(80, 60\) now"):
+    with pytest.raises(med.errors.DataError, match=r"was \(8, 6\) when it was read, and is \(80, 60\) now"):
         picture.open()

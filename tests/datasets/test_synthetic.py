@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mediation._errors import DesignError
 from mediation.datasets import needle, opened, planning, simulate, synthetic
 from mediation.datasets._planning import shortest
+from mediation.errors import DesignError
 
 
 def cells(picture, side):

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from mediation import DataError
 from mediation.datasets import simulate
+from mediation.errors import DataError
 
 GRID = [[1, 0, 0], [-1, -1, 0], [0, 0, 2]]
 

@@ -9,9 +9,9 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizer, PreTrainedTokenizerFast
 
-from mediation._errors import DataError
 from mediation.demo import _ioi
 from mediation.demo._ioi import indirect_object_pairs, segments
+from mediation.errors import DataError
 
 UNKNOWN_NAMES = ("Mary",)
 NAMES = tuple(name for name in _ioi._NAMES.split() if name not in UNKNOWN_NAMES)

@@ -14,7 +14,7 @@ from mediation.demo import run
 from mediation.demo._report import _runs
 
 # The checkpoint is random, so its total effect is near 0.
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 
 
 @pytest.fixture(scope="module")

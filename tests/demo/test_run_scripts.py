@@ -52,7 +52,7 @@ def test_an_unknown_demo_is_refused_with_the_nearest_name():
 
 def test_missing_scripts_are_said_in_words(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "__file__", str(tmp_path / "a" / "b" / "c.py"))
-    with pytest.raises(med.BackendError, match="checkout"):
+    with pytest.raises(med.errors.BackendError, match="checkout"):
         scripts_of("lvr")
 
 
@@ -65,7 +65,7 @@ def test_scripts_beside_an_installed_copy_are_not_run(tmp_path, monkeypatch, pro
     if project is not None:
         (tmp_path / "pyproject.toml").write_text(project)
     monkeypatch.setattr(module, "__file__", str(tmp_path / "mediation" / "demo" / "_scripts.py"))
-    with pytest.raises(med.BackendError, match="checkout"):
+    with pytest.raises(med.errors.BackendError, match="checkout"):
         scripts_of("lvr")
 
 

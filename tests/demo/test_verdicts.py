@@ -20,7 +20,7 @@ def told(indirect, direct, **options):
     direct, indirect = np.broadcast_to(direct, N), np.broadcast_to(indirect, N)
     units = pd.DataFrame({"y00": 0.0, "y10": direct, "y11": direct + indirect})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # some have no spread, on purpose
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)  # some have no spread, on purpose
         effects = med.effects(units, estimands=["te", "tnie"], rng=0, n_resamples=999)
     return verdict_of(effects, **options)
 

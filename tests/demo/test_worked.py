@@ -26,7 +26,7 @@ N = 6
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random Qwen2.5-VL with LVR's tokens, saved as a checkpoint."""
     folder = tmp_path_factory.mktemp("tiny-lvr")
-    spec = med.LVR
+    spec = med.specs.LVR
     med.testing.tiny_processor("qwen2_5_vl", extra_tokens=(spec.start, spec.end, spec.pad)).save_pretrained(folder)
     med.testing.tiny_vision_model("qwen2_5_vl").save_pretrained(folder)
     return folder
@@ -52,25 +52,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def argv(checkpoint: Path, data: Path, tmp_path: Path) -> list[str]:
     # Random weights do not open thoughts by themselves.
-    told = ["--checkpoint", str(checkpoint), "--spec", "lvr", "--data", str(data), "--answer-prefix", med.LVR.start]
+    told = [
+        "--checkpoint",
+        str(checkpoint),
+        "--spec",
+        "lvr",
+        "--data",
+        str(data),
+        "--answer-prefix",
+        med.specs.LVR.start,
+    ]
     return [*told, "--max-new-tokens", "12", "--n", str(N), "--out", str(tmp_path / "out")]
 
 
 def test_a_checkpoint_and_a_file_make_the_case_of_an_example(argv, checkpoint):
     case = worked("lvr", argv=argv)
     assert (case.name, case.small, len(case.own), case.max_new_tokens) == (checkpoint.name, False, N, 12)
-    assert all(prompt.text.endswith(med.LVR.start) for prompt in case.own)
+    assert all(prompt.text.endswith(med.specs.LVR.start) for prompt in case.own)
     # The counterfactual is another unit's image under the unit's own question.
     assert case.pairs.base[0].text == case.own[0].text
     np.testing.assert_array_equal(np.asarray(case.pairs.base[0].images[0]), np.asarray(case.own[1].images[0]))
     # No end token is forced on LVR, so the answer's first token comes after the one that the model says.
-    assert case.outcome == med.Cued(med.LogProb("first answer"), med.LVR.end)
+    assert case.outcome == med.outcomes.Cued(med.LogProb("first answer"), med.specs.LVR.end)
     assert case.states().shape[:2] == (N, 8)
     assert case.oracle() is None
 
 
 def test_the_cue_can_be_another(argv):
-    assert worked("lvr", argv=[*argv, "--cue", "Answer:"]).outcome == med.Cued(med.LogProb("first answer"), "Answer:")
+    assert worked("lvr", argv=[*argv, "--cue", "Answer:"]).outcome == med.outcomes.Cued(
+        med.LogProb("first answer"), "Answer:"
+    )
 
 
 def test_states_in_pieces_are_those_of_one_pass(argv, monkeypatch):
@@ -102,7 +113,7 @@ def test_the_table_of_arms_says_what_ablate_says(argv):
 
 
 @pytest.mark.parametrize("script", ["01_input_to_thought.py", "02_thought_to_answer.py", "04_direct_and_indirect.py"])
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 def test_a_script_runs_on_a_checkpoint(script, argv, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [script, *argv])
     with warnings.catch_warnings():
@@ -142,14 +153,14 @@ def test_ways_are_scored_by_the_rule_of_their_layout(layout, answer, right):
     grid = ((1, -1), (0, 2))
     frame = pd.DataFrame({"map": [grid], "layout": [layout], "options": [None]})
     prepared = _correct(frame).prepare(med.Pairs(base=["a"], frame=frame), med.load(med.testing.tiny_model("gpt2")))
-    told = med.Told(text=answer, answer=answer)
+    told = med.outcomes.Told(text=answer, answer=answer)
     assert prepared.judge(told, 0, told) == right
 
 
 def test_texts_without_an_answer_are_counted_apart(argv):
     said = _Said(worked("lvr", argv=argv))
     texts = ["A", "nothing of the kind", "", "(B)"]
-    numbers = pd.Series([said(med.Told(text=text, answer=text)) for text in texts])
+    numbers = pd.Series([said(med.outcomes.Told(text=text, answer=text)) for text in texts])
     assert said.without_answer(numbers, pd.DataFrame({"unit": range(4)})) == 0.5
 
 
@@ -161,12 +172,12 @@ def test_numbers_with_intervals():
 @pytest.mark.parametrize(
     ("told", "error", "said"),
     [
-        (["--spec", "lvr"], med.DesignError, "--spec goes with --checkpoint"),
-        (["--data", "x.parquet"], med.DesignError, "--data goes with --checkpoint"),
-        (["--checkpoint", "somewhere"], med.DesignError, "--checkpoint goes with --data"),
-        (["--checkpoint", "c", "--data", "d", "--model", "lvr"], med.DesignError, "give one of them"),
-        (["--models", "nowhere"], med.BackendError, "weights of the small model 'lvr' are not in 'nowhere'"),
-        (["--model", "lvrr"], med.DesignError, "lvr"),
+        (["--spec", "lvr"], med.errors.DesignError, "--spec goes with --checkpoint"),
+        (["--data", "x.parquet"], med.errors.DesignError, "--data goes with --checkpoint"),
+        (["--checkpoint", "somewhere"], med.errors.DesignError, "--checkpoint goes with --data"),
+        (["--checkpoint", "c", "--data", "d", "--model", "lvr"], med.errors.DesignError, "give one of them"),
+        (["--models", "nowhere"], med.errors.BackendError, "weights of the small model 'lvr' are not in 'nowhere'"),
+        (["--model", "lvrr"], med.errors.DesignError, "lvr"),
     ],
 )
 def test_arguments_that_do_not_go_together(told, error, said):
@@ -175,11 +186,11 @@ def test_arguments_that_do_not_go_together(told, error, said):
 
 
 def test_an_unknown_layout_and_derived_questions_of_another_number(argv, data, tmp_path):
-    with pytest.raises(med.DataError, match="there is none of this name"):
+    with pytest.raises(med.errors.DataError, match="there is none of this name"):
         worked("lvr", argv=[*argv, "--layout", "vstarr"])
     fewer = tmp_path / "fewer.parquet"
     pd.read_parquet(data).head(4).to_parquet(fewer)
-    with pytest.raises(med.DataError, match="4 questions for 6 units"):
+    with pytest.raises(med.errors.DataError, match="4 questions for 6 units"):
         worked("lvr", argv=[*argv, "--derived", str(fewer)])
 
 

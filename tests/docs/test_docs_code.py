@@ -105,9 +105,11 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     script.write_text(script_of(blocks))
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)  # pages show tables with cells that have no interval
-        warnings.simplefilter("ignore", med.WeakTotalEffectWarning)  # and some speak of just that
-        warnings.simplefilter("ignore", med.InteractionWarning)  # or of this
+        warnings.simplefilter(
+            "ignore", med.errors.DegenerateWarning
+        )  # pages show tables with cells that have no interval
+        warnings.simplefilter("ignore", med.errors.WeakTotalEffectWarning)  # and some speak of just that
+        warnings.simplefilter("ignore", med.errors.InteractionWarning)  # or of this
         runpy.run_path(str(script), run_name="page")
     printed = capsys.readouterr().out.split(MARK)[:-1]
     assert len(printed) == len(blocks)

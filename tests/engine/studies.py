@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from mediation import Assignment, Interchange, Pairs, World
+from mediation import Interchange, Pairs, World
 from mediation.engine import Execution, Finished, Study, backend_for, make_study, progress_for, run_study
 from mediation.engine.checkpoint import Pieces
 from mediation.engine.plan import open_stream
 from mediation.engine.running._executor import Executor
 from mediation.engine.running._ledger import Ledger
+from mediation.interventions import Assignment
 from mediation.models import Model
 
 WORLDS = ("y00", "y01", "y10", "y11")

@@ -215,7 +215,7 @@ def test_integrated_scores_of_a_smooth_module_tend_to_the_total_effect():
 
 def test_divergence_needs_steps_in_the_base_run():
     model = double("llama")
-    with pytest.raises(med.DesignError, match="steps=5"):
+    with pytest.raises(med.errors.DesignError, match="steps=5"):
         scores(model, EQUAL, [residual(0)], med.KL())
     only = scores(model, EQUAL, [residual(0)], med.KL(), directions=("y10",))
     assert set(only.values) == {"y10"}
@@ -311,9 +311,9 @@ def test_sites_without_a_gradient():
     model = med.load(Cut().double())
     pairs = Pairs(base=numbers(3, 3), source=numbers(3, 3, seed=1))
     for site, word in (("cut", "No gradient"), ("unread", "No gradient"), ("pick", "whole numbers")):
-        with pytest.raises(med.SiteError, match=word):
+        with pytest.raises(med.errors.SiteError, match=word):
             scores(model, pairs, [Site("out"), Site(site)], first_output)
-    with pytest.raises(med.OutcomeError, match="does not depend on the sites"):
+    with pytest.raises(med.errors.OutcomeError, match="does not depend on the sites"):
         scores(model, pairs, [Site("cut")], first_output)
 
 
@@ -325,13 +325,13 @@ def test_outcomes_without_a_gradient():
         return (logits[:, 5] > logits[:, 6]).float()
 
     for outcome in (med.Accuracy(5), right):
-        with pytest.raises(med.OutcomeError, match="has no gradient"):
+        with pytest.raises(med.errors.OutcomeError, match="has no gradient"):
             scores(model, EQUAL, [residual(0)], outcome)
 
 
 def test_no_line_between_inputs_of_other_lengths():
     model = med.load(tiny_model("llama"))
     pairs = Pairs(base=[[5, 6, 7]], source=[[5, 6, 7, 8]])
-    with pytest.raises(med.DesignError, match="unit 0 has 3 tokens in its base input and 4"):
+    with pytest.raises(med.errors.DesignError, match="unit 0 has 3 tokens in its base input and 4"):
         scores(model, pairs, [residual(0, at="last")], OUTCOME, steps=3)
     assert np.isfinite(scores(model, pairs, [residual(0, at="last")], OUTCOME).values["y01"]).all()

@@ -11,8 +11,8 @@ from mediation.engine import Execution, ReferenceBackend, World, make_study, pro
 from mediation.engine.verify._layout import find_layout
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mediation.DegenerateWarning",
-    "ignore::mediation.WeakTotalEffectWarning",
+    "ignore::mediation.errors.DegenerateWarning",
+    "ignore::mediation.errors.WeakTotalEffectWarning",
     "ignore:.*:DeprecationWarning",
     "ignore:.*:UserWarning:transformers",
 )
@@ -95,7 +95,7 @@ def test_one_odd_unit_has_the_number_of_its_row_alone(name, place):
     want = [_plain(net, text, use_cache=False) for text in base]
     pairs = med.Pairs(base=base, source=source)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", med.BatchDependenceWarning)
+        warnings.simplefilter("always", med.errors.BatchDependenceWarning)
         found = med.mediate(
             med.load(net, TOKENIZER), pairs, med.residual(0, at="last"), OUTCOME, checks=0, n_resamples=99, rng=0
         )
@@ -103,7 +103,7 @@ def test_one_odd_unit_has_the_number_of_its_row_alone(name, place):
     checks = found.provenance["checks"]
     assert checks["batching"]["layout"] == layout
     assert checks["most_padded"]["max_abs_difference"] < 1e-4
-    told = [one for one in caught if issubclass(one.category, med.BatchDependenceWarning)]
+    told = [one for one in caught if issubclass(one.category, med.errors.BatchDependenceWarning)]
     assert bool(told) == (layout != "padded")
     assert all("equal length" in str(one.message) for one in told)
 
@@ -160,7 +160,7 @@ def test_rows_of_one_length_that_mix_run_alone(ask):
     net, pairs = _Mixing(), med.Pairs(base=X0, source=X1)
     with torch.no_grad():
         want = torch.cat([net(x[None]) for x in X0])
-    with pytest.warns(med.BatchDependenceWarning, match="pass of its own"):  # noqa: PT031
+    with pytest.warns(med.errors.BatchDependenceWarning, match="pass of its own"):  # noqa: PT031
         if ask == "mediate":
             found = med.mediate(net, pairs, med.Site("a"), _first, n_resamples=99, rng=0)
             assert found.units["y00"].tolist() == pytest.approx(want[:, 0].tolist(), abs=1e-6)
@@ -174,9 +174,11 @@ def test_rows_of_one_length_that_mix_run_alone(ask):
 def test_rows_that_mix_in_large_batches_only_are_refused_by_their_cause():
     """As experts do that take so many tokens and no more: two rows show nothing."""
     pairs = med.Pairs(base=X0, source=X1)
-    with pytest.raises(med.BackendError, match=r"rows of this model depend on the rows beside them.*batch_size=1"):
+    with pytest.raises(
+        med.errors.BackendError, match=r"rows of this model depend on the rows beside them.*batch_size=1"
+    ):
         med.mediate(_Mixing(least=4), pairs, med.Site("a"), _first, n_resamples=99, rng=0)
-    with pytest.raises(med.BackendError, match="batch_size=1"):
+    with pytest.raises(med.errors.BackendError, match="batch_size=1"):
         med.probing.capture(_Mixing(least=4), X0, med.Site("b"))
     fine = med.mediate(_Mixing(least=4), pairs, med.Site("a"), _first, n_resamples=99, rng=0, batch_size=1)
     assert fine.provenance["checks"]["batching"]["layout"] == "padded"
@@ -196,12 +198,12 @@ class _Drawing(torch.nn.Module):
 @pytest.mark.parametrize("options", [{}, {"batch_size": 1}, {"backend": "reference"}], ids=str)
 def test_a_random_model_is_refused_and_said_to_be_random(options):
     pairs = med.Pairs(base=X0, source=X1)
-    with pytest.raises(med.BackendError, match="draws at random"):
+    with pytest.raises(med.errors.BackendError, match="draws at random"):
         med.mediate(_Drawing(), pairs, med.Site("a"), _first, n_resamples=99, rng=0, **options)
     if "backend" not in options:
-        with pytest.raises(med.BackendError, match="draws at random"):
+        with pytest.raises(med.errors.BackendError, match="draws at random"):
             med.probing.capture(_Drawing(), X0, med.Site("b"), **options)
-        with pytest.raises(med.BackendError, match="draws at random"):
+        with pytest.raises(med.errors.BackendError, match="draws at random"):
             med.attribution(_Drawing(), pairs, med.Site("a"), _first, **options)
 
 
@@ -211,7 +213,7 @@ def test_dynamic_int8_scales_by_the_largest_number_of_a_pass():
     net = _int8()
     want = [_plain(net, text, use_cache=False) for text in BASE]
     model, pairs, site = med.load(net, TOKENIZER), med.Pairs(base=BASE, source=SOURCE), med.residual(0, at="last")
-    with pytest.raises(med.BackendError, match=r"quantised.*backend='reference'"):
+    with pytest.raises(med.errors.BackendError, match=r"quantised.*backend='reference'"):
         med.mediate(model, pairs, site, OUTCOME, n_resamples=99, rng=0)
     study = make_study(model, pairs, [World("base"), World("base", med.Interchange().at(site))], OUTCOME, seed=0)
     found = run_study(study, Execution(backend=ReferenceBackend()), progress_for(False))

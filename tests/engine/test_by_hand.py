@@ -34,7 +34,7 @@ from mediation.units import encode
 from tests.engine.studies import exchanges, gap, token_pairs, values
 
 # Inputs of a random model: their total effect is what it is.
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 
 TOKENIZER = tiny_tokenizer()
 LAYER = 0
@@ -351,7 +351,7 @@ def test_masks_that_hide_more_than_padding():
     ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
     for mask, found in (([1, 0, 1, 1], "inside the text"), ([0, 0, 0, 0], "every token")):
         side = {"input_ids": ids, "attention_mask": torch.tensor([[1, 1, 1, 1], mask])}
-        with pytest.raises(med.DataError, match=f"base input of unit 1 hides .*{found.split()[-1]}"):
+        with pytest.raises(med.errors.DataError, match=f"base input of unit 1 hides .*{found.split()[-1]}"):
             values(model, Pairs(base=side, source=side), exchanges([residual(0)]), LogitDiff(5, 6))
 
 

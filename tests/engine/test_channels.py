@@ -143,7 +143,7 @@ def test_each_channel_is_a_site_of_its_own():
         net, Pairs(base=base, source=source), Site("part", units="each"), second, estimands="pnie", **QUICK
     )
     assert done.tidy()["site"].tolist() == [f"part.units[{i}]" for i in range(5)]
-    with pytest.raises(med.SiteError, match="there are 5 features"):
+    with pytest.raises(med.errors.SiteError, match="there are 5 features"):
         asked(net, base, source, Site("part", units=(5,)))  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def test_an_axis_that_cannot_be_told_is_refused(case):
     part, shape, path = REFUSED[case]
     net = Net(part, shape).eval()
     base, source = torch.randn(3, *shape), torch.randn(3, *shape)
-    with pytest.raises(med.SiteError, match=r"which of its axes holds features \(channels\) cannot be told"):
+    with pytest.raises(med.errors.SiteError, match=r"which of its axes holds features \(channels\) cannot be told"):
         asked(net, base, source, Site(path, units=(1,)))
     asked(net, base, source, Site(path))  # the whole activation needs no axis
 
@@ -214,7 +214,7 @@ def test_an_axis_that_cannot_be_told_is_refused(case):
 def test_positions_of_channels_are_refused():
     net = Net(nn.Conv1d(3, 3, 3, padding=1), (3, 3)).eval()
     base, source = torch.randn(3, 3, 3), torch.randn(3, 3, 3)
-    with pytest.raises(med.SiteError, match="its axis 1 holds channels"):
+    with pytest.raises(med.errors.SiteError, match="its axis 1 holds channels"):
         asked(net, base, source, Site("part", at=1))
 
 

@@ -48,5 +48,5 @@ def test_a_captured_activation_that_is_wrong_is_found_out(model, monkeypatch):
         put(self, site, run, units, values + 0.1 * torch.tensor([one == unit for one in units])[:, None, None])
 
     monkeypatch.setattr(Activations, "put", wrong)
-    with pytest.raises(med.BackendError, match=rf"mlp\[1\]@last, base input of unit {unit}: .* differs by 0\.1"):
+    with pytest.raises(med.errors.BackendError, match=rf"mlp\[1\]@last, base input of unit {unit}: .* differs by 0\.1"):
         mean_of_many(model)

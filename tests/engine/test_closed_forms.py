@@ -26,8 +26,8 @@ from tests.engine.studies import WORLDS
 
 # Gates give the same effect for many units on purpose; what intervals make of that is tested with the statistics.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),
 ]
 
 N = 12

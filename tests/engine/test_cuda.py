@@ -29,7 +29,7 @@ def sweep(family: str, device: str, dtype: torch.dtype = torch.float32, **how: A
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 @pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize("family", DECODERS)
 def test_a_sweep_on_cuda_is_that_on_the_cpu(family, manner):
@@ -38,7 +38,7 @@ def test_a_sweep_on_cuda_is_that_on_the_cpu(family, manner):
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gpt2"])
 def test_bfloat16_on_cuda_is_near_float32_on_the_cpu(family):
     there, here = sweep(family, "cuda", torch.bfloat16), sweep(family, "cpu")

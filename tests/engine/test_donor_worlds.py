@@ -222,11 +222,11 @@ def test_words():
     again = eval(repr(Interchange(world=world)), vars(med) | {"World": World})
     assert again == Interchange(world=world)
     assert hash(again) == hash(Interchange(world=world))
-    with pytest.raises(med.DesignError, match=r"Leave run out"):
+    with pytest.raises(med.errors.DesignError, match=r"Leave run out"):
         Interchange("base", world=world)
-    with pytest.raises(med.DesignError, match=r"a world is needed"):
+    with pytest.raises(med.errors.DesignError, match=r"a world is needed"):
         Interchange(world="base")
-    with pytest.raises(med.DesignError, match=r"Leave run and unit out"):
+    with pytest.raises(med.errors.DesignError, match=r"Leave run and unit out"):
         Donor("base", world=world)
 
 
@@ -234,16 +234,16 @@ def test_what_cannot_be_run_is_refused_before_a_batch():
     model = med.load(tiny_model("llama", layers=3))
     ragged = med.Pairs(base=[torch.tensor([3, 4, 5])] * 2, source=[torch.tensor([3, 4, 5, 6])] * 2)
     world = World("base", Interchange(world=World("source", Zero().at(mlp(0)))).at(mlp(1)))
-    with pytest.raises(med.DataError, match="misaligned"):
+    with pytest.raises(med.errors.DataError, match="misaligned"):
         values(model, ragged, [world], OUTCOME)
     missing = World("base", Interchange(world=World("base", Zero().at(mlp(9)))).at(mlp(1)))
-    with pytest.raises(med.SiteError, match="9"):
+    with pytest.raises(med.errors.SiteError, match="9"):
         values(model, PAIRS, [missing], OUTCOME)
     alone = med.Pairs(base=PAIRS.inputs("base"))
-    with pytest.raises(med.DataError, match="source"):
+    with pytest.raises(med.errors.DataError, match="source"):
         values(model, alone, [outer("base", World("source", Zero().at(FIRST)))], OUTCOME)
     spec = med.LatentSpec("w5", "w6", steps=2)
-    with pytest.raises(med.DesignError, match="a thought is rolled out"):
+    with pytest.raises(med.errors.DesignError, match="a thought is rolled out"):
         med.ablate(exact(), med.Pairs(base=BASE), Interchange(world=world).at(med.latents()), OUTCOME, spec=spec, rng=0)
-    with pytest.raises(med.DesignError, match="what the worlds differ in"):
+    with pytest.raises(med.errors.DesignError, match="what the worlds differ in"):
         med.mediate(model, PAIRS, SECOND, OUTCOME, donor=Interchange(world=world), rng=0)

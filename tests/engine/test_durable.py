@@ -59,7 +59,7 @@ def test_a_study_that_cannot_be_renamed_leaves_none(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(med.BackendError, match="Input/output error"):
+    with pytest.raises(med.errors.BackendError, match="Input/output error"):
         opened(tmp_path / "run")
     assert not (tmp_path / "run" / STUDY).exists()
     assert not list((tmp_path / "run").glob("*.tmp"))

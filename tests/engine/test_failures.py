@@ -107,7 +107,7 @@ def test_a_growing_batch_of_one_unit_is_halved_too(model):
 
 
 def test_a_single_row_that_does_not_fit(model):
-    with pytest.raises(med.BackendError, match="One row alone does not fit in memory"):
+    with pytest.raises(med.errors.BackendError, match="One row alone does not fit in memory"):
         values(model, PAIRS, exchanges(SITES), OUTCOME, backend=Small(0))
 
 
@@ -175,7 +175,7 @@ LIARS = {
 def test_wrong_numbers_are_not_reported(model, name):
     pairs = token_pairs((6, 6, 6, 6))
     ask = {"rng": 0, "n_resamples": 99, "fan_out": False, "checks": 20}
-    with pytest.raises(med.BackendError) as caught:
+    with pytest.raises(med.errors.BackendError) as caught:
         med.mediate(model, pairs, residual(0, at="last") | mlp(1), OUTCOME, backend=LIARS[name], **ask)
     text = str(caught.value)
     if name == "nothing is put back":  # plain rows are wrong already: the unembedding too is a visit
@@ -191,12 +191,12 @@ def test_wrong_numbers_are_not_reported(model, name):
 
 @pytest.mark.parametrize("name", LIARS)
 def test_check_backend_finds_them_out(name):
-    with pytest.raises(med.BackendError):
+    with pytest.raises(med.errors.BackendError):
         check_backend(LIARS[name])
 
 
 def test_check_backend_wants_a_backend():
-    with pytest.raises(med.DesignError, match="AbstractBackend"):
+    with pytest.raises(med.errors.DesignError, match="AbstractBackend"):
         check_backend(HookBackend)
 
 
@@ -220,10 +220,12 @@ def test_an_outcome_that_is_not_finite_names_its_world_and_unit(backend):
     base = torch.tensor([[1.0], [2.0], [3.0]])
     source = torch.tensor([[1.0], [1e30], [3.0]])
     pairs, ask = Pairs(base=base, source=source), {"rng": 0, "n_resamples": 99, "backend": backend}
-    with pytest.raises(med.OutcomeError, match=r"outcome of unit 1 in world .* is inf"):
+    with pytest.raises(med.errors.OutcomeError, match=r"outcome of unit 1 in world .* is inf"):
         med.mediate(LinearInteraction(c=1e30), pairs, Site("mediator"), first_output, **ask)
     arm = Scale(1e30) >> Scale(1e30)
-    with pytest.raises(med.OutcomeError, match=r"outcome of unit 0 in world base with .*Scale.* at mediator is inf"):
+    with pytest.raises(
+        med.errors.OutcomeError, match=r"outcome of unit 0 in world base with .*Scale.* at mediator is inf"
+    ):
         med.ablate(LinearInteraction(), Pairs(base=base), arm.at(Site("mediator")), first_output, **ask)
 
 
@@ -293,7 +295,7 @@ class Twice(nn.Module):
 def test_a_module_that_is_not_called_once():
     pairs = Pairs(base=torch.randn(3, 2), source=torch.randn(3, 2))
     for name, found in (("shared", "called 2 times"), ("never", "not called")):
-        with pytest.raises(med.SiteError, match=f"'{name}' is {found}"):
+        with pytest.raises(med.errors.SiteError, match=f"'{name}' is {found}"):
             med.mediate(Twice(), pairs, Site(name), first_output, rng=0)
 
 
@@ -305,7 +307,7 @@ def test_interventions_that_share_numbers(model):
         (residual(0, at="noun"), residual(0, at=-3, units=(1, 2))),
         (residual(0, at=1), Site("model.layers.0")),
     ):
-        with pytest.raises(med.SiteError, match="overlapping sites"):
+        with pytest.raises(med.errors.SiteError, match="overlapping sites"):
             values(model, pairs, [World("base", Zero().at(one) | Constant(1.0).at(other))], OUTCOME)
     apart = Zero().at(neurons(0, (0, 1), at="noun")) | Constant(1.0).at(neurons(0, (2, 3), at="noun"))
     expected = values(model, pairs, [World("base", apart)], OUTCOME, backend="reference")
@@ -321,7 +323,7 @@ def test_positions_of_a_pooled_activation():
     worlds = exchanges([Site("bert.pooler"), Site("bert.pooler.dense", units=(0, 1)), residual(0, at=1)])
     expected = values(model, PAIRS, worlds, outcome, backend="reference")
     assert gap(values(model, PAIRS, worlds, outcome), expected) < 1e-6
-    with pytest.raises(med.SiteError, match="has no such axis"):
+    with pytest.raises(med.errors.SiteError, match="has no such axis"):
         values(model, PAIRS, exchanges([Site("bert.pooler", at="last")]), outcome)
 
 

@@ -14,7 +14,6 @@ import pytest
 import mediation as med
 from mediation import (
     Add,
-    Assignment,
     Blend,
     Constant,
     GaussianNoise,
@@ -37,6 +36,7 @@ from mediation import (
     pattern,
     residual,
 )
+from mediation.interventions import Assignment
 from mediation.testing import FAMILIES, check_backend, tiny_model
 from tests.engine.studies import exchanges, finish, gap, token_pairs, values
 from tests.interventions.examples import centre, clip, jitter, toward

@@ -216,7 +216,7 @@ def test_what_has_no_value_is_refused_before_a_run(tmp_path):
             handle.write("x")
             return logits[:, 5]
 
-        with pytest.raises(med.DesignError, match="reads TextIOWrapper, which cannot be told from another one"):
+        with pytest.raises(med.errors.DesignError, match="reads TextIOWrapper, which cannot be told from another one"):
             identity(outcome=logging)
 
 

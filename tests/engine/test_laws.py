@@ -32,8 +32,8 @@ from mediation.testing import LinearInteraction, ParallelMediators, first_output
 from tests.engine.studies import exchanges, finish, gap, token_pairs, values
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),  # random models, random inputs
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),  # random models, random inputs
 ]
 
 MODEL = med.load(tiny_model("llama"))

@@ -124,7 +124,7 @@ def test_other_numerics_are_refused(tmp_path, changes, words):
     assert stored(tmp_path).values.tobytes() == expected.tobytes()
     rewrite(tmp_path, **changes)
     before = (tmp_path / PIECES).read_bytes()
-    with pytest.raises(med.DesignError, match=words):
+    with pytest.raises(med.errors.DesignError, match=words):
         stored(tmp_path)
     assert (tmp_path / PIECES).read_bytes() == before
 

@@ -31,8 +31,8 @@ from tests.engine.studies import exchanges, gap, token_pairs, values
 
 # Linear modules have no interaction in any unit, on purpose.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning"),
-    pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning"),  # random models, random inputs
+    pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning"),
+    pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning"),  # random models, random inputs
 ]
 
 PAIRS = token_pairs((5, 7, 7, 9))
@@ -88,7 +88,7 @@ def test_a_plain_module_with_positions():
     by_hand[:, [1, 3]] = base[:, [1, 3]]
     logits = model.module(by_hand).detach()
     np.testing.assert_allclose(expected[where, :, 0], logits[:, 0] - logits[:, 1], atol=1e-12)
-    with pytest.raises(med.SiteError, match="no such axis"):
+    with pytest.raises(med.errors.SiteError, match="no such axis"):
         values(model, pairs, [World("base", Zero().at(Site("pool", at=1)))], LogitDiff(0, 1))
 
 
@@ -189,7 +189,7 @@ class Recurrent(nn.Module):
 
 
 def test_a_decoder_that_takes_no_mask():
-    known = med.Architecture(layers="blocks", embedding="embed", causal=True)
+    known = med.models.Architecture(layers="blocks", embedding="embed", causal=True)
     model = med.load(Recurrent(), architecture=known)
     worlds = [
         *exchanges([residual(0, at="last"), residual(1, at="last"), embedding(at=1)]),
@@ -198,8 +198,8 @@ def test_a_decoder_that_takes_no_mask():
     expected = values(model, PAIRS, worlds, LogitDiff(5, 6), backend="reference")
     for side in ("left", "right"):
         assert gap(values(model, PAIRS, worlds, LogitDiff(5, 6), padding_side=side), expected) < 1e-5
-    not_causal = med.load(Recurrent(), architecture=med.Architecture(layers="blocks", embedding="embed"))
-    with pytest.raises(med.DataError, match="takes no attention_mask"):
+    not_causal = med.load(Recurrent(), architecture=med.models.Architecture(layers="blocks", embedding="embed"))
+    with pytest.raises(med.errors.DataError, match="takes no attention_mask"):
         values(not_causal, PAIRS, worlds, LogitDiff(5, 6))
     assert gap(values(not_causal, PAIRS, worlds, LogitDiff(5, 6), batch_size=1), expected) < 1e-5
 

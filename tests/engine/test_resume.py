@@ -140,7 +140,7 @@ def test_a_model_that_only_a_run_can_tell_is_refused(tmp_path):
     run(model, tmp_path)
     cut(tmp_path, line_count(tmp_path) - 1)
     model.module.lm_head.register_forward_hook(lambda _, __, output: output * 1.5)
-    with pytest.raises(med.BackendError, match=r"had the outcome .* when the run began, and has"):
+    with pytest.raises(med.errors.BackendError, match=r"had the outcome .* when the run began, and has"):
         run(model, tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_another_machine_is_warned_of(model, tmp_path):
     account = json.loads((tmp_path / STUDY).read_text())
     account["machine"]["threads"] = "64"
     (tmp_path / STUDY).write_text(json.dumps(account))
-    with pytest.warns(med.OtherMachineWarning, match="threads: 1 now, 64 then"):
+    with pytest.warns(med.errors.OtherMachineWarning, match="threads: 1 now, 64 then"):
         found = run(model, tmp_path).values
     assert found.tobytes() == expected.tobytes()
 
@@ -211,7 +211,7 @@ def test_two_processes_on_one_folder(tmp_path):
 
     first = child(write_and_wait)
     assert os.read(has_begun[0], 1) == b"1"
-    with pytest.raises(med.BackendError, match="in use by another run"):
+    with pytest.raises(med.errors.BackendError, match="in use by another run"):
         _run.run_study(study, how, quiet)
     os.write(may_end[1], b"1")
     assert os.waitpid(first, 0)[1] == 0
@@ -258,7 +258,7 @@ def test_the_seed_is_asked_for_where_something_is_drawn_only(model, tmp_path):
     assert again.provenance["plan"]["store"]["pieces_run"] == 0
     noise = med.GaussianNoise(0.5).at(SITES[0])
     med.ablate(model, PAIRS, noise, OUTCOME, **options, out=tmp_path / "b")
-    with pytest.raises(med.DesignError, match=r"seed .*The seed is rng="):
+    with pytest.raises(med.errors.DesignError, match=r"seed .*The seed is rng="):
         med.ablate(model, PAIRS, noise, OUTCOME, **options, out=tmp_path / "b")
 
 
@@ -278,7 +278,7 @@ def test_questions_of_several_studies_keep_each_in_a_folder(model, tmp_path):
 
 
 def test_thoughts_are_refused(model, tmp_path):
-    with pytest.raises(med.DesignError, match="out keeps pieces of single forward passes"):
+    with pytest.raises(med.errors.DesignError, match="out keeps pieces of single forward passes"):
         med.mediate(model, PAIRS, med.latents(), OUTCOME, out=tmp_path)
 
 

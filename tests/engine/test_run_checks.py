@@ -41,7 +41,7 @@ def test_the_sample_agrees_with_a_run_that_is_right(done):
 def test_the_sample_sees_one_wrong_cell(done, unit, draw):
     wrong = done.values.copy()
     wrong[3, unit, draw] += 0.01
-    with pytest.raises(med.BackendError, match=f"of unit {unit}: the run gave"):
+    with pytest.raises(med.errors.BackendError, match=f"of unit {unit}: the run gave"):
         check_sample(done.study, wrong, 150)  # of 16 cells, each is left out with a chance below 1e-4
 
 
@@ -49,7 +49,7 @@ def test_the_sample_sees_one_wrong_cell(done, unit, draw):
 def test_the_sample_sees_a_world_without_draws(done, unit):
     wrong = done.values.copy()
     wrong[2, unit] -= 0.01
-    with pytest.raises(med.BackendError, match=rf"World source with .* of unit {unit}: the run gave"):
+    with pytest.raises(med.errors.BackendError, match=rf"World source with .* of unit {unit}: the run gave"):
         check_sample(done.study, wrong, 150)
 
 
@@ -65,7 +65,7 @@ def test_the_sample_allows_for_rounding_and_no_more(done, off, caught):
     if not caught:
         assert check_sample(done.study, wrong, 30)["max_abs_difference"] > 0
         return
-    with pytest.raises(med.BackendError, match="Nothing is reported"):
+    with pytest.raises(med.errors.BackendError, match="Nothing is reported"):
         check_sample(done.study, wrong, 30)
 
 
@@ -101,7 +101,9 @@ class Misplaces(AbstractBackend):
 def test_the_first_the_middle_and_the_last_site_are_patched_with_themselves(model, layer, fan_out):
     worlds = [World("base"), *(World("base", Zero().at(mlp(one, at="last"))) for one in range(3))]
     place = f"model.layers.{layer}.mlp"
-    with pytest.raises(med.BackendError, match=rf"Patching mlp\[{layer}\]@last of unit . with its own activation"):
+    with pytest.raises(
+        med.errors.BackendError, match=rf"Patching mlp\[{layer}\]@last of unit . with its own activation"
+    ):
         finish(model, PAIRS, worlds, OUTCOME, backend=Misplaces(place), fan_out=fan_out, checks=0, batch_size=1)
 
 

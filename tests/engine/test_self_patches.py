@@ -79,7 +79,9 @@ class Leaky(AbstractBackend):
 
 def test_what_is_larger_than_rounding_is_an_error(model):
     worlds = [*PLAIN, *SELF]
-    with pytest.raises(med.BackendError, match=r"World base with .* of unit 0 puts the unit's own activation where it"):
+    with pytest.raises(
+        med.errors.BackendError, match=r"World base with .* of unit 0 puts the unit's own activation where it"
+    ):
         finish(model, PAIRS, worlds, OUTCOME, backend=Leaky(0.01), fan_out=False, checks=0)
     done = finish(model, PAIRS, worlds, OUTCOME, backend=Leaky(2e-5), fan_out=False, checks=0)
     assert done.report["self_patch"]["max_abs_difference"] == pytest.approx(2e-5, rel=0.2)

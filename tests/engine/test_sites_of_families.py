@@ -180,7 +180,7 @@ def test_a_sweep_takes_the_blocks_that_have_the_part(family, sites, expected):
     ],
 )
 def test_sites_that_are_not_there_are_refused_by_name(family, site, text):
-    with pytest.raises(med.SiteError, match=text):
+    with pytest.raises(med.errors.SiteError, match=text):
         values(med.load(built(family)), PAIRS, exchanges([site]), OUTCOME)
 
 
@@ -341,14 +341,14 @@ def test_labels_name_the_stack():
     ],
 )  # fmt: skip
 def test_a_site_of_two_stacks_says_which(site, text):
-    with pytest.raises(med.SiteError, match=text):
+    with pytest.raises(med.errors.SiteError, match=text):
         values(med.load(t5()), TWO, exchanges([site]), OUTCOME)
 
 
 def test_a_stack_is_one_of_two():
-    with pytest.raises(med.SiteError, match="Site stack = 'middle'"):
+    with pytest.raises(med.errors.SiteError, match="Site stack = 'middle'"):
         residual(0, stack="middle")
-    with pytest.raises(med.SiteError, match="the path 'fc' says where"):
+    with pytest.raises(med.errors.SiteError, match="the path 'fc' says where"):
         Site("fc", stack="decoder")
 
 
@@ -356,7 +356,7 @@ def test_a_stack_is_one_of_two():
 
 
 def test_a_named_part_that_holds_the_residual_is_refused():
-    given = med.Architecture(
+    given = med.models.Architecture(
         layers="transformer.h",
         attention="self_attention",
         attention_out="self_attention.dense",
@@ -365,7 +365,7 @@ def test_a_named_part_that_holds_the_residual_is_refused():
         causal=True,
     )
     model = med.load(built("Bloom"), architecture=given)
-    with pytest.raises(med.SiteError, match=r"'self_attention' holds the residual stream already, and "
+    with pytest.raises(med.errors.SiteError, match=r"'self_attention' holds the residual stream already, and "
                        r"'self_attention.dense' adds to it"):  # fmt: skip
         values(model, PAIRS, exchanges([attention(0)]), OUTCOME)
     found = med.load(built("Bloom"))
@@ -374,8 +374,8 @@ def test_a_named_part_that_holds_the_residual_is_refused():
 
 
 def test_paths_that_only_some_blocks_have():
-    given = med.Architecture(layers="model.layers", attention="self_attn", causal=True)
+    given = med.models.Architecture(layers="model.layers", attention="self_attn", causal=True)
     model = med.load(built("Lfm2"), architecture=given)
-    with pytest.raises(med.SiteError, match=r"block 0 \('conv'\) .* Blocks that have one: 1"):
+    with pytest.raises(med.errors.SiteError, match=r"block 0 \('conv'\) .* Blocks that have one: 1"):
         values(model, PAIRS, exchanges([attention(0)]), OUTCOME)
     assert values(model, PAIRS, exchanges([attention(1)]), OUTCOME).shape == (4, 2, 1)

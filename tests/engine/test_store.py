@@ -94,7 +94,7 @@ def test_damaged_lines_are_counted(folder):
 
 
 def test_a_second_process_is_refused_while_the_first_runs(folder):
-    with opened(folder), pytest.raises(med.BackendError, match="in use by another run"):
+    with opened(folder), pytest.raises(med.errors.BackendError, match="in use by another run"):
         opened(folder)
     assert held(folder) == EXPECTED
 
@@ -131,7 +131,9 @@ def test_a_full_disk_loses_nothing(folder, monkeypatch, room):
     before = (folder / PIECES).read_bytes()
     with opened(folder) as store:
         monkeypatch.setattr(_store.os, "write", FullDisk(room))
-        with pytest.raises(med.BackendError, match=r"No space left on device.*4 finished pieces that it holds stay"):
+        with pytest.raises(
+            med.errors.BackendError, match=r"No space left on device.*4 finished pieces that it holds stay"
+        ):
             store.put("more", {"rows": [[9, 9, 9]] * 20, "values": [0.5] * 20})
         monkeypatch.undo()
         assert (folder / PIECES).read_bytes() == before
@@ -151,7 +153,7 @@ def test_a_limit_of_the_system_loses_nothing(folder, largest):
     before = (folder / PIECES).read_bytes()
     with opened(folder) as store:
         largest(len(before) + 30)
-        with pytest.raises(med.BackendError, match="File too large"):
+        with pytest.raises(med.errors.BackendError, match="File too large"):
             store.put("more", {"rows": [[9, 9, 9]] * 20, "values": [0.5] * 20})
     assert (folder / PIECES).read_bytes() == before
     assert held(folder) == EXPECTED
@@ -162,7 +164,7 @@ def fill(store: Store) -> int:
     for n in range(10_000):
         try:
             store.put(f"piece {n}", {"rows": [[n, 0, 0]] * 20, "values": [0.5] * 20})
-        except med.BackendError as error:
+        except med.errors.BackendError as error:
             if "No space left on device" in str(error):
                 return n
             raise
@@ -182,7 +184,7 @@ def test_a_real_full_disk_loses_nothing(tmp_path):
         with opened(disk / "run") as store:
             assert all(f"piece {i}" in store for i in range(n))
             assert f"piece {n}" not in store
-        with pytest.raises(med.BackendError, match=r"are free\. Make room"):
+        with pytest.raises(med.errors.BackendError, match=r"are free\. Make room"):
             Store(disk / "run", IDENTITY, split={}, machine={}, values=10_000)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -190,7 +192,7 @@ def test_a_real_full_disk_loses_nothing(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told_before(tmp_path, monkeypatch):
     monkeypatch.setattr(_store.os, "access", lambda *_: False)
-    with pytest.raises(med.BackendError, match=r"nothing can be written to .*was not changed"):
+    with pytest.raises(med.errors.BackendError, match=r"nothing can be written to .*was not changed"):
         folder_from(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
 
@@ -204,7 +206,7 @@ def test_a_read_only_folder_loses_nothing(folder):
     try:
         if os.access(folder, os.W_OK):
             pytest.skip("this user may write everywhere")
-        with pytest.raises(med.BackendError, match="Permission denied"):
+        with pytest.raises(med.errors.BackendError, match="Permission denied"):
             opened(folder)
     finally:
         folder.chmod(0o700)
@@ -215,22 +217,22 @@ def test_a_read_only_folder_loses_nothing(folder):
 
 def test_no_room_for_the_run_is_told_before(tmp_path, monkeypatch):
     monkeypatch.setattr(_store.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(med.BackendError, match=r"takes about 0.4 MB there, and 0.0 MB are free"):
+    with pytest.raises(med.errors.BackendError, match=r"takes about 0.4 MB there, and 0.0 MB are free"):
         Store(tmp_path / "run", IDENTITY, split={}, machine={}, values=10_000)
 
 
 def test_another_study_is_refused_with_the_first_field_that_differs(folder):
-    with pytest.raises(med.DesignError, match=r"seed \(asked 2, stored 1\) differs. The seed is rng="):
+    with pytest.raises(med.errors.DesignError, match=r"seed \(asked 2, stored 1\) differs. The seed is rng="):
         opened(folder, seed=2)
-    with pytest.raises(med.DesignError, match=r"worlds \(world 1: asked 'c', stored 'b'\) differs"):
+    with pytest.raises(med.errors.DesignError, match=r"worlds \(world 1: asked 'c', stored 'b'\) differs"):
         opened(folder, worlds=["a", "c"])
-    with pytest.raises(med.DesignError, match=r"world 2 of 3 asked and 2 stored: asked 'c', stored none"):
+    with pytest.raises(med.errors.DesignError, match=r"world 2 of 3 asked and 2 stored: asked 'c', stored none"):
         opened(folder, worlds=["a", "b", "c"])
     stored = json.loads((folder / STUDY).read_text())
     stored["identity"]["format"] = 0
     stored["digest"] = _store.digest_of(stored["identity"])
     (folder / STUDY).write_text(json.dumps(stored))
-    with pytest.raises(med.DesignError, match="written by another version of mediation"):
+    with pytest.raises(med.errors.DesignError, match="written by another version of mediation"):
         opened(folder)
 
 
@@ -238,14 +240,14 @@ def test_another_study_is_refused_with_the_first_field_that_differs(folder):
 def test_an_account_that_is_none_is_refused_and_left_alone(folder, text):
     (folder / STUDY).write_text(text)
     log = (folder / PIECES).read_bytes()
-    with pytest.raises(med.DataError, match="Restore it"):
+    with pytest.raises(med.errors.DataError, match="Restore it"):
         opened(folder)
     assert ((folder / STUDY).read_text(), (folder / PIECES).read_bytes()) == (text, log)
 
 
 def test_pieces_without_an_account_are_refused(folder):
     (folder / STUDY).unlink()
-    with pytest.raises(med.DataError, match="cannot be told of which study"):
+    with pytest.raises(med.errors.DataError, match="cannot be told of which study"):
         opened(folder)
 
 
@@ -257,11 +259,11 @@ def test_what_a_kill_left_of_an_account_is_removed(folder):
 
 @pytest.mark.parametrize("out", [3, "", b"x", ["a"], True])
 def test_a_folder_is_a_path(out):
-    with pytest.raises(med.DesignError, match="the path of a folder is needed"):
+    with pytest.raises(med.errors.DesignError, match="the path of a folder is needed"):
         folder_from(out)
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(med.DesignError, match="is a file"):
+    with pytest.raises(med.errors.DesignError, match="is a file"):
         folder_from(tmp_path / "file")

@@ -123,7 +123,7 @@ def studies(draw: Any) -> dict[str, Any]:
         both = draw(st.booleans())
         worlds += [World(run, what.at(site)) for run in (("base", "source") if both else ("base",))]
     if len(chosen) > 1 and draw(st.booleans()):
-        with suppress(med.SiteError):  # they overlap
+        with suppress(med.errors.SiteError):  # they overlap
             joint = together(*(what.at(site) for site, what in zip(chosen[:2], whats, strict=False)))
             worlds.append(World("source", joint))
     # Always one whose later place is changed at an earlier token (which the last block still reads), and the two alone.
@@ -150,7 +150,7 @@ def check(study: dict[str, Any]) -> None:
     question = [study[name] for name in ("model", "pairs", "worlds", "outcome")]
     try:
         naive = values(*question, backend="reference", **study["drawn"])
-    except (med.DataError, med.SiteError):
+    except (med.errors.DataError, med.errors.SiteError):
         return  # positions that overlap, or donors of another length: refused, on every path
     found = finish(*question, checks=0, **study["drawn"], **study["how"])
     difference = np.abs(found.values - naive) / (1 + np.abs(naive))

@@ -174,7 +174,7 @@ def test_threads_that_would_wait_for_each_other_are_told():
         return task
 
     found = _together(both(one, other), both(other, one))
-    errors = [one for one in found if isinstance(one, med.BackendError)]
+    errors = [one for one in found if isinstance(one, med.errors.BackendError)]
     assert len(errors) == 1
     assert "thread" in str(errors[0])
     assert "entered" in found

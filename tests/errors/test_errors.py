@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from mediation import DegenerateWarning, MediationError, MediationWarning
+from mediation import MediationError, MediationWarning
+from mediation.errors import DegenerateWarning
 from tests.errors.bench import Bench
 from tests.errors.calls import AFTER_A_RUN, ERRORS, WARNED
 

@@ -49,7 +49,7 @@ def a_cell(column: str) -> Callable[..., Any]:
 
 def an_architecture(**paths: Any) -> med.Model:
     blocks = nn.ModuleDict({"blocks": nn.ModuleList([nn.ModuleDict({"mix": nn.Linear(2, 2)})])})
-    return med.load(blocks, architecture=med.Architecture(**paths))
+    return med.load(blocks, architecture=med.models.Architecture(**paths))
 
 
 def noise(scale: float) -> Any:
@@ -84,16 +84,16 @@ GOOD: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (med.Subspace, {"basis": [[1.0, 0.0]], "inside": med.Zero(), "complement": False}),
     (med.Masked, {"intervention": med.Zero(), "mask": [True]}),
     (med.Blend, {"intervention": med.Zero(), "weight": 0.5}),
-    (med.Then, {"parts": (med.Zero(), med.Scale(2.0))}),
+    (med.interventions.Then, {"parts": (med.Zero(), med.Scale(2.0))}),
     (med.Zero().at, {"site": med.mlp(1)}),
-    (med.Assignment, {"entries": ((med.mlp(1), med.Zero()),)}),
+    (med.interventions.Assignment, {"entries": ((med.mlp(1), med.Zero()),)}),
     (med.World, {"run": "base"}),
     (med.intervention, {"function": noise}),
     (med.doses, {"make": noise, "levels": [0.5], "name": ""}),
     (med.load, {"source": LOADED, "tokenizer": None, "architecture": None, "dtype": None, "device": None}),
     (an_architecture, {"layers": "blocks", "attention": "mix", "embedding": None, "n_heads": None}),
-    (med.NaturalDirectEffect, {"kind": "pure"}),
-    (med.ProportionMediated, {"kind": "total"}),
+    (med.estimands.NaturalDirectEffect, {"kind": "pure"}),
+    (med.estimands.ProportionMediated, {"kind": "total"}),
     (med.effects, {"frame": OUTCOMES, "estimands": "te", "method": "percentile", "rng": 0, "provenance": None}),
     (med.effects, {"frame": OUTCOMES, "estimands": "te", "confidence_level": 0.9, "n_resamples": 99, "rng": 0}),
     *[(a_cell(name), {"cell": 1}) for name in ("y00", "unit", "cluster", "weight", "draw", "site")],

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import mediation as med
-from mediation import DataError, inference, probing
+from mediation import inference, probing
+from mediation.errors import DataError
 
 FRAME = pd.DataFrame(
     {"text": ["a b", "c d", "e f"], "other": ["a c", "c e", "e a"], "kind": ["x", "y", "z"], "weight": [1.0, 2.0, 3.0]},

@@ -49,6 +49,6 @@ CONTROLS: dict[str, Call] = {
     ),
     "no two of a length": ragged,
     "a model without weights": lambda b: ask(b, model=b.pooled, controls="re-initialised model"),
-    "no model to draw anew": lambda b: med.reinitialised(b.module, 0),
+    "no model to draw anew": lambda b: med.models.reinitialised(b.module, 0),
     "argument": lambda b: ask(b, control="self-patch"),
 }

@@ -96,7 +96,7 @@ ENCODING: dict[str, Call] = {
 
 
 def arch(b: Bench, **paths: Any) -> med.Model:
-    return med.load(b.llama.module, architecture=med.Architecture(**paths))
+    return med.load(b.llama.module, architecture=med.models.Architecture(**paths))
 
 
 def masked(mask: list[int], *, placed: bool = False) -> dict[str, torch.Tensor]:

@@ -132,7 +132,7 @@ INTERVENTIONS: dict[str, Call] = {
 
 def headless(b: Bench, **known: Any) -> med.Model:
     paths = {"layers": "model.layers", "attention": "self_attn", "attention_out": "self_attn.o_proj"}
-    return med.load(b.llama.module, b.tokenizer, architecture=med.Architecture(**paths, **known))
+    return med.load(b.llama.module, b.tokenizer, architecture=med.models.Architecture(**paths, **known))
 
 
 def closure() -> Any:

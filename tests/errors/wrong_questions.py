@@ -28,7 +28,7 @@ def logarithm(output):
 
 def another_study(b):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.DegenerateWarning)
+        warnings.simplefilter("ignore", med.errors.DegenerateWarning)
         b.nn(out=b.folder / "run")
     b.forwards.clear()
     return b.nn(out=b.folder / "run", batch_size=2)
@@ -86,14 +86,14 @@ QUESTIONS: dict[str, Call] = {
     "mediator is not called": lambda b: b.lm(med.residual),
     "mediator is an assignment": lambda b: b.lm(med.Zero().at(med.residual(1))),
     "unknown estimand": lambda b: b.nn(estimands=["te", "pni"]),
-    "estimand not called": lambda b: b.nn(estimands=med.TotalEffect),
+    "estimand not called": lambda b: b.nn(estimands=med.estimands.TotalEffect),
     "no estimand": lambda b: b.nn(estimands=[]),
     "estimands is a number": lambda b: b.nn(estimands=3),
     "cde without an ablation": lambda b: b.nn(estimands="cde"),
     "iie without a donor": lambda b: b.nn(estimands="iie"),
     "te with a donor": lambda b: b.nn(estimands="te", donor=med.Swap()),
     "ablation effect of mediate": lambda b: b.nn(estimands="ablation"),
-    "kind of effect": lambda b: med.NaturalDirectEffect("direct"),
+    "kind of effect": lambda b: med.estimands.NaturalDirectEffect("direct"),
     "ablation is placed": lambda b: b.nn(ablation=med.Zero().at(med.Site("fc1"))),
     "ablation is not called": lambda b: b.nn(ablation=med.Zero),
     "donor is an ablation": lambda b: b.nn(donor=med.Zero()),

@@ -56,7 +56,7 @@ THOUGHTS: dict[str, Call] = {
     "latents of a written thought": lambda b: ask(b, spec=WORDS),
     "words of a latent thought": lambda b: ask(b, med.imagination()),
     "spec is a word": lambda b: ask(b, spec="MONET"),
-    "tokens that the tokenizer lacks": lambda b: ask(b, spec=med.MONET),
+    "tokens that the tokenizer lacks": lambda b: ask(b, spec=med.specs.MONET),
     "a step that there is not": lambda b: ask(b, med.latents(step=3)),
     "a step counted from the end, in the loop": lambda b: med.latents(step=-1),
     "steps by name": lambda b: med.latents(step="second"),
@@ -69,14 +69,14 @@ THOUGHTS: dict[str, Call] = {
     "thoughts that never open": lambda b: ask(b, pairs=med.Pairs(base=[[3], [4]], source=[[5, 6], [7, 8]])),
     "no source": lambda b: ask(b, pairs=med.Pairs(base=BASE)),
     "an outcome read elsewhere": lambda b: ask(b, outcome=med.LogitDiff(10, 11, at=0)),
-    "shuffled in the loop": lambda b: change(b, med.ShuffleSteps().at(med.latents())),
-    "skip one step": lambda b: change(b, med.Skip().at(med.latents(step=1))),
-    "an oracle for other units": lambda b: change(b, med.Oracle(torch.zeros(2, 3, 16)).at(med.latents())),
+    "shuffled in the loop": lambda b: change(b, med.interventions.ShuffleSteps().at(med.latents())),
+    "skip one step": lambda b: change(b, med.interventions.Skip().at(med.latents(step=1))),
+    "an oracle for other units": lambda b: change(b, med.interventions.Oracle(torch.zeros(2, 3, 16)).at(med.latents())),
     "an oracle inside a chain": lambda b: change(
-        b, (med.Oracle(torch.zeros(3, 3, 16)) >> med.Scale(2.0)).at(med.latents())
+        b, (med.interventions.Oracle(torch.zeros(3, 3, 16)) >> med.Scale(2.0)).at(med.latents())
     ),
-    "texts for other units": lambda b: change(b, med.ReplaceText(("w1",)).at(med.imagination()), spec=WORDS),
-    "an oracle of numbers": lambda b: med.Oracle([1.0, 2.0]),
+    "texts for other units": lambda b: change(b, med.rewrites.ReplaceText(("w1",)).at(med.imagination()), spec=WORDS),
+    "an oracle of numbers": lambda b: med.interventions.Oracle([1.0, 2.0]),
     "zeros in a text": lambda b: change(b, med.Zero().at(med.imagination()), spec=WORDS),
     "the other input's, with one input": lambda b: change(b, med.Interchange().at(med.latents())),
     "a thought and a layer apart": lambda b: change(
@@ -93,14 +93,14 @@ THOUGHTS: dict[str, Call] = {
         model(), med.Pairs(base=BASE, source=SOURCE), med.image(), OUTCOME, **QUICK
     ),
     "skip an activation": lambda b: med.ablate(
-        model(), med.Pairs(base=BASE), med.Skip().at(med.mlp(0)), OUTCOME, **QUICK
+        model(), med.Pairs(base=BASE), med.interventions.Skip().at(med.mlp(0)), OUTCOME, **QUICK
     ),
     "an outcome of generations in single passes": lambda b: med.mediate(
-        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(0), med.Degenerate(), **QUICK
+        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(0), med.outcomes.Degenerate(), **QUICK
     ),
-    "a cue after a generation": lambda b: ask(b, outcome=med.Cued(med.Degenerate(), "so")),
-    "a judge of nothing": lambda b: med.judge(lambda: 1.0),
-    "a judge that says a word": lambda b: ask(b, outcome=med.judge(lambda told: told.answer)),
+    "a cue after a generation": lambda b: ask(b, outcome=med.outcomes.Cued(med.outcomes.Degenerate(), "so")),
+    "a judge of nothing": lambda b: med.outcomes.judge(lambda: 1.0),
+    "a judge that says a word": lambda b: ask(b, outcome=med.outcomes.judge(lambda told: told.answer)),
     "inputs is one text": lambda b: roll(b, "w1 w2"),
     "inputs is one prompt": lambda b: roll(b, med.Prompt("w1")),
     "sampling is a number": lambda b: roll(b, sampling=0.7),
@@ -118,7 +118,7 @@ THOUGHTS: dict[str, Call] = {
     "a spec that stops somehow": lambda b: med.LatentSpec("<t>", "</t>", steps=2, stop="soon"),
     "a projection that is no module": lambda b: roll(b, spec=med.LatentSpec("w5", "w6", steps=2, projection="lm_hed")),
     "near a vector that there is not": lambda b: roll(
-        b, spec=med.LatentSpec("w5", "w6", steps=2, stop=med.Near("model.norm", 0.1))
+        b, spec=med.LatentSpec("w5", "w6", steps=2, stop=med.specs.Near("model.norm", 0.1))
     ),
     "a block that there is not": lambda b: roll(b, spec=med.LatentSpec("w5", "w6", steps=2, hidden=7)),
     "load with a spec of words": lambda b: med.load(model().module, spec="MONET"),

@@ -66,7 +66,7 @@ def test_a_unit_may_be_called_minus_one():
     ],
 )
 def test_a_donor_that_is_no_unit_is_refused_by_name(change, words):
-    with pytest.raises(med.DataError, match=words):
+    with pytest.raises(med.errors.DataError, match=words):
         med.effects(change(frame_of()), **FAST)
 
 
@@ -91,7 +91,7 @@ def test_sites_may_have_donors_of_their_own():
 def test_unnamed_random_donors_are_told_and_named_or_outside_ones_are_not():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"unit": range(8), "g00": 0.0, "g10": rng.normal(size=8)})
-    with pytest.warns(med.DonorsWarning, match="Name the donor of each row in a column 'donor'"):
+    with pytest.warns(med.errors.DonorsWarning, match="Name the donor of each row in a column 'donor'"):
         unnamed = row_of(frame)
     outside = row_of(frame.assign(donor=np.nan))
     assert unnamed["std_error"] == outside["std_error"]
@@ -99,11 +99,11 @@ def test_unnamed_random_donors_are_told_and_named_or_outside_ones_are_not():
 
 
 def test_shared_draws_with_several_donors_are_refused():
-    with pytest.raises(med.DataError, match=r"several donors in one draw\. Leave draws='independent'"):
+    with pytest.raises(med.errors.DataError, match=r"several donors in one draw\. Leave draws='independent'"):
         row_of(frame_of(3), draws="shared")
     one = frame_of(3)
     one["donor"] = one["draw"]
-    with pytest.warns(med.SharedDrawsWarning):
+    with pytest.warns(med.errors.SharedDrawsWarning):
         row_of(one, draws="shared")
 
 
@@ -131,5 +131,7 @@ def test_one_donor_for_all_is_about_that_donor_and_random_donors_say_so():
     alone = row_of(frame.drop(columns="donor"))["std_error"]
     assert row_of(frame)["std_error"] == alone
     drawn = frame.rename(columns={"y": "g10", "ym": "g00"})
-    with pytest.warns(med.DonorsWarning, match="come from one unit, so these intervals are about that unit's mediator"):
+    with pytest.warns(
+        med.errors.DonorsWarning, match="come from one unit, so these intervals are about that unit's mediator"
+    ):
         assert row_of(drawn)["std_error"] == pytest.approx(alone)

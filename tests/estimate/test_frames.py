@@ -43,7 +43,7 @@ NO_NUMBERS = {
 @pytest.mark.parametrize("column", ["y11", "weight", "draw"])
 @pytest.mark.parametrize("kind", NO_NUMBERS)
 def test_what_is_no_number_is_refused_by_the_name_of_its_column(kind, column):
-    with pytest.raises(med.DataError, match=rf"effects: {column} (is a column|of row \d)"):
+    with pytest.raises(med.errors.DataError, match=rf"effects: {column} (is a column|of row \d)"):
         med.effects(frame(**{column: NO_NUMBERS[kind]}), rng=0)
 
 
@@ -76,14 +76,14 @@ def test_numbers_in_other_clothes_are_numbers(numbers):
     ],
 )  # fmt: skip
 def test_a_name_that_is_nearly_that_of_a_column_is_refused(name, meant):
-    with pytest.raises(med.DataError) as error:
+    with pytest.raises(med.errors.DataError) as error:
         med.effects(frame(**{name: 1.0}), rng=0)
     assert f"{name!r}" in str(error.value)
     assert f"Did you mean {meant!r}" in str(error.value)
 
 
 def test_outcomes_that_are_all_misspelt_are_named():
-    with pytest.raises(med.DataError, match=r"column 'Y00', which would be ignored\. Did you mean 'y00'"):
+    with pytest.raises(med.errors.DataError, match=r"column 'Y00', which would be ignored\. Did you mean 'y00'"):
         med.effects(pd.DataFrame({"Y00": [0.0, 1.0], "Y11": [1.0, 3.0]}), rng=0)
 
 

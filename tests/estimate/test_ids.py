@@ -125,10 +125,10 @@ def test_units_are_subtracted_by_id_whatever_the_order_of_rows(kind, paired):
 def test_ids_that_differ_are_named():
     one, two = pair(0), pair(1)
     for other, lacking in ((two.iloc[2:], ["'p00', 'p01'"]), (two.assign(unit=[f"q{i}" for i in range(14)]), ["'q0'"])):
-        with pytest.raises(med.DataError) as error:
+        with pytest.raises(med.errors.DataError) as error:
             compared(one, other, paired=True)
         assert all(text in str(error.value) for text in lacking)
-    with pytest.raises(med.DataError, match="12 units are in both results, such as 'p02'"):
+    with pytest.raises(med.errors.DataError, match="12 units are in both results, such as 'p02'"):
         compared(one, two.iloc[2:])
 
 
@@ -141,9 +141,9 @@ def test_ids_without_one_in_common_are_two_groups():
 
 def test_numbers_and_their_texts_are_not_taken_for_other_units():
     numbers = list(range(14))
-    with pytest.raises(med.DataError, match="of type int and unit '0' of 'second' of type str"):
+    with pytest.raises(med.errors.DataError, match="of type int and unit '0' of 'second' of type str"):
         compared(pair(0, numbers), pair(1, [str(number) for number in numbers]))
-    with pytest.raises(med.DataError, match="'second' has numbers of rows alone"):
+    with pytest.raises(med.errors.DataError, match="'second' has numbers of rows alone"):
         compared(pair(0), pair(1).drop(columns="unit"))
 
 
@@ -165,7 +165,7 @@ def test_donors_are_named_by_their_ids():
 
 def test_an_id_that_is_no_plain_data_is_refused():
     frame = pair(0).assign(unit=pd.Series([frozenset([i]) for i in range(14)]))
-    with pytest.raises(med.DataError, match=r"unit of row 0 is frozenset\(\{0\}\)"):
+    with pytest.raises(med.errors.DataError, match=r"unit of row 0 is frozenset\(\{0\}\)"):
         med.effects(frame, rng=0)
 
 

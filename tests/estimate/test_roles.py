@@ -281,7 +281,7 @@ def test_one_draw_records_its_donors_and_counts_them(kind):
     assert iie["std_error"] >= effects.units.eval("g11 - g10").std() / np.sqrt(30) * (1 - 1e-9)
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_the_units_frame_gives_the_same_numbers_again(swapped):
     for result in swapped[:2]:
         again = med.effects(result.units, rng=0, n_resamples=199).tidy()
@@ -290,7 +290,7 @@ def test_the_units_frame_gives_the_same_numbers_again(swapped):
 
 def test_donors_of_several_kinds_are_not_passed_over_in_silence():
     pairs = med.Pairs(base=torch.randn(8, 2), source=torch.randn(8, 2))
-    with pytest.warns(med.DonorsWarning) as told:
+    with pytest.warns(med.errors.DonorsWarning) as told:
         med.mediate(
             med.load(Sum()), pairs, med.Site("mediator"), total, donor=med.Swap(), ablation=med.Swap("random"),
             rng=0, n_resamples=199, progress=False,

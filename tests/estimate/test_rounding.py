@@ -9,7 +9,7 @@ import pytest
 import mediation as med
 
 N = 40
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 
 
 def frame(**columns):
@@ -30,7 +30,7 @@ def additive(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_interaction_of_rounding_alone_has_no_interval(dtype):
-    with pytest.warns(med.DegenerateWarning, match="every unit has the same value"):
+    with pytest.warns(med.errors.DegenerateWarning, match="every unit has the same value"):
         found = told(additive(dtype))
     assert found.loc["int_med", "estimate"] == 0
     assert np.isnan(found.loc["int_med", "conf_low"])
@@ -41,18 +41,18 @@ def test_an_interaction_that_float64_resolves_and_float32_does_not():
     given = additive("float64")
     given["y11"] += np.random.default_rng(1).normal(1e-8, 1e-8, N)
     assert told(given).loc["int_med", "conf_low"] > 0
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         single = med.effects(given, rng=0, n_resamples=199, provenance={"model": {"dtype": "bfloat16"}})
     assert np.isnan(single.tidy().set_index("estimand").loc["int_med", "conf_low"])
     assert single.provenance["inference"]["precision"] == "float32"
-    with pytest.warns(med.DegenerateWarning):  # the units know what they are
+    with pytest.warns(med.errors.DegenerateWarning):  # the units know what they are
         assert med.effects(single.units, rng=0, n_resamples=199).tidy().equals(single.tidy())
 
 
 def test_large_outcomes_in_float64_keep_a_small_effect():
     rng = np.random.default_rng(0)
     level = rng.normal(1e6, 1e3, N)
-    with pytest.warns(med.DegenerateWarning, match="every unit has the same value"):
+    with pytest.warns(med.errors.DegenerateWarning, match="every unit has the same value"):
         found = told(frame(y00=level, y11=level + 0.3))
     assert found.loc["te", "estimate"] == pytest.approx(0.3, abs=1e-8)
     noisy = told(frame(y00=level, y11=level + 0.3 + rng.normal(0, 0.1, N)))
@@ -87,10 +87,10 @@ def test_a_difference_of_two_results_is_rounding_up_to_their_outcomes():
     one["y11"] += np.float32(1e4)
     two = one.assign(y11=one["y11"] * np.float32(1 + rng.uniform(-1, 1) * 1e-7))
     first, second = (med.effects(given, rng=0, n_resamples=199) for given in (one, two))
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         found = first.compare(second)
     assert found.tidy()["estimate"].tolist() == [0.0]
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         assert found.equivalence(1.0).tidy()["verdict"].tolist() == ["no interval"]
 
 
@@ -105,7 +105,7 @@ def test_a_factor_changes_nothing_but_the_scale(factor, shared):
     about = {"unit": np.repeat(np.arange(N), draws), "draw": np.tile(np.arange(draws), N)}
     how = {"draws": "shared"} if shared else {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.SharedDrawsWarning)
+        warnings.simplefilter("ignore", med.errors.SharedDrawsWarning)
         large, small = (
             told(pd.DataFrame({**about, **{name: values * by for name, values in outcomes.items()}}), **how)
             for by in (1.0, factor)

@@ -36,7 +36,7 @@ DECLINED = {
     "diffllama": "patterns: each head subtracts two of them",
     "flaubert": "its parts lie in lists of their own, so there is no list of blocks",
     "encoder-decoder": "two models in one: sites need `stack=`, and were asked for without it",
-    "evolla": "its longest list of blocks is that of proteins; name the blocks with `med.Architecture`",
+    "evolla": "its longest list of blocks is that of proteins; name the blocks with `med.models.Architecture`",
     "fsmt": _AXES,
     "gemma3n_text": "four residual streams are on the first axis, where the rows of the batch are expected",
     "granitemoe_swa": _TWO,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation._errors import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, group_difference_intervals, mean_intervals
 from mediation.inference.resampling._resample import resample_counts
 from tests.inference import naive

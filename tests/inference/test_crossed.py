@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
-from mediation._errors import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import Inference, crossed_intervals, crossed_ratio_intervals, mean_intervals
 
 

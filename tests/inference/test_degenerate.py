@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import Inference, Intervals, mean_intervals, ratio_intervals
 
 NORMAL = np.random.default_rng(0).normal(size=(8, 3))

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from mediation import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import (
     Inference,
     mean_equivalence,
@@ -135,7 +135,7 @@ def test_the_ratio_and_the_relative_margin_are_one_question():
     np.testing.assert_allclose(ratio.p_value, relative.p_value, rtol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_values_that_are_all_alike_are_not_tested():
     rng = np.random.default_rng(0)
     values = np.column_stack([np.zeros(20), np.full(20, 0.05), rng.normal(0, 0.1, 20)])
@@ -161,7 +161,7 @@ def test_a_known_total_is_not_weak_unless_it_is_0():
     assert found.high[0] == pytest.approx(plain.high[0])
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_one_cluster_says_nothing():
     found = mean_equivalence(np.ones((4, 1)) * [[1.0], [2.0], [3.0], [4.0]], 9.0, clusters=["a"] * 4)
     assert np.isnan(found.p_value[0])

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import mediation as med
-from mediation._errors import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, mean_intervals, ratio_intervals
 from mediation.inference.ratios._fieller import gap_in
 from tests.inference.naive import bell_mccaffrey, cluster_sums

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, mean_intervals
 from mediation.inference.resampling._studentized import Studentizer
 from mediation.inference.sample._flips import bonett_price

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from mediation._errors import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import Inference, group_difference_intervals, ratio_difference_intervals
 from mediation.inference.groups._group_ends import group_seeds
 from mediation.inference.resampling._resample import resample_counts

@@ -132,7 +132,7 @@ def test_columns_without_an_interval_are_nan_and_count_nowhere():
     values, groups = sample()
     plain = hierarchical_max_t(values, groups, settings=SETTINGS)
     more = np.column_stack([np.zeros(40), values, np.full((40, 2), 2.0)])
-    with pytest.warns(med.DegenerateWarning, match="3 of 15 columns have no interval") as caught:
+    with pytest.warns(med.errors.DegenerateWarning, match="3 of 15 columns have no interval") as caught:
         found = hierarchical_max_t(more, [0, *groups, "dead", "dead"], settings=SETTINGS)
     assert len(caught) == 1
     assert np.isnan(found.column_p_adjusted[[0, 13, 14]]).all()
@@ -143,7 +143,7 @@ def test_columns_without_an_interval_are_nan_and_count_nowhere():
 
 
 def test_nothing_to_test_is_all_nan():
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         found = hierarchical_max_t(np.ones((5, 2)), [0, 0], settings=SETTINGS)
     assert np.isnan([*found.group_p_adjusted, *found.column_p_adjusted]).all()
 
@@ -170,5 +170,5 @@ def test_few_flips_have_bonett_and_prices_statistic():
 
 
 def test_a_label_per_column_is_needed():
-    with pytest.raises(med.DesignError, match="groups has 3 labels for 12 columns"):
+    with pytest.raises(med.errors.DesignError, match="groups has 3 labels for 12 columns"):
         hierarchical_max_t(sample()[0], [0, 1, 2])

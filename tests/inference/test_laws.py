@@ -67,7 +67,7 @@ def test_rescaling_all_weights_changes_nothing(values, method, weights, factor):
 
 @FEW
 @given(samples(), METHODS, LABELS)
-@pytest.mark.filterwarnings("ignore::mediation._errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_names_of_clusters_do_not_matter(values, method, labels):
     named = [("cluster", f"{label}") for label in labels]
     one, other = (mean_intervals(values, clusters=c, settings=options(method), bands=True) for c in (labels, named))
@@ -139,7 +139,7 @@ def test_bands_do_not_depend_on_the_order_of_columns(values, method, order):
 
 @FEW
 @given(samples(k=4), METHODS, st.sampled_from([0.5, 0.8, 0.9, 0.95]), LABELS)
-@pytest.mark.filterwarnings("ignore::mediation._errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_p_values_are_dual_to_intervals_even_with_ties(values, method, level, labels):
     chosen = Inference(method=method, n_resamples=199, confidence_level=level)
     for clusters in (None, labels):
@@ -153,7 +153,7 @@ def test_p_values_are_dual_to_intervals_even_with_ties(values, method, level, la
 
 @FEW
 @given(samples(), METHODS, LABELS)
-@pytest.mark.filterwarnings("ignore::mediation._errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_intervals_have_width_and_p_values_are_not_zero(values, method, labels):
     for clusters in (None, labels):
         found = mean_intervals(values, clusters=clusters, settings=options(method), bands=True)
@@ -168,7 +168,7 @@ def test_intervals_have_width_and_p_values_are_not_zero(values, method, labels):
 
 @FEW
 @given(samples(k=2), LABELS, arrays.arrays(np.float64, 9, elements=st.floats(0.5, 4)))
-@pytest.mark.filterwarnings("ignore::mediation._errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_laws_of_weights_and_clusters_hold_for_ratios(values, labels, weights):
     top, bottom = values[:, :1], values[:, 1:]
     plain = ratio_intervals(top, bottom, settings=options())

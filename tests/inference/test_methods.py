@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import (
     Inference,
     basic,

@@ -99,16 +99,16 @@ def test_values_far_from_1_are_tested_the_same():
 
 def test_no_test_is_nan_with_its_reason():
     values = np.array([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
-    with pytest.warns(med.DegenerateWarning, match="every unit is 0, so that a flip changes nothing .column 0."):
+    with pytest.warns(med.errors.DegenerateWarning, match="every unit is 0, so that a flip changes nothing .column 0."):
         found = sign_flip(values)
     assert np.isnan(found.p_value[0])
     assert found.p_value[1] == 2 / 8  # all alike is no reason: signs can be flipped
     assert found.method == ("degenerate", "sign-flip (exact, 8 flips)")
     assert found.reason == ("every unit is 0, so that a flip changes nothing", "")
     assert found.statistic.tolist() == [0.0, 1.0]
-    with pytest.warns(med.DegenerateWarning, match="all units belong to one cluster"):
+    with pytest.warns(med.errors.DegenerateWarning, match="all units belong to one cluster"):
         assert np.isnan(sign_flip(values, clusters=["a"] * 3).p_value).all()
-    with pytest.warns(med.DegenerateWarning, match="there is 1 unit and a test needs 2"):
+    with pytest.warns(med.errors.DegenerateWarning, match="there is 1 unit and a test needs 2"):
         assert np.isnan(sign_flip(values[:1]).p_value).all()
     with pytest.raises(ValueError, match="read-only"):
         found.p_value[1] = 0.0
@@ -123,5 +123,5 @@ def test_no_test_is_nan_with_its_reason():
     ],
 )
 def test_wrong_options(options, says):
-    with pytest.raises(med.DesignError, match=says):
+    with pytest.raises(med.errors.DesignError, match=says):
         sign_flip(np.ones((4, 1)), **options)

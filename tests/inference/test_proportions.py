@@ -25,7 +25,7 @@ def test_mcnemar_is_the_binomial_test_of_those_that_changed(a, b):
 
 def test_mcnemar_without_a_change_is_no_test():
     values = np.column_stack([flips(0, 0, 10), flips(2, 1, 10)])
-    with pytest.warns(med.DegenerateWarning, match=r"1 of 2 columns .* no unit changed.* \(column 0\)"):
+    with pytest.warns(med.errors.DegenerateWarning, match=r"1 of 2 columns .* no unit changed.* \(column 0\)"):
         found = mcnemar(values)
     assert np.isnan(found.p_value[0])
     assert found.p_value[1] == 1.0
@@ -97,15 +97,15 @@ def test_wilson_has_an_interval_when_all_are_right():
     ("call", "values"), [(mcnemar, [[0.5]]), (bonett_price_interval, [[2]]), (wilson, [[-1]]), (wilson, [[0.2]])]
 )
 def test_other_numbers_are_refused(call, values):
-    with pytest.raises(med.DataError, match=r"at unit 0, column 0 .* is needed. For numbers of any kind"):
+    with pytest.raises(med.errors.DataError, match=r"at unit 0, column 0 .* is needed. For numbers of any kind"):
         call(values)
 
 
 def test_wrong_options():
     for call in (wilson, bonett_price_interval):
-        with pytest.raises(med.DesignError, match="confidence_level = 1"):
+        with pytest.raises(med.errors.DesignError, match="confidence_level = 1"):
             call(np.ones((3, 1)), confidence_level=1)
-    with pytest.raises(med.DesignError, match="null = 0"):
+    with pytest.raises(med.errors.DesignError, match="null = 0"):
         wilson(np.ones((3, 1)), null=0)
 
 

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.linalg import sqrtm
 
-from mediation import DesignError
+from mediation.errors import DesignError
 from mediation.inference import Inference, least_squares, mean_intervals
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.inference import Inference
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mediation import DataError, DegenerateWarning, DesignError
+from mediation.errors import DataError, DegenerateWarning, DesignError
 from mediation.inference import (
     Inference,
     bonett_price_interval,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mediation._errors import BackendError, DesignError
+from mediation.errors import BackendError, DesignError
 from mediation.interventions import Donor, Moment, Noise, check_laws, intervention
 from tests.interventions.examples import centre, clip, jitter, toward
 

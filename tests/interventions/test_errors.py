@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mediation._errors import BackendError, DesignError, MediationError
+from mediation.errors import BackendError, DesignError, MediationError
 from mediation.interventions import (
     Add,
     Blend,

@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 import mediation.interventions as package
-from mediation._errors import DesignError
 from mediation._values import Value
+from mediation.errors import DesignError
 from mediation.interventions import (
     AbstractIntervention,
     Blend,

@@ -215,23 +215,23 @@ def test_what_wraps_a_module_is_taken_off(wrap):
 def test_torchscript_is_refused(make):
     net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 1))
     scripted = make(net)
-    with pytest.raises(med.BackendError, match="TorchScript"):
+    with pytest.raises(med.errors.BackendError, match="TorchScript"):
         med.load(scripted)
-    with pytest.raises(med.BackendError, match="'0' of Sequential is TorchScript"):
+    with pytest.raises(med.errors.BackendError, match="'0' of Sequential is TorchScript"):
         med.load(torch.nn.Sequential(scripted, torch.nn.Linear(1, 1)))
 
 
 def test_an_exported_graph_is_refused():
     net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 1))
     exported = torch.export.export(net, (torch.zeros(2, 3),)).module()
-    with pytest.raises(med.BackendError, match="exported graph"):
+    with pytest.raises(med.errors.BackendError, match="exported graph"):
         med.load(exported)
 
 
 def test_the_folder_of_an_adapter_without_peft(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "x"}))
-    with pytest.raises(med.BackendError, match="pip install peft"):
+    with pytest.raises(med.errors.BackendError, match="pip install peft"):
         med.load(tmp_path)
 
 
@@ -241,7 +241,7 @@ def test_the_folder_of_an_adapter_that_names_no_model(tmp_path, monkeypatch, tex
 
     monkeypatch.setitem(__import__("sys").modules, "peft", types.ModuleType("peft"))
     (tmp_path / "adapter_config.json").write_text(text)
-    with pytest.raises(med.BackendError, match="names no model"):
+    with pytest.raises(med.errors.BackendError, match="names no model"):
         med.load(tmp_path)
 
 
@@ -260,10 +260,10 @@ def test_virtual_tokens_are_refused():
             return self.net(inputs_embeds=torch.cat([more, words], 1))
 
     net = Prompted(med.testing.tiny_model("llama"))
-    architecture = med.Architecture(layers="net.model.layers", causal=True)
+    architecture = med.models.Architecture(layers="net.model.layers", causal=True)
     with pytest.raises(med.MediationError):
         _ask(med.load(net, TOKENIZER, architecture=architecture), med.residual(0, at=1))
     net.active_peft_config = type("C", (), {"peft_type": "PROMPT_TUNING", "is_prompt_learning": True})()
     net.active_peft_config.num_virtual_tokens = 3
-    with pytest.raises(med.BackendError, match="3 virtual tokens"):
+    with pytest.raises(med.errors.BackendError, match="3 virtual tokens"):
         med.load(net, TOKENIZER)

@@ -140,9 +140,9 @@ def test_spans_beside_images():
 
 @pytest.mark.parametrize("make", [lambda x: [x], lambda x: [med.Prompt(x)]])
 def test_half_a_character_is_refused(make):
-    with pytest.raises(med.DataError, match="lone surrogate"):
+    with pytest.raises(med.errors.DataError, match="lone surrogate"):
         med.Pairs(base=make("a \ud83d b"))
-    with pytest.raises(med.DesignError, match="lone surrogate"):
+    with pytest.raises(med.errors.DesignError, match="lone surrogate"):
         med.TextSpec("<a>", "\udc00")
-    with pytest.raises(med.DesignError, match="lone surrogate"):
-        med.ReplaceText("\udc00")
+    with pytest.raises(med.errors.DesignError, match="lone surrogate"):
+        med.rewrites.ReplaceText("\udc00")

@@ -106,7 +106,7 @@ def _ids_of(model, prompt) -> list[int]:
     return encode(med.Pairs(base=[prompt]), model).runs["base"][0].ids.tolist()
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_an_answer_has_no_bos():
     """LogitDiff reads the answer's own token where the tokenizer adds BOS to every text."""
     tokenizer = _tokenizer()
@@ -134,5 +134,5 @@ def test_a_run_that_fed_other_tokens_says_so(monkeypatch):
     monkeypatch.setattr(TextReader, "own_part", lambda self, text, whole: slice(0, len(whole)))
     model = med.load(med.testing.tiny_model("llama"), _tokenizer())
     pairs = med.Pairs(base=["<s>The capital of Italy is"] * 2, source=["<s>The capital of Spain is"] * 2)
-    with pytest.raises(med.BackendError, match="is fed the tokens '<s>', '<s>', 'The'"):
+    with pytest.raises(med.errors.BackendError, match="is fed the tokens '<s>', '<s>', 'The'"):
         med.mediate(model, pairs, med.residual(0, at="last"), med.LogitDiff(" Paris", " Rome"), n_resamples=99, rng=0)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import mediation as med
-from mediation.models._complete import from_pretrained
+from mediation.models.loading._complete import from_pretrained
 
 TOK = med.testing.tiny_tokenizer()
 FILE = "model.safetensors"
@@ -55,7 +55,7 @@ def test_whole_checkpoints_load_without_a_word(family, tmp_path):
 @pytest.mark.parametrize("case", LEAVES_OUT)
 def test_missing_weights_are_named(case, place):
     edit(place, without(*LEAVES_OUT[case]))
-    with pytest.raises(med.BackendError, match="would be random numbers") as refused:
+    with pytest.raises(med.errors.BackendError, match="would be random numbers") as refused:
         med.load(place)
     assert LEAVES_OUT[case][0] in str(refused.value)
     assert "the checkpoint lacks" in str(refused.value)
@@ -63,38 +63,46 @@ def test_missing_weights_are_named(case, place):
 
 def test_they_are_counted(place):
     edit(place, without("model.layers.1."))
-    with pytest.raises(med.BackendError, match=r"lacks 9 weights of LlamaForCausalLM \(model.layers.1.*\(5 more\)\)"):
+    with pytest.raises(
+        med.errors.BackendError, match=r"lacks 9 weights of LlamaForCausalLM \(model.layers.1.*\(5 more\)\)"
+    ):
         med.load(place)
 
 
 def test_one_layer_too_many(place):
     configure(place, num_hidden_layers=3)
-    with pytest.raises(med.BackendError, match=r"lacks 9 weights .*model.layers.2.input_layernorm.weight"):
+    with pytest.raises(med.errors.BackendError, match=r"lacks 9 weights .*model.layers.2.input_layernorm.weight"):
         med.load(place)
 
 
 def test_one_layer_too_few_is_warned_of(place):
     configure(place, num_hidden_layers=1)
-    with pytest.warns(med.UnusedWeightsWarning, match=r"no place for 9 weights .*model.layers.1.input_layernorm"):
+    with pytest.warns(
+        med.errors.UnusedWeightsWarning, match=r"no place for 9 weights .*model.layers.1.input_layernorm"
+    ):
         assert med.load(place).n_layers == 1
 
 
 def test_a_name_that_no_part_has_is_warned_of(place):
     edit(place, lambda held: {**held, "model.layers.0.adapter.weight": torch.zeros(2)})
-    with pytest.warns(med.UnusedWeightsWarning, match="layers.0.adapter.weight"):
+    with pytest.warns(med.errors.UnusedWeightsWarning, match="layers.0.adapter.weight"):
         med.load(place)
 
 
 @pytest.mark.parametrize("option", [{}, {"ignore_mismatched_sizes": True}])
 def test_other_shapes_are_refused_in_one_sentence(place, option):
     configure(place, intermediate_size=24)
-    with pytest.raises(med.BackendError, match=r"6 weights .*down_proj.weight is \(16, 32\) and must be \(16, 24\)"):
+    with pytest.raises(
+        med.errors.BackendError, match=r"6 weights .*down_proj.weight is \(16, 32\) and must be \(16, 24\)"
+    ):
         med.load(place, **option)
 
 
 def test_a_head_that_was_never_trained(place):
     configure(place, architectures=["LlamaForSequenceClassification"])
-    with pytest.raises(med.BackendError, match=r"lacks 1 weight of LlamaForSequenceClassification \(score.weight\)"):
+    with pytest.raises(
+        med.errors.BackendError, match=r"lacks 1 weight of LlamaForSequenceClassification \(score.weight\)"
+    ):
         med.load(place)
 
 
@@ -104,7 +112,7 @@ def test_weights_that_are_tied_are_not_missing(tmp_path):
     net = med.load(tmp_path, TOK).module
     assert net.lm_head.weight is net.model.embed_tokens.weight
     edit(tmp_path, without("model.embed_tokens"))
-    with pytest.raises(med.BackendError, match=r"embed_tokens.weight"):
+    with pytest.raises(med.errors.BackendError, match=r"embed_tokens.weight"):
         med.load(tmp_path, TOK)
 
 
@@ -114,7 +122,7 @@ def test_a_shard_that_is_missing(tmp_path):
     assert len(shards) > 1
     assert med.load(tmp_path, TOK).n_layers == 2
     shards[1].unlink()
-    with pytest.raises(med.BackendError, match=shards[1].name):
+    with pytest.raises(med.errors.BackendError, match=shards[1].name):
         med.load(tmp_path, TOK)
 
 
@@ -124,7 +132,7 @@ def test_a_shard_without_what_its_index_says(tmp_path):
     name = next(name for name in index["weight_map"] if "layers.1.mlp" in name)
     shard = tmp_path / index["weight_map"][name]
     save_file({key: value for key, value in load_file(shard).items() if key != name}, shard, metadata={"format": "pt"})
-    with pytest.raises(med.BackendError, match=name):
+    with pytest.raises(med.errors.BackendError, match=name):
         med.load(tmp_path, TOK)
 
 
@@ -161,7 +169,7 @@ def test_what_must_be_there(missing, refused):
     if not refused:
         assert isinstance(from_pretrained(kind, "here", "here", {}), Made)
         return
-    with pytest.raises(med.BackendError, match=missing[-1]):
+    with pytest.raises(med.errors.BackendError, match=missing[-1]):
         from_pretrained(kind, "here", "here", {})
 
 
@@ -199,7 +207,7 @@ def test_gguf_files_with_missing_tensors(tmp_path):
     net = med.testing.tiny_model("llama")
     whole = med.load(gguf_file(tmp_path / "whole.gguf", net), TOK).module
     assert torch.equal(whole.model.layers[1].mlp.up_proj.weight, net.model.layers[1].mlp.up_proj.weight)
-    with pytest.raises(med.BackendError, match=r"lacks 1 weight .*model.layers.1.mlp.up_proj.weight"):
+    with pytest.raises(med.errors.BackendError, match=r"lacks 1 weight .*model.layers.1.mlp.up_proj.weight"):
         med.load(gguf_file(tmp_path / "lacks.gguf", net, ("blk.1.ffn_up.weight",)), TOK)
-    with pytest.raises(med.BackendError, match=r"lacks 9 weights .*model.layers.2"):
+    with pytest.raises(med.errors.BackendError, match=r"lacks 9 weights .*model.layers.2"):
         med.load(gguf_file(tmp_path / "more.gguf", net, blocks=3), TOK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mediation.models._gguf import parsed_once
+from mediation.models.loading._gguf import parsed_once
 
 gguf = pytest.importorskip("gguf")
 

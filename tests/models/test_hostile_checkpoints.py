@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import mediation as med
-from mediation.models._gguf import check_gguf
-from mediation.models._processor import load_processor
+from mediation.models.loading._gguf import check_gguf
+from mediation.models.loading._processor import load_processor
 from tests.files.test_damaged_files import HOSTILE_JSON, damaged, only_ours, refused
 
 

@@ -149,7 +149,7 @@ def test_several_tokens_do_not_follow_tensors():
     inputs = fed(model, prompts("gemma3")[0])
     inputs["position_ids"] = torch.arange(inputs["input_ids"].shape[1])[None]
     pairs = med.Pairs(base=inputs, source=inputs)
-    with pytest.raises(med.OutcomeError, match="answers of several tokens"):
+    with pytest.raises(med.errors.OutcomeError, match="answers of several tokens"):
         med.mediate(model, pairs, med.residual(0), med.LogProb(" New York"), **OPTIONS)
 
 
@@ -179,11 +179,13 @@ def test_what_the_model_does_not_take_is_refused_by_name():
     processor_more = object.__new__(More)
     processor_more.__dict__.update(processor.__dict__)
     other = med.load(model.module, processor=processor_more, tokenizer=processor.tokenizer)
-    with pytest.raises(med.DataError, match="returns 'image_depths', and LlavaForConditionalGeneration takes no such"):
+    with pytest.raises(
+        med.errors.DataError, match="returns 'image_depths', and LlavaForConditionalGeneration takes no such"
+    ):
         encode(med.Pairs(base=[med.Prompt("<image> is", [picture])]), other)
     llama = med.load(tiny_model("llama"), TOKENIZER)
     ids = torch.tensor([[5, 6, 7]])
-    with pytest.raises(med.DataError, match="takes no argument 'token_type_ids'"):
+    with pytest.raises(med.errors.DataError, match="takes no argument 'token_type_ids'"):
         encode(med.Pairs(base={"input_ids": ids, "token_type_ids": torch.ones_like(ids)}), llama)
 
 
@@ -193,7 +195,7 @@ def test_a_run_whose_model_was_told_less_says_so(monkeypatch):
     model = tiny("gemma3")
     pairs = med.Pairs(base=prompts("gemma3"), source=prompts("gemma3", seed=1))
     monkeypatch.setattr(_inputs, "join_aligned", lambda *args: {})
-    with pytest.raises(med.BackendError, match="off those of the model called on what Gemma3Processor returns"):
+    with pytest.raises(med.errors.BackendError, match="off those of the model called on what Gemma3Processor returns"):
         med.mediate(model, pairs, med.residual(0, at="last"), OUTCOME, **OPTIONS)
 
 
@@ -220,5 +222,5 @@ def test_cross_attention_runs_images_alone():
     model = tiny("mllama")
     given = [prompts("mllama")[0], med.Prompt("The capital of Peru is")]
     assert PLACEHOLDER["mllama"] in given[0].text
-    with pytest.raises(med.DataError, match="batch_size=1"):
+    with pytest.raises(med.errors.DataError, match="batch_size=1"):
         make_batch(model, encode(med.Pairs(base=given), model).runs["base"])

@@ -15,7 +15,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from transformers.utils import is_torchvision_available
 
 import mediation as med
-from mediation.models._processor import image_only, load_processor, still_images
+from mediation.models.loading._processor import image_only, load_processor, still_images
 from mediation.testing import VISION_FAMILIES, tiny_model, tiny_processor, tiny_tokenizer, tiny_vision_model
 
 CLASSES = {
@@ -139,7 +139,7 @@ def test_a_model_of_images_alone_has_no_processor(tmp_path):
 def test_unreadable_files_are_an_error(family, tmp_path):
     tiny_processor(family).save_pretrained(tmp_path)
     (tmp_path / "processor_config.json").write_text("{")
-    with pytest.raises(med.BackendError, match=r"could not be read .*JSON"):
+    with pytest.raises(med.errors.BackendError, match=r"could not be read .*JSON"):
         load_processor(str(tmp_path))
 
 
@@ -148,16 +148,16 @@ def test_missing_files_are_an_error(family, tmp_path):
     tiny_processor(family).save_pretrained(tmp_path)
     for file in tmp_path.glob("tokenizer*"):
         file.unlink()
-    with pytest.raises(med.BackendError, match="tokenizer's files"):
+    with pytest.raises(med.errors.BackendError, match="tokenizer's files"):
         load_processor(str(tmp_path))
 
 
 def test_smolvlm_without_num2words_says_what_to_install(tmp_path, monkeypatch):
     tiny_processor("smolvlm").save_pretrained(tmp_path)
     monkeypatch.setattr(processing_smolvlm, "num2words", None)
-    with pytest.raises(med.BackendError, match=r"pip install num2words"):
+    with pytest.raises(med.errors.BackendError, match=r"pip install num2words"):
         load_processor(str(tmp_path))
-    with pytest.raises(med.BackendError, match=r"SmolVLMProcessor.*pip install num2words"):
+    with pytest.raises(med.errors.BackendError, match=r"SmolVLMProcessor.*pip install num2words"):
         tiny_processor("smolvlm")
 
 
@@ -177,7 +177,7 @@ def test_the_class_without_videos(family):
 def test_a_video_is_refused(family):
     processor = tiny_processor(family)
     frames = [PICTURE, PICTURE]
-    with pytest.raises(med.DesignError, match="only images and text"):
+    with pytest.raises(med.errors.DesignError, match="only images and text"):
         processor(text=[processor.video_token], videos=[frames], return_tensors="pt")
 
 

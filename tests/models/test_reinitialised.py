@@ -8,7 +8,7 @@ from torch import nn
 from transformers import LlamaForCausalLM
 
 import mediation as med
-from mediation._errors import BackendError, DesignError
+from mediation.errors import BackendError, DesignError
 from mediation.models import reinitialised
 from mediation.testing import FAMILIES, Gate, TraitGate, tiny_model, tiny_tokenizer
 

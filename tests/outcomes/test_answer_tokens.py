@@ -79,9 +79,9 @@ def test_byte_level_answers_stay_as_they_are():
 def test_an_answer_that_does_not_split_is_refused_with_both_token_lists():
     model = med.load(tiny_model("llama"), tiny_tokenizer())
     pairs = med.Pairs(base=["The capital of Italy is", "The cap"])
-    with pytest.raises(med.OutcomeError, match=r"does not split from the base text of unit 1: .*'Ġcapital'"):
+    with pytest.raises(med.errors.OutcomeError, match=r"does not split from the base text of unit 1: .*'Ġcapital'"):
         med.LogProb("ital").prepare(pairs, model)
-    with pytest.raises(med.OutcomeError, match="foil is 'ital', which does not split"):
+    with pytest.raises(med.errors.OutcomeError, match="foil is 'ital', which does not split"):
         med.LogitDiff(" of", "ital").prepare(med.Pairs(base=["The cap"]), model)
 
 
@@ -93,7 +93,7 @@ def test_an_answer_that_differs_after_base_and_source_is_refused(model):
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁"), normalizers.Replace("\n▁", "\n")]
     )
     other = med.load(tiny_model("llama"), inner)
-    with pytest.raises(med.OutcomeError, match="'▁Paris' after the base text of unit 0 and 'P', 'a', 'r'"):
+    with pytest.raises(med.errors.OutcomeError, match="'▁Paris' after the base text of unit 0 and 'P', 'a', 'r'"):
         Answers(pairs, other).ids(" Paris", 0, "answer")
 
 
@@ -117,7 +117,7 @@ def test_elsewhere_than_at_the_end_an_answer_follows_any_text(model):
 
 def test_an_answer_after_a_cue_follows_the_cue(model):
     pairs = med.Pairs(base=BASE)
-    prepared = med.Cued(med.LogProb(" New York"), " The capital of").prepare(pairs, model)
+    prepared = med.outcomes.Cued(med.LogProb(" New York"), " The capital of").prepare(pairs, model)
     assert prepared.continuation == ((model.tokenizer.convert_tokens_to_ids("▁New"),),) * 2
 
 
@@ -125,7 +125,7 @@ def test_an_answer_after_a_cue_follows_the_cue(model):
     "outcome", [med.LogProb, lambda one: med.Accuracy(1, (1, one)), lambda one: med.LogitDiff(1, one)]
 )
 def test_half_a_character_is_refused(model, outcome):
-    with pytest.raises(med.OutcomeError, match="lone surrogate"):
+    with pytest.raises(med.errors.OutcomeError, match="lone surrogate"):
         outcome("a\ud83d").prepare(med.Pairs(base=BASE), model)
 
 

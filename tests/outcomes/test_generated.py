@@ -12,8 +12,8 @@ FRAME = pd.DataFrame({"answer": ["A", "blue", "(B)"], "options": [["red", "blue"
 PAIRS = med.Pairs(base=[[1], [2], [3]], frame=FRAME)
 
 
-def told(answer: str, **more) -> med.Told:
-    return med.Told(text=f"<t> thought </t>{answer}", answer=answer, **more)
+def told(answer: str, **more) -> med.outcomes.Told:
+    return med.outcomes.Told(text=f"<t> thought </t>{answer}", answer=answer, **more)
 
 
 def judged(outcome, unit: int, now: str, before: str = "", **more) -> float:
@@ -50,15 +50,15 @@ def test_correct_by_letter_or_text(unit, said, right):
     ],
 )
 def test_flipped_against_the_plain_run(before, now, flipped):
-    assert judged(med.AnswerFlipped(options="options"), 0, now, before) == flipped
+    assert judged(med.outcomes.AnswerFlipped(options="options"), 0, now, before) == flipped
 
 
 def test_loops_lengths_and_functions_of_ones_own():
-    assert judged(med.Degenerate(), 0, "la la la", repeats=True) == 1
-    assert judged(med.Degenerate(), 0, "la") == 0
-    assert judged(med.ThoughtLength(), 0, "la", steps=7) == 7
+    assert judged(med.outcomes.Degenerate(), 0, "la la la", repeats=True) == 1
+    assert judged(med.outcomes.Degenerate(), 0, "la") == 0
+    assert judged(med.outcomes.ThoughtLength(), 0, "la", steps=7) == 7
 
-    @med.judge
+    @med.outcomes.judge
     def letters(found, unit):
         return len(found.answer) if unit["answer"] == "blue" else 0
 
@@ -75,11 +75,13 @@ def test_free_answers_need_no_options():
 
 
 def test_an_answer_that_is_no_option_is_refused():
-    with pytest.raises(med.OutcomeError, match="answer of unit 1 is 'blue', which is none of its options"):
+    with pytest.raises(med.errors.OutcomeError, match="answer of unit 1 is 'blue', which is none of its options"):
         med.AnswerCorrect("answer", options=("red", "green")).prepare(PAIRS, decoder("llama"))
 
 
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings(
+    "ignore::mediation.errors.WeakTotalEffectWarning", "ignore::mediation.errors.DegenerateWarning"
+)
 def test_accuracy_of_generations_reports_what_it_cannot_read():
     """End to end: a decoder whose words after the thought are its answers."""
     from tests.rollouts.writer import BASE, LIMIT, SOURCE, body, writer, written
@@ -88,7 +90,7 @@ def test_accuracy_of_generations_reports_what_it_cannot_read():
     wanted = [f"w{written(model, [*prompt, *body(model, prompt)], 1)[0]}" for prompt in SOURCE]
     frame = pd.DataFrame({"answer": wanted})
 
-    @med.judge
+    @med.outcomes.judge
     def right(found, unit):
         return float(found.answer.split()[:1] == [unit["answer"]])
 

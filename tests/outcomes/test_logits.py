@@ -117,7 +117,7 @@ def test_answers_are_without_special_tokens(begins_and_ends, model):
         assert len(token_ids(text, begins_and_ends, "answer")) == 1
     peru = token_ids(" Peru", begins_and_ends, "answer")
     assert begins_and_ends.tokenizer.decode(peru) == " Peru"
-    with pytest.raises(med.OutcomeError, match=r"Closest: ' Paris', which is one"):
+    with pytest.raises(med.errors.OutcomeError, match=r"Closest: ' Paris', which is one"):
         token_id("Paris", begins_and_ends, "answer")
 
 

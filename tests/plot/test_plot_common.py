@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mediation import plot
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.results import Effects
 from tests.plot.artists import title
 from tests.results.comparisons import make_comparison

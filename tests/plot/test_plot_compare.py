@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import compare, forest
 from mediation.results import Effects
 from tests.plot.artists import digits, ends, labels, points, title

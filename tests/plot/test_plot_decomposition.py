@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.plot import decomposition
 from mediation.results import Effects
 from tests.plot.artists import ends, labels, lines, points, title

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import dose
 from mediation.plot._dose import _blank
 from mediation.results import Effects

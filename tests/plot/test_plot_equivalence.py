@@ -6,7 +6,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from mediation import plot
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from tests.plot.artists import digits, ends, labels, lines, points, title
 from tests.results.equivalences import MARGIN, arms, checked, made, make_equivalence, sweep, units
 from tests.results.results_factory import make_effects

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mediation as med
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import forest
 from mediation.results import Effects
 from tests.plot.artists import digits, ends, labels, lines, points, title

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import heatmap
 from mediation.results import Effects
 from tests.plot.artists import hatched, legend, marked, title
@@ -219,7 +219,7 @@ def test_heads_are_across_when_the_position_is_one():
     sweep = make_sweep(layers=(0, 1, 2), positions=(8,), heads=(0, 1, 2, 3), tokens=(" of",))
     ax = heatmap(sweep)
     rows = sweep.tidy().query("estimand == 'pnie'")
-    expected = rows.pivot(index="layer", columns="unit", values="estimate").to_numpy(dtype=float)
+    expected = rows.pivot(index="layer", columns="head", values="estimate").to_numpy(dtype=float)
     assert np.array_equal(ax.images[0].get_array().filled(NAN), expected)
     assert ax.get_xlabel() == "head"
     assert xlabels(ax) == ["0", "1", "2", "3"]
@@ -233,9 +233,9 @@ def test_layers_positions_and_heads_need_a_choice():
     at = sweep.tidy().query("estimand == 'pnie' and position == '8'")
     ax = heatmap(sweep, position=8)
     assert np.array_equal(
-        ax.images[0].get_array().filled(NAN), at.pivot(index="layer", columns="unit", values="estimate").to_numpy(float)
+        ax.images[0].get_array().filled(NAN), at.pivot(index="layer", columns="head", values="estimate").to_numpy(float)
     )
-    ax = heatmap(sweep, unit=1)
+    ax = heatmap(sweep, head=1)
     assert ax.get_xlabel() == "position"
     assert "head 1" in title(ax)
     with pytest.raises(DesignError, match="heatmap position = '7' is not known"):

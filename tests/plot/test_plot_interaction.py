@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PatchCollection
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import forest, interaction
 from mediation.results import Effects
 from tests.plot.artists import labels, legend, marked, points, title

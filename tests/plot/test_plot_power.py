@@ -4,7 +4,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from mediation import plot, power
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from tests.plot.artists import legend, lines, title
 from tests.results.equivalences import make_effects_pilot, make_power
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.plot import forest, specification
 from mediation.results import Effects
 from mediation.results.kinds._specification import specifications

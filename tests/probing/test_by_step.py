@@ -118,7 +118,7 @@ def test_the_rank_is_that_of_the_function_with_the_interval_of_pseudo_values(hid
 
 def test_a_rank_that_is_always_the_highest_has_no_interval():
     x = np.stack([np.eye(9), 3 * np.eye(9) + 1], axis=1)  # whoever is left out, all singular values are equal
-    with pytest.warns(med.DegenerateWarning, match="2 of 2 numbers"):
+    with pytest.warns(med.errors.DegenerateWarning, match="2 of 2 numbers"):
         found = similarity(x, measures="effective rank")
     assert found.rows("effective rank")["estimate"].tolist() == pytest.approx([8, 8])
 
@@ -127,7 +127,7 @@ def test_a_unit_that_outweighs_all_others_is_named():
     x = _states(8, n=30)
     x[17, 1] *= 60
     x[17, 2] *= 80
-    with pytest.warns(med.DominantUnitWarning, match=r"of 'z' at step 1 \(and at 1 more\): unit 17 holds 9\d%"):
+    with pytest.warns(med.errors.DominantUnitWarning, match=r"of 'z' at step 1 \(and at 1 more\): unit 17 holds 9\d%"):
         similarity(x, measures="effective rank", name="z", n_resamples=99)
 
 
@@ -182,7 +182,7 @@ def test_centred_cosines_of_steps_that_some_units_lack():
     """Columns of different units are not mixed up, and those of too few units have no interval."""
     x = _states(9, n=10, steps=4)
     lengths = np.array([3] * 7 + [4] * 2 + [1])
-    with pytest.warns(med.DegenerateWarning, match="no interval"):
+    with pytest.warns(med.errors.DegenerateWarning, match="no interval"):
         found = similarity(States(x, lengths), measures="intra centred cosine", n_resamples=499)
     few = _row(found, "intra centred cosine", 0, 3)
     assert few["n"] == 2
@@ -239,7 +239,7 @@ def test_units_without_a_step_do_not_count_there():
 
 def test_collapsed_states_are_one_and_have_no_interval():
     one = np.broadcast_to(np.random.default_rng(0).normal(size=(1, 1, 6)), (9, 3, 6))
-    with pytest.warns(med.DegenerateWarning, match="no interval"):
+    with pytest.warns(med.errors.DegenerateWarning, match="no interval"):
         found = similarity(one)
     assert _row(found, "inter cosine", 1)["estimate"] == pytest.approx(1)
     assert _row(found, "intra cosine", 0, 1)["estimate"] == pytest.approx(1)
@@ -339,13 +339,13 @@ def test_tables_and_comparison():
     assert list(table["states"].unique()) == ["latents", "text"]
     pd.testing.assert_frame_equal(table, compare(latents, text))
     assert repr(latents) == "<Similarity of 'latents': 12 units, 3 steps>"
-    with pytest.raises(med.DesignError, match="two are called 'text'"):
+    with pytest.raises(med.errors.DesignError, match="two are called 'text'"):
         compare(text, text)
-    with pytest.raises(med.DesignError, match="are needed"):
+    with pytest.raises(med.errors.DesignError, match="are needed"):
         compare(text, None)
-    with pytest.raises(med.DesignError, match="one number a step"):
+    with pytest.raises(med.errors.DesignError, match="one number a step"):
         latents.matrix("inter cosine")
-    with pytest.raises(med.DesignError, match="intra cosine"):
+    with pytest.raises(med.errors.DesignError, match="intra cosine"):
         latents.rows("intra cosin")
 
 
@@ -365,14 +365,14 @@ def test_the_same_seed_gives_the_same_numbers():
 @pytest.mark.parametrize(
     ("states", "options", "error", "says"),
     [
-        (np.zeros((3, 65, 2)), {}, med.DesignError, "64 are compared at most"),
-        ("latents", {}, med.DataError, "States or an array"),
-        (np.zeros(3), {}, med.DataError, r"shape \(3,\)"),
-        (_states(), {"groups": [1]}, med.DataError, "1 labels for 12 units"),
-        (_states(), {"groups": [None] + [1] * 11}, med.DataError, "group of unit 0 is missing"),
-        (_states(), {"measures": "cosine"}, med.DesignError, "measures"),
-        (_states(), {"centre": np.zeros(4)}, med.DataError, "5 finite numbers"),
-        (States(_states(), [0] * 12), {}, med.DataError, "no unit"),
+        (np.zeros((3, 65, 2)), {}, med.errors.DesignError, "64 are compared at most"),
+        ("latents", {}, med.errors.DataError, "States or an array"),
+        (np.zeros(3), {}, med.errors.DataError, r"shape \(3,\)"),
+        (_states(), {"groups": [1]}, med.errors.DataError, "1 labels for 12 units"),
+        (_states(), {"groups": [None] + [1] * 11}, med.errors.DataError, "group of unit 0 is missing"),
+        (_states(), {"measures": "cosine"}, med.errors.DesignError, "measures"),
+        (_states(), {"centre": np.zeros(4)}, med.errors.DataError, "5 finite numbers"),
+        (States(_states(), [0] * 12), {}, med.errors.DataError, "no unit"),
     ],
 )
 def test_wrong_questions(states, options, error, says):

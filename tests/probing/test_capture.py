@@ -90,11 +90,11 @@ def test_a_planted_attribute_of_the_input_is_read_from_a_state(model):
 @pytest.mark.parametrize(
     ("site", "run", "error", "says"),
     [
-        (med.residual(at="last"), "base", med.SiteError, "stands for 2 sites"),
-        (med.residual(9, at="last"), "base", med.SiteError, "out of range"),
-        ("last", "base", med.SiteError, "a site is needed"),
-        (med.residual(0, at="last"), "source", med.DataError, "source"),
-        (med.residual(0, at="last"), "bass", med.DesignError, "'base'"),
+        (med.residual(at="last"), "base", med.errors.SiteError, "stands for 2 sites"),
+        (med.residual(9, at="last"), "base", med.errors.SiteError, "out of range"),
+        ("last", "base", med.errors.SiteError, "a site is needed"),
+        (med.residual(0, at="last"), "source", med.errors.DataError, "source"),
+        (med.residual(0, at="last"), "bass", med.errors.DesignError, "'base'"),
     ],
 )
 def test_wrong_questions(model, site, run, error, says):

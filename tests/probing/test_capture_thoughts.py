@@ -62,9 +62,9 @@ def test_a_unit_without_a_thought_has_no_steps():
     found = capture(model, mixed, med.imagination(), spec=WORDS, max_new_tokens=3, backend="hooks")
     assert found.lengths[1] == 0
     assert np.isnan(found[1]).all()
-    with pytest.raises(med.DataError, match="no unit has a thought at imagination"):
+    with pytest.raises(med.errors.DataError, match="no unit has a thought at imagination"):
         capture(model, mixed[1:2], med.imagination(), spec=WORDS, max_new_tokens=3, backend="hooks")
-    with pytest.raises(med.DataError, match="no unit has a latent"):
+    with pytest.raises(med.errors.DataError, match="no unit has a latent"):
         capture(model, mixed[1:2], med.latents(), spec=LATENT, max_new_tokens=2, backend="hooks")
 
 
@@ -142,15 +142,15 @@ def test_a_written_thought_about_an_image():
 @pytest.mark.parametrize(
     ("site", "options", "error", "says"),
     [
-        (med.latents(), {}, med.DesignError, "needs a LatentSpec"),
-        (med.latents(), {"spec": WORDS}, med.DesignError, "the spec is a TextSpec"),
-        (med.imagination(), {"spec": LATENT}, med.DesignError, "needs a TextSpec"),
-        (med.latents(), {"spec": LATENT, "layer": 1}, med.DesignError, "which have no layer"),
-        (med.residual(0), {"layer": 1}, med.DesignError, "Leave layer out"),
-        (med.prompt(), {"layer": 9}, med.SiteError, "out of range"),
-        (med.prompt(), {"layer": "first"}, med.SiteError, "'input'"),
-        (med.image(), {}, med.DataError, "part of a Prompt"),
-        (med.question(), {}, med.DataError, "part of a Prompt"),
+        (med.latents(), {}, med.errors.DesignError, "needs a LatentSpec"),
+        (med.latents(), {"spec": WORDS}, med.errors.DesignError, "the spec is a TextSpec"),
+        (med.imagination(), {"spec": LATENT}, med.errors.DesignError, "needs a TextSpec"),
+        (med.latents(), {"spec": LATENT, "layer": 1}, med.errors.DesignError, "which have no layer"),
+        (med.residual(0), {"layer": 1}, med.errors.DesignError, "Leave layer out"),
+        (med.prompt(), {"layer": 9}, med.errors.SiteError, "out of range"),
+        (med.prompt(), {"layer": "first"}, med.errors.SiteError, "'input'"),
+        (med.image(), {}, med.errors.DataError, "part of a Prompt"),
+        (med.question(), {}, med.errors.DataError, "part of a Prompt"),
     ],
 )
 def test_wrong_questions(site, options, error, says):
@@ -160,14 +160,14 @@ def test_wrong_questions(site, options, error, says):
 
 def test_wrong_prompts():
     model = thinker("qwen2_5_vl")
-    with pytest.raises(med.DataError, match="unit 0 does not say which part is the question"):
+    with pytest.raises(med.errors.DataError, match="unit 0 does not say which part is the question"):
         capture(model, [med.Prompt("How many?")], med.question())
-    with pytest.raises(med.DataError, match="unit 0 has no image token"):
+    with pytest.raises(med.errors.DataError, match="unit 0 has no image token"):
         capture(model, [med.Prompt("How many?")], med.image())
-    with pytest.raises(med.DataError, match="unit 0 has 1 images"):
+    with pytest.raises(med.errors.DataError, match="unit 0 has 1 images"):
         capture(model, asked(model), med.image(index=1))
     said = med.rollout(decoder("llama"), OPENED, LATENT, max_new_tokens=4, backend="hooks")
-    with pytest.raises(med.DesignError, match="holds latents only"):
+    with pytest.raises(med.errors.DesignError, match="holds latents only"):
         capture(model, said, med.imagination())
 
 
@@ -200,10 +200,10 @@ def test_states_are_an_array_with_lengths():
     ],
 )
 def test_wrong_states(values, lengths, says):
-    with pytest.raises(med.DataError, match=says):
+    with pytest.raises(med.errors.DataError, match=says):
         States(values, lengths)
 
 
 def test_steps_that_there_are_not():
-    with pytest.raises(med.DataError, match="one of steps = 2: a whole number from 0 to 1"):
+    with pytest.raises(med.errors.DataError, match="one of steps = 2: a whole number from 0 to 1"):
         States(np.zeros((2, 2, 2))).take(steps=[2])

@@ -174,7 +174,7 @@ def test_a_perfect_probe_has_wilsons_interval():
 def test_a_perfect_probe_of_groups_has_no_interval_and_says_so():
     labels = np.arange(40) % 2
     x = np.column_stack([labels * 10.0, np.ones(40)])
-    with pytest.warns(med.DegenerateWarning, match="all units are predicted rightly, so the accuracy"):
+    with pytest.warns(med.errors.DegenerateWarning, match="all units are predicted rightly, so the accuracy"):
         found = probe(x, labels, groups=np.arange(40) // 2, rng=0)
     assert found.accuracy == 1
     assert np.isnan([found.conf_low, found.conf_high]).all()
@@ -206,7 +206,7 @@ def test_an_interval_does_not_leave_0_to_1():
 )
 def test_wrong_data(changes, says):
     given = {"x": np.random.default_rng(0).normal(size=(20, 2)), "labels": [0, 1] * 10, "groups": None} | changes
-    with pytest.raises(med.DataError) as error:
+    with pytest.raises(med.errors.DataError) as error:
         probe(given["x"], given["labels"], given["groups"])
     assert says in str(error.value)
 
@@ -214,7 +214,7 @@ def test_wrong_data(changes, says):
 @pytest.mark.parametrize("options", [{"n_splits": 1}, {"n_controls": 0}, {"confidence_level": 1.0}])
 def test_wrong_options(options):
     x, labels = _planted(40)
-    with pytest.raises(med.DesignError):
+    with pytest.raises(med.errors.DesignError):
         probe(x, labels, **options)
 
 
@@ -222,7 +222,7 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.setitem(sys.modules, name, None)
     x, labels = _planted(40)
-    with pytest.raises(med.BackendError, match=r"pip install scikit-learn"):
+    with pytest.raises(med.errors.BackendError, match=r"pip install scikit-learn"):
         probe(x, labels)
 
 
@@ -234,7 +234,7 @@ def test_the_majority_is_that_of_the_units_that_train():
     assert _commonest(y, folds)[[0, 1, 2, 4]].tolist() == [1, 1, 0, 0]
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 def test_the_control_is_judged_by_the_labels_that_it_learnt(monkeypatch):
     from mediation.probing import _probe
 

@@ -102,7 +102,7 @@ def test_a_small_mlp_reads_what_a_line_cannot():
 def test_what_is_read_perfectly_has_no_interval_with_groups_and_is_told_once():
     labels = np.arange(60) % 2
     x = np.stack([labels * 10.0, np.ones(60)], axis=1)[:, None] * np.ones((1, 2, 1))
-    with pytest.warns(med.DegenerateWarning, match="2 of 2 rows lack an interval") as told:
+    with pytest.warns(med.errors.DegenerateWarning, match="2 of 2 rows lack an interval") as told:
         table = probe_steps(x, labels, np.arange(60) // 2, rng=0).tidy()
     assert len(told) == 1
     assert table["conf_low"].isna().all()
@@ -111,15 +111,23 @@ def test_what_is_read_perfectly_has_no_interval_with_groups_and_is_told_once():
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        ({"labels": {}}, med.DataError, "names no attribute"),
-        ({"labels": {"a": [0, 1]}}, med.DataError, "'a' has 2 labels for 120 units"),
-        ({"labels": {"a": [0] * 118 + [1] * 2}}, med.DataError, "'a' from 'latents' at step 0: .*held by 2 units"),
-        ({"groups": [0]}, med.DataError, "1 labels for 120 units"),
-        ({"baselines": {"latents": np.zeros((120, 2))}}, med.DesignError, "Name it otherwise"),
-        ({"baselines": {"x": np.zeros((120, 2, 2))}}, med.DataError, "as many steps"),
-        ({"baselines": {"x": States(np.zeros((120, 1, 2)), [0] + [1] * 119)}}, med.DataError, "nothing for unit 0"),
-        ({"estimator": "tree"}, med.DesignError, "'linear', 'mlp'"),
-        ({"estimator": 3}, med.DesignError, "classifier of scikit-learn"),
+        ({"labels": {}}, med.errors.DataError, "names no attribute"),
+        ({"labels": {"a": [0, 1]}}, med.errors.DataError, "'a' has 2 labels for 120 units"),
+        (
+            {"labels": {"a": [0] * 118 + [1] * 2}},
+            med.errors.DataError,
+            "'a' from 'latents' at step 0: .*held by 2 units",
+        ),
+        ({"groups": [0]}, med.errors.DataError, "1 labels for 120 units"),
+        ({"baselines": {"latents": np.zeros((120, 2))}}, med.errors.DesignError, "Name it otherwise"),
+        ({"baselines": {"x": np.zeros((120, 2, 2))}}, med.errors.DataError, "as many steps"),
+        (
+            {"baselines": {"x": States(np.zeros((120, 1, 2)), [0] + [1] * 119)}},
+            med.errors.DataError,
+            "nothing for unit 0",
+        ),
+        ({"estimator": "tree"}, med.errors.DesignError, "'linear', 'mlp'"),
+        ({"estimator": 3}, med.errors.DesignError, "classifier of scikit-learn"),
     ],
 )
 def test_wrong_questions(changes, error, says):
@@ -133,5 +141,5 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.setitem(sys.modules, name, None)
     states, labels = _planted()
-    with pytest.raises(med.BackendError, match=r"pip install scikit-learn"):
+    with pytest.raises(med.errors.BackendError, match=r"pip install scikit-learn"):
         probe_steps(states, labels)

@@ -64,13 +64,13 @@ def test_states_of_one_step():
 @pytest.mark.parametrize(
     ("queries", "keys", "options", "error", "says"),
     [
-        (np.ones((3, 2)), np.ones((3, 4)), {}, med.DataError, "3 x 2 and keys 3 x 4"),
-        (np.ones((3, 2)), np.ones((3, 2)), {"k": 3}, med.DesignError, "every key is found"),
-        (np.ones((3, 2)), np.ones((3, 2)), {"k": 0}, med.DesignError, "k"),
-        (np.ones((3, 2)), np.zeros((3, 2)), {}, med.DataError, "key of unit 0 has no direction: it is 0"),
-        (np.ones((3, 2)), np.eye(3)[:, :2], {"centred": True}, med.DataError, "it is the mean of all"),
-        (States(np.ones((3, 2, 2))), np.ones((3, 2)), {}, med.DataError, "states.mean"),
-        (States(np.ones((3, 1, 2)), [1, 0, 1]), np.ones((3, 2)), {}, med.DataError, "one state a unit"),
+        (np.ones((3, 2)), np.ones((3, 4)), {}, med.errors.DataError, "3 x 2 and keys 3 x 4"),
+        (np.ones((3, 2)), np.ones((3, 2)), {"k": 3}, med.errors.DesignError, "every key is found"),
+        (np.ones((3, 2)), np.ones((3, 2)), {"k": 0}, med.errors.DesignError, "k"),
+        (np.ones((3, 2)), np.zeros((3, 2)), {}, med.errors.DataError, "key of unit 0 has no direction: it is 0"),
+        (np.ones((3, 2)), np.eye(3)[:, :2], {"centred": True}, med.errors.DataError, "it is the mean of all"),
+        (States(np.ones((3, 2, 2))), np.ones((3, 2)), {}, med.errors.DataError, "states.mean"),
+        (States(np.ones((3, 1, 2)), [1, 0, 1]), np.ones((3, 2)), {}, med.errors.DataError, "one state a unit"),
     ],
 )
 def test_wrong_questions(queries, keys, options, error, says):

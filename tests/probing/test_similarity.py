@@ -42,12 +42,12 @@ def test_centring_takes_the_common_direction_away():
 
 
 def test_a_state_without_direction_is_nan_and_told():
-    with pytest.warns(med.DegenerateWarning, match=r"1 of 3 states .* row 1"):
+    with pytest.warns(med.errors.DegenerateWarning, match=r"1 of 3 states .* row 1"):
         found = cosine_similarity_matrix([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     assert np.isnan(found[1]).all()
     assert np.isnan(found[:, 1]).all()
     assert found[0, 2] == pytest.approx(np.sqrt(0.5))
-    with pytest.warns(med.DegenerateWarning, match="3 of 3"):
+    with pytest.warns(med.errors.DegenerateWarning, match="3 of 3"):
         assert np.isnan(centred_cosine(np.full((3, 2), 0.1))).all()
 
 
@@ -117,7 +117,7 @@ def test_debiasing_matters_with_few_inputs():
 
 
 def test_a_representation_that_does_not_vary_has_no_alignment():
-    with pytest.warns(med.DegenerateWarning, match="the same for all inputs"):
+    with pytest.warns(med.errors.DegenerateWarning, match="the same for all inputs"):
         assert np.isnan(linear_cka(np.full((5, 2), 0.1), _normal(0, 5, 2)))
 
 
@@ -150,7 +150,7 @@ def test_centring_matters_to_the_rank():
     x = _normal(0, 40, 6) + 1000
     assert effective_rank(x, centred=False) < 1.1
     assert effective_rank(x) > 5
-    with pytest.warns(med.DegenerateWarning, match="all states are the same"):
+    with pytest.warns(med.errors.DegenerateWarning, match="all states are the same"):
         assert np.isnan(effective_rank(np.full((5, 2), 0.1)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -172,7 +172,7 @@ def test_centring_matters_to_the_rank():
     ],
 )
 def test_wrong_states(measure, states, says):
-    with pytest.raises(med.DataError) as error:
+    with pytest.raises(med.errors.DataError) as error:
         measure(states)
     assert says in str(error.value)
 
@@ -186,7 +186,7 @@ def test_wrong_states(measure, states, says):
     ],
 )
 def test_wrong_pairs_of_representations(first, second, options, says):
-    with pytest.raises(med.DataError, match=says):
+    with pytest.raises(med.errors.DataError, match=says):
         linear_cka(first, second, **options)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mediation import Effects, SharedDrawsWarning, WeakTotalEffectWarning, effects
+from mediation import Effects, effects
+from mediation.errors import SharedDrawsWarning, WeakTotalEffectWarning
 
 
 def potential_outcomes(

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mediation import DegenerateWarning, Effects, Power, WeakTotalEffectWarning, effects, power
+from mediation import Effects, effects, power
+from mediation.errors import DegenerateWarning, WeakTotalEffectWarning
+from mediation.results import Power
 
 MARGIN = 0.1
 SITES = {  # mean and standard deviation of the units' indirect effects, by what a margin of 0.1 makes of them

@@ -152,8 +152,10 @@ def make_sweep(
                         numbers, p_values = (0.0, *[math.nan] * 5), (math.nan, math.nan)
                     rows.append((key, site, *numbers, *p_values, layer, position, head))
     names = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "band_low", "band_high"]
-    table = pd.DataFrame(rows, columns=[*names, "p_value", "p_adjusted", "layer", "position", "unit"])
-    table = table.assign(method="bootstrap-t", n=n, n_clusters=20)
+    table = pd.DataFrame(rows, columns=[*names, "p_value", "p_adjusted", "layer", "position", "head"])
+    table = table.assign(
+        feature=pd.array([pd.NA] * len(table), dtype="Int64"), method="bootstrap-t", n=n, n_clusters=20
+    )
     if shuffle:
         table = table.sample(frac=1, random_state=1)
     labels = {str(position): f"{position} {token!r}" for position, token in zip(positions, tokens, strict=False)}

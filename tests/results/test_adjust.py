@@ -44,7 +44,7 @@ def test_p_values_of_each_estimand_are_adjusted_as_statsmodels_does(sweep, metho
     assert new.provenance["adjustment"] == {"method": method, "family": "estimand", "bands": "estimand"}
 
 
-@pytest.mark.filterwarnings("ignore::mediation.FewResamplesWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.FewResamplesWarning")
 @pytest.mark.parametrize("method", NAMES)
 def test_all_estimands_are_one_family_when_asked(sweep, method):
     new = sweep.adjust(method, family="all").tidy()
@@ -96,7 +96,9 @@ def test_rows_without_a_p_value_keep_none_and_do_not_count(sweep):
 
 def test_few_resamples_are_warned_of_with_how_many_would_do():
     few = make_heads(n_resamples=399)
-    with pytest.warns(med.FewResamplesWarning, match=r"399 resamples .* = 0.005.* among 24 tests .*n_resamples = 959"):
+    with pytest.warns(
+        med.errors.FewResamplesWarning, match=r"399 resamples .* = 0.005.* among 24 tests .*n_resamples = 959"
+    ):
         few.adjust("bh")
     enough = make_heads(n_resamples=959)
     assert 2 / 960 <= 0.05 / 24
@@ -162,7 +164,7 @@ def test_the_heat_map_still_marks_by_the_band(sweep):
     ],
 )
 def test_what_cannot_be_adjusted(make, options, says):
-    with pytest.raises(med.DesignError, match=says):
+    with pytest.raises(med.errors.DesignError, match=says):
         make().adjust(**options)
 
 
@@ -170,7 +172,7 @@ def test_shared_draws_cannot_be_resampled_by_unit(sweep):
     known = {**sweep.provenance, "inference": {**sweep.provenance["inference"], "draws": "shared"}}
     shared = Effects(sweep.tidy(), sweep.units, known)
     for ask in (lambda: shared.adjust("max-t"), shared.hierarchy, shared.test):
-        with pytest.raises(med.DesignError, match="all units share their random draws"):
+        with pytest.raises(med.errors.DesignError, match="all units share their random draws"):
             ask()
     assert "bands are Bonferroni" in said(shared.adjust("holm"))
 
@@ -192,9 +194,9 @@ def test_sign_flips_flip_whole_clusters():
     effects = make_effects(n=40, n_clusters=8)
     found = effects.test("pnie")
     assert found["method"].tolist() == ["cluster sign-flip (exact, 256 flips)"]
-    with pytest.raises(med.DesignError, match=r"clusters or weights\. Use method='sign-flip'"):
+    with pytest.raises(med.errors.DesignError, match=r"clusters or weights\. Use method='sign-flip'"):
         effects.test("pnie", method="mcnemar")
-    with pytest.raises(med.DesignError, match="'pm' is a ratio"):
+    with pytest.raises(med.errors.DesignError, match="'pm' is a ratio"):
         effects.test("pm")
     assert "pm" not in set(effects.test()["estimand"])
 
@@ -211,28 +213,28 @@ def test_mcnemar_of_right_and_wrong_answers():
     assert found["estimand"].tolist() == ["te", "pnie"]  # an interaction is no difference of two answers
     expected = mcnemar(np.column_stack([frame["y11"] - frame["y00"], frame["y01"] - frame["y00"]]))
     assert found["p_value"].tolist() == expected.p_value.tolist()
-    with pytest.raises(med.DataError, match=r"int_med of unit \d+ is -?2"):
+    with pytest.raises(med.errors.DataError, match=r"int_med of unit \d+ is -?2"):
         effects.test("int_med", method="mcnemar")
-    with pytest.raises(med.DesignError, match="McNemar's test is two-sided"):
+    with pytest.raises(med.errors.DesignError, match="McNemar's test is two-sided"):
         effects.test(method="mcnemar", alternative="less")
 
 
 def test_a_test_without_a_change_is_nan_and_says_where():
     frame = answers().assign(y01=lambda f: f["y00"])
     effects = med.effects(frame, rng=0, estimands=["te", "pnie"], n_resamples=199)
-    with pytest.warns(med.DegenerateWarning, match=r"1 of 2 tests .* no unit changed.* \(pnie\)"):
+    with pytest.warns(med.errors.DegenerateWarning, match=r"1 of 2 tests .* no unit changed.* \(pnie\)"):
         found = effects.test(method="mcnemar")
     assert np.isnan(found["p_value"].iloc[1])
-    with pytest.warns(med.DegenerateWarning, match="every unit is 0"):
+    with pytest.warns(med.errors.DegenerateWarning, match="every unit is 0"):
         assert np.isnan(effects.test("pnie")["p_value"].iloc[0])
 
 
 def test_differences_below_single_precision_are_none():
     """Else 30 differences of 1e-9 of one sign would be significant."""
     frame = pd.DataFrame({"y00": np.linspace(1, 2, 12), "y01": np.linspace(1, 2, 12) + 1e-9})
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         effects = med.effects(frame, rng=0, n_resamples=199, provenance={"model": {"dtype": "float32"}})
-    with pytest.warns(med.DegenerateWarning, match="every unit is 0"):
+    with pytest.warns(med.errors.DegenerateWarning, match="every unit is 0"):
         assert np.isnan(effects.test()["p_value"].iloc[0])
 
 
@@ -240,9 +242,9 @@ def test_differences_below_single_precision_are_none():
     ("options", "says"), [({"method": "wilcoxon"}, "test: method"), ({"estimand": "pnei"}, "Closest: 'pnie'")]
 )
 def test_wrong_tests(sweep, options, says):
-    with pytest.raises(med.DesignError, match=says):
+    with pytest.raises(med.errors.DesignError, match=says):
         sweep.test(**options)
-    with pytest.raises(med.DesignError, match="kind 'hierarchy'"):
+    with pytest.raises(med.errors.DesignError, match="kind 'hierarchy'"):
         sweep.hierarchy().test()
 
 

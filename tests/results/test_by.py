@@ -86,20 +86,20 @@ def test_clusters_that_lie_within_subgroups_and_that_cross_them_are_resampled_wh
 
 def test_a_subgroup_of_one_cluster_has_no_interval_and_is_named(frame):
     effects = med.effects(frame.assign(cluster=frame["template"])[["unit", "cluster", "y00", "y11"]], rng=0)
-    with pytest.warns(med.DegenerateWarning, match="by: 6 of 6 .*one cluster.*'a', 'b'"):
+    with pytest.warns(med.errors.DegenerateWarning, match="by: 6 of 6 .*one cluster.*'a', 'b'"):
         found = effects.by("cluster").tidy()
     assert found[["conf_low", "band_low", "p_moderation", "p_adjusted"]].isna().all(axis=None)
     assert found["estimate"].notna().all()
     named = med.results.Effects(
         effects.table, effects.units, {**effects.provenance, "pairs": {"cluster": "template", "n": 60}}
     )
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         assert named.by("template").tidy().equals(found)
 
 
 def test_a_subgroup_of_one_unit_is_left_out_of_the_test(frame, effects):
     odd = frame.assign(language=frame["language"].where(frame["unit"] > 0, "eo"))
-    with pytest.warns(med.DegenerateWarning, match="'eo'"):
+    with pytest.warns(med.errors.DegenerateWarning, match="'eo'"):
         found = effects.by("language", frame=odd, estimands="te")
     rows = found.tidy().set_index("subgroup")
     assert np.isnan(rows.loc["eo", "conf_low"])
@@ -140,11 +140,11 @@ def test_holm_over_the_sites_of_a_sweep(frame):
 @pytest.mark.parametrize(
     ("column", "change", "error", "message"),
     [
-        ("languag", {}, med.DesignError, "language"),
-        ("length", {}, med.DesignError, r"regress\('~ length'.*qcut"),
-        ("language", {"language": "en"}, med.DesignError, "two subgroups"),
-        ("language", {"language": [None, *["en", "de"] * 29, "en"]}, med.DataError, "unit 0 is missing"),
-        ("template", {"template": [f"t{i}" for i in range(60)]}, med.DesignError, "60 different values"),
+        ("languag", {}, med.errors.DesignError, "language"),
+        ("length", {}, med.errors.DesignError, r"regress\('~ length'.*qcut"),
+        ("language", {"language": "en"}, med.errors.DesignError, "two subgroups"),
+        ("language", {"language": [None, *["en", "de"] * 29, "en"]}, med.errors.DataError, "unit 0 is missing"),
+        ("template", {"template": [f"t{i}" for i in range(60)]}, med.errors.DesignError, "60 different values"),
     ],
 )
 def test_columns_that_make_no_subgroups_are_refused(frame, effects, column, change, error, message):
@@ -153,19 +153,19 @@ def test_columns_that_make_no_subgroups_are_refused(frame, effects, column, chan
 
 
 def test_frames_that_do_not_fit_are_refused(frame, effects):
-    with pytest.raises(med.DataError, match="no row of unit 59"):
+    with pytest.raises(med.errors.DataError, match="no row of unit 59"):
         effects.by("half", frame=frame[:-1])
-    with pytest.raises(med.DataError, match="several rows of unit 0, which differ in 'half'"):
+    with pytest.raises(med.errors.DataError, match="several rows of unit 0, which differ in 'half'"):
         effects.by("half", frame=pd.concat([frame, frame.assign(half=1 - frame["half"])]))
-    with pytest.raises(med.DataError, match="a DataFrame or Series"):
+    with pytest.raises(med.errors.DataError, match="a DataFrame or Series"):
         effects.by("half", frame={"half": 1})
     unnamed = frame.drop(columns="unit")
     for other in (unnamed.sample(frac=1, random_state=2), pd.concat([unnamed, unnamed.set_axis(range(60, 120))])):
-        with pytest.raises(med.DataError, match="may be those of other units"):
+        with pytest.raises(med.errors.DataError, match="may be those of other units"):
             effects.by("half", frame=other)
         assert effects.by("half", frame=other.rename_axis("unit")) == effects.by("half", frame=frame)
     assert effects.by("half", frame=unnamed) == effects.by("half", frame=frame)
-    with pytest.raises(med.DesignError, match="kind 'subgroups'"):
+    with pytest.raises(med.errors.DesignError, match="kind 'subgroups'"):
         effects.by("half", frame=frame).by("half", frame=frame)
     assert effects.by("half", frame=pd.concat([frame, frame])).tidy()["n"].tolist()[:2] == [30, 30]
 
@@ -173,7 +173,7 @@ def test_frames_that_do_not_fit_are_refused(frame, effects):
 def test_units_that_gave_to_another_subgroup_are_refused(frame):
     given = frame[["unit", "y00"]].assign(g00=frame["y00"], g10=frame["y10"], g11=frame["y11"])
     across = med.effects(given.assign(donor=np.roll(frame["unit"], 1)), estimands="oe", rng=0)
-    with pytest.raises(med.DesignError, match="gave its mediator to unit"):
+    with pytest.raises(med.errors.DesignError, match="gave its mediator to unit"):
         across.by("half", frame=frame)
     within = med.effects(given.assign(donor=frame["unit"] // 20 * 20 + (frame["unit"] + 1) % 20), estimands="oe", rng=0)
     assert len(within.by("language", frame=frame).tidy()) == 3
@@ -184,7 +184,7 @@ def test_weak_totals_are_told_by_subgroup(frame, effects):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = med.effects(weak[["unit", "y00", "y01", "y10", "y11"]], rng=0, n_resamples=999)
-    with pytest.warns(med.WeakTotalEffectWarning, match="TE at 0"):
+    with pytest.warns(med.errors.WeakTotalEffectWarning, match="TE at 0"):
         found.by("half", frame=frame)
 
 

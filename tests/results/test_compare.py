@@ -9,15 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mediation import (
-    DataError,
-    DegenerateWarning,
-    DesignError,
-    SharedDrawsWarning,
-    WeakTotalEffectWarning,
-    effects,
-    read,
-)
+from mediation import effects, read
+from mediation.errors import DataError, DegenerateWarning, DesignError, SharedDrawsWarning, WeakTotalEffectWarning
 from mediation.estimands import AbstractEstimand
 from mediation.inference import Inference, crossed_intervals, group_difference_intervals, mean_intervals
 from mediation.results import Effects

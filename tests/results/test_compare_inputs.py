@@ -30,7 +30,7 @@ def run(seed):
 
 def test_other_inputs_need_a_word_on_pairing():
     one, other = run(0), run(1)
-    with pytest.raises(med.DesignError, match="run on different inputs"):
+    with pytest.raises(med.errors.DesignError, match="run on different inputs"):
         one.compare(other)
     assert "two independent groups" in str(one.compare(other, paired=False).summary()).lower()
     paired = one.compare(other, paired=True).tidy().set_index("estimand").loc["te"]
@@ -38,6 +38,6 @@ def test_other_inputs_need_a_word_on_pairing():
     assert paired["estimate"] == pytest.approx(difference.mean())
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")  # the same run twice: no difference at all
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")  # the same run twice: no difference at all
 def test_the_same_inputs_are_paired_without_a_word():
     assert (run(0).compare(run(0)).tidy()["estimate"] == 0).all()

@@ -126,12 +126,12 @@ def test_a_reference_is_what_the_others_are_compared_with(results):
 
 def test_other_units_are_independent_and_said_so(values, results, tmp_path):
     some = {**results, "e": _result(values[:20, 0])}
-    with pytest.raises(med.DataError, match="compare_many: 20 units are in both"):
+    with pytest.raises(med.errors.DataError, match="compare_many: 20 units are in both"):
         med.compare_many(some)
     found = med.compare_many(some, paired=False)
     assert not found.provenance["models"]["paired"]
     assert med.read(found.save(tmp_path / "many")) == found
-    with pytest.raises(med.DataError, match="units 20, 21"):
+    with pytest.raises(med.errors.DataError, match="units 20, 21"):
         med.compare_many(some, paired=True)
 
 
@@ -149,7 +149,7 @@ def test_clusters_and_weights_are_kept(values):
 
 def test_equal_models_have_no_spread_between_them():
     one = _result(_values(1)[:, 0])
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         found = med.compare_many([one, one, one]).tidy().set_index("result")
     assert found.loc["mean of such models", "tau"] == 0
     assert np.isnan(found.loc["mean of such models", "p_heterogeneity"])
@@ -170,7 +170,7 @@ def test_equal_models_have_no_spread_between_them():
     ],
 )
 def test_what_cannot_be_compared_is_refused(results, change, message):
-    with pytest.raises(med.DesignError, match=message):
+    with pytest.raises(med.errors.DesignError, match=message):
         change(results)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mediation as med
-from mediation import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.inference import Inference, mean_intervals, two_way_intervals, two_way_ratio_intervals
 from mediation.testing import LinearInteraction, first_output
 

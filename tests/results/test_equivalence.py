@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.weightstats import ttost_ind
 
-from mediation import DataError, DegenerateWarning, DesignError, Effects, TotalEffect, WeakTotalEffectWarning, read
-from mediation.estimands import AbstractEstimand
+from mediation import Effects, read
+from mediation.errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning
+from mediation.estimands import AbstractEstimand, TotalEffect
 from mediation.inference import Inference, mean_intervals
 from tests.results.equivalences import MARGIN, SITES, arms, checked, exact, made, make_equivalence, sweep, units
 

@@ -102,5 +102,5 @@ def test_holm_afterwards_keeps_the_bands():
 
 def test_results_of_several_results_are_still_refused():
     one, other = (med.effects(pd.DataFrame({"y00": 0.0, "y11": np.arange(9.0) ** p}), rng=0) for p in (1, 2))
-    with pytest.raises(med.DesignError, match=r"sweep.*specification.*'comparison'"):
+    with pytest.raises(med.errors.DesignError, match=r"sweep.*specification.*'comparison'"):
         one.compare(other).adjust("max-t")

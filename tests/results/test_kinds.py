@@ -10,7 +10,7 @@ import pytest
 
 import mediation.plot
 from mediation import Effects, read
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.results import KINDS, AbstractKind, Column, Summary, validate
 from mediation.results.kinds import kind_from, kind_named, known_kinds
 from tests.results.results_factory import make_ablation, make_effects, make_sweep

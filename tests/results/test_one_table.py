@@ -133,7 +133,7 @@ def test_shared_draws_are_refused_by_name():
     frame = pd.concat([outcomes(seed).assign(draw=seed) for seed in range(4)])
     result = med.effects(frame, rng=0, draws="shared")
     for asked in (lambda: result.equivalence(1.0), lambda: med.power(result), lambda: result.adjust("max-t")):
-        with pytest.raises(med.DesignError):
+        with pytest.raises(med.errors.DesignError):
             asked()
 
 
@@ -149,11 +149,11 @@ def test_power_takes_pnie_where_it_is_there_and_asks_otherwise():
     result = med.effects(outcomes(), rng=0, n_resamples=99)
     assert med.power(result).tidy().equals(med.power(result, estimand="pnie").tidy())
     other = med.effects(outcomes(), rng=0, n_resamples=99, estimands=["te", "tnie", "pm"])
-    with pytest.raises(med.DesignError, match="the pilot has 'te', 'tnie'; say for which"):
+    with pytest.raises(med.errors.DesignError, match="the pilot has 'te', 'tnie'; say for which"):
         med.power(other)
     share = med.effects(outcomes(), rng=0, n_resamples=99, estimands=["te", "pm"])
     assert med.power(share).tidy().equals(med.power(share, estimand="te").tidy())
-    with pytest.raises(med.DesignError, match="'pm' is a ratio"):
+    with pytest.raises(med.errors.DesignError, match="'pm' is a ratio"):
         med.power(med.effects(outcomes(), rng=0, n_resamples=99, estimands="pm"))
 
 

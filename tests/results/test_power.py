@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from mediation import DataError, DesignError, NaturalIndirectEffect, power
+from mediation import power
+from mediation.errors import DataError, DesignError
+from mediation.estimands import NaturalIndirectEffect
 from mediation.inference.power._power import equivalence_power
 from mediation.results import Power
 from tests.results.equivalences import arms, exact, made, sweep, units

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, strategies as st
 
 import mediation as med
-from mediation._errors import warn
 from mediation._printable import printable
+from mediation.errors import warn
 
 EVIL = "a\x1b[2J\x1b]0;t\x07\rb\u202ec\u2066d\x9b31m\ud800\nCHECKED"
 NAME = EVIL.replace("\ud800", "")  # frames hold no half of a surrogate pair
@@ -57,10 +57,10 @@ def test_a_result_prints_names_as_they_are_spelt():
 
 def test_errors_and_warnings_show_names():
     with pytest.raises(med.MediationError) as caught:
-        raise med.DataError(f"column {EVIL} is missing")
+        raise med.errors.DataError(f"column {EVIL} is missing")
     assert not STEERS.search(str(caught.value))
-    with pytest.warns(med.DegenerateWarning) as warned:
-        warn(EVIL, med.DegenerateWarning)
+    with pytest.warns(med.errors.DegenerateWarning) as warned:
+        warn(EVIL, med.errors.DegenerateWarning)
     assert not STEERS.search(str(warned[0].message))
 
 

@@ -75,7 +75,7 @@ def test_each_site_and_arm_has_its_own_regression(frame):
 
 def test_dummies_of_clusters_have_no_standard_error(frame):
     effects = med.effects(frame[["unit", "cluster", "y00", "y01"]], rng=0)
-    with pytest.warns(med.DegenerateWarning, match="mean of a single cluster.*Intercept"):
+    with pytest.warns(med.errors.DegenerateWarning, match="mean of a single cluster.*Intercept"):
         found = effects.regress("~ length + C(cluster)", frame=frame).tidy().set_index("term")
     assert np.isfinite(found.loc["length", "std_error"])
     assert found.drop("length")[["std_error", "conf_low", "p_value"]].isna().all(axis=None)
@@ -89,21 +89,21 @@ def test_ratios_are_left_out_and_refused_when_asked_for(frame):
     effects = med.effects(whole, rng=0, n_resamples=199)
     assert "pm" in set(effects.tidy()["estimand"])
     assert "pm" not in set(effects.regress("~ length", frame=frame).tidy()["estimand"])
-    with pytest.raises(med.DesignError, match="'pm' is a ratio"):
+    with pytest.raises(med.errors.DesignError, match="'pm' is a ratio"):
         effects.regress("~ length", frame=frame, estimands="pm")
 
 
 @pytest.mark.parametrize(
     ("formula", "error", "message"),
     [
-        ("~ lenght", med.DesignError, "cannot be read.*length"),
-        ("y01 ~ length", med.DesignError, "right-hand side"),
-        ("~ length +", med.DesignError, "cannot be read"),
-        (3, med.DesignError, "right-hand side"),
-        ("~ 0", med.DesignError, "no terms"),
-        ("~ length + I(2 * length)", med.DesignError, "cannot be told apart"),
-        ("~ gap", med.DataError, "missing in some units.*gap"),
-        ("~ np.log(length - length)", med.DataError, "not finite"),
+        ("~ lenght", med.errors.DesignError, "cannot be read.*length"),
+        ("y01 ~ length", med.errors.DesignError, "right-hand side"),
+        ("~ length +", med.errors.DesignError, "cannot be read"),
+        (3, med.errors.DesignError, "right-hand side"),
+        ("~ 0", med.errors.DesignError, "no terms"),
+        ("~ length + I(2 * length)", med.errors.DesignError, "cannot be told apart"),
+        ("~ gap", med.errors.DataError, "missing in some units.*gap"),
+        ("~ np.log(length - length)", med.errors.DataError, "not finite"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
@@ -117,5 +117,5 @@ def test_formulas_that_give_no_regression_are_refused(frame, formula, error, mes
 def test_units_that_gave_to_one_another_are_refused(frame):
     given = frame[["unit", "y00"]].assign(g00=frame["y00"], g11=frame["y01"], donor=np.roll(frame["unit"], 1))
     effects = med.effects(given, estimands="oe", rng=0, n_resamples=199)
-    with pytest.raises(med.DesignError, match="gave their mediator to one another"):
+    with pytest.raises(med.errors.DesignError, match="gave their mediator to one another"):
         effects.regress("~ length", frame=frame)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.results import Effects
 from tests.results.results_factory import change, make_ablation, make_effects, make_sweep
 

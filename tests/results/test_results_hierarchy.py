@@ -32,7 +32,7 @@ def test_rows_are_layers_each_before_its_sites(sweep, found):
     assert table.loc[table["level"] == "layer", "site"].tolist() == [f"layer {layer}" for layer in range(4)]
     sites = table[table["level"] == "site"].reset_index(drop=True)
     whole = sweep.tidy().query("estimand == 'pnie'").reset_index(drop=True)
-    same = ["site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "layer", "position", "unit"]
+    same = ["site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "layer", "position", "head", "feature"]
     pd.testing.assert_frame_equal(sites[same], whole[same])
     assert repr(found) == (
         "<Effects: pnie of 4 layers and their 24 sites, n = 60, outcome LogitDiff('answer', 'foil')>"
@@ -108,7 +108,7 @@ def test_sites_without_an_interval_are_not_tested():
     frame = frame_of_heads()
     dead = frame["site"] == "attention[1].head[0]@last"
     frame.loc[dead, "y01"] = frame.loc[dead, "y00"]
-    with pytest.warns(med.DegenerateWarning):
+    with pytest.warns(med.errors.DegenerateWarning):
         effects = med.effects(frame, estimands="pnie", n_resamples=999, rng=0)
     found = effects.hierarchy(layers={site: int(site[10]) for site in frame["site"].unique()})
     row = found.tidy().set_index("site").loc["attention[1].head[0]@last"]
@@ -145,17 +145,17 @@ def test_the_forest_draws_layers_as_diamonds_and_marks_what_is_rejected(found):
     ],
 )
 def test_wrong_calls(make, options, says):
-    with pytest.raises(med.DesignError, match=says.replace("(", r"\(")):
+    with pytest.raises(med.errors.DesignError, match=says.replace("(", r"\(")):
         make().hierarchy(**options)
 
 
 def test_sites_without_a_layer_are_refused(sweep):
     table = sweep.tidy()
-    table.loc[table["unit"] == 2, "layer"] = pd.NA
-    with pytest.raises(med.DesignError, match=r"site 'attention\[0\].head\[2\]@last' belongs to no layer"):
+    table.loc[table["head"] == 2, "layer"] = pd.NA
+    with pytest.raises(med.errors.DesignError, match=r"site 'attention\[0\].head\[2\]@last' belongs to no layer"):
         Effects(table, sweep.units, sweep.provenance).hierarchy()
 
 
 def test_units_of_another_sweep_are_refused():
-    with pytest.raises(med.DataError, match="has no units"):
+    with pytest.raises(med.errors.DataError, match="has no units"):
         make_sweep(layers=(0, 1), positions=(0, 8)).hierarchy()

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from mediation import DesignError
+from mediation.errors import DesignError
 from mediation.results import Effects
 from mediation.results.kinds._sweep import differ_note
 from tests.results.interactions import make_interactions

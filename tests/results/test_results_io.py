@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mediation._errors import DataError, DesignError
+from mediation.errors import DataError, DesignError
 from mediation.results import SCHEMA_VERSION, Effects, read
 from mediation.results.files import _io
 from tests.results.comparisons import make_comparison

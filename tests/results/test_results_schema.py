@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mediation._errors import DataError
+from mediation.errors import DataError
 from mediation.results import KINDS, MEANINGS, columns, compare_many, kind_of, meaning_of, validate, validate_units
 from tests.results.comparisons import make_comparison
 from tests.results.equivalences import make_equivalence
@@ -31,22 +31,33 @@ MAKE = {
 COMMON = ["estimand", "site", "estimate", "std_error", "conf_low", "conf_high", "p_value", "method", "n", "n_clusters"]
 MORE = {
     "effects": [],
-    "sweep": ["layer", "position", "unit", "band_low", "band_high", "p_adjusted"],
+    "sweep": ["layer", "position", "head", "feature", "band_low", "band_high", "p_adjusted"],
     "ablation": ["arm", "dose", "n_draws"],
     "comparison": [
-        *("first", "second", "first_low", "first_high", "second_low", "second_high", "layer", "position", "unit"),
+        *(
+            "first",
+            "second",
+            "first_low",
+            "first_high",
+            "second_low",
+            "second_high",
+            "layer",
+            "position",
+            "head",
+            "feature",
+        ),
         *("band_low", "band_high", "p_adjusted", "arm", "dose"),
     ],
     "controls": ["control", "n_draws"],
     "specification": ["metric", "corruption", "arm", "dose", "n_draws"],
     "equivalence": [
-        *("layer", "position", "unit", "arm", "dose"),
+        *("layer", "position", "head", "feature", "arm", "dose"),
         *("margin", "equivalence_low", "equivalence_high", "p_equivalence", "verdict"),
     ],
     "interactions": ["partner", "n_draws", "p_adjusted"],
-    "hierarchy": ["layer", "position", "unit", "level", "p_adjusted", "rejected"],
+    "hierarchy": ["layer", "position", "head", "feature", "level", "p_adjusted", "rejected"],
     "subgroups": [
-        *("subgroup", "layer", "position", "unit", "band_low", "band_high", "p_adjusted", "arm", "dose"),
+        *("subgroup", "layer", "position", "head", "feature", "band_low", "band_high", "p_adjusted", "arm", "dose"),
         "p_moderation",
     ],
     "models": [
@@ -85,8 +96,9 @@ def test_validate_copies():
 def test_dtypes_of_a_sweep():
     tidy = MAKE["sweep"]().tidy()
     assert tidy["layer"].dtype == "Int64"
-    assert tidy["unit"].dtype == "Int64"
-    assert tidy["unit"].isna().all()
+    for part in ("head", "feature"):
+        assert tidy[part].dtype == "Int64"
+        assert tidy[part].isna().all()
     assert tidy["n"].dtype == np.int64
     assert tidy["band_low"].dtype == np.float64
     assert tidy["position"].tolist()[:2] == ["0", "0"]

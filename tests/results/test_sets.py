@@ -21,7 +21,7 @@ from tests.results.results_factory import change, make_ablation, make_effects, m
 
 INF, NAN = math.inf, math.nan
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-pytestmark = pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
 
 
 def weak(seed: int = 9, shift: float = 0.45, n: int = 14, above: float = 0.4) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def weak(seed: int = 9, shift: float = 0.45, n: int = 14, above: float = 0.4) ->
 
 def quiet(frame: pd.DataFrame, **options) -> med.Effects:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", med.WeakTotalEffectWarning)
+        warnings.simplefilter("ignore", med.errors.WeakTotalEffectWarning)
         return med.effects(frame, rng=0, n_resamples=199, **options)
 
 
@@ -86,13 +86,13 @@ def test_no_set_neither_holds_nor_excludes():
     none = IntervalSet(())
     assert str(none) == "no interval"
     assert all(map(math.isnan, none.ends))
-    with pytest.raises(med.DataError, match="there is none"):
+    with pytest.raises(med.errors.DataError, match="there is none"):
         none.contains(0.0)
 
 
 @pytest.mark.parametrize("pieces", [((NAN, 1.0),), ((1.0, 0.0),), ((0.0, 2.0), (1.0, 3.0)), ((0.0, 1.0), (1.0, 2.0))])
 def test_pieces_are_disjoint_and_ascending(pieces):
-    with pytest.raises(med.DataError, match="disjoint and ascending"):
+    with pytest.raises(med.errors.DataError, match="disjoint and ascending"):
         IntervalSet(pieces)
 
 
@@ -177,7 +177,7 @@ def test_a_row_is_found_by_what_names_it():
     ],
 )  # fmt: skip
 def test_a_row_that_is_not_there_or_not_alone_is_refused(ask, said):
-    with pytest.raises(med.DesignError, match=said):
+    with pytest.raises(med.errors.DesignError, match=said):
         ask()
 
 
@@ -239,10 +239,10 @@ def test_the_decomposition_writes_the_two_half_lines():
 
 
 def test_a_share_of_a_weak_total_effect_is_warned_of_once():
-    with pytest.warns(med.WeakTotalEffectWarning) as caught:
+    with pytest.warns(med.errors.WeakTotalEffectWarning) as caught:
         effects = med.effects(weak(), rng=0, n_resamples=199)
-    assert len(caught.list) == 1 + sum(issubclass(one.category, med.DegenerateWarning) for one in caught.list)
-    text = next(str(one.message) for one in caught.list if one.category is med.WeakTotalEffectWarning)
+    assert len(caught.list) == 1 + sum(issubclass(one.category, med.errors.DegenerateWarning) for one in caught.list)
+    text = next(str(one.message) for one in caught.list if one.category is med.errors.WeakTotalEffectWarning)
     te = effects.tidy().iloc[0]
     assert f"TE = {te['estimate']:.2f}" in text
     assert "set of PM: (-inf, " in text
@@ -251,7 +251,7 @@ def test_a_share_of_a_weak_total_effect_is_warned_of_once():
 
 def test_without_a_proportion_or_with_a_clear_total_effect_there_is_no_warning():
     with warnings.catch_warnings():
-        warnings.simplefilter("error", med.WeakTotalEffectWarning)
+        warnings.simplefilter("error", med.errors.WeakTotalEffectWarning)
         med.effects(weak(), estimands=["te", "pnie", "tnie"], rng=0, n_resamples=199)
         strong = med.effects(weak(shift=3.0), rng=0, n_resamples=199)
     assert strong.confidence_set("pm").is_bounded
@@ -259,16 +259,16 @@ def test_without_a_proportion_or_with_a_clear_total_effect_there_is_no_warning()
 
 
 def test_the_proportion_alone_is_warned_of_by_its_set():
-    with pytest.warns(med.WeakTotalEffectWarning, match=r"from 0 \(set of PM: \(-inf"):
+    with pytest.warns(med.errors.WeakTotalEffectWarning, match=r"from 0 \(set of PM: \(-inf"):
         med.effects(weak(), estimands=["pm"], rng=0)
 
 
 def test_a_sweep_is_warned_of_once_with_the_number_of_sites():
     frame = weak()
     sites = pd.concat([frame.assign(site=name, unit=range(len(frame))) for name in "abc"])
-    with pytest.warns(med.WeakTotalEffectWarning, match="3 of 3 proportions") as caught:
+    with pytest.warns(med.errors.WeakTotalEffectWarning, match="3 of 3 proportions") as caught:
         med.effects(sites, estimands=["te", "pm"], rng=0, n_resamples=199)
-    assert sum(one.category is med.WeakTotalEffectWarning for one in caught.list) == 1
+    assert sum(one.category is med.errors.WeakTotalEffectWarning for one in caught.list) == 1
 
 
 def said(**rows: dict[str, float]) -> str:

@@ -54,13 +54,13 @@ TAKERS = {
 @pytest.mark.parametrize("url", URLS, ids=str)
 @pytest.mark.parametrize("taker", TAKERS)
 def test_refused_by_name(taker, url):
-    with pytest.raises(med.DesignError, match=r"is a URL, and a .*path on this machine"):
+    with pytest.raises(med.errors.DesignError, match=r"is a URL, and a .*path on this machine"):
         TAKERS[taker](url)
 
 
 def test_images_of_a_data_set():
     frame = pd.DataFrame({"question": ["?"], "answer": ["A"]})
-    with pytest.raises(med.DesignError, match="read: images = 's3://bucket' is a URL"):
+    with pytest.raises(med.errors.DesignError, match="read: images = 's3://bucket' is a URL"):
         med.datasets.read(frame, images="s3://bucket")
 
 

@@ -20,7 +20,7 @@ MODES = ["everything", *HIDING]
 WORDS = list(range(VOCABULARY))
 
 
-def _same(line, found: med.Trajectory, row: int) -> None:
+def _same(line, found: med.rollouts.Trajectory, row: int) -> None:
     assert list(found.ids[row]) == line.ids, row
     torch.testing.assert_close(found.log_probs[row], torch.stack(line.logs), atol=1e-5, rtol=1e-5)
 
@@ -133,8 +133,8 @@ def _zero_by_construction(mode: str, found: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("mode", HIDING)
 @pytest.mark.parametrize("backend", ["hooks", "nnsight"])
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 def test_effects_through_latents_of_pictures(mode, backend):
     model, spec = thinker("qwen2_5_vl"), replace(SPEC, answer_from=mode)
     source = asked(model, answer=spec.start)
@@ -142,14 +142,14 @@ def test_effects_through_latents_of_pictures(mode, backend):
     outcome = med.LogitDiff(" Paris", " Rome")
     found = _effects(model, spec, (base, source), med.latents(), outcome, backend=backend)
     _zero_by_construction(mode, found)
-    cued = med.Cued(outcome, " the city")
+    cued = med.outcomes.Cued(outcome, " the city")
     _zero_by_construction(mode, _effects(model, spec, (base, source), med.latents(), cued, backend=backend))
 
 
 @pytest.mark.parametrize("mode", HIDING)
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 def test_effects_through_latents_of_texts(family, mode):
     """Base and source have the same question, and differ before it."""
     spec = med.LatentSpec("w5", "w6", steps=3, answer_from=mode)
@@ -158,8 +158,8 @@ def test_effects_through_latents_of_texts(family, mode):
 
 
 @pytest.mark.parametrize("mode", HIDING)
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning")
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 def test_effects_through_written_thoughts(mode):
     model, spec = writer(), med.TextSpec(f"w{START}", f"w{END}", answer_from=mode)
     # The last word before the marker is the same in base and source, but for one unit.
@@ -170,7 +170,7 @@ def test_effects_through_written_thoughts(mode):
 
 
 # ------------------------------------------------------------------------------------------ what cannot leak
-def _after(found: med.Trajectory, row: int, end: int) -> tuple[list[int], torch.Tensor]:
+def _after(found: med.rollouts.Trajectory, row: int, end: int) -> tuple[list[int], torch.Tensor]:
     """What a row says after the first end token, and the log-probabilities there."""
     at = list(found.ids[row]).index(end) + 1
     return list(found.ids[row][at:]), found.log_probs[row][at:]
@@ -179,10 +179,10 @@ def _after(found: med.Trajectory, row: int, end: int) -> tuple[list[int], torch.
 ARMS = {
     "zero": med.Zero(),
     "large": med.Constant(torch.full((16,), 1e4)),
-    "skipped": med.Skip(),
-    "shorter": med.Shorten(1),
-    "shuffled": med.ShuffleSteps(),
-    "first": med.FirstRepeat(),
+    "skipped": med.interventions.Skip(),
+    "shorter": med.interventions.Shorten(1),
+    "shuffled": med.interventions.ShuffleSteps(),
+    "first": med.interventions.FirstRepeat(),
     "other": med.Swap(),
 }
 
@@ -244,7 +244,7 @@ def test_thought_nothing_but_the_thought_gets_in(sampling):
         for one, pictures in zip(inputs, asked(model, seed=9)[::-1], strict=True)
     ]
     values = [torch.randn(3, 32, generator=torch.Generator().manual_seed(unit)) for unit in range(len(inputs))]
-    given = med.Oracle(tuple(values)).at(med.latents())
+    given = med.interventions.Oracle(tuple(values)).at(med.latents())
     runs = [
         med.rollout(model, some, spec, max_new_tokens=12, assignment=given, log_probs=[3, 50], sampling=sampling, rng=1)
         for some in (inputs, others)
@@ -260,7 +260,7 @@ def test_markers_of_several_tokens_and_thoughts_that_are_put_in():
     """A skipped written thought between markers of two words each: what is read is spelled out."""
     model = decoder("llama")
     prompt = med.Prompt("w3 w14 w15 w20 w21", question="w14 w15")
-    skip = med.Skip().at(med.imagination())
+    skip = med.interventions.Skip().at(med.imagination())
     seen = {
         "everything": [3, 14, 15, 20, 21, 22, 23],
         "prompt": [3, 14, 15, 20, 21, 22, 23],
@@ -282,7 +282,7 @@ def test_written_thoughts_that_are_replaced(mode):
     inputs = [prompt_of(one[:-1], START, last=1) for one in WRITTEN_BASE]
     texts = tuple(" ".join(f"w{word}" for word in some) for some in put_in)
     spec = med.TextSpec(f"w{START}", f"w{END}", answer_from=mode)
-    put = med.ReplaceText(texts).at(med.imagination())
+    put = med.rewrites.ReplaceText(texts).at(med.imagination())
     found = med.rollout(model, inputs, spec, assignment=put, max_new_tokens=9, log_probs=WORDS)
     for row, (some, prompt) in enumerate(zip(put_in, WRITTEN_BASE, strict=True)):
         assert list(found.ids[row][: len(some) + 1]) == [*some, END]
@@ -344,7 +344,7 @@ def test_a_sliding_window_after_a_thought():
     found = med.rollout(model, inputs, spec, max_new_tokens=12, log_probs=WORDS)
     for row, prompt in enumerate(inputs):
         _same(latent_line(model, prompt, spec, 12), found, row)
-    with pytest.raises(med.DesignError, match="6 positions back"):
+    with pytest.raises(med.errors.DesignError, match="6 positions back"):
         med.rollout(model, inputs, replace(spec, answer_from="prompt"), max_new_tokens=12)
     wide = _sliding(64)
     found = med.rollout(wide, inputs, replace(spec, answer_from="prompt"), max_new_tokens=12, log_probs=WORDS)

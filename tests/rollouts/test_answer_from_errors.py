@@ -13,24 +13,24 @@ from tests.rollouts.tiny import VOCABULARY, decoder, words
 
 def _raises(message: str, *inputs: Any, spec: Any = None, model: med.Model | None = None) -> None:
     spec = med.LatentSpec("w5", "w6", steps=2, answer_from="thought") if spec is None else spec
-    with pytest.raises((med.DesignError, med.DataError), match=message):
+    with pytest.raises((med.errors.DesignError, med.errors.DataError), match=message):
         med.rollout(model or decoder("llama"), list(inputs), spec, max_new_tokens=4)
 
 
 def test_wrong_calls():
-    with pytest.raises(med.DesignError, match=r"Set force_end=True"):
+    with pytest.raises(med.errors.DesignError, match=r"Set force_end=True"):
         med.LatentSpec("w5", "w6", steps=2, force_end=False, answer_from="prompt")
     for kind in (
         lambda **more: med.LatentSpec("a", "b", steps=1, **more),
         lambda **more: med.TextSpec("a", "b", **more),
     ):
-        with pytest.raises(med.DesignError, match="answer_from"):
+        with pytest.raises(med.errors.DesignError, match="answer_from"):
             kind(answer_from="image")
     for one in ("w3 w5", [3, 5], med.Prompt("w3 w5")):
         _raises("does not say which part of it is the question", one)
     pairs = med.Pairs(base=[med.Prompt("w3 w5")] * 2, source=[med.Prompt("w4 w5")] * 2)
     spec = med.LatentSpec("w5", "w6", steps=2, answer_from="thought")
-    with pytest.raises(med.DataError, match="base input of unit 0"):
+    with pytest.raises(med.errors.DataError, match="base input of unit 0"):
         med.mediate(decoder("llama"), pairs, med.latents(), med.LogitDiff(1, 2), spec=spec)
 
 
@@ -54,7 +54,7 @@ def test_spans_of_ids_name_the_question(named):
     spans = {"question": [(len(words) - 2, len(words)) for words in BASE]} if named else {}
     pairs = med.Pairs(base=base, source=source, spans=spans)
     if not named:
-        with pytest.raises(med.DataError, match="which part of it is the question"):
+        with pytest.raises(med.errors.DataError, match="which part of it is the question"):
             med.mediate(decoder("llama"), pairs, med.latents(), med.LogitDiff(10, 11), spec=spec)
         return
     found = med.mediate(

@@ -80,7 +80,7 @@ def test_a_colour_and_a_given_picture():
 def test_every_value_of_a_pixel_survives():
     every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     inputs = [_ask("Where?", every)]
-    for what in (med.Identity(), med.Add(0.0), med.Scale(1.0), invert() >> invert()):
+    for what in (med.interventions.Identity(), med.Add(0.0), med.Scale(1.0), invert() >> invert()):
         assert np.array_equal(_array(med.do(inputs, what.at(med.image()))[0]), every)
     assert np.array_equal(_array(med.do(inputs, invert().at(med.image()))[0]), 255 - every)
 
@@ -302,7 +302,7 @@ def test_donors_differ_from_those_of_a_run_with_the_same_seed():
 
 
 def test_rewrites_of_questions():
-    from mediation.interventions import RandomWords, ReplaceText, ShuffleWords, Truncate
+    from mediation.rewrites import RandomWords, ReplaceText, ShuffleWords, Truncate
 
     inputs = _pair()
     one = med.do(inputs, ReplaceText("Is it day?").at(med.question()))
@@ -325,7 +325,8 @@ def test_rewrites_of_questions():
 def test_random_rewrites_differ_between_units_and_seeds():
     inputs = [_ask("one two three four five six seven eight") for _ in range(3)]
     orders = [
-        [one.question for one in med.do(inputs, med.ShuffleWords().at(med.question()), rng=seed)] for seed in (0, 1, 0)
+        [one.question for one in med.do(inputs, med.rewrites.ShuffleWords().at(med.question()), rng=seed)]
+        for seed in (0, 1, 0)
     ]
     assert orders[0] == orders[2]
     assert len({*orders[0], *orders[1]}) == 6  # two of 15 orders among 40 320 agree with a chance of 0.0004
@@ -345,91 +346,121 @@ GREY = med.Constant(0.5)
 @pytest.mark.parametrize(
     ("inputs", "assignment", "frame", "kind", "says"),
     [
-        (["a text"], GREY.at(med.image()), None, med.DataError, ["unit 0 is a text", "med.Prompt("]),
-        (["a text"], med.Swap().at(med.question()), None, med.DataError, ["question: unit 0", "med.prompts("]),
-        ([_ask("a"), _ask("b", _flat(0))], GREY.at(med.image()), None, med.DataError, ["unit 0 has no images"]),
-        (_pair(), GREY.at(med.image(index=1)), None, med.DataError, ["image[1]", "unit 0 has 1 image.", "from 0"]),
+        (["a text"], GREY.at(med.image()), None, med.errors.DataError, ["unit 0 is a text", "med.Prompt("]),
+        (["a text"], med.Swap().at(med.question()), None, med.errors.DataError, ["question: unit 0", "med.prompts("]),
+        ([_ask("a"), _ask("b", _flat(0))], GREY.at(med.image()), None, med.errors.DataError, ["unit 0 has no images"]),
+        (
+            _pair(),
+            GREY.at(med.image(index=1)),
+            None,
+            med.errors.DataError,
+            ["image[1]", "unit 0 has 1 image.", "from 0"],
+        ),
         (
             [med.Prompt("a"), _ask("b")],
             med.Swap().at(med.question()),
             None,
-            med.DataError,
+            med.errors.DataError,
             ["unit 0", "question='...'"],
         ),
-        (_pair(), med.Swap().at(med.residual(0)), None, med.DesignError, ["inside the model", "med.ablate"]),
-        (_pair(), med.Zero().at(med.latents()), None, med.DesignError, ["latents", "med.image()"]),
-        (_pair(), GREY.at(med.image()) | GREY.at(med.mlp(1)), None, med.DesignError, ["mlp", "med.mediate"]),
-        (_pair(), GREY, None, med.DesignError, ["Constant(0.5).at(med.image())"]),
-        (_pair(), None, None, med.DesignError, ["None", "med.image()"]),
-        (_pair(), med.Assignment(()), None, med.DesignError, ["empty"]),
-        (_pair(), med.Interchange().at(med.image()), None, med.DesignError, ["Interchange()", "'other'", "Swap()"]),
-        (_pair(), med.Interchange("same").at(med.image()), None, med.DesignError, ["another run", "Swap()"]),
-        (_pair(), med.Swap(run="source").at(med.image()), None, med.DesignError, ["'source'", "without run"]),
-        (_pair(), med.Mean(run="base").at(med.image()), None, med.DesignError, ["'base'", "Mean()"]),
-        (_pair(), med.RandomDirection().at(med.image()), None, med.DesignError, ["RandomDirection()"]),
-        (_pair(), towards().at(med.image()), None, med.DesignError, ["towards()", "before any run"]),
-        (_pair(), GREY.at(med.question()), None, med.DesignError, ["there is text", "ReplaceText", "image()"]),
-        (_pair(), med.Zero().at(med.prompt()), None, med.DesignError, ["there is text", "Give Swap();"]),
-        (_pair(), med.Blend(med.Swap(), 0.5).at(med.question()), None, med.DesignError, ["there is text"]),
+        (_pair(), med.Swap().at(med.residual(0)), None, med.errors.DesignError, ["inside the model", "med.ablate"]),
+        (_pair(), med.Zero().at(med.latents()), None, med.errors.DesignError, ["latents", "med.image()"]),
+        (_pair(), GREY.at(med.image()) | GREY.at(med.mlp(1)), None, med.errors.DesignError, ["mlp", "med.mediate"]),
+        (_pair(), GREY, None, med.errors.DesignError, ["Constant(0.5).at(med.image())"]),
+        (_pair(), None, None, med.errors.DesignError, ["None", "med.image()"]),
+        (_pair(), med.interventions.Assignment(()), None, med.errors.DesignError, ["empty"]),
+        (
+            _pair(),
+            med.Interchange().at(med.image()),
+            None,
+            med.errors.DesignError,
+            ["Interchange()", "'other'", "Swap()"],
+        ),
+        (_pair(), med.Interchange("same").at(med.image()), None, med.errors.DesignError, ["another run", "Swap()"]),
+        (_pair(), med.Swap(run="source").at(med.image()), None, med.errors.DesignError, ["'source'", "without run"]),
+        (_pair(), med.Mean(run="base").at(med.image()), None, med.errors.DesignError, ["'base'", "Mean()"]),
+        (
+            _pair(),
+            med.interventions.RandomDirection().at(med.image()),
+            None,
+            med.errors.DesignError,
+            ["RandomDirection()"],
+        ),
+        (_pair(), towards().at(med.image()), None, med.errors.DesignError, ["towards()", "before any run"]),
+        (_pair(), GREY.at(med.question()), None, med.errors.DesignError, ["there is text", "ReplaceText", "image()"]),
+        (_pair(), med.Zero().at(med.prompt()), None, med.errors.DesignError, ["there is text", "Give Swap();"]),
+        (_pair(), med.Blend(med.Swap(), 0.5).at(med.question()), None, med.errors.DesignError, ["there is text"]),
         (
             _pair(),
             med.Swap().at(med.prompt()) | GREY.at(med.image()),
             None,
-            med.DesignError,
+            med.errors.DesignError,
             ["holds the images", "once more"],
         ),
-        (_pair(), GREY.at(med.image(box="bx")), FRAME, med.DataError, ["'bx'", "Closest: 'box'"]),
-        (_pair(), GREY.at(med.image(box="box")), None, med.DataError, ["image(box='box')", "frame=frame"]),
+        (_pair(), GREY.at(med.image(box="bx")), FRAME, med.errors.DataError, ["'bx'", "Closest: 'box'"]),
+        (_pair(), GREY.at(med.image(box="box")), None, med.errors.DataError, ["image(box='box')", "frame=frame"]),
         (
             _pair(),
             GREY.at(med.image(box="box")),
             FRAME,
-            med.SiteError,
+            med.errors.SiteError,
             ["unit 1, column 'box'", "(0.5, 0.0, 0.2, 1.0)"],
         ),
-        (_pair(), GREY.at(med.image(box="kind")), FRAME, med.SiteError, ["unit 0, column 'kind'", "'a'"]),
-        (_pair(), GREY.at(med.image()), FRAME[:1], med.DataError, ["1 rows for 2 inputs"]),
-        (_pair(), GREY.at(med.image()), {"box": 1}, med.DataError, ["dict", "DataFrame"]),
-        (_pair()[:1], med.Swap().at(med.image()), None, med.DataError, ["at least two units"]),
-        (_pair(), med.Swap("matched", column="kind").at(med.image()), None, med.DataError, ["column='kind'", "frame"]),
-        (_pair(), med.Swap("matched", column="kid").at(med.image()), FRAME, med.DataError, ["'kid'", "'kind'"]),
-        (_pair(), med.Swap("matched", column="kind").at(med.image()), FRAME, med.DataError, ["coarser"]),
-        (_pair(), med.Swap("index", index=(0,)).at(med.image()), None, med.DesignError, ["has 1 numbers"]),
+        (_pair(), GREY.at(med.image(box="kind")), FRAME, med.errors.SiteError, ["unit 0, column 'kind'", "'a'"]),
+        (_pair(), GREY.at(med.image()), FRAME[:1], med.errors.DataError, ["1 rows for 2 inputs"]),
+        (_pair(), GREY.at(med.image()), {"box": 1}, med.errors.DataError, ["dict", "DataFrame"]),
+        (_pair()[:1], med.Swap().at(med.image()), None, med.errors.DataError, ["at least two units"]),
+        (
+            _pair(),
+            med.Swap("matched", column="kind").at(med.image()),
+            None,
+            med.errors.DataError,
+            ["column='kind'", "frame"],
+        ),
+        (_pair(), med.Swap("matched", column="kid").at(med.image()), FRAME, med.errors.DataError, ["'kid'", "'kind'"]),
+        (_pair(), med.Swap("matched", column="kind").at(med.image()), FRAME, med.errors.DataError, ["coarser"]),
+        (_pair(), med.Swap("index", index=(0,)).at(med.image()), None, med.errors.DesignError, ["has 1 numbers"]),
         (
             [_ask("a", _flat(0)), _ask("b", _flat(0), _flat(1))],
             med.Swap().at(med.image()),
             None,
-            med.DataError,
+            med.errors.DataError,
             ["unit 0 has 1 image and its donor, unit 1, has 2 images", "index=0"],
         ),
-        (_pair(), med.Blend(med.Swap(), 0.5).at(med.image()), None, med.DataError, ["5 x 4", "unit 1", "3 x 2"]),
+        (_pair(), med.Blend(med.Swap(), 0.5).at(med.image()), None, med.errors.DataError, ["5 x 4", "unit 1", "3 x 2"]),
         (
             _pair(),
             med.Swap().at(med.image(box=(0.0, 0.0, 0.5, 0.5))),
             None,
-            med.DataError,
+            med.errors.DataError,
             ["unit 0 has 3 x 2", "unit 1 has 2 x 1", "boxes of one size"],
         ),
-        (_pair(), med.Mean().at(med.image()), None, med.DataError, ["unit 0 has 5 x 4", "over='tokens'"]),
+        (_pair(), med.Mean().at(med.image()), None, med.errors.DataError, ["unit 0 has 5 x 4", "over='tokens'"]),
         (
             [_ask("a", _flat(0), _flat(1)), _ask("b", _flat(0))],
             med.Mean().at(med.image()),
             None,
-            med.DataError,
+            med.errors.DataError,
             ["unit 1 has 1 image", "index=0"],
         ),
-        (_pair(), med.Constant([1.0, 2.0]).at(med.image()), None, med.DesignError, ["(2,)", "(1, 4, 5, 3)"]),
-        (_pair(), broken().at(med.image()), None, med.BackendError, ["broken()", "unit 0", "NaN or infinity"]),
-        (_pair(), med.Skip().at(med.image()), None, med.DesignError, ["a thought", "pixels"]),
-        ([], GREY.at(med.image()), None, med.DataError, ["empty"]),
-        ("a text", med.Swap().at(med.prompt()), None, med.DataError, ["[input]"]),
-        (_pair()[0], GREY.at(med.image()), None, med.DataError, ["[input]"]),
-        (3, GREY.at(med.image()), None, med.DataError, ["inputs = 3", "a list"]),
-        ([_pair()[0], 3], GREY.at(med.image()), None, med.DataError, ["unit 1 is 3"]),
-        (["", "a"], med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is ''"]),
-        ([[1, 2], [3]], med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is [1, 2]"]),
-        (torch.zeros(2, 3), med.Swap().at(med.prompt()), None, med.DataError, ["unit 0 is tensor", "med.Prompt"]),
-        (med.Pairs(base=["a", "b"]), med.Swap().at(med.prompt()), None, med.DataError, ["pairs.base"]),
+        (_pair(), med.Constant([1.0, 2.0]).at(med.image()), None, med.errors.DesignError, ["(2,)", "(1, 4, 5, 3)"]),
+        (_pair(), broken().at(med.image()), None, med.errors.BackendError, ["broken()", "unit 0", "NaN or infinity"]),
+        (_pair(), med.interventions.Skip().at(med.image()), None, med.errors.DesignError, ["a thought", "pixels"]),
+        ([], GREY.at(med.image()), None, med.errors.DataError, ["empty"]),
+        ("a text", med.Swap().at(med.prompt()), None, med.errors.DataError, ["[input]"]),
+        (_pair()[0], GREY.at(med.image()), None, med.errors.DataError, ["[input]"]),
+        (3, GREY.at(med.image()), None, med.errors.DataError, ["inputs = 3", "a list"]),
+        ([_pair()[0], 3], GREY.at(med.image()), None, med.errors.DataError, ["unit 1 is 3"]),
+        (["", "a"], med.Swap().at(med.prompt()), None, med.errors.DataError, ["unit 0 is ''"]),
+        ([[1, 2], [3]], med.Swap().at(med.prompt()), None, med.errors.DataError, ["unit 0 is [1, 2]"]),
+        (
+            torch.zeros(2, 3),
+            med.Swap().at(med.prompt()),
+            None,
+            med.errors.DataError,
+            ["unit 0 is tensor", "med.Prompt"],
+        ),
+        (med.Pairs(base=["a", "b"]), med.Swap().at(med.prompt()), None, med.errors.DataError, ["pairs.base"]),
     ],
 )
 def test_what_cannot_be_done(inputs, assignment, frame, kind, says):
@@ -439,10 +470,10 @@ def test_what_cannot_be_done(inputs, assignment, frame, kind, says):
 
 
 def test_the_same_site_twice_and_rewrites_of_pixels_are_refused_when_they_are_placed():
-    with pytest.raises(med.SiteError, match="overlapping"):
+    with pytest.raises(med.errors.SiteError, match="overlapping"):
         med.Zero().at(med.image()) | GREY.at(med.image(index=0))
-    with pytest.raises(med.DesignError, match="rewrites text"):
-        med.ReplaceText("a").at(med.image())
+    with pytest.raises(med.errors.DesignError, match="rewrites text"):
+        med.rewrites.ReplaceText("a").at(med.image())
 
 
 class Narrowing(AbstractIntervention):
@@ -459,11 +490,11 @@ class Narrowing(AbstractIntervention):
 
 
 def test_pixels_keep_their_shape():
-    with pytest.raises(med.BackendError, match=r"Narrowing\(\) at image, unit 0, returned shape \(1, 1, 5, 3\)"):
+    with pytest.raises(med.errors.BackendError, match=r"Narrowing\(\) at image, unit 0, returned shape \(1, 1, 5, 3\)"):
         med.do(_pair(), Narrowing().at(med.image()))
 
 
 @pytest.mark.parametrize("rng", ["0", -1, 1.5, True])
 def test_wrong_seeds(rng):
-    with pytest.raises(med.DesignError, match="rng"):
+    with pytest.raises(med.errors.DesignError, match="rng"):
         med.do(_pair(), GREY.at(med.image()), rng=rng)

@@ -16,7 +16,7 @@ from tests.rollouts.replay import BASE, END, OUTCOME, SPEC, START, STEPS, answer
 from tests.rollouts.tiny import words
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning"
+    "ignore::mediation.errors.WeakTotalEffectWarning", "ignore::mediation.errors.DegenerateWarning"
 )
 DRAWS = 3
 PROMPT = [3, 14, 15, START]
@@ -61,7 +61,7 @@ def rewritten(what, *, unit: int = 0, draw: int = 0, segment: int = 0, seed: int
     return TextPlan([(med.imagination(), what)], where).body(segment)
 
 
-@pytest.mark.parametrize("what", [med.ShuffleWords(), med.RandomWords()], ids=repr)
+@pytest.mark.parametrize("what", [med.rewrites.ShuffleWords(), med.rewrites.RandomWords()], ids=repr)
 def test_equal_written_thoughts_are_changed_in_ways_of_their_own(what):
     of = {
         "unit": [rewritten(what, unit=unit) for unit in range(5)],
@@ -73,7 +73,7 @@ def test_equal_written_thoughts_are_changed_in_ways_of_their_own(what):
         assert len(set(found)) == len(found), name
         assert all(ids[-1] == END for ids in found)
     assert rewritten(what, unit=3, draw=2) == rewritten(what, unit=3, draw=2)
-    if what == med.ShuffleWords():
+    if what == med.rewrites.ShuffleWords():
         assert {tuple(sorted(ids[:-1])) for found in of.values() for ids in found} == {(1, 2, 3, 4, 5, 6, 7, 8)}
 
 
@@ -86,7 +86,7 @@ def with_goal():
     del model.module.goal
 
 
-NEAR = replace(SPEC, steps=5, stop=med.Near("goal", 1e-9))
+NEAR = replace(SPEC, steps=5, stop=med.specs.Near("goal", 1e-9))
 
 
 def test_a_state_that_is_put_near_the_vector_ends_the_thought(with_goal):

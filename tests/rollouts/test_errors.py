@@ -31,7 +31,7 @@ def _rollout(**changes):
     ],
 )
 def test_wrong_specs(make, says):
-    with pytest.raises(med.DesignError) as error:
+    with pytest.raises(med.errors.DesignError) as error:
         make()
     assert says in str(error.value)
 
@@ -50,7 +50,7 @@ def test_wrong_specs(make, says):
     ],
 )
 def test_wrong_inputs(changes, says):
-    with pytest.raises(med.DataError) as error:
+    with pytest.raises(med.errors.DataError) as error:
         _rollout(**changes)
     assert says in str(error.value)
 
@@ -75,7 +75,7 @@ def test_wrong_inputs(changes, says):
     ],
 )
 def test_wrong_questions(changes, says):
-    with pytest.raises(med.DesignError) as error:
+    with pytest.raises(med.errors.DesignError) as error:
         _rollout(**changes)
     assert says in str(error.value)
 
@@ -91,21 +91,21 @@ def test_wrong_questions(changes, says):
     ],
 )
 def test_wrong_sites(site, says):
-    with pytest.raises(med.SiteError) as error:
+    with pytest.raises(med.errors.SiteError) as error:
         _rollout(assignment=med.Zero().at(site))
     assert says in str(error.value)
 
 
 def test_an_encoder_is_refused():
     config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50)
-    with pytest.raises(med.DesignError, match="BertForMaskedLM is not a causal decoder"):
+    with pytest.raises(med.errors.DesignError, match="BertForMaskedLM is not a causal decoder"):
         _rollout(model=BertForMaskedLM(config))
 
 
 def test_strings_need_a_tokenizer():
     bare = med.load(decoder("llama").module)
     for changes in ({"stop": "x"}, {"spec": med.LatentSpec("a", "b", steps=1)}, {"spec": med.TextSpec("a", "b")}):
-        with pytest.raises(med.DesignError, match="has no tokenizer"):
+        with pytest.raises(med.errors.DesignError, match="has no tokenizer"):
             _rollout(model=bare, **changes)
 
 
@@ -113,9 +113,9 @@ def test_a_token_without_an_embedding_is_told():
     tokenizer = tiny_tokenizer()
     tokenizer.add_tokens(["<think>", "</think>"])
     model = med.load(decoder("llama").module, tokenizer=tokenizer)
-    with pytest.raises(med.DesignError, match="embeddings for 60 tokens"):
+    with pytest.raises(med.errors.DesignError, match="embeddings for 60 tokens"):
         _rollout(model=model, spec=med.LatentSpec("<think>", "</think>", steps=1))
-    with pytest.raises(med.DesignError, match="Closest: '<think>'"):
+    with pytest.raises(med.errors.DesignError, match="Closest: '<think>'"):
         _rollout(model=model, spec=med.LatentSpec("<thinks>", "</think>", steps=1))
 
 

@@ -23,7 +23,7 @@ def test_never_opened_never_closed_and_empty():
     case = scenario("mirage")
     model = med.load(case.model, processor=case.processor)
     prompts = [med.Prompt(text, images) for text, images in zip(case.texts, case.images, strict=True)]
-    found = med.rollout(model, prompts, replace(med.MIRAGE, steps=4), max_new_tokens=12)
+    found = med.rollout(model, prompts, replace(med.specs.MIRAGE, steps=4), max_new_tokens=12)
     assert found.flags[2] == ("never opened",)
     assert found.flags[3] == ("empty thought",)
     assert found.segments[3][0][0] == found.segments[3][0][1]
@@ -34,7 +34,7 @@ def test_two_thoughts_where_one_is_expected():
     case = build("mirage", [{1: "start", 3: "end", 7: "start"}], seed=15)
     model = med.load(case.model, processor=case.processor)
     found = med.rollout(
-        model, [med.Prompt(case.texts[0], case.images[0])], replace(med.MIRAGE, steps=4), max_new_tokens=12
+        model, [med.Prompt(case.texts[0], case.images[0])], replace(med.specs.MIRAGE, steps=4), max_new_tokens=12
     )
     assert found.flags == (("several thoughts",),)
     assert len(found.segments[0]) == 1
@@ -66,23 +66,25 @@ def test_a_refused_picture_is_an_error_or_a_flag():
     stripe = Image.fromarray(np.zeros((2, 500, 3), dtype=np.uint8))
     prompts[1] = prompts[1].with_(images=(stripe,))
     spec = med.LatentSpec(START, END, steps=2)
-    with pytest.raises(med.DataError, match=r"refuses the base input of unit 1 \(absolute aspect ratio.*500 x 2"):
+    with pytest.raises(
+        med.errors.DataError, match=r"refuses the base input of unit 1 \(absolute aspect ratio.*500 x 2"
+    ):
         med.rollout(model, prompts, spec, max_new_tokens=5)
     found = med.rollout(model, prompts, spec, max_new_tokens=5, errors="flag")
     assert found.flags[1] == ("refused",)
     assert found.ids[1] == ()
     others = med.rollout(model, [prompts[0], *prompts[2:]], spec, max_new_tokens=5)
     assert (found.ids[0], *found.ids[2:]) == others.ids
-    with pytest.raises(med.DataError, match="every input was refused"):
+    with pytest.raises(med.errors.DataError, match="every input was refused"):
         med.rollout(model, [prompts[1]], spec, errors="flag")
 
 
 def test_placeholders_and_pictures_must_agree():
     model = thinker("llava")
     prompt = asked(model)[0]
-    with pytest.raises(med.DataError, match="refuses the base input of unit 0"):
+    with pytest.raises(med.errors.DataError, match="refuses the base input of unit 0"):
         med.rollout(model, [prompt.with_(text="No placeholder here.", question=None)])
-    with pytest.raises(med.DataError, match="reads no images"):
+    with pytest.raises(med.errors.DataError, match="reads no images"):
         med.rollout(decoder("llama"), [prompt])
 
 
@@ -93,7 +95,7 @@ def test_thoughts_as_one_tensor():
     assert lengths.tolist() == [3, 0]
     assert torch.equal(latents[0], found.latents[0])
     assert latents[1].isnan().all()
-    with pytest.raises(med.DataError, match="no unit has a latent thought 1"):
+    with pytest.raises(med.errors.DataError, match="no unit has a latent thought 1"):
         found.thoughts(1)
 
 

@@ -33,5 +33,7 @@ def test_a_second_thought_of_one_unit_has_a_moment_of_its_own():
 
 
 def test_without_thoughts_there_is_no_moment():
-    with pytest.raises(med.DesignError, match="No unit has a latent thought in its source run, so there is no mean"):
+    with pytest.raises(
+        med.errors.DesignError, match="No unit has a latent thought in its source run, so there is no mean"
+    ):
         thoughts((), ()).moment(Moment("mean"), "source", 0)

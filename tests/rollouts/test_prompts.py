@@ -25,12 +25,12 @@ def test_a_question_may_become_one_that_stands_there_already_and_even_none():
     assert prompt.asking("is").text == "Say is: is"
     assert prompt.asking("is").asking("").asking("so").text == "Say is: so"
     assert prompt.with_(text="Is it red? Yes.").offset == 0
-    with pytest.raises(med.DataError, match="occurs 2 times"):
+    with pytest.raises(med.errors.DataError, match="occurs 2 times"):
         med.Prompt("is is", question="is")
     assert med.Prompt("is is", question="is", offset=3).asking("was").text == "is was"
-    with pytest.raises(med.DataError, match="does not begin at character 1"):
+    with pytest.raises(med.errors.DataError, match="does not begin at character 1"):
         med.Prompt("is is", question="is", offset=1)
-    with pytest.raises(med.DataError, match="does not say which part"):
+    with pytest.raises(med.errors.DataError, match="does not say which part"):
         med.Prompt("is it").asking("so")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from mediation._errors import DesignError
+from mediation.errors import DesignError
 from mediation.rollouts._repetition import repeats
 
 words = st.lists(st.integers(0, 2), max_size=6)

@@ -54,13 +54,15 @@ def test_a_low_temperature_is_greedy():
     assert cold.ids == med.rollout(model, PROMPTS, max_new_tokens=N).ids
 
 
-@pytest.mark.filterwarnings("ignore::mediation.DegenerateWarning", "ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings(
+    "ignore::mediation.errors.DegenerateWarning", "ignore::mediation.errors.WeakTotalEffectWarning"
+)
 def test_draws_of_a_sampled_thought_are_draws_of_the_units_frame():
     model = decoder("llama", dtype=torch.float64)
     spec = med.LatentSpec("w5", "w6", steps=2)
     pairs = med.Pairs(base=[[3, 1, 5], [9, 2, 5], [4, 4, 5]], source=[[3, 7, 5], [9, 8, 5], [4, 6, 5]])
 
-    @med.judge
+    @med.outcomes.judge
     def first(told):
         return float(told.answer.split()[0].removeprefix("w"))
 
@@ -83,7 +85,7 @@ def test_draws_of_a_sampled_thought_are_draws_of_the_units_frame():
     ],
 )
 def test_wrong_settings(arguments, says):
-    with pytest.raises(med.DesignError) as error:
+    with pytest.raises(med.errors.DesignError) as error:
         med.Sampling(**arguments)
     assert says in str(error.value)
 

@@ -53,12 +53,12 @@ def test_a_thought_ends_near_a_vector_which_is_still_fed(metric):
     own = thought(model, PROMPT, steps=5)
     model.module.register_buffer("goal", own[1].clone(), persistent=False)
     try:
-        spec = replace(SPEC, steps=5, stop=med.Near("goal", 1e-9, metric))
+        spec = replace(SPEC, steps=5, stop=med.specs.Near("goal", 1e-9, metric))
         found = med.rollout(model, [PROMPT], spec, max_new_tokens=8)
         assert found.segments == (((0, 2),),)
         assert found.ids[0][2] == END
         torch.testing.assert_close(found.latents[0], own[:2].float(), atol=1e-5, rtol=1e-5)
-        far = replace(spec, stop=med.Near("goal", 0.0))
+        far = replace(spec, stop=med.specs.Near("goal", 0.0))
         assert med.rollout(model, [[9, 2, START]], far, max_new_tokens=8).segments == (((0, 5),),)
     finally:
         del model.module.goal
@@ -68,7 +68,7 @@ def test_a_thought_ends_near_a_vector_which_is_still_fed(metric):
 def test_how_many_thoughts_a_generation_opens(most, count):
     case = build("lvr", [{1: "start", 8: "start"}], seed=15)
     model = med.load(case.model, processor=case.processor)
-    spec = replace(med.LVR, steps=3, segments=most)
+    spec = replace(med.specs.LVR, steps=3, segments=most)
     found = med.rollout(model, [med.Prompt(case.texts[0], case.images[0])], spec, max_new_tokens=12)
     assert len(found.segments[0]) == count
     assert ("several thoughts" in found.flags[0]) == (most == 1)
@@ -79,17 +79,17 @@ def test_weights_of_ones_own_need_a_path_and_a_spec(tmp_path):
     from mediation.testing import tiny_processor, tiny_vision_model
     from tests.rollouts.vision import picture
 
-    tokens = (med.MONET.start, med.MONET.end, med.MONET.pad)
+    tokens = (med.specs.MONET.start, med.specs.MONET.end, med.specs.MONET.pad)
     processor = tiny_processor("qwen2_5_vl", extra_tokens=tokens)
     network = tiny_vision_model("qwen2_5_vl")
     network.save_pretrained(tmp_path / "Monet-7B")
     processor.save_pretrained(tmp_path / "Monet-7B")
-    model = med.load(tmp_path / "Monet-7B", spec=med.MONET)
-    assert model.spec == med.MONET
-    here = med.load(network, processor=processor, spec=med.MONET)
+    model = med.load(tmp_path / "Monet-7B", spec=med.specs.MONET)
+    assert model.spec == med.specs.MONET
+    here = med.load(network, processor=processor, spec=med.specs.MONET)
     found = []
     for one in (model, here):
-        asked = med.prompts(one, ["Is it red?"], [picture((56, 84), 0)], answer=med.MONET.start)
+        asked = med.prompts(one, ["Is it red?"], [picture((56, 84), 0)], answer=med.specs.MONET.start)
         found.append(med.rollout(one, asked, max_new_tokens=12))
     assert found[0].ids == found[1].ids
     assert found[0].segments[0][0] == (0, 10)

@@ -11,14 +11,14 @@ import mediation as med
 from tests.rollouts.scenarios import SYSTEMS, Scenario, scenario
 
 SPECS = {
-    "monet": replace(med.MONET, steps=4),
-    "lvr": replace(med.LVR, steps=3),
-    "mirage": replace(med.MIRAGE, steps=4),
+    "monet": replace(med.specs.MONET, steps=4),
+    "lvr": replace(med.specs.LVR, steps=3),
+    "mirage": replace(med.specs.MIRAGE, steps=4),
     "coconut": med.LatentSpec("<|start-latent|>", "<|end-latent|>", steps=3, pad="<|latent|>", record="pad"),
 }
 
 
-def _rollout(case: Scenario, rows: list[int], spec: med.LatentSpec, **more) -> med.Trajectory:
+def _rollout(case: Scenario, rows: list[int], spec: med.LatentSpec, **more) -> med.rollouts.Trajectory:
     n = case.options["max_new_tokens"]
     if case.images:
         model = med.load(case.model, processor=case.processor)
@@ -28,7 +28,7 @@ def _rollout(case: Scenario, rows: list[int], spec: med.LatentSpec, **more) -> m
     return med.rollout(model, prompts, spec, max_new_tokens=n, **more)
 
 
-def _check(case: Scenario, rows: list[int], found: med.Trajectory, **options) -> None:
+def _check(case: Scenario, rows: list[int], found: med.rollouts.Trajectory, **options) -> None:
     for place, row in enumerate(rows):
         expected = case.run(row, **options)
         assert list(found.ids[place]) == expected.ids, row
@@ -64,7 +64,7 @@ def test_in_one_ragged_batch(name):
 @pytest.mark.parametrize("name", ["monet", "lvr", "mirage"])
 def test_the_named_specs_are_those_of_the_systems(name):
     """The steps of a spec are the system's own; the tokens are found by string."""
-    spec = {"monet": med.MONET, "lvr": med.LVR, "mirage": med.MIRAGE}[name]
+    spec = {"monet": med.specs.MONET, "lvr": med.specs.LVR, "mirage": med.specs.MIRAGE}[name]
     case = scenario(name)
     assert (spec.start, spec.end, spec.pad) == tuple(case.tokens[what] for what in ("start", "end", "pad"))
     assert spec.steps == {"monet": 10, "lvr": 8, "mirage": 8}[name]

@@ -96,7 +96,7 @@ def test_latents_are_the_hidden_states_of_a_run_without_cache(family):
         embeds = torch.cat([embeds, state], dim=1)
 
 
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning")
+@pytest.mark.filterwarnings("ignore::mediation.errors.WeakTotalEffectWarning")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_natural_effects_through_a_thought(family):
     """Y(x, M(m)) restated: a rollout of x whose latents are those that a plain rollout of m left."""
@@ -108,14 +108,16 @@ def test_natural_effects_through_a_thought(family):
     own = {run: med.rollout(model, some, SPEC, max_new_tokens=N) for run, some in inputs.items()}
     for x in "01":
         for m in "01":
-            put = med.Oracle([latents[:3] for latents in own[m].latents]).at(med.latents(segment=0))
+            put = med.interventions.Oracle([latents[:3] for latents in own[m].latents]).at(med.latents(segment=0))
             again = med.rollout(model, inputs[x], SPEC, max_new_tokens=5, assignment=put, log_probs=[7])
             # The logits after the end token are those of the fifth new position.
             expected = torch.stack([logs[4, 0] for logs in again.log_probs])
             assert found.units[f"y{x}{m}"].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::mediation.WeakTotalEffectWarning", "ignore::mediation.DegenerateWarning")
+@pytest.mark.filterwarnings(
+    "ignore::mediation.errors.WeakTotalEffectWarning", "ignore::mediation.errors.DegenerateWarning"
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_layers_of_a_model_that_sees(family):
     """Hidden states of prompts with images: rows of a padded batch against one plain forward pass a world."""

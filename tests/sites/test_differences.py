@@ -103,7 +103,7 @@ def test_spans_are_positions(model):
         "mlp[0]@0", "mlp[0]@3", "mlp[0]@4",
     ]  # fmt: skip
     assert [str(one) for one in (mlp(at="spans") - mlp(0, at="subject")).expand(model, units)] == ["mlp[1]@subject"]
-    with pytest.raises(med.SiteError, match=r"mlp\[0\]@2 is part of mlp\[0\]@subject"):
+    with pytest.raises(med.errors.SiteError, match=r"mlp\[0\]@2 is part of mlp\[0\]@subject"):
         (mlp(0, at="spans") - mlp(0, at=2)).expand(model, units)
 
 
@@ -133,13 +133,13 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_by_name(case, model, encoding):
     make, words = REFUSED[case]
-    with pytest.raises(med.SiteError, match=words):
+    with pytest.raises(med.errors.SiteError, match=words):
         make().expand(model, encoding)
 
 
 def test_positions_that_coincide_in_some_units_only_are_refused(model):
     units = encode(Pairs(base=["The capital of Italy is", "The cat is"]), model)
-    with pytest.warns(med.AlignmentWarning), pytest.raises(med.SiteError, match="is part of"):
+    with pytest.warns(med.errors.AlignmentWarning), pytest.raises(med.errors.SiteError, match="is part of"):
         (mlp(0, at="each") - mlp(0, at=1)).expand(model, units)
 
 
@@ -157,9 +157,9 @@ def test_union_without_the_second_is_the_first(some, data):
     first, second = SiteSet(tuple(some[:cut])), SiteSet(tuple(some[cut:]))
     assert (first | second) - second == first
     assert ((first | second) - second).sites == first.sites
-    with pytest.raises(med.SiteError):
+    with pytest.raises(med.errors.SiteError):
         first - first
-    with pytest.raises(med.SiteError, match="removes nothing"):
+    with pytest.raises(med.errors.SiteError, match="removes nothing"):
         first - second
 
 
@@ -173,7 +173,7 @@ def test_labels_say_what_is_patched():
     other = SiteSet(tuple(mlp(i) for i in (*range(28), 31, 29)))
     assert str(many.jointly()).startswith("mlp[0] & ... & mlp[29] (30 in all, #")
     assert str(many.jointly()) != str(other.jointly())
-    with pytest.raises(med.SiteError, match="known once there are a model and inputs"):
+    with pytest.raises(med.errors.SiteError, match="known once there are a model and inputs"):
         list(mlp() - mlp(0))  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def test_positions_that_may_not(one, other):
 
 @pytest.mark.parametrize("other", [-1, (0, -1)])
 def test_two_changes_of_the_last_token_are_refused(other):
-    with pytest.raises(med.SiteError, match="overlap"):
+    with pytest.raises(med.errors.SiteError, match="overlap"):
         med.Zero().at(med.mlp(1, at="last")) | med.Scale(2.0).at(med.mlp(1, at=other))
 
 
@@ -52,7 +52,7 @@ def test_tokens_of_five(at, found):
 
 @pytest.mark.parametrize("at", [5, -6, (0, 5), slice(5, 9)])
 def test_what_is_outside_is_refused(at):
-    with pytest.raises(med.SiteError, match=r"0 to 4|-5 to 4"):
+    with pytest.raises(med.errors.SiteError, match=r"0 to 4|-5 to 4"):
         positions_of(check_position(at), 5, {}, "unit 0")
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, mean_intervals, ratio_intervals
 from mediation.inference.ratios._fieller import gap_in
 from mediation.inference.sample._flips import bonett_price, normal_quantile

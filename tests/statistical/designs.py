@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from mediation._errors import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import (
     Inference,
     crossed_intervals,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mediation import DegenerateWarning
 from mediation.engine.study._draws import cycle
+from mediation.errors import DegenerateWarning
 from mediation.estimate.table._donor_variance import DonorDesign, donor_values
 from mediation.inference import Inference, mean_intervals
 

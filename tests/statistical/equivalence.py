@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, mean_equivalence, ratio_equivalence, relative_equivalence
 from tests.statistical.families import FAMILIES, Family, clustered
 

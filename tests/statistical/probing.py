@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mediation import DominantUnitWarning
+from mediation.errors import DominantUnitWarning
 from mediation.probing import effective_rank, similarity
 
 Floats = NDArray[np.float64]

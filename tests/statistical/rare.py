@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from mediation.inference import Inference, mean_intervals
 from tests.statistical.coverage import STUDIES
 from tests.statistical.found import Found, found_of

@@ -24,7 +24,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 import mediation.inference.intervals._means as means  # noqa: E402
-from mediation import DegenerateWarning  # noqa: E402
+from mediation.errors import DegenerateWarning  # noqa: E402
 from tests.statistical import (  # noqa: E402
     coverage,
     designs,

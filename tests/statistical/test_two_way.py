@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from mediation import DegenerateWarning
+from mediation.errors import DegenerateWarning
 from tests.statistical.two_way import SIZES, Case, coverage_of_flips, coverage_of_means, coverage_of_ratios
 
 pytestmark = pytest.mark.statistical

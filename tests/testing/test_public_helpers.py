@@ -71,11 +71,11 @@ def test_ablated_mediators():
 
 
 def test_sites_that_are_not_there():
-    with pytest.raises(med.DesignError, match="'third'"):
+    with pytest.raises(med.errors.DesignError, match="'third'"):
         Gate().potential_outcomes(BITS, BITS, through=["third"])
-    with pytest.raises(med.DesignError, match="'nand'"):
+    with pytest.raises(med.errors.DesignError, match="'nand'"):
         Gate("nand")
-    with pytest.raises(med.DesignError, match="as many are needed"):
+    with pytest.raises(med.errors.DesignError, match="as many are needed"):
         ParallelMediators(gains=(1.0,), weights=())
 
 
@@ -98,7 +98,7 @@ def test_tiny_models(family):
 
 
 def test_a_family_that_is_not_known():
-    with pytest.raises(med.DesignError, match="Closest: 'llama'"):
+    with pytest.raises(med.errors.DesignError, match="Closest: 'llama'"):
         tiny_model("lama")
 
 

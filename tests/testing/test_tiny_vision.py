@@ -9,7 +9,7 @@ import transformers
 from PIL import Image
 
 import mediation as med
-from mediation.models._processor import load_processor
+from mediation.models.loading._processor import load_processor
 from mediation.testing import VISION_FAMILIES, tiny_processor, tiny_tokenizer, tiny_vision_model
 
 every_family = pytest.mark.parametrize("family", VISION_FAMILIES)
@@ -167,7 +167,7 @@ def test_room_for_sixteen_more_tokens(family):
     assert plain("The city")["input_ids"] == tiny_tokenizer()("The city")["input_ids"]
     large = tiny_vision_model(family, vocabulary=500)
     assert large.get_input_embeddings().num_embeddings == large.get_output_embeddings().out_features == 500
-    with pytest.raises(med.DesignError, match=f"has {len(plain)} tokens"):
+    with pytest.raises(med.errors.DesignError, match=f"has {len(plain)} tokens"):
         tiny_vision_model(family, vocabulary=len(plain) - 1)
 
 
@@ -251,7 +251,7 @@ def test_conversations(family):
 
 
 def test_an_unknown_family_is_named():
-    with pytest.raises(med.DesignError, match="llava"):
+    with pytest.raises(med.errors.DesignError, match="llava"):
         tiny_vision_model("lava")
-    with pytest.raises(med.DesignError, match="smolvlm"):
+    with pytest.raises(med.errors.DesignError, match="smolvlm"):
         tiny_processor("smolvl")

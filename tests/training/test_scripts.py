@@ -115,9 +115,9 @@ def test_every_model_is_trained_and_loaded(scripts, tmp_path, monkeypatch, capsy
 
 
 def test_missing_weights_are_said_in_words(tmp_path):
-    with pytest.raises(med.BackendError, match="make models"):
+    with pytest.raises(med.errors.BackendError, match="make models"):
         find_trained("lvr", tmp_path)
-    with pytest.raises(med.DesignError, match="capimagine"):
+    with pytest.raises(med.errors.DesignError, match="capimagine"):
         find_trained("capimagin", tmp_path)
 
 

@@ -55,28 +55,28 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_refused_by_name(name):
-    with pytest.raises(med.DataError, match=f"'{name}'") as refused:
+    with pytest.raises(med.errors.DataError, match=f"'{name}'") as refused:
         READERS[name]()
     assert "more than once" in str(refused.value) or "several columns" in str(refused.value)
 
 
 def test_three_of_one_name_are_counted():
-    with pytest.raises(med.DataError, match=r"'base' is there more than once \(3 columns"):
+    with pytest.raises(med.errors.DataError, match=r"'base' is there more than once \(3 columns"):
         med.Pairs.from_frame(twice(FRAME, "base", "base"))
 
 
 def test_columns_of_several_levels_are_refused():
     frame = FRAME[["base", "source"]].copy()
     frame.columns = pd.MultiIndex.from_tuples([("base", "text"), ("source", "text")])
-    with pytest.raises(med.DataError, match="of several levels"):
+    with pytest.raises(med.errors.DataError, match="of several levels"):
         med.Pairs.from_frame(frame)
     wide = pd.concat({"base": FRAME[["base", "source"]]}, axis=1)
-    with pytest.raises(med.DataError, match="of several levels"):
+    with pytest.raises(med.errors.DataError, match="of several levels"):
         med.Pairs.from_frame(wide, source=None)
 
 
 def test_a_first_line_that_names_a_column_twice(tmp_path):
-    with pytest.raises(med.DataError, match=r"rows.csv: column 'answer' is there more than once"):
+    with pytest.raises(med.errors.DataError, match=r"rows.csv: column 'answer' is there more than once"):
         read_csv(tmp_path)
 
 

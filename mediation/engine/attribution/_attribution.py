@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..._errors import DesignError, OutcomeError
+from ...errors import DesignError, OutcomeError
 from ...interventions import AbstractIntervention, Donor, Need
 from ...sites import Place, Site, embedding, resolve
 from .._progress import Progress

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ..._errors import OutcomeError, SiteError
+from ...errors import OutcomeError, SiteError
 from ...models import Model, in_use, said
 from ..backends import HookBackend, Visit, attached, call
 from ..passes import Batch, Row, reading, reference_logits

@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 
 from torch import Tensor
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...models import Model
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..._checks import called, listed, suggestion
-from ..._errors import DesignError
+from ...errors import DesignError
 from ._backend import AbstractBackend
 from ._hooks import HookBackend
 from ._naive import ReferenceBackend

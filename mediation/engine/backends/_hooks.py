@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...models import Model, every_module_called, in_use, own_thread
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._softmax import watch_softmax

@@ -15,7 +15,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...models import Model, Use, every_module_called, in_use
 from ._backend import AbstractBackend, Visit, main_tensor, with_main_tensor
 from ._hooks import attached

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...sites import ELEMENTWISE, LAST, Place, Site, axis_of, declared_width
 from ..backends import call, main_tensor
 from ..passes import Batch

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._errors import DataError, DesignError, MediationError, OutcomeError, SiteError
+from ...errors import DataError, DesignError, MediationError, OutcomeError, SiteError
 from ...interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
 from ...models import Model, own_thread
 from ...sites import Place, Site, positions_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from ..._errors import DesignError, OutcomeError
+from ...errors import DesignError, OutcomeError
 from ...models import Model
 from ...outcomes import AbstractOutcome
 from ...sites import Site, resolve

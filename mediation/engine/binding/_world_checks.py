@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._errors import DataError, SiteError
+from ...errors import DataError, SiteError
 from ...interventions import Donor, Moment, Noise
 from ...sites import Place, Site
 from ..study import Study, Table, World, donor_run, run_of

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..._errors import DataError
+from ...errors import DataError
 from ...interventions import Donor, Moment, Need, Noise
 from ...sites import Site
 from ..study import Study, World, noise, run_of

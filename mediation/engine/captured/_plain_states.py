@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from ..._errors import BackendError
+from ...errors import BackendError
 from ..backends import AbstractBackend, Visit
 from ..study import Study, remembers
 from ._births import births

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..._checks import called
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...interventions import Assignment, meaning
 from ...models import Model, parts_of, tensors_of
 from ...units import Prompt

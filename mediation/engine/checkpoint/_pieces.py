@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._errors import BackendError, DataError, OtherMachineWarning, warn
+from ...errors import BackendError, DataError, OtherMachineWarning, warn
 from ..passes import Cells, Index
 from ..study import Execution, Study, tolerance
 from ._identity import identity_of, machine_of

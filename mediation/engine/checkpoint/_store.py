@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._checks import called, check_local, path_from, shown
-from ..._errors import BackendError, DataError, DesignError
 from ..._reading import json_from, reading
+from ...errors import BackendError, DataError, DesignError
 from ._identity import IDENTITY_VERSION, Identity, digest_of
 
 STUDY, PIECES, LOCK = "study.json", "pieces.jsonl", "lock"

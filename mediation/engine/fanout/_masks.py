@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._errors import BackendError
+from ...errors import BackendError
 from ...models import Model
 
 _KINDS = ("full_attention", "sliding_attention")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import OutOfMemoryError
 
-from ..._errors import MediationError
+from ...errors import MediationError
 from ...interventions import Scale
 from ...sites import Site, attention, mlp, residual, resolve
 from ..backends import AbstractBackend, execution_order

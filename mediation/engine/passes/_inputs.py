@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ..._errors import DataError
+from ...errors import DataError
 from ...models import Model
 from ...units import Encoded, type_of_text
 from ..study import Side, remembers
@@ -66,7 +66,7 @@ def make_batch(
         raise DataError(
             f"Inputs of {min(map(len, ids))} to {width} tokens are padded to run together, and "
             f"{type(model.module).__name__} takes no attention_mask. Run one at a time with batch_size=1; or, if no "
-            "token sees a later one, say so: med.load(model, architecture=med.Architecture(..., causal=True))."
+            "token sees a later one, say so: med.load(model, architecture=med.models.Architecture(..., causal=True))."
         )
     left = side == "left" and model.is_causal and masked and model.dtype != torch.float64
     starts = tuple(width - len(row) if left else 0 for row in ids)

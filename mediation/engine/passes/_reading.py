@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._errors import OutcomeError
+from ...errors import OutcomeError
 from ..backends import Visit, main_tensor
 from ..study import Study
 from ._inputs import Batch

@@ -10,7 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...sites import CHANNELS, Place
 from ._inputs import Batch
 

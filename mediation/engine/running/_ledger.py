@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..._errors import OutcomeError
+from ...errors import OutcomeError
 from .._progress import Progress
 from ..oracle import Reference
 from ..passes import RUNS, Cells, Index, Row

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..._errors import BackendError
+from ...errors import BackendError
 from ...models import Model
 from ..study import Layout, Study
 from ._cost import PassShape, model_cost

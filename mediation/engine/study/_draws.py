@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..._checks import listed
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...interventions import Donor
 from ...units import Pairs
 

@@ -8,7 +8,7 @@ from typing import final
 
 from torch import Tensor
 
-from ..._errors import SiteError
+from ...errors import SiteError
 from ...interventions import AbstractIntervention, Donor
 from ...models import Model
 from ...outcomes import Prepared

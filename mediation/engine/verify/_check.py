@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..._errors import BackendError
+from ...errors import BackendError
 from ...interventions import Interchange
 from ...sites import Site
 from ..captured import Activations

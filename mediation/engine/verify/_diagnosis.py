@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..._errors import BackendError
+from ...errors import BackendError
 from ..backends import HookBackend
 from ..oracle import Reference
 from ..passes import Row, batch_of, readout, reference_logits

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import listed
-from ..._errors import BackendError
+from ...errors import BackendError
 from ...models import Model
 from ...units import Encoded, Encoding, Pairs, Prompt
 from ..backends import call

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, final
 import torch
 from torch import Tensor
 
-from ..._errors import BackendError, BatchDependenceWarning, warn
+from ...errors import BackendError, BatchDependenceWarning, warn
 from ...sites import Site
 from ..backends import HookBackend, Visit, main_tensor
 from ..captured import captures

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..._errors import BackendError, PrecisionWarning, warn
+from ...errors import BackendError, PrecisionWarning, warn
 from ...models import Model
 from ...outcomes import Prepared
 from ..backends import main_tensor, with_main_tensor

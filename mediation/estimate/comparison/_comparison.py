@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..._errors import WeakTotalEffectWarning, warn
+from ...errors import WeakTotalEffectWarning, warn
 from ...estimands import AbstractEstimand, contrast
 from ...inference import Inference, Intervals, group_difference_intervals, ratio_difference_intervals
 from ...inference.sample import quiet
@@ -26,6 +26,7 @@ from ..table import (
     tabulate,
     warn_degenerate,
     width_of,
+    with_sites,
 )
 from ._sides import Match, Side
 from ._subtract import subtract
@@ -161,12 +162,7 @@ def _completed(
     for name in ("band_low", "band_high", "p_adjusted"):
         if name not in rows:
             rows[name] = np.nan
-    known = sites or {}
-    info = [known.get(site, SiteInfo(None, "", None)) for site in rows["site"]]
-    rows["layer"] = pd.array([one.layer for one in info], dtype="Int64")
-    rows["position"] = [one.position for one in info]
-    rows["unit"] = pd.array([one.unit for one in info], dtype="Int64")
-    return rows.drop(columns="n_draws", errors="ignore")
+    return with_sites(rows, sites).drop(columns="n_draws", errors="ignore")
 
 
 def outcome_names(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:

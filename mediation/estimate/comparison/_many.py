@@ -95,7 +95,7 @@ def tabulate_contrasts(
     table = pd.concat(tables, ignore_index=True)
     for _, members in table["p_value"].dropna().groupby(table["estimand"], sort=False):
         table.loc[members.index, "p_adjusted"] = multipletests(members, method="holm")[1]
-    return table.drop(columns=["first", "second", "layer", "position", "unit"])
+    return table.drop(columns=["first", "second", *SiteInfo._fields])
 
 
 def _paired(
@@ -116,11 +116,11 @@ def _paired(
         units = subtract(many.sides[one], many.sides[two], match, many.precision)[0]
         flat.append(units.drop(columns=["arm", "dose"], errors="ignore"))
         columns.append(many.names.assign(code=codes, result=name))
-    sites = {code: SiteInfo(None, "", None) for one in columns for code in one["code"]}
+    sites = {code: SiteInfo(None, "") for one in columns for code in one["code"]}
     width = 2.0 * width_of(pd.concat([side.units for side in many.sides], ignore_index=True))
     made = pd.concat(flat, ignore_index=True)
     found = tabulate(made, estimands, settings, sites=sites, precision=many.precision, width=width).table
-    found = found.rename(columns={"site": "code"}).drop(columns=["layer", "position", "unit"])
+    found = found.rename(columns={"site": "code"}).drop(columns=[*SiteInfo._fields])
     return found.merge(pd.concat(columns), on="code", how="left", validate="many_to_one").drop(columns="code")
 
 
@@ -169,7 +169,7 @@ def _own(
     """Return the effects of one result, a row an estimand and group, in the order of `groups`."""
     names = many.names
     found = tabulate(side.units, estimands, settings, precision=many.precision).table
-    found = found.drop(columns=["layer", "position", "unit"], errors="ignore")
+    found = found.drop(columns=[*SiteInfo._fields], errors="ignore")
     keys = [tuple(None if part != part else part for part in row) for row in _keys(found, side.keys)]
     rows = [
         found[(found["estimand"] == one.key) & pd.Series([key == group for key in keys])]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..._errors import DesignError
+from ...errors import DesignError
 from ..frame import POTENTIAL_OUTCOMES, SECOND
 from ..table import MAGNITUDE, Array, Draws, Precision, codes_of, cubes, groups_of, limits
 from ._sides import Match, Side

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._checks import called, shown, suggestion
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 
 SECOND = "cluster_2"  # labels of the second kind of cluster, where units belong to clusters of two kinds
 Labels = NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import shown
-from ..._errors import DataError
+from ...errors import DataError
 from ._codes import Cells, coded, types_in
 
 _RESERVED = frozenset({"group", "magnitude", "subgroup", "control", "metric", "corruption", "index"})  # of results
@@ -28,7 +28,7 @@ def check_spelling(frame: pd.DataFrame, known: Sequence[str]) -> None:
     >>> check_spelling(pd.DataFrame(columns=["y00", "Y_11"]), ["y00", "y11", "unit"])
     Traceback (most recent call last):
     ...
-    mediation._errors.DataError: effects: the frame has a column 'Y_11', which would be ignored. Did you mean 'y11'? \
+    mediation.errors.DataError: effects: the frame has a column 'Y_11', which would be ignored. Did you mean 'y11'? \
 Rename the column, or drop it.
     """
     meant = {_bare(name): name for name in known} | {f"{_bare(name)}s": name for name in known}

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._checks import listed, shown
-from ..._errors import DataError
+from ...errors import DataError
 
 _OUTSIDE = -1
 _SHOWN = 3

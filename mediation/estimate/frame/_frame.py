@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import called, listed, shown
-from ..._errors import DataError
+from ...errors import DataError
 from ._clusters import SECOND
 from ._codes import Cells, as_categories, as_text, cells_of, coded, types_in
 from ._columns import check_spelling, covariates_of, numbers_of

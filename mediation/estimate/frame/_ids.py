@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._checks import shown
-from ..._errors import DataError
+from ...errors import DataError
 from ._codes import Cells, Group, cells_of, types_in
 
 _PLAIN = {str, bool, int, float, type(None), pd.Timestamp}

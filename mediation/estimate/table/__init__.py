@@ -30,5 +30,6 @@ from ._tabulate import (
     warn_degenerate as warn_degenerate,
     weights_of_answers as weights_of_answers,
     width_of as width_of,
+    with_sites as with_sites,
 )
 from ._unit_values import UnitValues as UnitValues, unit_values as unit_values

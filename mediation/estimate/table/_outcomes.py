@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..._errors import DataError
+from ...errors import DataError
 from ...estimands import Linear, contrast
 from ._donor_variance import Array, DonorDesign, Index, donor_ratio_values, donor_values
 

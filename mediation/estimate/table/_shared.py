@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from ..._checks import listed
-from ..._errors import DataError, SharedDrawsWarning, warn
+from ...errors import DataError, SharedDrawsWarning, warn
 from ...estimands import AbstractEstimand, Linear, contrast
 from ...inference import (
     Inference,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..._errors import DegenerateWarning, DonorsWarning, warn
+from ...errors import DegenerateWarning, DonorsWarning, warn
 from ...estimands import AbstractEstimand, Linear, contrast
 from ...inference import (
     Inference,
@@ -46,7 +46,8 @@ class SiteInfo(NamedTuple):
 
     layer: int | None
     position: str
-    unit: int | None
+    head: int | None = None
+    feature: int | None = None
 
 
 class Tabulated(NamedTuple):
@@ -118,7 +119,7 @@ def tabulate(
     else:
         warn_donors(estimands, known="donor" in units, one_donor=outcomes.one_donor)
     if sweep:
-        table = _with_sites(table, sites)
+        table = with_sites(table, sites)
     if ablation:
         n_draws = units["draw"].groupby(codes_of(units, keys, groups)).nunique()
         table["n_draws"] = np.tile(n_draws, len(estimands))
@@ -291,12 +292,13 @@ def rows_of(
     return rows
 
 
-def _with_sites(table: pd.DataFrame, sites: Mapping[str, SiteInfo] | None) -> pd.DataFrame:
+def with_sites(table: pd.DataFrame, sites: Mapping[str, SiteInfo] | None) -> pd.DataFrame:
+    """Add to a table what is known of each row's site: its layer, position, head and feature."""
     known = sites or {}
-    info = [known.get(site, SiteInfo(None, "", None)) for site in table["site"]]
-    table["layer"] = pd.array([one.layer for one in info], dtype="Int64")
-    table["position"] = [one.position for one in info]
-    table["unit"] = pd.array([one.unit for one in info], dtype="Int64")
+    info = [known.get(site, SiteInfo(None, "")) for site in table["site"]]
+    for name in SiteInfo._fields:
+        values = [getattr(one, name) for one in info]
+        table[name] = values if name == "position" else pd.array(values, dtype="Int64")
     return table
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import reals
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import Intervals, Pivots, checked_settings, nulls, symmetric_intervals, warn_columns
 from ..sample import SAME, Array, Linearised, Sampling, checked_columns, linearise, sampling

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import Intervals, checked_settings, intervals, sides, warn_columns
 from ..ratios import Moments, fieller_set, set_method

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from ..._checks import pair_of
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from .._settings import Inference
 from ..intervals import Intervals, Pivots, checked_settings, nulls, spans_of, symmetric_intervals, warn_columns
 from ..sample import (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import shown
-from ..._errors import DesignError
+from ...errors import DesignError
 from .._settings import Inference
 from ..intervals import Intervals, checked_settings
 from ..sample import Array, quiet

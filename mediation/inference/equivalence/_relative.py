@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import bootstrap_means, mean_intervals
 from ..ratios import ratio_intervals

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import one_of
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import Intervals, checked_settings, intervals, nulls, spans_of, warn_columns
 from ..resampling import TIE, joint

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ..._checks import pair_of, true_or_false
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import Intervals, checked_settings, intervals, sides, warn_columns
 from ..resampling import NO_SPREAD, TIE, resample_counts

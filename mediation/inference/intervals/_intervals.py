@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import elements, hashable, shown
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from .._settings import Inference
 from ..sample import Array, Reason, Sampling, checked_columns, sampling, told, warn
 from ._means import Means, bootstrap_means

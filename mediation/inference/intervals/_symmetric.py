@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..._checks import reals, shown
-from ..._errors import DegenerateWarning, DesignError, warn
+from ...errors import DegenerateWarning, DesignError, warn
 from ..sample import Array
 from ._intervals import Intervals
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import elements, hashable
-from ..._errors import DesignError
+from ...errors import DesignError
 from .._settings import Inference
 from ..intervals import Intervals, mean_intervals
 from ..resampling import MaxT, Studentizer, resample_counts

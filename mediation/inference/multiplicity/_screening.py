@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..._checks import elements, in_unit_interval, positive_int, reals, seed_number
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import bootstrap_means, checked_settings
 from ..resampling import critical_at, student_critical

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._checks import pair_of, reals
-from ..._errors import DataError
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import Intervals, bootstrap_means, checked_settings
 from ..sample import (

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._errors import DegenerateWarning
+from ...errors import DegenerateWarning
 from ._sampling import Sampling
 
 _LISTED = 8

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ..._checks import elements, hashable
-from ..._errors import DataError
 from ..._series import in_order_of
+from ...errors import DataError
 from .._settings import Inference
 from ..intervals import checked_settings
 from ..sample import Array, checked_columns, sampling

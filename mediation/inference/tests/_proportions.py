@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from ..._checks import in_unit_interval
-from ..._errors import DataError
+from ...errors import DataError
 from ..intervals import Intervals
 from ..sample import Array, bonett_price, checked_columns, normal_p_value, normal_quantile
 from ._test_result import TestResult, reported

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ..._errors import DegenerateWarning, warn
+from ...errors import DegenerateWarning, warn
 from ..sample import Array
 
 _LISTED = 8

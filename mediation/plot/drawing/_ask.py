@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..._checks import one_of
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...results import KINDS, Effects, Kind
 from ...results.kinds import confidence, kind_named
 from ...results.text import shorten

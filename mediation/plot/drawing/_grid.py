@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._checks import listed, one_of, shown
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...results.account import section
 
 Floats = NDArray[np.float64]
-Across = Literal["position", "unit"]
+Across = Literal["position", "head", "feature"]
 
 
 @final
@@ -30,7 +30,7 @@ class Grid:
     columns
         Label of each column.
     across
-        What the columns are: 'position' or 'unit' (head).
+        What the columns are: 'position', 'head' or 'feature'.
     kind
         Kind of the sites when there is one, such as 'residual'; otherwise empty.
     held
@@ -75,15 +75,16 @@ class Grid:
         return np.asarray(self.ran & np.isnan(self.low) & ~self.fixed)
 
 
-def grid_of(rows: pd.DataFrame, provenance: Mapping[str, Any], *, position: object, unit: object) -> Grid:
-    """Return the grid of the rows of one estimand.
+def grid_of(rows: pd.DataFrame, provenance: Mapping[str, Any], **chosen: object) -> Grid:
+    """Return the grid of the rows of one estimand, of one position, head or feature where that is `chosen`.
 
     Raises
     ------
     DesignError
         If sites have no layer, vary in more than layer and one of position or head, or share a cell.
     """
-    rows = _chosen(_chosen(rows, "position", position), "unit", unit)
+    for name, wanted in chosen.items():
+        rows = _chosen(rows, name, wanted)
     if bool(rows["layer"].isna().any()):
         found = rows.loc[rows["layer"].isna(), "site"].iloc[0]
         raise DesignError(f"heatmap has one row per layer, but site {found!r} has no layer. Nearest: forest(effects).")
@@ -109,10 +110,11 @@ def grid_of(rows: pd.DataFrame, provenance: Mapping[str, Any], *, position: obje
     interval[at] = rows["conf_low"].notna()
     labels = section(provenance, "position_labels")
     names = tuple(str(labels.get(key, key)) if across == "position" else key for key in keys)
-    other = _key(rows["position" if across == "unit" else "unit"].iloc[0])
+    fixed = _part(rows) if across == "position" else "position"
+    other = _key(rows[fixed].iloc[0])
     kinds = {site.partition("[")[0] for site in rows["site"]}
     kind = kinds.pop() if len(kinds) == 1 and rows["site"].str.contains("[", regex=False).all() else ""
-    held = f"position {labels.get(other, other)}" if across == "unit" else f"head {other}"
+    held = f"{fixed} {labels.get(other, other) if fixed == 'position' else other}"
     return Grid(
         tuple(layers), names, across, kind, held if other not in {"", "all"} else "", estimate, low, high, interval, ran
     )
@@ -128,13 +130,19 @@ def _chosen(rows: pd.DataFrame, name: str, wanted: object) -> pd.DataFrame:
 
 
 def _across(rows: pd.DataFrame) -> Across:
-    positions, units = rows["position"].nunique(), rows["unit"].nunique(dropna=False)
-    if positions > 1 and units > 1:
+    part = _part(rows)
+    positions, parts = rows["position"].nunique(), rows[part].nunique(dropna=False)
+    if positions > 1 and parts > 1:
         raise DesignError(
-            f"heatmap has two axes; these sites vary in layer, position ({positions}) and head ({units}). "
-            f"Choose one: position={rows['position'].iloc[0]!r}, or unit={_key(rows['unit'].iloc[0])}."
+            f"heatmap has two axes; these sites vary in layer, position ({positions}) and {part} ({parts}). "
+            f"Choose one: position={rows['position'].iloc[0]!r}, or {part}={_key(rows[part].iloc[0])}."
         )
-    return "unit" if positions <= 1 and bool(rows["unit"].notna().any()) else "position"
+    return part if positions <= 1 and bool(rows[part].notna().any()) else "position"
+
+
+def _part(rows: pd.DataFrame) -> Literal["head", "feature"]:
+    """Return which part of a layer the sites are: features where these vary, else heads."""
+    return "feature" if rows["feature"].nunique(dropna=False) > 1 or bool(rows["head"].isna().all()) else "head"
 
 
 def _key(value: object) -> str:

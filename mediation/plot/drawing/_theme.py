@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 
 from ..._checks import one_of, shown
-from ..._errors import DesignError
+from ...errors import DesignError
 
 # Okabe and Ito's palette, told apart by colour-blind readers; the order keeps neighbours apart in grey as well.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"

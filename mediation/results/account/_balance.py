@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..._errors import FewEffectiveWarning, warn
+from ...errors import FewEffectiveWarning, warn
 from ...estimate import SECOND
 from ...inference import kish
 from ._provenance import section

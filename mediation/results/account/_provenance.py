@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._errors import DataError
+from ...errors import DataError
 
 _DEEPEST = 30  # levels of lists and dicts
 

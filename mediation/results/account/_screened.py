@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..._errors import DesignError
+from ...errors import DesignError
 from ..text import print_row
 from ._provenance import section
 from ._settings import settings_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...estimate import PRECISIONS, Precision
 from ...inference import Inference
 from ._provenance import section

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import listed, shown
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...estimands import AbstractEstimand, estimands_from, known_estimands
 from ...estimate import (
     Side,
@@ -185,14 +185,12 @@ def _own_intervals(
 def _sites(table: pd.DataFrame, names: pd.DataFrame) -> dict[str, SiteInfo]:
     """Return what the table of the first sweep says of its sites."""
     if "layer" not in table:
-        return {str(site): SiteInfo(None, "", None) for site in names["site"]}
-    rows = table.drop_duplicates("site").set_index("site")[["layer", "position", "unit"]]
+        return {str(site): SiteInfo(None, "") for site in names["site"]}
+    rows = table.drop_duplicates("site")[["site", *SiteInfo._fields]]
     found = {}
-    for site, row in zip(rows.index, rows.itertuples(index=False, name=None), strict=True):
-        layer, position, unit = row
-        found[str(site)] = SiteInfo(
-            None if pd.isna(layer) else int(layer), str(position), None if pd.isna(unit) else int(unit)
-        )
+    for site, layer, position, *parts in rows.itertuples(index=False, name=None):
+        layer, head, feature = (None if pd.isna(one) else int(one) for one in (layer, *parts))
+        found[str(site)] = SiteInfo(layer, str(position), head, feature)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import called, elements, listed, shown, suggestion
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...estimands import AbstractEstimand, estimands_from, known_estimands
 from ...estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
 from .._result import AbstractResult, Result, parts_of
@@ -164,7 +164,7 @@ def _ordered(table: pd.DataFrame, many: Many, keys: Sequence[str]) -> pd.DataFra
     named = many.names.assign(place=place)[["site", "arm", "dose", "place"]]
     at = table[["site", "arm", "dose"]].merge(named, on=["site", "arm", "dose"], how="left")["place"].to_numpy()
     order = np.lexsort([np.arange(len(table)), rank["part"].to_numpy(), at, rank["estimand"].to_numpy()])
-    return table.iloc[order].drop(columns=["layer", "position", "unit", "n_draws"], errors="ignore")
+    return table.iloc[order].drop(columns=["layer", "position", "head", "feature", "n_draws"], errors="ignore")
 
 
 def _provenance(

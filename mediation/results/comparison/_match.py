@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import suggestion
-from ..._errors import DesignError
+from ...errors import DesignError
 from ...estimate import Match
 
 _ARMS = ("site", "arm", "dose")

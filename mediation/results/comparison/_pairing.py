@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import listed
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...estimate import SECOND
 from ..account import section
 

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..._checks import called, check_local, path_from
-from ..._errors import DataError, DesignError
 from ..._reading import check_bytes, json_from, reading, too_large
+from ...errors import DataError, DesignError
 from .._result import Result
 from ..kinds import kind_stated
+from ._older import upgraded
 from ._schema import SCHEMA_VERSION
 
 _FOREIGN = (
@@ -97,6 +98,7 @@ def read_parts(path: str | Path, max_bytes: int) -> Result:
         for name in account["units"].get("json_columns", []):
             values = [_decoded(json_from(text)) for text in units[name]]
             units[name] = pd.Series(values, index=units.index, dtype="object")
+    table = upgraded(table, account["schema_version"])
     return Result(kind_stated(account["kind"], list(map(str, table.columns))), table, units, account["provenance"])
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import closest, listed
-from ..._errors import DataError
+from ...errors import DataError
 from ..kinds import UNITS, AbstractKind, Column, Kind, kind_from, kind_named
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _EXACT = 2.0**53  # below it floats and whole numbers are the same
 
 

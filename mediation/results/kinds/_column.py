@@ -43,7 +43,8 @@ COMMON = (
 SWEEP = (
     Column("layer", "Int64", "Layer of the site; missing when the site belongs to none."),
     Column("position", "str", "Key of the position of the site; its label is in provenance['position_labels']."),
-    Column("unit", "Int64", "Head or other part of the layer; missing when the whole is the mediator."),
+    Column("head", "Int64", "Attention head of the site; missing when all heads, or none, are the mediator."),
+    Column("feature", "Int64", "Feature (neuron, channel) of the site; missing when it is not a single one."),
     Column("band_low", "float64", "Lower end of the simultaneous band over all sites of the estimand."),
     Column("band_high", "float64", "Upper end of the simultaneous band over all sites of the estimand."),
     Column("p_adjusted", "float64", "p-value adjusted for the number of sites."),
@@ -54,7 +55,7 @@ ARMS = (
     Column("n_draws", "int64", "Random draws averaged within each unit; 1 when deterministic."),
 )
 P_ADJUSTED, N_DRAWS = SWEEP[-1], ARMS[-1]
-PLACE = SWEEP[:3]
+PLACE = SWEEP[:4]
 ARM = ARMS[:2]
 UNITS = (  # besides `unit` and `cluster`, which are as the user gave them
     Column("site", "str", "The mediator, or the ablated site; empty when there is none."),

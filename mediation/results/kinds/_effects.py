@@ -8,7 +8,7 @@ from typing import Any, final
 import pandas as pd
 
 from ..._checks import listed
-from ..._errors import DataError
+from ...errors import DataError
 from ..account import text_at
 from ..text import Field, Summary, meaning_of
 from ._abstract import AbstractKind
@@ -50,6 +50,6 @@ class EffectsKind(AbstractKind):
         if table["site"].nunique() > 1:
             raise DataError(
                 f"A table of kind 'effects' is about one mediator, found {listed(table['site'].unique())}. "
-                "Several sites make a sweep: add layer, position, unit, band_low, band_high, p_adjusted."
+                "Several sites make a sweep: add layer, position, head, feature, band_low, band_high, p_adjusted."
             )
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..._checks import one_of
-from ..._errors import DataError
+from ...errors import DataError
 from ._ablation import AblationKind
 from ._abstract import AbstractKind
 from ._comparison import ComparisonKind

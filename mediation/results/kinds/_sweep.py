@@ -51,10 +51,10 @@ class SweepKind(AbstractKind):
         rows = strongest(every, most)
         banded = bool(every["band_low"].notna().any())
         fields = [named_field("site", rows["site"])]
-        for name, header in (("layer", "layer"), ("unit", "head")):
+        for name in ("layer", "head", "feature"):
             if rows[name].notna().any():
                 cells = tuple("" if pd.isna(number) else str(number) for number in rows[name])
-                fields.append(Field(header, cells, "right", "drop"))
+                fields.append(Field(name, cells, "right", "drop"))
         if (rows["position"] != "").any():
             labels = section(provenance, "position_labels")
             fields.append(named_field("position", (" ".join(str(labels.get(k, k)).split()) for k in rows["position"])))

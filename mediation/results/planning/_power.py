@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..._checks import called, elements, in_unit_interval, listed, number, one_of, positive_int, shown
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...estimands import AbstractEstimand
 from ...estimate import need_one_kind, seed_from, unit_values
 from ...inference import Inference

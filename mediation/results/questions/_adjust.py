@@ -12,7 +12,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from ..._checks import listed, one_of
-from ..._errors import DesignError, FewResamplesWarning, warn
+from ...errors import DesignError, FewResamplesWarning, warn
 from ...estimate import (
     joint_bands,
     need_one_kind,

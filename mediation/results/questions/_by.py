@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import listed
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...estimate import tabulate_subgroups
 from .._result import Result
 from ..kinds import SubgroupsKind
@@ -29,7 +29,7 @@ def by_of(result: Result, column: str, *, frame: pd.DataFrame | pd.Series | None
     found, method = tabulate_subgroups(result.units, labels, wanted, result.settings, result.precision)
     warn_of_weak_totals(found, result.settings.confidence_level)
     where = result.table.drop_duplicates("site").set_index("site")
-    for name, empty in (("layer", pd.NA), ("position", ""), ("unit", pd.NA)):
+    for name, empty in (("layer", pd.NA), ("position", ""), ("head", pd.NA), ("feature", pd.NA)):
         found[name] = found["site"].map(where[name]) if name in where else empty
     about = {"column": str(column), "of": result.kind.name, "test": method, "n_subgroups": len(set(labels.values()))}
     kind, named = SubgroupsKind(), result.units.assign(subgroup=result.units["unit"].map(labels))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import called, listed, named_once, shown, suggestion
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...estimands import AbstractEstimand
 from ...estimate import POTENTIAL_OUTCOMES
 from .._result import Result

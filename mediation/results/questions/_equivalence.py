@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import elements, listed, number, one_of
-from ..._errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning, warn
+from ...errors import DataError, DegenerateWarning, DesignError, WeakTotalEffectWarning, warn
 from ...estimands import AbstractEstimand, estimand_for, known_estimands
 from ...estimate import Margin, need_one_kind, tabulate_equivalence
 from .._result import Result

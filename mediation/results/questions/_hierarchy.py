@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..._checks import instance, one_of, positive_int, shown
-from ..._errors import DataError, DesignError
+from ...errors import DataError, DesignError
 from ...estimate import need_one_kind, tabulate_hierarchy
 from .._result import Result
 from ..account import need_all_sites, need_own_draws
 from ..kinds import HierarchyKind, SweepKind
 
-_OF_A_SITE = ("site", "position", "unit")
+_OF_A_SITE = ("site", "position", "head", "feature")
 
 
 def hierarchy_of(sweep: Result, *, estimand: str, alpha: float | None, layers: Mapping[str, int] | None) -> Result:

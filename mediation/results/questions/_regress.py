@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import in_unit_interval, listed, one_of, shown
-from ..._errors import DataError, DegenerateWarning, DesignError, warn
+from ...errors import DataError, DegenerateWarning, DesignError, warn
 from ...estimate import unit_values
 from ...inference import Coefficients, Covariance, least_squares
 from .._result import Result

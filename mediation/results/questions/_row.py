@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ..._checks import listed, one_of, shown, suggestion
-from ..._errors import DesignError
+from ...errors import DesignError
 from .._result import Result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._checks import elements, listed, one_of
-from ..._errors import DataError, DegenerateWarning, DesignError, warn
+from ...errors import DataError, DegenerateWarning, DesignError, warn
 from ...estimands import AbstractEstimand
 from ...estimate import UnitValues, need_one_kind, unit_values
 from ...inference import Alternative, TestResult, mcnemar, sign_flip

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..._errors import WeakTotalEffectWarning, warn
+from ...errors import WeakTotalEffectWarning, warn
 from ._meanings import meaning_of
 from ._numbers import is_unbounded, print_row
 from ._sets import IntervalSet, set_of

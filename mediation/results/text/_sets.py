@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from ..._checks import number, shown
-from ..._errors import DataError
+from ...errors import DataError
 from ...inference.ratios import gap_in
 
 _LINE = (-math.inf, math.inf)

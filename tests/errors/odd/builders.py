@@ -32,7 +32,7 @@ def upper(text: str) -> str:
     return text.upper()
 
 
-def noise(scale: float) -> med.Assignment:
+def noise(scale: float) -> med.interventions.Assignment:
     return med.GaussianNoise(scale).at(SITE)
 
 
@@ -83,8 +83,8 @@ def _sites() -> list[Recipe]:
         of("question", med.question),
         of("imagination", med.imagination, segment=0),
         of("latents", med.latents, step=[0, 1], segment=0, when="in-loop"),
-        of("InputSite", med.InputSite, kind="image", index=0, box=None),
-        of("ThoughtSite", med.ThoughtSite, kind="latents", step="all", segment=None, when="in-loop"),
+        of("InputSite", med.sites.InputSite, kind="image", index=0, box=None),
+        of("ThoughtSite", med.sites.ThoughtSite, kind="latents", step="all", segment=None, when="in-loop"),
         of("ThoughtSite.with_", med.latents().with_, kind="latents", step=1, segment=0, when="after-the-fact"),
     ]  # fmt: skip
 
@@ -94,36 +94,36 @@ def _interventions() -> list[Recipe]:
         of("Add", med.Add, value=[1.0, 2.0]),
         of("Constant", med.Constant, value=np.ones(3)),
         of("Scale", med.Scale, factor=2.0),
-        of("Blank", med.Blank, filler="..."),
+        of("Blank", med.rewrites.Blank, filler="..."),
         of("Blend", med.Blend, intervention=ZERO, weight=0.5),
         of("GaussianNoise", med.GaussianNoise, scale=1.0, relative=False, replace=False, norm_matched=False, stream=0),
         of("Interchange", med.Interchange, run="other"),
         of("Masked", med.Masked, intervention=ZERO, mask=[True, False]),
         of("Mean", med.Mean, over="units", run="same"),
-        of("Oracle", med.Oracle, values=([[1.0, 2.0]], [[3.0, 4.0]])),
-        of("Oracle.of", med.Oracle(([[1.0, 2.0]],)).of, unit=0),
-        of("RandomDirection", med.RandomDirection, run="other", stream=0),
-        of("RepeatFirst", med.RepeatFirst, of="word"),
-        of("ReplaceText", med.ReplaceText, text=("a", "b")),
-        of("Shorten", med.Shorten, keep=1),
-        of("ShuffleSteps", med.ShuffleSteps, stream=0),
+        of("Oracle", med.interventions.Oracle, values=([[1.0, 2.0]], [[3.0, 4.0]])),
+        of("Oracle.of", med.interventions.Oracle(([[1.0, 2.0]],)).of, unit=0),
+        of("RandomDirection", med.interventions.RandomDirection, run="other", stream=0),
+        of("RepeatFirst", med.rewrites.RepeatFirst, of="word"),
+        of("ReplaceText", med.rewrites.ReplaceText, text=("a", "b")),
+        of("Shorten", med.interventions.Shorten, keep=1),
+        of("ShuffleSteps", med.interventions.ShuffleSteps, stream=0),
         of("Subspace", med.Subspace, basis=[[1.0, 0.0]], inside=ZERO, complement=False),
         of("Subspace.keep", med.Subspace.keep, basis=[[1.0, 0.0]]),
         of("Swap", med.Swap, donor="index", column=None, index=(1, 0), run="same"),
         of("Swap", med.Swap, donor="matched", column="kind", index=None),
-        of("Then", med.Then, parts=(ZERO, med.Scale(2.0))),
-        of("Truncate", med.Truncate, keep=1, of="word"),
-        of("AbstractIntervention.at", ZERO.at, site=SITE),
-        of("AbstractRewrite.at", med.Blank().at, site=med.imagination()),
-        of("Assignment", med.Assignment, entries=((SITE, ZERO),)),
+        of("Then", med.interventions.Then, parts=(ZERO, med.Scale(2.0))),
+        of("Truncate", med.rewrites.Truncate, keep=1, of="word"),
+        of("AbstractPlaceable.at", ZERO.at, site=SITE),
+        of("AbstractPlaceable.at", med.rewrites.Blank().at, site=med.imagination()),
+        of("Assignment", med.interventions.Assignment, entries=((SITE, ZERO),)),
         of("intervention", med.intervention, function=clip),
         of("InterventionFactory.__call__", med.intervention(clip), limit=1.0),
-        of("rewriter", med.rewriter, function=upper),
+        of("rewriter", med.rewrites.rewriter, function=upper),
         of("matched", med.matched, site=med.latents(), n=2, filler="..."),
         of("doses", med.doses, make=noise, levels=[0.5, 1.0], name="noise"),
         of("World", med.World, run="base", assignment=ZERO.at(SITE)),
         of("do", med.do, inputs=[med.Prompt("Is it red?", question="Is it red?")] * 2,
-           assignment=med.ShuffleWords().at(med.question()), frame=FRAME, rng=0),
+           assignment=med.rewrites.ShuffleWords().at(med.question()), frame=FRAME, rng=0),
         of("do", med.do, inputs=[med.Prompt("<image>Is it red?", images=[picture()])],
            assignment=med.GaussianNoise(1.0).at(med.image()), frame=None, rng=0),
         *[of(name, getattr(med, name)) for name in (
@@ -138,18 +138,18 @@ def _outcomes() -> list[Recipe]:
     return [
         of("Accuracy", med.Accuracy, answer="answer", candidates=(0, 1), at="last"),
         of("AnswerCorrect", med.AnswerCorrect, answer="answer", options="options"),
-        of("AnswerFlipped", med.AnswerFlipped, options={"A": "cat", "B": "dog"}),
-        of("Cued", med.Cued, outcome=med.LogProb(1), cue="Answer:"),
+        of("AnswerFlipped", med.outcomes.AnswerFlipped, options={"A": "cat", "B": "dog"}),
+        of("Cued", med.outcomes.Cued, outcome=med.LogProb(1), cue="Answer:"),
         of("KL", med.KL, at="last"),
         of("LogProb", med.LogProb, answer=0, at="last"),
         of("LogitDiff", med.LogitDiff, answer=" Paris", foil=" Rome", at=0),
         of("Probability", med.Probability, answer=" Paris", at="last"),
-        of("Told", med.Told, text="a", answer="b", steps=0, tokens=0, repeats=False, stopped="eos"),
-        of("judge", med.judge, function=judged),
+        of("Told", med.outcomes.Told, text="a", answer="b", steps=0, tokens=0, repeats=False, stopped="eos"),
+        of("judge", med.outcomes.judge, function=judged),
         of("outcome", med.outcome, function=lambda output: output[:, 0]),
-        of("NaturalDirectEffect", med.NaturalDirectEffect, kind="pure"),
-        of("NaturalIndirectEffect", med.NaturalIndirectEffect, kind="total"),
-        of("ProportionMediated", med.ProportionMediated, kind="total"),
+        of("NaturalDirectEffect", med.estimands.NaturalDirectEffect, kind="pure"),
+        of("NaturalIndirectEffect", med.estimands.NaturalIndirectEffect, kind="total"),
+        of("ProportionMediated", med.estimands.ProportionMediated, kind="total"),
         of("Screen", med.Screen, k=2, steps=None, sample=30, split=None),
         of("Screen", med.Screen, k=2, steps=5, sample=30, split=0.5),
     ]  # fmt: skip
@@ -165,13 +165,13 @@ LATENT = {
 def _specs() -> list[Recipe]:
     return [
         of("LatentSpec", med.LatentSpec, **LATENT),
-        of("Near", med.Near, parameter="head.weight", within=0.1, metric="mse"),
+        of("Near", med.specs.Near, parameter="head.weight", within=0.1, metric="mse"),
         of("TextSpec", med.TextSpec, start="<a>", end="<b>", answer_from="everything"),
         of("Sampling", med.Sampling, temperature=1.0, top_k=5, top_p=0.9),
-        of("Architecture", med.Architecture, layers="blocks", attention="attn", attention_out=None, mlp="mlp",
+        of("Architecture", med.models.Architecture, layers="blocks", attention="attn", attention_out=None, mlp="mlp",
            mlp_out=None, embedding="wte", n_heads=2, causal=True),
-        of("Architecture.part", med.Architecture(layers="blocks", mlp="mlp").part, name="mlp"),
-        of("Architecture.path", med.Architecture(layers="blocks", mlp="mlp").path, layer=0, part="mlp"),
+        of("Architecture.part", med.models.Architecture(layers="blocks", mlp="mlp").part, name="mlp"),
+        of("Architecture.path", med.models.Architecture(layers="blocks", mlp="mlp").path, layer=0, part="mlp"),
     ]  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def _models() -> list[Recipe]:
         Recipe("Model", lambda b: med.Model, lambda b: {
             "module": b.module, "tokenizer": None, "architecture": None, "name": "net", "processor": None,
             "spec": None}),
-        Recipe("reinitialised", lambda b: med.reinitialised, lambda b: {"model": b.llama, "seed": 0}),
+        Recipe("reinitialised", lambda b: med.models.reinitialised, lambda b: {"model": b.llama, "seed": 0}),
     ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def _runs() -> list[Recipe]:
 
 
 @cache
-def rolled() -> med.Trajectory:
+def rolled() -> med.rollouts.Trajectory:
     return med.rollout(model(), BASE, SPEC, max_new_tokens=5, backend="hooks")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,18 +13,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import called, check_local, path_from, shown
-from .._errors import BackendError, DesignError
-from .._reading import reading
-from ..specs import LatentSpec, Spec, TextSpec
+from ..._checks import called, check_local, path_from, shown
+from ..._reading import reading
+from ...errors import BackendError, DesignError
+from ...specs import LatentSpec, Spec, TextSpec
+from .._architecture import Architecture, check_architecture
+from .._find import find_architecture
+from .._model import Model
+from .._tree import Tree
 from ._adapter import is_adapter, load_adapter
-from ._architecture import Architecture, check_architecture
 from ._complete import from_pretrained
-from ._find import find_architecture
 from ._gguf import check_gguf, parsed_once
 from ._hostile import check_config, check_switches
-from ._model import Model
-from ._tree import Tree
 from ._unwrap import unwrapped
 
 _HEADS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSequenceClassification")
@@ -56,8 +57,8 @@ def load(
         Processor of images and text, for models that read images; found beside the weights when `source` is an id or
         a path.
     spec
-        How the model thinks before it answers: a `LatentSpec` or a `TextSpec`, such as ``med.MONET``. Rollouts use it
-        unless they are given another.
+        How the model thinks before it answers: a `LatentSpec` or a `TextSpec`, such as ``med.specs.MONET``. Rollouts
+        use it unless they are given another.
     architecture
         Where the layers are, for models in which they are not found.
     dtype, device
@@ -104,12 +105,7 @@ def load(
         name = Path(source).name if Path(source).exists() else os.fspath(source)
     else:
         module, tokenizer, name = _from_object(source, tokenizer)
-        if options:
-            raise DesignError(
-                f"load(..., {', '.join(f'{name}=...' for name in sorted(options))}): a {type(source).__name__} is "
-                "loaded already, and takes no options of loading. Give them where the model is made, or load it by its "
-                "hub id or path."
-            )
+        _no_options(options, source)
         if dtype is not None:
             module = module.to(dtype)
     if where is not None:
@@ -129,10 +125,19 @@ def load(
     )
 
 
+def _no_options(options: Mapping[str, Any], source: object) -> None:
+    if options:
+        raise DesignError(
+            f"load(..., {', '.join(f'{name}=...' for name in sorted(options))}): a {type(source).__name__} is "
+            "loaded already, and takes no options of loading. Give them where the model is made, or load it by its "
+            "hub id or path."
+        )
+
+
 def _check_spec(spec: Spec | None) -> Spec | None:
     if spec is not None and not isinstance(spec, (LatentSpec, TextSpec)):
         raise DesignError(
-            f"load(spec={shown(spec)}): a LatentSpec or a TextSpec is needed, such as med.MONET or "
+            f"load(spec={shown(spec)}): a LatentSpec or a TextSpec is needed, such as med.specs.MONET or "
             "med.LatentSpec('<think>', '</think>', steps=4)."
         )
     return spec
@@ -146,8 +151,8 @@ def _check_arguments(tokenizer: Any, architecture: Any, dtype: Any) -> None:
         raise DesignError(f"load(tokenizer={shown(tokenizer)}): a tokenizer of transformers is needed{example}.")
     if architecture is not None and not isinstance(architecture, Architecture):
         raise DesignError(
-            f"load(architecture={shown(architecture)}): a med.Architecture is needed, such as "
-            "med.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
+            f"load(architecture={shown(architecture)}): a med.models.Architecture is needed, such as "
+            "med.models.Architecture(layers='model.layers', attention='self_attn', mlp='mlp')."
         )
     if dtype is not None and not isinstance(dtype, torch.dtype):
         known = isinstance(dtype, str) and isinstance(getattr(torch, dtype, None), torch.dtype)

@@ -8,17 +8,10 @@ from typing import final
 import numpy as np
 
 from .._checks import one_of, positive_int, shown
-from .._errors import DesignError
 from .._texts import check_letters
+from ..errors import DesignError
+from ..interventions import NO_TEXT_GIVEN, AbstractRewrite, TextGiven, TextNeed, random_numbers, thoughts_of_all
 from ._pieces import Of, Pieces
-from ._rewrite import (
-    NO_TEXT_GIVEN,
-    AbstractRewrite as AbstractRewrite,
-    TextGiven as TextGiven,
-    TextNeed,
-    random_numbers,
-    thoughts_of_all,
-)
 
 
 @final

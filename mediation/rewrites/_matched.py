@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from .._checks import called, positive_int
-from .._errors import DesignError
+from ..errors import DesignError
+from ..interventions import (
+    AbstractIntervention,
+    AbstractRewrite,
+    Assignment,
+    FirstRepeat,
+    GaussianNoise,
+    ShuffleSteps,
+    Skip,
+    Swap,
+    Zero,
+)
 from ..sites import ThoughtSite
-from ._abstract import AbstractIntervention
-from ._assignment import Assignment
-from ._constant import Zero
-from ._exchange import Swap
-from ._noise import GaussianNoise
-from ._rewrite import AbstractRewrite
-from ._steps import FirstRepeat, ShuffleSteps, Skip
 from ._text import Blank, RandomWords, RepeatFirst, ShuffleWords
 
 

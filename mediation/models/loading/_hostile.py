@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._checks import shown
-from .._errors import DesignError
+from ..._checks import shown
+from ...errors import DesignError
 
 MOST_PARTS = 10_000  # layers or experts; each is a Python object, made before any weight is read
 _COUNTS = re.compile(r"(num|n)_?(\w+_)?(layers?|experts?|blocks)|\w*_layers|depth|layers")

@@ -15,27 +15,30 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import mediation.interventions as package
-from mediation._errors import BackendError, DesignError
+import mediation.interventions
+import mediation.rewrites as package
+from mediation.errors import BackendError, DesignError
 from mediation.interventions import (
     AbstractIntervention,
     AbstractRewrite,
     Assignment,
+    Identity,
+    RewriteChain,
+    TextGiven,
+    Zero,
+)
+from mediation.rewrites import (
     Blank,
     CustomRewrite,
-    Identity,
     RandomWords,
     RepeatFirst,
     ReplaceText,
-    RewriteChain,
     ShuffleSentences,
     ShuffleWords,
-    TextGiven,
     Truncate,
-    Zero,
     rewriter,
 )
-from mediation.interventions._pieces import Pieces
+from mediation.rewrites._pieces import Pieces
 from mediation.sites import imagination
 
 TEXT = "The cart is red. A man pushes it!\nIs it heavy?\n\n  Yes, 3.5 kg or so.\n"
@@ -99,7 +102,9 @@ def supply(seed: int = 0, unit: int = 1) -> TextGiven:
 # ------------------------------------------------------------------------------------------------------ laws
 def test_every_final_class_is_among_the_examples():
     modules = [
-        importlib.import_module(f"{package.__name__}.{item.name}") for item in pkgutil.iter_modules(package.__path__)
+        importlib.import_module(f"{package.__name__}.{item.name}")
+        for package in (mediation.interventions, mediation.rewrites)
+        for item in pkgutil.iter_modules(package.__path__)
     ]
     classes = {
         found

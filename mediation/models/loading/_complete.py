@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from .._checks import listed
-from .._errors import BackendError, UnusedWeightsWarning, warn
+from ..._checks import listed
+from ...errors import BackendError, UnusedWeightsWarning, warn
 
 _MOST = 4
 _STATISTICS = ("running_mean", "running_var")  # learned, though they are buffers

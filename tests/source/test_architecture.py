@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +16,9 @@ import pytest
 
 import mediation
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mediation"
 FILES = sorted(PACKAGE.rglob("*.py"))
-FILE_LINES = 400
-FUNCTION_LINES = 60
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -44,32 +43,9 @@ def _own(module: ModuleType) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _functions(path: Path) -> list[Function]:
-    return [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, Function)]
-
-
 def test_there_is_something_to_check():
     assert len(FILES) > 20
     assert len(MODULES) > 20
-
-
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_file_can_be_read_in_one_sitting(path):
-    lines = path.read_text("utf-8").count("\n")
-    assert lines <= FILE_LINES, f"{_name(path)} has {lines} lines; split it by concept."
-
-
-def _length(function: Function) -> int:
-    """Lines of a function that are not its docstring."""
-    documented = ast.get_docstring(function, clean=False) is not None
-    first = function.body[0]
-    return function.end_lineno - function.lineno + 1 - documented * (first.end_lineno - first.lineno + 1)
-
-
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_functions_are_short(path):
-    long = {f.name: _length(f) for f in _functions(path) if _length(f) > FUNCTION_LINES}
-    assert not long, f"{_name(path)}: longer than {FUNCTION_LINES} lines: {long}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
@@ -90,7 +66,7 @@ def test_annotations_are_not_evaluated_at_import(path):
 def _may_be_subclassed_or_is_final(cls: type) -> bool:
     if getattr(cls, "__final__", False) or issubclass(cls, enum.Enum | BaseException):
         return True
-    if getattr(cls, "_is_protocol", False):
+    if getattr(cls, "_is_protocol", False) or typing.is_typeddict(cls):
         return True
     is_named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
     return is_named_tuple or (cls.__name__.lstrip("_").startswith("Abstract") and inspect.isabstract(cls))

@@ -9,10 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, final
 
 from .._checks import called, suggestion
-from .._errors import BackendError, DesignError
-from ._custom import _constants, _source_digest
-from ._function import bound_parameters, check_function
-from ._rewrite import NO_TEXT_GIVEN, AbstractRewrite, TextGiven, TextNeed, random_numbers, thoughts_of_all
+from ..errors import BackendError, DesignError
+from ..interventions import (
+    NO_TEXT_GIVEN,
+    AbstractRewrite,
+    TextGiven,
+    TextNeed,
+    bound_parameters,
+    check_function,
+    constants_of,
+    random_numbers,
+    source_digest,
+    thoughts_of_all,
+)
 
 _INJECTED: dict[str, TextNeed] = {"rng": "rng", "pool": "pool"}
 
@@ -47,7 +56,7 @@ class RewriteFactory:
         assert isinstance(function, types.FunctionType)
         object.__setattr__(self, "module", function.__module__)
         object.__setattr__(self, "qualname", function.__qualname__)
-        object.__setattr__(self, "source", _source_digest(function))
+        object.__setattr__(self, "source", source_digest(function))
 
     @property
     def name(self) -> str:
@@ -134,7 +143,7 @@ class CustomRewrite(AbstractRewrite):
     constants: tuple[tuple[str, Hashable], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "constants", tuple(sorted(_constants(self.factory.function))))  # type: ignore[arg-type]
+        object.__setattr__(self, "constants", tuple(sorted(constants_of(self.factory.function))))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"{self.factory.name}({', '.join(f'{name}={value!r}' for name, value in self.params)})"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from .._errors import BackendError
+from ...errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._model import Model
+    from .._model import Model
 
 _FILE = "adapter_config.json"
 

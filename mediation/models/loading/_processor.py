@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast, final
 
-from .._checks import called
-from .._errors import BackendError, DesignError
+from ..._checks import called
+from ...errors import BackendError, DesignError
 from ._hostile import check_switches
 
 if TYPE_CHECKING:

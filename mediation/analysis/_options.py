@@ -1,0 +1,224 @@
+"""Options of a run: their names and types, which questions take them, and what each of them must be."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Literal, TypedDict, final
+
+import numpy as np
+
+from .._checks import called, one_of, positive_int, shown, suggestion, true_or_false
+from ..engine import AbstractBackend, Execution, Progress, backend_for, progress_for
+from ..engine.checkpoint import folder_from
+from ..errors import DesignError
+from ..estimands import AbstractEstimand
+from ..inference import Method
+from ..interventions import AbstractIntervention, AbstractRewrite
+from ..models import Model
+from ..rollouts import Sampling, Settings, settings_from
+from ..sites import Site, SiteSet, ThoughtSite
+from ..specs import LatentSpec, Spec, TextSpec
+from ._screen import Screen
+
+
+class _AnyRun(TypedDict, total=False):
+    """Options of single passes and of thoughts alike."""
+
+    backend: Literal["nnsight", "hooks", "reference"] | AbstractBackend
+    batch_size: int | None
+    checks: int
+    progress: bool | Progress | None
+
+
+class RunOptions(_AnyRun, total=False):
+    """How single passes are run: never what comes out.
+
+    Attributes
+    ----------
+    backend
+        "nnsight" (the default), "hooks", "reference" or an object.
+    batch_size
+        Rows in one pass; None chooses from the memory at hand.
+    checks
+        How many cells are recomputed by the naive path; 3 by default.
+    progress
+        True for a bar, False for none, None for one on a terminal, or an object.
+    fan_out
+        Whether many layers may share one growing pass; True by default.
+    out
+        A folder that keeps finished pieces: the same call goes on where it was killed.
+    padding_side
+        "left" (the default) or "right".
+    """
+
+    fan_out: bool
+    out: str | PathLike[str] | None
+    padding_side: Literal["left", "right"]
+
+
+class _Precision(TypedDict, total=False):
+    precision: Literal["bfloat16"] | None
+    recheck: int | None
+
+
+class _Rollout(TypedDict, total=False):
+    max_new_tokens: int
+    sampling: Sampling | None
+    spec: Spec | None
+    stop: str | Sequence[str]
+
+
+class QuestionOptions(RunOptions, _Precision, _Rollout, total=False):
+    """How `mediate` and `ablate` are run: single passes, or rollouts where the mediator is a thought.
+
+    Attributes
+    ----------
+    precision, recheck
+        "bfloat16" runs on a copy of the model in that type; so many cells are recomputed in float32.
+    spec, max_new_tokens, stop, sampling
+        Of a thought; see `rollout`.
+    """
+
+
+class PlanOptions(QuestionOptions, total=False):
+    """The same, and whether a plan (``dry_run=True``) times a few small passes."""
+
+    calibrate: bool
+
+
+class _Statistics(TypedDict, total=False):
+    n_draws: int
+    rng: int | np.random.Generator | None
+    method: Method
+    confidence_level: float
+    n_resamples: int
+
+
+class AblateChoices(QuestionOptions, _Statistics, total=False):
+    """All that `ablate` takes by name; its own signature says what is taken by default."""
+
+    sites: Site | SiteSet | ThoughtSite | None
+    run: Literal["base", "source"] | None
+
+
+class MediateChoices(QuestionOptions, _Statistics, total=False):
+    """All that `mediate` takes by name; its own signature says what is taken by default."""
+
+    estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None
+    ablation: AbstractIntervention | AbstractRewrite | None
+    donor: AbstractIntervention | None
+    screen: int | Screen | None
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ThoughtOptions:
+    """How rollouts of a question are run.
+
+    Attributes
+    ----------
+    spec
+        Of the thoughts.
+    settings
+        Length, stop strings, sampling and batch size.
+    backend, progress, checks
+        As in `mediate`.
+    """
+
+    spec: Spec | None
+    settings: Settings
+    backend: AbstractBackend
+    progress: Progress
+    checks: int
+
+
+def _batch_size(given: Any) -> int | None:
+    return None if given is None else positive_int(given, what="batch_size")
+
+
+def _precision(given: Any) -> str | None:
+    if given is not None and not (isinstance(given, str) and given == "bfloat16"):
+        hint = " float16 overflows in many models; bfloat16 does not." if "float16" in shown(given) else ""
+        raise DesignError(
+            f"precision = {shown(given)}: 'bfloat16' is possible, or None for the model's own type.{hint}"
+        )
+    return "bfloat16" if given is not None else None
+
+
+def _recheck(given: Any) -> int | None:
+    return None if given is None else positive_int(given, what="recheck", least=0)
+
+
+def _spec(given: Any) -> Spec | None:
+    if given is not None and not isinstance(given, (LatentSpec, TextSpec)):
+        raise DesignError(f"spec is {called(given)}; a LatentSpec or a TextSpec is needed, such as med.specs.MONET.")
+    return given
+
+
+# What each option must be. Those that are not here (of decoding) are checked together, where settings are made.
+CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "backend": backend_for,
+    "batch_size": _batch_size,
+    "checks": lambda given: positive_int(given, what="checks", least=0),
+    "progress": progress_for,
+    "fan_out": lambda given: true_or_false(given, what="fan_out"),
+    "out": folder_from,
+    "padding_side": lambda given: one_of(given, ("left", "right"), what="padding_side"),
+    "precision": _precision,
+    "recheck": _recheck,
+    "spec": _spec,
+}
+_DECODING = frozenset(_Rollout.__annotations__) - {"spec"}
+_BY_DEFAULT: Mapping[str, Any] = {"backend": "nnsight", "checks": 3, "progress": None}
+
+
+def execution_for(options: Mapping[str, Any], question: Callable[..., Any]) -> tuple[Execution, Progress]:
+    """Return how the single passes of a question are run; DesignError for an option that it does not have."""
+    precise = question.__name__ in ("mediate", "ablate")
+    has = [*sorted(RunOptions.__annotations__), *(_Precision.__annotations__ if precise else ())]
+    named = [name for name in inspect.signature(question).parameters if name != "execution"]
+    for name in options:
+        if name not in has:
+            hint = "It is an option of med.mediate and med.ablate." if name in _Precision.__annotations__ else ""
+            raise DesignError(
+                f"{question.__name__}: there is no argument {name!r}. {hint or suggestion(name, [*named, *has])}"
+            )
+    how = _checked(options)
+    progress = how.pop("progress")
+    return Execution(**how), progress
+
+
+def thought_options(
+    options: Mapping[str, Any], question: Callable[..., Any], model: Model, seed: int
+) -> ThoughtOptions:
+    """Return how the rollouts of a question are run.
+
+    Raises
+    ------
+    DesignError
+        If there is no such option, or one is not of its kind.
+    """
+    has = sorted({*_AnyRun.__annotations__, *_Rollout.__annotations__})
+    for name in options:
+        if name == "out":
+            raise DesignError(
+                f"{question.__name__}: out keeps pieces of single forward passes, and thoughts are rolled out. Leave "
+                "it away; what comes back is kept by effects.save(path)."
+            )
+        if name in ("fan_out", "padding_side"):
+            raise DesignError(f"{question.__name__}: {name} is about single forward passes; thoughts are rolled out.")
+        if name not in has:
+            raise DesignError(f"{question.__name__}: there is no argument {name!r}. {suggestion(name, has)}")
+    decoding = {"stop": (), "sampling": None, "max_new_tokens": 64, "batch_size": None, **options}
+    settings = settings_from(**{name: decoding[name] for name in (*_DECODING, "batch_size")}, seed=seed)
+    how = _checked({"spec": model.spec, **options})
+    how.pop("batch_size", None)
+    return ThoughtOptions(settings=settings, **how)
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options, each as the run takes it."""
+    return {name: CHECKS[name](given) for name, given in {**_BY_DEFAULT, **options}.items() if name not in _DECODING}

@@ -1,0 +1,59 @@
+"""Results that older versions saved; `older/` holds files that these versions wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import mediation as med
+from mediation.estimands import estimands_from
+from mediation.estimate import SiteInfo
+from mediation.inference import Inference
+from mediation.plot import heatmap
+from mediation.results import summarise
+from tests.results.results_factory import make_sweep
+
+OLDER = Path(__file__).parent / "older"
+
+
+def test_heads_and_features_of_version_1(tmp_path: Path) -> None:
+    """Version 1 of the schema had a column `unit` for both."""
+    effects = med.read(OLDER / "sweep.parquet")
+    table = effects.tidy().set_index("site")
+    assert table["head"].dropna().to_dict() == {"attention[0].head[2]@last": 2, "attention[1].head[0]@last": 0}
+    assert table["feature"].dropna().to_dict() == {"neurons[1].units[7]@last": 7}
+    assert "unit" not in table
+    assert table["estimate"].tolist() == pytest.approx(effects.units.groupby("site", sort=False)["y01"].mean().tolist())
+    effects.save(tmp_path / "again")
+    assert med.read(tmp_path / "again") == effects
+
+
+def _features() -> med.Effects:
+    units = pd.concat(
+        pd.DataFrame({"site": f"neurons[{layer}].units[{one}]", "unit": range(8), "y00": 0.0, "y01": range(8)})
+        for layer in (0, 1)
+        for one in (3, 5)
+    )
+    units = units.assign(cluster=units["unit"], weight=1.0, draw=0).reset_index(drop=True)
+    sites = {f"neurons[{layer}].units[{one}]": SiteInfo(layer, "all", None, one) for layer in (0, 1) for one in (3, 5)}
+    return summarise(
+        units, estimands_from(("y00", "y01"), None), Inference(n_resamples=99, seed=0), sites=sites, provenance={}
+    )
+
+
+def test_a_sweep_over_features_is_drawn_and_told_by_feature() -> None:
+    effects = _features()
+    ax = heatmap(effects)
+    assert ax.get_xlabel() == "feature"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["3", "5"]
+    assert "feature" in str(effects.summary())
+    assert "head" not in str(effects.summary())
+
+
+def test_the_old_name_of_head_in_a_heat_map() -> None:
+    sweep = make_sweep(layers=(0, 1), positions=(2, 8), heads=(0, 1, 2))
+    with pytest.warns(DeprecationWarning, match="heatmap: unit is now head"):
+        old = heatmap(sweep, unit=1)
+    assert (old.images[0].get_array() == heatmap(sweep, head=1).images[0].get_array()).all()

@@ -1,0 +1,49 @@
+"""Where the house is not in order yet, with the present sizes. Entries may only shrink: `test_house` says when."""
+
+# Files that import each other in a circle, named by the first of them; the number of files.
+CIRCLES: dict[str, int] = {
+    "sites._difference": 6,
+}
+
+# Folders with more than 20 files.
+FOLDERS: dict[str, int] = {
+    "mediation/analysis": 21,
+    "mediation/rollouts": 23,
+}
+
+# Files of more than 350 lines.
+FILES: dict[str, int] = {
+    "_checks": 372,
+    "analysis._recheck": 358,
+    "demo._worked": 353,
+    "probing._rows": 381,
+    "rollouts._row": 372,
+    "testing._closed_forms": 375,
+}
+
+# Functions of more than 50 lines without their docstring.
+FUNCTIONS: dict[str, int] = {
+    "analysis._ablate.ablate": 52,
+    "analysis._mediate.mediate": 60,
+}
+
+# Functions, other than public verbs, with more than 7 parameters.
+PARAMETERS: dict[str, int] = {
+    "analysis._thoughts._study": 9,
+    "analysis._thoughts.ablate_thought": 9,
+    "analysis._thoughts.mediate_thought": 10,
+    "engine.attribution._attribution.attribution_scores": 9,
+    "engine.passes._rows.capture_rows": 9,
+    "engine.passes._rows.run_rows": 8,
+    "engine.plan._shapes.shape_of": 8,
+    "inference.power._simulated_power.simulated_power": 10,
+}
+
+# Imports from private modules of another package: "importing package -> that package", and how many.
+PRIVATE: dict[str, int] = {
+    "analysis -> estimands": 2,
+    "analysis -> outcomes": 1,
+    "analysis -> sites": 1,
+    "rollouts -> sites": 1,
+    "rollouts -> units": 5,
+}
