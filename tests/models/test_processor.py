@@ -176,7 +176,7 @@ def test_the_class_without_videos(family):
 @video_families
 def test_a_video_is_refused(family):
     processor = tiny_processor(family)
-    frames = [PICTURE, PICTURE]
+    frames = [PICTURE]
     with pytest.raises(med.errors.DesignError, match="only images and text"):
         processor(text=[processor.video_token], videos=[frames], return_tensors="pt")
 
