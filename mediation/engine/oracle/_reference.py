@@ -17,7 +17,6 @@ from ...interventions import AbstractIntervention, Donor, Moment, Need
 from ...models import in_use, own_thread
 from ...sites import CHANNELS, Place, Site
 from ..backends import call, main_tensor, watch_softmax, with_main_tensor
-from ..captured import moment
 from ..passes import sees_logits
 from ..study import Run, Study, World, noise, run_of
 
@@ -135,8 +134,8 @@ class Reference:
             run = run_of(need.run, world.run)
             key = (site, run, need)
             if key not in self._moments:
-                held = [self.activation(site, run, i) for i in range(len(self._study.pairs))]
-                self._moments[key] = moment(need, held, str(site))
+                every = [self.activation(site, run, i) for i in range(len(self._study.pairs))]
+                self._moments[key] = _moment(need, every)
             return self._moments[key]
         shape = tuple(self.activation(site, world.run, unit).shape)
         return noise(shape, seed=self._study.seed, unit=unit, draw=draw, stream=need.stream)
@@ -203,6 +202,19 @@ class Reference:
 
         where = positions_of(prepared.at, encoded.length, encoded.spans, "input")
         return tensor[:, list(where)]
+
+
+def _moment(need: Moment, units: Sequence[Tensor]) -> Tensor:
+    """Return a mean or a standard deviation over units: said once more, apart from the batched path, in float64."""
+    wide = [one.double() for one in units]
+    tokens = torch.cat([one.reshape(-1, one.shape[-1]) if one.ndim > 1 else one.reshape(1, -1) for one in wide])
+    if need.kind == "std":
+        found = (tokens - tokens.mean(0)).square().mean().sqrt()
+    elif need.over == "tokens":
+        found = tokens.mean(0).reshape(wide[0].shape[-1:])
+    else:
+        found = torch.stack(wide).sum(0) / len(wide)
+    return found.to(torch.float64 if units[0].dtype == torch.float64 else torch.float32)
 
 
 def _part(row: Tensor, place: Place, positions: Sequence[int] | None, keys: int | None) -> Tensor:
