@@ -4,8 +4,8 @@
 
 A sweep of the residual stream over all layers and positions of a tiny random model, both directions. Timed is what lies
 between the passes: the planner makes the next one, worlds that turn out to be the plain run are found, outcomes are
-filled in. Binding the study (`make_study`, one forward pass included) is timed apart. Forward passes are not counted, nor
-is what a pass does itself: making its batch, and putting activations in. Times are of the processor.
+filled in. Binding the study (`make_study`, one forward pass included) is timed apart. Left out are forward passes, and
+what a pass does itself: making its batch, and putting activations in. Times are of the processor.
 """
 
 from __future__ import annotations

@@ -65,6 +65,10 @@ class Donor:
             )
         object.__setattr__(self, "index", donor_index(self.unit, self.column, self.index, what="Donor"))
 
+    def __repr__(self) -> str:
+        about = f"run={self.run!r}, unit={self.unit!r}, column={self.column!r}, index={self.index!r}"
+        return f"Donor({about})" if self.world is None else f"Donor(world={self.world!r})"
+
 
 @final
 @dataclass(frozen=True, slots=True)
