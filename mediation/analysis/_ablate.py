@@ -26,7 +26,7 @@ from ._asked import check_question, units_frame
 from ._dry_run import dry_run_of
 from ._options import AblateChoices, PlanOptions, execution_for, thought_options
 from ._recheck import check_recheck, rechecked
-from ._thoughts import ablate_thought
+from .thoughts import ablate_thought
 
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 

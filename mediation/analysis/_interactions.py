@@ -11,7 +11,7 @@ import numpy as np
 from .._checks import called, one_of, positive_int, shown
 from ..engine import World, make_study, run_study
 from ..errors import DesignError, SiteError
-from ..estimands._coalitions import Orders, most_coalitions, sampled_orders
+from ..estimands import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
 from ..inference import Inference, Method
 from ..interventions import Assignment, Interchange

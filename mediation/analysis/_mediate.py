@@ -20,8 +20,7 @@ from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects, summarise
-from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite
-from ..sites._positions import at_text
+from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, units_frame
 from ._dry_run import dry_run_of
@@ -29,7 +28,7 @@ from ._options import MediateChoices, PlanOptions, execution_for, thought_option
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
-from ._thoughts import mediate_thought
+from .thoughts import mediate_thought
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
 

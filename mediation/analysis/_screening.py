@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from ..engine import Direction, Execution, Finished, World, expand_world
 from ..engine.study import tolerance
 from ..errors import BackendError
-from ..estimands import AbstractEstimand
-from ..estimands._abstract import contrast
+from ..estimands import AbstractEstimand, contrast
 from ..inference import Inference, family_reach, screening_report
 from ._screen import INDIRECT, Picked, _run
 

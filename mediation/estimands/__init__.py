@@ -8,8 +8,10 @@ from ._coalitions import (
     Orders as Orders,
     apply_contrasts as apply_contrasts,
     contrasts as contrasts,
+    most_coalitions as most_coalitions,
     needed_coalitions as needed_coalitions,
     order_contributions as order_contributions,
+    sampled_orders as sampled_orders,
 )
 from ._effects import (
     AblationEffect as AblationEffect,

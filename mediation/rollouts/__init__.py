@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ._again import questions_of as questions_of
-from ._do import do as do
 from ._entries import check_site as check_site, check_world as check_world
 from ._repetition import repeats as repeats
 from ._roller import (
@@ -28,3 +27,4 @@ from ._worlds import (
     run_worlds as run_worlds,
     thought_entries as thought_entries,
 )
+from .inputs import do as do

@@ -11,9 +11,7 @@ from torch import Tensor
 from ..errors import DataError, DesignError
 from ..models import Model
 from ..specs import LatentSpec, Spec, TextSpec
-from ..units import Encoding, Pairs, Prompt
-from ..units._continuation import Continuations
-from ..units._encode_prompt import prompt_spans
+from ..units import Continuations, Encoding, Pairs, Prompt, prompt_spans
 
 ALL = -1
 """In the place of a new position's number: the prompt is hidden as well."""

@@ -27,7 +27,7 @@ from ..interventions import (
 )
 from ..sites import ThoughtSite, positions_of
 from ..specs import Spec
-from ..units._continuation import Continuations
+from ..units import Continuations
 from ._plan import AbstractPlan, UnplaceableError
 from ._thoughts import Thought, Thoughts
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..specs import TextSpec
-from ..units import span_tokens
-from ..units._spans import running_offsets
+from ..units import running_offsets, span_tokens
 from ._trajectory import Segment
 
 

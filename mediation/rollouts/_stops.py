@@ -15,8 +15,7 @@ from ..engine.passes import Batch, Edit, Selection
 from ..errors import DesignError, SiteError
 from ..interventions import AbstractIntervention, Assignment
 from ..models import Model
-from ..sites import Place, Site, SiteSet, resolve
-from ..sites._difference import leaves
+from ..sites import Place, Site, SiteSet, leaves, resolve
 from ..specs import LatentSpec
 from ..units import Encoded, Encoding
 from ._batch import prompt_batch

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..outcomes import Told
 from ..specs import LatentSpec, Spec, TextSpec
-from ..units._continuation import Continuations
+from ..units import Continuations
 from ._repetition import repeats
 from ._row import Row
 from ._spans import between

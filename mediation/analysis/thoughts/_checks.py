@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..engine import World
-from ..engine.backends import HookBackend
-from ..engine.study import tolerance
-from ..engine.verify import HALF
-from ..errors import BackendError
-from ..interventions import Assignment, Interchange
-from ..rollouts import Question, Ran, Row, Thought, job_of, thought_entries
-from ._thought_runs import ThoughtStudy
+from ...engine import World
+from ...engine.backends import HookBackend
+from ...engine.study import tolerance
+from ...engine.verify import HALF
+from ...errors import BackendError
+from ...interventions import Assignment, Interchange
+from ...rollouts import Question, Ran, Row, Thought, job_of, thought_entries
+from ._runs import ThoughtStudy
 
 _MARGIN = 4.0
 

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .._seed import seed_from
-from ..engine.study import donor_units, noise
-from ..errors import BackendError, DataError
-from ..interventions import (
+from ..._seed import seed_from
+from ...engine.study import donor_units, noise
+from ...errors import BackendError, DataError
+from ...interventions import (
     AbstractIntervention,
     AbstractRewrite,
     Assignment,
@@ -28,8 +28,8 @@ from ..interventions import (
     Then,
     chain,
 )
-from ..sites import InputSite, check_box
-from ..units import Pairs, Prompt
+from ...sites import InputSite, check_box
+from ...units import Pairs, Prompt
 from ._do_checks import What, check_sizes, check_unit, checked_entries, checked_frame, checked_inputs, in_words
 from ._pixels import Box, pixels_of, rectangle_of, with_pixels
 

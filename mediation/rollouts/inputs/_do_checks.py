@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from .._checks import called, elements, shown
-from ..errors import DataError, DesignError
-from ..interventions import (
+from ..._checks import called, elements, shown
+from ...errors import DataError, DesignError
+from ...interventions import (
     AbstractIntervention,
     AbstractRewrite,
     Assignment,
@@ -24,8 +24,8 @@ from ..interventions import (
     Skip,
     Swap,
 )
-from ..sites import InputSite
-from ..units import Pairs, Prompt
+from ...sites import InputSite
+from ...units import Pairs, Prompt
 
 What = AbstractIntervention | AbstractRewrite
 _OF_STEPS = (FirstRepeat, Oracle, Shorten, ShuffleSteps, Skip)

@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..engine import World
-from ..errors import OutcomeError
-from ..interventions import Assignment
-from ..models import Model
-from ..outcomes import Prepared
-from ..outcomes._tokens import token_ids
-from ..rollouts import (
+from ...engine import World
+from ...errors import OutcomeError
+from ...interventions import Assignment
+from ...models import Model
+from ...outcomes import Prepared, token_ids
+from ...rollouts import (
     Question,
     Ran,
     Roller,
@@ -29,8 +28,8 @@ from ..rollouts import (
     run_worlds,
     told_of,
 )
-from ..units import Encoding, Pairs
-from ._options import ThoughtOptions
+from ...units import Encoding, Pairs
+from .._options import ThoughtOptions
 
 Worlds = dict[str, World]
 

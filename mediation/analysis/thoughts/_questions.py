@@ -7,23 +7,23 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ..engine import World
-from ..errors import DataError, DesignError
-from ..estimands import estimands_from
-from ..estimate import SiteInfo
-from ..inference import Inference
-from ..interventions import Assignment
-from ..models import Model
-from ..outcomes import AbstractOutcome
-from ..provenance import rollout_provenance
-from ..results import Effects, summarise
-from ..rollouts import Ran, check_site, check_world, plain_runs, questions_of
-from ..sites import ThoughtSite
-from ..units import Encoding, Pairs
-from ._options import ThoughtOptions
-from ._thought_checks import check_rollouts, settle
-from ._thought_frame import frame_of, no_thoughts, odd_units, tell
-from ._thought_runs import ThoughtStudy, unparsed_rates
+from ...engine import World
+from ...errors import DataError, DesignError
+from ...estimands import estimands_from
+from ...estimate import SiteInfo
+from ...inference import Inference
+from ...interventions import Assignment
+from ...models import Model
+from ...outcomes import AbstractOutcome
+from ...provenance import rollout_provenance
+from ...results import Effects, summarise
+from ...rollouts import Ran, check_site, check_world, plain_runs, questions_of
+from ...sites import ThoughtSite
+from ...units import Encoding, Pairs
+from .._options import ThoughtOptions
+from ._checks import check_rollouts, settle
+from ._frame import frame_of, no_thoughts, odd_units, tell
+from ._runs import ThoughtStudy, unparsed_rates
 
 Named = dict[Any, dict[str, World]]
 

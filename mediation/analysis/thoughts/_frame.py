@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..engine import World
-from ..errors import DataError, FlaggedUnitsWarning, warn
-from ..interventions import AbstractIntervention, Donor
-from ..rollouts import Ran
-from ._asked import one_donor
-from ._thought_runs import ThoughtStudy
+from ...engine import World
+from ...errors import DataError, FlaggedUnitsWarning, warn
+from ...interventions import AbstractIntervention, Donor
+from ...rollouts import Ran
+from .._asked import one_donor
+from ._runs import ThoughtStudy
 
 Array = NDArray[np.float64]
 _GONE = ("never opened", "never closed", "nan")

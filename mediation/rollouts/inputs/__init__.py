@@ -1,0 +1,3 @@
+"""Inputs changed before a run."""
+
+from ._do import do as do
