@@ -98,6 +98,7 @@ def _interventions() -> list[Recipe]:
         of("Blend", med.Blend, intervention=ZERO, weight=0.5),
         of("GaussianNoise", med.GaussianNoise, scale=1.0, relative=False, replace=False, norm_matched=False, stream=0),
         of("Interchange", med.Interchange, run="other"),
+        of("Interchange", med.Interchange, world=med.World("base", med.Zero().at(med.mlp(0)))),
         of("Masked", med.Masked, intervention=ZERO, mask=[True, False]),
         of("Mean", med.Mean, over="units", run="same"),
         of("Oracle", med.interventions.Oracle, values=([[1.0, 2.0]], [[3.0, 4.0]])),
