@@ -66,9 +66,8 @@ class Planner:
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
         self._patched = np.flatnonzero([world.assignment is not None for world in study.worlds])
         self._draws = np.array([study.draws_of(world) for world in study.worlds], dtype=np.int64)
-        self._lengths = np.array(
-            [[study.length(run, unit) for unit in range(len(study.pairs))] for run in study.encoding.runs]
-        )
+        runs = [run for run in RUNS if run in study.encoding.runs]
+        self._lengths = np.array([[study.length(run, unit) for unit in range(len(study.pairs))] for run in runs])
         self._wanted = captures(study)
         self._donors = donor_sites(study)
         self._patched = np.setdiff1d(self._patched, list(self._donors))
