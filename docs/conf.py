@@ -47,7 +47,7 @@ autosummary_generate_overwrite = True
 # belong to them are let through, here and nowhere else; every name of this package must resolve.
 _OTHERS = (
     "abc|enum|inspect|types|torch|np|numpy|pd|pandas|scipy|matplotlib|transformers|nnsight|statsmodels|typer|tqdm|collections|pathlib|typing|os|"
-    "Tensor|Axes|Figure|DataFrame|Series|Generator|NDArray|Path|Module|PreTrainedModel|PreTrainedTokenizerFast|ProcessorMixin"
+    "Tensor|Axes|Figure|DataFrame|Series|Generator|NDArray|Array|Path|Module|PreTrainedModel|PreTrainedTokenizerFast|ProcessorMixin"
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_OTHERS})(\..*)?"),
