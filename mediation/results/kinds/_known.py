@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..._checks import one_of
+from ..._checks import one_of, shown
 from ...errors import DataError
 from ._ablation import AblationKind
 from ._abstract import AbstractKind
@@ -38,7 +38,7 @@ def known_kinds() -> tuple[AbstractKind, ...]:
 
 
 def _find(name: object) -> AbstractKind | None:
-    return next((kind for kind in known_kinds() if kind.name == name), None)
+    return next((kind for kind in known_kinds() if isinstance(name, str) and kind.name == name), None)
 
 
 def kind_named(name: Kind) -> AbstractKind:
@@ -77,8 +77,9 @@ def kind_stated(stated: object, names: Collection[str]) -> AbstractKind:
     }:
         return kind
     found = kind_from(names)
-    if stated not in (None, found.name):
+    if stated is not None and (not isinstance(stated, str) or stated != found.name):
         raise DataError(
-            f"provenance['kind'] = {stated!r}, but the columns are those of {found.name!r}; drop it or correct one."
+            f"provenance['kind'] = {shown(stated)}, but the columns are those of {found.name!r}; drop it or correct "
+            "one."
         )
     return found
