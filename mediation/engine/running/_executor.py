@@ -76,7 +76,7 @@ class Executor(AbstractExecutor):
         return {"times": room.times, "tokens_that_fit": int(room.tokens)} if room.times else None
 
     def _piece(self, one: Pass, run: Any, kind: str | None = None) -> Outcomes:
-        kind = kind or one.kind
+        kind = kind or _kind(one)
         stored = self._pieces.find(kind, one.cells)
         if stored is not None:
             return stored
@@ -165,4 +165,7 @@ class Executor(AbstractExecutor):
 
 
 def _kind(one: Pass) -> str:
-    return f"plain {RUNS[int(one.cells.run[0])]}" if one.kind == "plain" else one.kind
+    """Return what a piece of a store is called."""
+    if one.kind == "plain":
+        return f"plain {RUNS[int(one.cells.run[0])]}"
+    return "batch" if one.kind == "rows" else one.kind
