@@ -18,7 +18,7 @@ from ._abstract import (
     chain as chain,
 )
 from ._affine import Add as Add, Scale as Scale
-from ._code import meaning as meaning
+from ._code import meaning as meaning, source_meaning as source_meaning
 from ._compose import Blend as Blend, Masked as Masked
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
 from ._custom import (

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import textwrap
+import types
 from collections.abc import Iterator
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def source_meaning(code: type | types.FunctionType) -> str:
+    """Return what the source of a function or class computes; see `meaning`.
+
+    Raises
+    ------
+    OSError, TypeError
+        If there is no source. Text that was compiled under the name "<string>" counts as none: from Python 3.13 on,
+        that of ``python -c`` has this name, and is found for all other text of the name as well.
+    """
+    compiled = getattr(code, "__code__", None)
+    if compiled is not None and compiled.co_filename in ("<string>", "<stdin>"):
+        raise OSError(f"no source is kept of {compiled.co_filename}")
+    return meaning(inspect.getsource(code))
 
 
 def meaning(source: str) -> str:

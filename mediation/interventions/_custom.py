@@ -18,7 +18,7 @@ from .._values import Value
 from ..errors import BackendError, DesignError
 from ._abstract import AbstractIntervention
 from ._broadcast import numbers, placed
-from ._code import meaning
+from ._code import source_meaning
 from ._function import bound_parameters, check_function
 from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
 from ._spelling import spelled_value
@@ -227,7 +227,7 @@ def intervention(function: Callable[..., Tensor]) -> InterventionFactory:
 def source_digest(function: types.FunctionType) -> str:
     """Return a digest of what the source of a function computes; of its compiled code where there is no source."""
     try:
-        text = meaning(inspect.getsource(function))
+        text = source_meaning(function)
     except (OSError, TypeError):
         text = _code_text(function.__code__)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -194,8 +194,11 @@ def test_compiled_in_place_and_run_before():
     net = med.testing.tiny_model("llama")
     want = _ask(med.load(med.testing.tiny_model("llama"), TOKENIZER), med.residual(0, at="last"))
     net.compile(backend="eager")
-    with torch.no_grad():
-        first = net(input_ids=IDS).logits
+    try:
+        with torch.no_grad():
+            first = net(input_ids=IDS).logits
+    except torch._dynamo.exc.InternalTorchDynamoError as error:  # as with torch 2.13 on Python 3.13.0
+        pytest.skip(f"torch does not compile here: {error}"[:80])
     assert _ask(med.load(net, TOKENIZER), med.residual(0, at="last")) == pytest.approx(want, abs=1e-6)
     with torch.no_grad():
         torch.testing.assert_close(net(input_ids=IDS).logits, first)

@@ -6,7 +6,6 @@ import dataclasses
 import enum
 import functools
 import hashlib
-import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from ..._checks import called
 from ...errors import DesignError
-from ...interventions import Assignment, meaning
+from ...interventions import Assignment, source_meaning
 from ...models import Model, parts_of, tensors_of
 from ...units import Prompt
 
@@ -109,7 +108,7 @@ def _source(code: type | types.FunctionType) -> str:
     if _is_library(code.__module__):
         return ""
     try:
-        found = meaning(inspect.getsource(code))
+        found = source_meaning(code)
     except (OSError, TypeError):
         found = ""
     # Several lambdas may stand in one line.
