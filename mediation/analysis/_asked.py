@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._checks import called, positive_int
 from ..engine import Finished, World, expand_world
+from ..engine.binding import inside
 from ..errors import DataError, DesignError, DonorsWarning, warn
 from ..estimate import Precision
 from ..inference import Inference
@@ -89,9 +90,10 @@ def units_frame(
 
 
 def _random_donors(worlds: Iterable[World]) -> Donor | None:
-    """Return what says which other unit was the donor; None where none was."""
-    placed = [entry for world in worlds if world.assignment for entry in world.assignment.placed()]
-    return one_donor(need for _, what in placed for need in what.needs() if isinstance(need, Donor))
+    """Return what says which other unit was the donor, there or in a donor world; None where none was."""
+    worlds = list(worlds)
+    entries = [entry for world in (*worlds, *inside(worlds)) if world.assignment for entry in world.assignment.entries]
+    return one_donor(need for _, what in entries for need in what.needs() if isinstance(need, Donor))
 
 
 def one_donor(needs: Iterable[Donor]) -> Donor | None:

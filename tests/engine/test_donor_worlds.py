@@ -10,6 +10,8 @@ import torch
 
 import mediation as med
 from mediation import GaussianNoise, Interchange, LogitDiff, Mean, Scale, Swap, World, Zero, attention, mlp, residual
+from mediation.engine.oracle import _reference
+from mediation.engine.plan._sample import ALONE
 from mediation.engine.study import donor_units, noise
 from mediation.interventions import Donor
 from mediation.testing import FAMILIES, MIXTURES, first_output, tiny_model
@@ -149,6 +151,28 @@ def test_noise_and_random_donors_inside_keep_their_draws(batch_size):
             expected = hooked.run("base", unit, put={SECOND: replaced(m2)})
             assert done.of(swapped)[unit, draw] == pytest.approx(expected, rel=1e-4, abs=1e-5)
     assert len({*done.of(noisy)[0]}) == draws
+
+
+def test_who_gave_inside_is_known_to_intervals():
+    """Units depend on one another by who gave: the frame names the donor, as it does for a swap in the outer world."""
+    model = med.load(tiny_model("llama", layers=3))
+    arm = Interchange(world=World("source", Swap(run="same").at(FIRST))).at(SECOND)
+    asked = {"run": "base", "rng": SEED, "n_draws": 2, "n_resamples": 49, "progress": False}
+    units = med.ablate(model, PAIRS, arm, OUTCOME, **asked).units
+    expected = med.ablate(model, PAIRS, Swap(run="same").at(FIRST), OUTCOME, **asked).units
+    assert units["donor"].tolist() == expected["donor"].tolist()
+    assert (units["donor"] >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(4))  # the first cell that is drawn may be of either world
+def test_a_mean_of_many_inside_takes_no_pass_for_each_unit(monkeypatch, seed):
+    """The naive path takes captured activations for it, once some of them are seen to be right."""
+    many, passes, call = token_pairs((5, 6) * 15), [], _reference.call
+    world = outer("base", World("source", Mean(over="tokens").at(FIRST)))
+    monkeypatch.setattr(_reference, "call", lambda *given: passes.append(1) or call(*given))
+    done = finish(med.load(tiny_model("llama", layers=3)), many, [world], OUTCOME, seed=seed)
+    assert done.report["sample"]["cells"] == 3
+    assert len(passes) <= ALONE + 3 * 3 + 1 < len(many)
 
 
 def test_a_mean_inside():

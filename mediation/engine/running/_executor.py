@@ -145,6 +145,7 @@ class Executor(AbstractExecutor):
         if row.world < 0:
             expected = self.oracle.activation(site, row.run, row.unit)
         else:
+            self._take_moments(row)
             expected = self.oracle.inside(site, self._study.worlds[row.world], row.unit, row.draw)
         if held.holds(site, source, row.unit):
             check_activation(self._study, site, row, held.get(site, source, row.unit), expected)
