@@ -11,7 +11,7 @@ import torch
 from mediation import Interchange, Pairs, World
 from mediation.engine import Execution, Finished, Study, backend_for, make_study, progress_for, run_study
 from mediation.engine.checkpoint import Pieces
-from mediation.engine.plan import open_stream
+from mediation.engine.plan import Split, open_stream
 from mediation.engine.running._executor import Executor
 from mediation.engine.running._ledger import Ledger
 from mediation.interventions import Assignment
@@ -48,7 +48,7 @@ def finish(
 def check_sample(study: Study, values: np.ndarray, cells: int) -> dict[str, Any]:
     """Compare some outcomes of a study with the naive path, as every run does at its end."""
     how = Execution(backend=backend_for("hooks"), checks=cells)
-    stream, ledger = open_stream(study, how, tokens=2048, units=8), Ledger(study, progress_for(False), "hooks")
+    stream, ledger = open_stream(study, how, Split(2048, 8, 2**29)), Ledger(study, progress_for(False), "hooks")
     ledger.values = values
     with Pieces(study, how, {}) as pieces:
         executor = Executor(study, stream.execution, stream.planner, pieces)

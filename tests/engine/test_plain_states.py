@@ -14,7 +14,8 @@ from mediation.engine.captured._plain_states import PlainStates
 from mediation.engine.fanout import Grouping
 from mediation.engine.oracle._reference import Reference
 from mediation.engine.passes._rows import Row, capture_rows
-from mediation.engine.plan import _states
+from mediation.engine.plan import _chunks
+from mediation.engine.plan._states import PlannedStates
 from mediation.testing import tiny_model
 from tests.engine.studies import exchanges, gap, token_pairs, values
 from tests.engine.test_plans import passes, planned
@@ -45,7 +46,7 @@ def test_hidden_states_are_those_of_one_input_alone(side):
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "opt", "gemma3"])
 def test_what_was_dropped_is_run_again(family, monkeypatch):
-    monkeypatch.setattr(_states, "HELD", 1)  # what is needed next alone is held
+    monkeypatch.setattr(_chunks, "held_budget", lambda _: 1)  # what is needed next alone is held
     model = med.load(tiny_model(family))
     plan, report, counted = planned(model, RAGGED, exchanges(SITES))
     assert plan.passes["again"].passes > 0
@@ -56,9 +57,8 @@ def test_what_was_dropped_is_run_again(family, monkeypatch):
     assert gap(found, expected) < 1e-4
 
 
-def test_keeping_what_is_missing_does_not_lose_what_is_needed_with_it(monkeypatch):
-    monkeypatch.setattr(_states, "HELD", 1)
-    states = _states.PlannedStates(a_study())
+def test_keeping_what_is_missing_does_not_lose_what_is_needed_with_it():
+    states = PlannedStates(a_study(), room=1)
     assert states.keep(0, [("base", 1)], 7) == ()
     assert states.keep(1, [("base", 2)], 7) == (0,)
     needed = [("base", 2), ("source", 2)]

@@ -16,6 +16,7 @@ import torch
 
 import mediation as med
 from mediation.engine.checkpoint._store import LOCK, PIECES, STUDY, Store
+from mediation.engine.plan import _chunks, split_of
 from mediation.engine.running import _run
 from tests.engine.killed import LENGTHS, study as large_study
 from tests.engine.studies import exchanges, finish, token_pairs
@@ -114,7 +115,7 @@ def test_a_damaged_line_is_run_again(model, tmp_path):
 
 
 def test_chunks_that_are_stored_need_no_plain_runs(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(_run, "units_at_a_time", lambda _: 2)
+    monkeypatch.setattr(_run, "split_of", lambda study: split_of(study)._replace(units=2))
     expected = run(model, tmp_path).values
     lines = (tmp_path / PIECES).read_bytes().splitlines(keepends=True)
     first = next(i for i, line in enumerate(lines) if b'"unchanged ' in line and b' 2-3"' in line)
@@ -125,11 +126,12 @@ def test_chunks_that_are_stored_need_no_plain_runs(model, tmp_path, monkeypatch)
 
 
 def test_how_the_run_was_split_is_kept(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(_run, "tokens_for", lambda _: 40)
+    monkeypatch.setattr(_chunks, "tokens_for", lambda _: 40)
     expected = run(model).values
     run(model, tmp_path)
     cut(tmp_path, line_count(tmp_path) // 2)
-    monkeypatch.setattr(_run, "tokens_for", lambda _: 4096)
+    monkeypatch.setattr(_chunks, "tokens_for", lambda _: 4096)
+    monkeypatch.setattr(_chunks, "held_budget", lambda _: 1)
     again = run(model, tmp_path)
     assert again.values.tobytes() == expected.tobytes()
     assert again.report["store"]["pieces_read"] > 0

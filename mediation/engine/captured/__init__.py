@@ -11,7 +11,6 @@ from ._activations import (
 )
 from ._births import KINDS as KINDS, births as births, born as born
 from ._plain_states import (
-    HELD as HELD,
     Lane as Lane,
     Lanes as Lanes,
     PlainStates as PlainStates,

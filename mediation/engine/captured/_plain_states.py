@@ -16,7 +16,6 @@ from ..study import Study, remembers
 from ._births import births
 
 Lane = tuple[str, int]
-HELD = 2**29  # bytes
 
 
 @final
@@ -108,7 +107,7 @@ class Lanes:
 class PlainStates:
     """What plain runs leave, by lane: a run's input and a unit.
 
-    A plan says after which pass what an earlier one left is dropped, so that no more than `HELD` bytes are kept.
+    A plan says after which pass what an earlier one left is dropped, so that no more is kept than memory has room for.
 
     Parameters
     ----------

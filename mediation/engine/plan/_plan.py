@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 import torch
 
-from ..sizes import PassKind, PassMemory, flops_of, free_bytes, tokens_for, weight_bytes
+from ..sizes import PassKind, PassMemory, flops_of, free_bytes, weight_bytes
 from ..study import Execution, Study
 from ..verify import in_precision
-from ._chunks import units_at_a_time
+from ._chunks import split_of
 from ._held import held_bytes
 from ._needed import naive_flops, needed_of_plain
 from ._prices import Prices, prices_of
@@ -34,8 +34,8 @@ def plan_study(study: Study, execution: Execution, *, asked: int | None = None, 
         Run a few small passes, a few seconds at most, and estimate the time of the whole from them.
     """
     study = in_precision(study, execution.precision)
-    tokens, units = tokens_for(study), units_at_a_time(study)
-    stream = open_stream(study, execution, tokens=tokens, units=units)
+    split = split_of(study)
+    stream = open_stream(study, execution, split)
     prices = prices_of(study, stream)
     speed = measure(study, stream, prices) if calibrate else None
     counts = {kind: _count(study, prices, kind, speed) for kind in _KINDS}
@@ -60,12 +60,12 @@ def plan_study(study: Study, execution: Execution, *, asked: int | None = None, 
         flops_planned=planned,
         flops_naive=naive,
         weight_bytes=weight_bytes(model.module),
-        activation_bytes=held_bytes(study, cost, units),
+        activation_bytes=held_bytes(study, cost, split.units),
         state_bytes=prices.states_held,
         pass_bytes=max((one.peak_bytes for one in counts.values()), default=0),
         free_bytes=free_bytes(torch.device(model.device)),
-        tokens_per_pass=tokens,
-        units_at_a_time=units,
+        tokens_per_pass=split.tokens,
+        units_at_a_time=split.units,
         seconds=sum(one.seconds or 0.0 for one in counts.values()) if speed is not None else None,
     )
 

@@ -18,6 +18,7 @@ from ..passes import RUNS, Cells, Index, Row
 from ..session import Check, Pass
 from ..sizes import PassKind, most_padded, splits
 from ..study import Execution, Study, World
+from ._chunks import Split
 from ._states import PlannedStates
 
 _CELLS = 2**20  # rows that are looked at together
@@ -41,8 +42,8 @@ class Planner:
     ----------
     study, execution
         What is run, and how, with the layout found.
-    tokens, units
-        Tokens in a pass, and units whose activations are held together.
+    split
+        How it is split.
     grows
         True if worlds share growing passes.
     outer
@@ -53,16 +54,15 @@ class Planner:
         self,
         study: Study,
         execution: Execution,
+        split: Split,
         *,
-        tokens: int,
-        units: int,
         grows: bool,
         outer: Planner | None = None,
     ) -> None:
         self.study, self.grows = study, grows
-        self._execution, self._tokens, self._units = execution, tokens, units
+        self._execution, self._split = execution, split
         self.placed = [study.placed(world) for world in study.worlds]
-        self.grouping = Grouping(study, self.placed, tokens=tokens, rows_per_pass=execution.batch_size)
+        self.grouping = Grouping(study, self.placed, tokens=split.tokens, rows_per_pass=execution.batch_size)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
         self._patched = np.flatnonzero([world.assignment is not None for world in study.worlds])
         self._draws = np.array([study.draws_of(world) for world in study.worlds], dtype=np.int64)
@@ -76,12 +76,12 @@ class Planner:
         self._live = self._references
         self._batches_of_chunk: list[Cells] = []
         self._outer = outer
-        self.states = PlannedStates(study) if grows else None
+        self.states = PlannedStates(study, split.held) if grows else None
 
     def passes(self, told: Told) -> Iterator[Pass]:
         """Yield all passes; what `told` says is asked for when it is needed."""
-        n = len(self.study.pairs)
-        chunks = [list(range(start, min(start + self._units, n))) for start in range(0, n, self._units)]
+        n, size = len(self.study.pairs), self._split.units
+        chunks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
         whole = needs_all_units(self.study)
         for chunk in chunks if whole else ():
             yield from self._plain(chunk)
@@ -110,7 +110,7 @@ class Planner:
     def batches(self, cells: Cells) -> Iterator[Cells]:
         """Yield rows that share a padded batch."""
         how, sizes = self._execution, self._lengths[cells.run, cells.unit]
-        for some in splits(sizes, tokens=self._tokens, rows=how.batch_size, layout=how.layout):
+        for some in splits(sizes, tokens=self._split.tokens, rows=how.batch_size, layout=how.layout):
             yield cells.pick(some)
 
     def alone(self, kind: PassKind, cells: Cells, *, check: Check = "", sites: tuple[Site, ...] = ()) -> Pass:
@@ -223,7 +223,7 @@ class Planner:
             return
         worlds = tuple(World(run, Assignment(((site, Interchange(run="same")),))) for site in picks)  # type: ignore[arg-type]
         probe = replace(study, worlds=worlds, n_draws=1)
-        inner = Planner(probe, self._execution, tokens=self._tokens, units=len(units), grows=self.grows, outer=self)
+        inner = Planner(probe, self._execution, self._split, grows=self.grows, outer=self)
         yield from inner._plain(units)
         yield from inner._changed(units, _Everything())
 

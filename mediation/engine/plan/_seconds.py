@@ -14,8 +14,9 @@ import torch
 from ...interventions import Assignment, Interchange
 from ..passes import Cells, Row
 from ..session import Pass, Session
-from ..sizes import PassKind, flops_of, tokens_for
+from ..sizes import PassKind, flops_of
 from ..study import Study, World
+from ._chunks import split_of
 from ._planner import Planner
 from ._prices import Prices
 from ._shapes import shapes_of
@@ -99,8 +100,8 @@ class _Calibration:
         self.units = [self.row.unit, *(unit for unit in alike if unit != self.row.unit)]
         self.each = flops_of_a_row(study) if prices.cost is None else 0
         self.probe = self._probe(cells)
-        tokens, grows = tokens_for(study), stream.reason is None
-        self.planner = Planner(self.probe, stream.execution, tokens=tokens, units=len(self.units), grows=grows)
+        split = split_of(study)._replace(units=len(self.units))
+        self.planner = Planner(self.probe, stream.execution, split, grows=stream.reason is None)
         self.session = Session(self.probe, stream.execution, self.planner.placed)
 
     def speed(self) -> Speed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from ..captured import HELD, Lane, births
+from ..captured import Lane, births
 from ..sizes import PassMemory, model_cost
 from ..study import Study
 
@@ -14,18 +14,25 @@ from ..study import Study
 class PlannedStates:
     """Keys, values and outputs of blocks that are held as a stream goes on.
 
+    Parameters
+    ----------
+    study
+        What is run.
+    room
+        Bytes that are held.
+
     Attributes
     ----------
     most
         Bytes that were held at once so far.
     """
 
-    __slots__ = ("_births", "_held", "_memory", "most")
+    __slots__ = ("_births", "_held", "_memory", "_room", "most")
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, room: int) -> None:
         cost = model_cost(study.model)
         self._memory = None if cost is None else PassMemory(study.model, cost)
-        self._births = len(births(study))
+        self._births, self._room = len(births(study)), room
         self._held: list[tuple[int, frozenset[Lane], int]] = []
         self.most = 0
 
@@ -34,10 +41,10 @@ class PlannedStates:
 
         What is needed next stays, however large: this one, and what holds lanes of `spare`.
         """
-        size = HELD if self._memory is None else self._memory.states(len(lanes), tokens, self._births)
+        size = self._room if self._memory is None else self._memory.states(len(lanes), tokens, self._births)
         dropped = []
         for one in [one for one in self._held if not one[1].intersection(spare)]:
-            if sum(size for *_, size in self._held) + size <= HELD:
+            if sum(size for *_, size in self._held) + size <= self._room:
                 break
             self._held.remove(one)
             dropped.append(one[0])

@@ -12,6 +12,7 @@ from ..passes import Row
 from ..session import Pass
 from ..study import Execution, Study
 from ..verify import Laid, lay_out
+from ._chunks import Split
 from ._planner import Planner, Told
 from ._sample import sample
 
@@ -52,15 +53,15 @@ class Stream:
         return iter(()) if self.naive else sample(self.planner, self.execution.checks)
 
 
-def open_stream(study: Study, execution: Execution, *, tokens: int, units: int) -> Stream:
+def open_stream(study: Study, execution: Execution, split: Split) -> Stream:
     """Find out how rows may share passes, and return the stream.
 
     Parameters
     ----------
-    tokens, units
-        Tokens in a pass, and units whose activations are held together.
+    split
+        How it is split.
     """
     execution, laid = lay_out(study, execution)
     reason = "switched off" if not execution.fan_out else fan_out_reason(study, execution.backend)
-    planner = Planner(study, execution, tokens=tokens, units=units, grows=reason is None)
+    planner = Planner(study, execution, split, grows=reason is None)
     return Stream(execution, laid, planner, reason)

@@ -9,9 +9,8 @@ import torch
 
 from ..binding import inside
 from ..passes import Cells, Row
-from ..plan import Planner
+from ..plan import Planner, split_of
 from ..session import Session
-from ..sizes import tokens_for
 from ..study import Execution, Study
 from ..verify import lay_out
 
@@ -35,7 +34,7 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
     used = list(dict.fromkeys(row.world for row in wanted))
     used += [world for world in _inner(study, used) if world not in used]
     part = replace(study, worlds=tuple(study.worlds[index] for index in used))
-    planner = Planner(part, execution, tokens=tokens_for(part), units=len(part.pairs), grows=False)
+    planner = Planner(part, execution, split_of(part)._replace(units=len(part.pairs)), grows=False)
     session = Session(part, execution, planner.placed)
     inside = Cells.of([row._replace(world=used.index(row.world)) for row in wanted])
     found: dict[Row, float] = {}

@@ -14,9 +14,8 @@ from ...models import in_use
 from .._progress import Progress
 from ..checkpoint import Pieces
 from ..passes import Index
-from ..plan import Stream, open_stream, units_at_a_time
+from ..plan import Split, Stream, open_stream, split_of
 from ..session import Pass
-from ..sizes import tokens_for
 from ..study import Execution, Study, World
 from ..verify import FailedCheckError, check_fed, explained, in_precision
 from ._abstract import AbstractExecutor
@@ -80,10 +79,15 @@ def run_study(
         If rows depend on each other, so that fewer of them share a pass.
     """
     asked, study = study, in_precision(study, execution.precision)
-    split = {"tokens": tokens_for(study), "units": units_at_a_time(study)}
+    split = split_of(study)._asdict()
     check_fed(study.model, study.pairs, study.encoding, seed=study.seed)
-    with in_use(study.model), torch.no_grad(), Pieces(study, execution, split) as pieces, explained(study, execution):
-        stream = open_stream(study, execution, tokens=pieces.split["tokens"], units=pieces.split["units"])
+    with (
+        in_use(study.model),
+        torch.no_grad(),
+        Pieces(study, execution, split) as pieces,
+        explained(study, execution),
+    ):
+        stream = open_stream(study, execution, Split(**pieces.split))
         stream.laid.warn(type(study.model.module).__name__)
         run = _Run(study, stream, progress, pieces, through)
         run.all()

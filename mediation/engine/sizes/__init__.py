@@ -18,4 +18,9 @@ from ._cost import (
     model_cost as model_cost,
     needed_flops as needed_flops,
 )
-from ._memory import PassMemory as PassMemory, free_bytes as free_bytes, weight_bytes as weight_bytes
+from ._memory import (
+    PassMemory as PassMemory,
+    free_bytes as free_bytes,
+    held_budget as held_budget,
+    weight_bytes as weight_bytes,
+)

@@ -26,6 +26,7 @@ from ._cost import BlockCost, ModelCost, PassShape
 _UNKNOWN = 4 * 2**30  # bytes that are taken to be free where no system says it
 _COMPOSED = ("NewGELUActivation", "FastGELUActivation", "AccurateGELUActivation", "QuickGELUActivation")
 _CGROUP = Path("/sys/fs/cgroup")
+_SHARE_HELD, _LEAST_HELD = 1 / 16, 2**26
 
 
 @final
@@ -108,6 +109,14 @@ def free_bytes(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     found = [amount for amount in (_available(), _left_in_group()) if amount is not None]
     return min(found, default=_UNKNOWN)
+
+
+def held_budget(device: torch.device) -> int:
+    """Return how many bytes passes may leave for others on a device: a sixteenth of what is free, at least 64 MiB.
+
+    It is a power of two, so that a little more or less free memory does not change how a study is split.
+    """
+    return max(_LEAST_HELD, 1 << (max(1, int(_SHARE_HELD * free_bytes(device))).bit_length() - 1))
 
 
 def _available() -> int | None:
