@@ -12,11 +12,10 @@ from .._checks import one_of, seed_number
 from ._abstract import AbstractIntervention
 from ._broadcast import working_dtype
 from ._needs import NOTHING, RUNS, Donor, Given, Need, Noise, supplied
-from ._spelling import spelled
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RandomDirection(AbstractIntervention):
     r"""The activation moved as far as `Interchange` moves it, in a random direction: I(h) = h + \|d - h\| e / \|e\|.
 
@@ -47,8 +46,6 @@ class RandomDirection(AbstractIntervention):
 
     run: Literal["other", "base", "source"] = "other"
     stream: int = 0
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         one_of(self.run, tuple(run for run in RUNS if run != "same"), what="RandomDirection: run")

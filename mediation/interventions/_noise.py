@@ -14,13 +14,12 @@ from ..errors import DesignError
 from ._abstract import AbstractIntervention
 from ._broadcast import number_within, working_dtype
 from ._needs import NOTHING, Given, Moment, Need, Noise, supplied
-from ._spelling import spelled
 
 _STD = Moment("std")
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GaussianNoise(AbstractIntervention):
     r"""Normal noise, added to the activation or in its place.
 
@@ -74,8 +73,6 @@ class GaussianNoise(AbstractIntervention):
     replace: bool = False
     norm_matched: bool = False
     stream: int = 0
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         wanted = "a finite number of at least 0"
