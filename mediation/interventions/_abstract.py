@@ -16,7 +16,7 @@ from .._checks import shown
 from ..errors import DesignError
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, check_disjoint
 from ._needs import NOTHING, Given, Need
-from ._overlaps import check_others, elsewhere
+from ._overlaps import elsewhere, shared
 from ._spelling import spelled
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class Assignment:
             flat.append((site, what))
         object.__setattr__(self, "entries", tuple(flat))
         check_disjoint([site for site, _ in flat if isinstance(site, Site) and site.is_concrete])
-        check_others([site for site, _ in flat if isinstance(site, (ThoughtSite, InputSite))])
+        check_disjoint([site for site, _ in flat if isinstance(site, (ThoughtSite, InputSite))], shared)
 
     def __or__(self, other: object) -> Assignment:
         if callable(other):
