@@ -23,20 +23,7 @@ from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class InterventionFactory(AbstractFactory["Custom"]):
-    """A function that `intervention` was put on: call it with parameters to get an intervention.
-
-    Equal if module, qualified name and source are equal.
-
-    Parameters
-    ----------
-    function
-        The function; its first argument is the activation.
-
-    Raises
-    ------
-    DesignError
-        If the function cannot be told from another by its name, source and parameters; the message says why.
-    """
+    """A function that `intervention` was put on; called with parameters it gives an intervention."""
 
     decorator = "intervention"
     makes = "intervention"

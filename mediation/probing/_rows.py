@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DegenerateWarning
 from ..inference import mean_intervals
 from ._jackknife import Pseudo, Spread, corrected, jackknife_error
-from ._similarity import rank_of, unbiased_gram
+from ._similarity import aligned, rank_of, unbiased_gram, varies
 from ._steps import Array, Found, Index, Steps
 
 _LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
@@ -100,7 +100,7 @@ def ranks(steps: Steps) -> Iterator[Found]:
 def _ranks(steps: Steps, step: int, units: Index) -> _Ranks | None:
     """Return the ranks at a step; None for too few units, or no spread."""
     x, block = steps.values[units, step], steps.blocks(units)
-    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not _varies(x):
+    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not varies(x):
         return None
     x = x - x.mean(axis=0)
     gram = x @ x.T if len(x) <= x.shape[1] else None
@@ -128,7 +128,7 @@ def alignment(steps: Steps) -> Iterator[Found]:
             units = steps.at(step, other)
             x, y, block = steps.values[units, other], steps.values[units, step], steps.blocks(units)
             spread = Spread(float("nan"))
-            if block.size and block.max() + 1 >= _LEAST["cka"] and _varies(x) and _varies(y):
+            if block.size and block.max() + 1 >= _LEAST["cka"] and varies(x) and varies(y):
                 one, two = ((z - z.mean(axis=0)) @ (z - z.mean(axis=0)).T for z in (x, y))
                 numbers = [_cka(one, two, block != left_out) for left_out in range(block.max() + 1)]
                 spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), units)
@@ -294,8 +294,4 @@ def _rank(x: Array, gram: Array | None, keep: NDArray[np.bool_]) -> float:
 def _cka(one: Array, two: Array, keep: NDArray[np.bool_]) -> float:
     a, b = (unbiased_gram(gram[np.ix_(keep, keep)].copy()) for gram in (one, two))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
-
-
-def _varies(x: Array) -> bool:
-    return bool(np.abs(x - x.mean(axis=0)).max() > _ROUNDING * max(1e-300, float(np.abs(x).max())))
+        return aligned(a, b)

@@ -25,20 +25,7 @@ from ..interventions import (
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class RewriteFactory(AbstractFactory["CustomRewrite"]):
-    """A function that `rewriter` was put on: call it with parameters to get a rewrite.
-
-    Equal if module, qualified name and source are equal.
-
-    Parameters
-    ----------
-    function
-        The function; its first argument is the text.
-
-    Raises
-    ------
-    DesignError
-        If the function cannot be told from another by its name, source and parameters; the message says why.
-    """
+    """A function that `rewriter` was put on; called with parameters it gives a rewrite."""
 
     decorator = "rewriter"
     makes = "rewrite"

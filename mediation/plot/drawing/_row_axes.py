@@ -54,7 +54,9 @@ def off_axis(ax: Axes, y: float) -> None:
 
 
 def strongest(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the rows of the largest estimates, in the order of the table; rows of pairs go first."""
+    """Return the rows of the largest estimates, in the order of the table; rows of pairs are left out first."""
+    if len(table) <= most:
+        return table
     order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
     if "partner" in table:
         order = order[(table.loc[order, "partner"] != "").to_numpy().argsort(kind="stable")]
