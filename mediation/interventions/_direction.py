@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._checks import one_of, seed_number
 from ._abstract import AbstractIntervention
-from ._broadcast import working_dtype
+from ._broadcast import norms, working_dtype
 from ._needs import NOTHING, RUNS, Donor, Given, Need, Noise, supplied
 
 
@@ -61,12 +61,5 @@ class RandomDirection(AbstractIntervention):
         before = hidden.to(dtype)
         donor = supplied(Donor(self.run), hidden, given, by=self).to(dtype).expand_as(hidden)
         draws = supplied(Noise(self.stream), hidden, given, by=self).to(dtype).expand_as(hidden)
-        step = _norm(donor - before) / _norm(draws).clamp_min(torch.finfo(dtype).tiny)
+        step = norms(donor - before) / norms(draws).clamp_min(torch.finfo(dtype).tiny)
         return (before + step * draws).to(hidden.dtype)
-
-
-def _norm(hidden: Tensor) -> Tensor:
-    if hidden.ndim == 1:  # one number a row, which is its only feature
-        return hidden.abs()
-    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-    return norm

@@ -12,7 +12,7 @@ from torch import Tensor
 from .._checks import seed_number, true_or_false
 from ..errors import DesignError
 from ._abstract import AbstractIntervention
-from ._broadcast import number_within, working_dtype
+from ._broadcast import norms, number_within, working_dtype
 from ._needs import NOTHING, Given, Moment, Need, Noise, supplied
 
 _STD = Moment("std")
@@ -101,10 +101,5 @@ class GaussianNoise(AbstractIntervention):
             noise = noise * supplied(_STD, hidden, given, by=self).to(dtype)
         after = noise if self.replace else before + noise
         if self.norm_matched:
-            after = after * (_norm(before) / _norm(after).clamp_min(torch.finfo(dtype).tiny))
+            after = after * (norms(before) / norms(after).clamp_min(torch.finfo(dtype).tiny))
         return after.to(hidden.dtype)
-
-
-def _norm(hidden: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-    return norm
