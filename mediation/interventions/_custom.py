@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
@@ -15,9 +15,8 @@ from .._values import Value
 from ..errors import BackendError
 from ._abstract import AbstractIntervention
 from ._broadcast import numbers, placed
-from ._code import constants_of
-from ._function import AbstractFactory, comparable
-from ._needs import NOTHING, Donor, Given, Moment, Need, Noise, supplied
+from ._function import AbstractCustom, AbstractFactory, comparable
+from ._needs import NOTHING, Donor, Given, Moment, Noise, supplied
 
 
 @final
@@ -42,34 +41,9 @@ class InterventionFactory(AbstractFactory["Custom"]):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Custom(AbstractIntervention):
-    """A user's function with its parameters; made by calling what ``@intervention`` returns.
-
-    Compared by the function's module, qualified name and source, by the parameters, and by the plain constants that
-    the function reads from its module. What other functions it calls is not compared.
-
-    Parameters
-    ----------
-    factory
-        What ``@intervention`` returned.
-    params
-        Name and value of every parameter.
-    """
-
-    factory: InterventionFactory
-    params: tuple[tuple[str, Hashable], ...]
-    constants: tuple[tuple[str, Hashable], ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "constants", tuple(sorted(constants_of(self.factory.function))))
-
-    def __repr__(self) -> str:
-        return self.factory.spelled(self.params)
-
-    def needs(self) -> frozenset[Need]:
-        """Return what the reserved arguments in the function's signature stand for."""
-        return frozenset(self.factory.injected.values())
+@dataclass(frozen=True, slots=True, repr=False)
+class Custom(AbstractCustom, AbstractIntervention):
+    """A user's function with its parameters; made by calling what ``@intervention`` returns."""
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the function's result, in the dtype of `hidden`.

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from .._checks import shown, suggestion
 from ..errors import DesignError
-from ._code import source_digest
+from ._abstract import AbstractPlaceable
+from ._code import constants_of, source_digest
 from ._spelling import spelled_value
 
 T = TypeVar("T")
@@ -129,10 +130,6 @@ class AbstractFactory(ABC, Generic[T]):
         """
         raise DesignError(f"{self.name}.at(...): {self.name} makes {self.makes}s. Call it: {self.name}().at({site!r}).")
 
-    def spelled(self, params: tuple[tuple[str, Hashable], ...]) -> str:
-        """Return the call that makes something with these parameters."""
-        return f"{self.name}({', '.join(f'{name}={spelled_value(value)}' for name, value in params)})"
-
     def _unknown(self, name: str, wanted: list[str]) -> str:
         if name in self.injected:
             need = self.injected[name]
@@ -143,6 +140,37 @@ class AbstractFactory(ABC, Generic[T]):
     def __repr__(self) -> str:
         words = [str(item.replace(annotation=inspect.Parameter.empty)) for item in self.parameters.values()]
         return f"<{self.decorator} {self.name}({', '.join(words)})>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AbstractCustom(AbstractPlaceable):
+    """A user's function with its parameters; made by a call of what its decorator returned.
+
+    Compared by the function's module, qualified name and source, by the parameters, and by the plain constants that
+    the function reads from its module. What other functions it calls is not compared.
+
+    Parameters
+    ----------
+    factory
+        What the decorator returned.
+    params
+        Name and value of every parameter.
+    """
+
+    factory: AbstractFactory[Any]
+    params: tuple[tuple[str, Hashable], ...]
+    constants: tuple[tuple[str, Hashable], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constants", tuple(sorted(constants_of(self.factory.function))))
+
+    def __repr__(self) -> str:
+        words = (f"{name}={spelled_value(value)}" for name, value in self.params)
+        return f"{self.factory.name}({', '.join(words)})"
+
+    def needs(self) -> frozenset[Any]:
+        """Return what the reserved arguments in the function's signature stand for."""
+        return frozenset(self.factory.injected.values())
 
 
 def _check_signature(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
@@ -11,12 +11,11 @@ from .._checks import called
 from ..errors import BackendError
 from ..interventions import (
     NO_TEXT_GIVEN,
+    AbstractCustom,
     AbstractFactory,
     AbstractRewrite,
     TextGiven,
-    TextNeed,
     comparable,
-    constants_of,
     random_numbers,
     thoughts_of_all,
 )
@@ -46,33 +45,8 @@ class RewriteFactory(AbstractFactory["CustomRewrite"]):
 
 @final
 @dataclass(frozen=True, slots=True, repr=False)
-class CustomRewrite(AbstractRewrite):
-    """A user's function with its parameters; made by calling what ``@rewriter`` returns.
-
-    Compared by the function's module, qualified name and source, by the parameters, and by the plain constants that
-    the function reads from its module. What other functions it calls is not compared.
-
-    Parameters
-    ----------
-    factory
-        What ``@rewriter`` returned.
-    params
-        Name and value of every parameter.
-    """
-
-    factory: RewriteFactory
-    params: tuple[tuple[str, Hashable], ...]
-    constants: tuple[tuple[str, Hashable], ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "constants", tuple(sorted(constants_of(self.factory.function))))
-
-    def __repr__(self) -> str:
-        return self.factory.spelled(self.params)
-
-    def needs(self) -> frozenset[TextNeed]:
-        """Return the reserved arguments in the function's signature."""
-        return frozenset(self.factory.injected.values())
+class CustomRewrite(AbstractCustom, AbstractRewrite):
+    """A user's function with its parameters; made by calling what ``@rewriter`` returns."""
 
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the function's result.
