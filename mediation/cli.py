@@ -13,7 +13,8 @@ from typing import Annotated, Any, final
 import typer
 from typer.core import TyperGroup
 
-from ._checks import check_local, one_of, suggestion
+from ._checks import one_of, suggestion
+from ._paths import check_local
 from ._printable import printable
 from .errors import DesignError, MediationError
 

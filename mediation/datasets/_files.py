@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from .._checks import MOST_OF_64_BITS, called, check_local, named_once, path_from, positive_int, shown
+from .._checks import MOST_OF_64_BITS, called, named_once, positive_int, shown
+from .._paths import check_local, path_from
 from .._reading import check_bytes, json_from, reading, too_large
 from ..errors import DataError
 

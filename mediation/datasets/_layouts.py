@@ -69,8 +69,7 @@ def _vstar(record: Record) -> Asked:
     cells = record.cells
     if "text" not in cells:
         options = _lettered(record)
-        lines = "\n".join(f"({letter}) {text}" for letter, text in zip(LETTERS, options, strict=False))
-        question, answer = f"{_text(record, 'question')}\n{lines}\n{DIRECTLY}", _text(record, "answer")
+        question, answer = _with_brackets(record, options), _text(record, "answer")
     else:
         question, answer = _text(record, "text"), _text(record, "label")
         marked = [found for line in question.splitlines() if (found := _IN_BRACKETS.fullmatch(line.strip()))]
@@ -103,7 +102,7 @@ def _mme(record: Record) -> Asked:
     question = "\n".join(
         [
             f"{_text(record, 'question')} The choices are listed below:",
-            *(f"({letter}) {text}" for letter, text in zip(LETTERS, options, strict=False)),
+            *_brackets(options),
             "Select the best answer to the above multiple-choice question based on the image. Respond with only the "
             "letter (A, B, C, D, or E) of the correct option.",
             "The best answer is:",
@@ -124,7 +123,7 @@ def _blink(record: Record) -> Asked:
     answer = _text(record, "answer")
     hidden = answer.strip().lower() == "hidden"
     asked = _optional(record, "prompt")
-    question = asked or "\n".join([_text(record, "question"), *_brackets(options), DIRECTLY])
+    question = asked or _with_brackets(record, options)
     right = None if hidden else _letter(record, answer, options)
     return Asked(_text(record, "idx"), question, images, options, right, _text(record, "sub_task"))
 
@@ -250,6 +249,10 @@ def _stops(options: Sequence[str]) -> list[str]:
 
 def _brackets(options: Sequence[str]) -> list[str]:
     return [f"({letter}) {text}" for letter, text in zip(LETTERS, options, strict=False)]
+
+
+def _with_brackets(record: Record, options: Sequence[str]) -> str:
+    return "\n".join([_text(record, "question"), *_brackets(options), DIRECTLY])
 
 
 def _layout(name: str, asked: Callable[[Record], Asked], *forms: str) -> tuple[str, Layout]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .._checks import positive_int
 from .._seed import seed_from
 from ._scene import NUMBERS, Pixels, at, bitmap, sheet, shown
+from ._vsp import FREE, GOAL, HOLE, START, Grid
 
-FREE, START, GOAL, HOLE = 0, 1, 2, -1
 LAKE: Final = 4
 QUESTION: Final = "plan a way from start to goal."
 MOVES: Final = {"down": (1, 0), "right": (0, 1), "up": (-1, 0), "left": (0, -1)}
@@ -24,7 +24,6 @@ _ICE = (140, 180, 200)
 _RGB = {START: (40, 190, 60), GOAL: (240, 230, 50), HOLE: (20, 30, 80)}
 _MARKS = {START: "square", GOAL: "diamond", HOLE: "disc"}
 _PATH = (230, 40, 40)
-Grid = tuple[tuple[int, ...], ...]
 Cell = tuple[int, int]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_local, path_from
+from .._paths import check_local, path_from
 from .._reading import reading
 from ..errors import DataError
 from ._files import Record, records_of

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from .. import datasets
-from .._checks import check_local, one_of
+from .._checks import one_of
+from .._paths import check_local
 from ..datasets import synthetic
 from ..errors import DataError, DesignError
 from ..models import Model, load

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, final
 
-from .._checks import check_local
+from .._paths import check_local
 from ..analysis import ablate, doses, mediate
 from ..errors import DegenerateWarning
 from ..interventions import Constant, GaussianNoise, Mean, Swap, Zero

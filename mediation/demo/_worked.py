@@ -127,12 +127,8 @@ class Worked:
         Units that are left out, and rows without an interval, bring no warning: see `foot`, and NaN in the table.
         """
         with quiet():
-            return self._noted(
-                mediate(
-                    self.model, self.pairs, self.thought, self.outcome, estimands=list(estimands),
-                    **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
-                )
-            )  # fmt: skip
+            asked = {"estimands": list(estimands), **self._options, **options}
+            return self._noted(mediate(self.model, self.pairs, self.thought, self.outcome, **asked))
 
     def ablate(
         self, arms: Mapping[str, Assignment], outcome: AbstractOutcome, pairs: Pairs | None = None, **options: Any
@@ -141,14 +137,13 @@ class Worked:
 
         Warnings as for `mediate`.
         """
-        asked: dict[str, Any] = {"run": "source"} if pairs is None else {}
+        asked = self._options | ({"run": "source"} if pairs is None else {}) | options
         with quiet():
-            return self._noted(
-                ablate(
-                    self.model, pairs or self.pairs, dict(arms), outcome, **asked,
-                    **{"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False, **options},
-                )
-            )  # fmt: skip
+            return self._noted(ablate(self.model, pairs or self.pairs, dict(arms), outcome, **asked))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"max_new_tokens": self.max_new_tokens, "rng": self.seed, "progress": False}
 
     def _noted(self, effects: Effects) -> Effects:
         self.left_out.update(effects.provenance["rollout"]["units_left_out"])

@@ -8,6 +8,7 @@ VanderWeele, Vansteelandt and Robins (2014) for the interventional analogues.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, final
 
 from .._checks import one_of
@@ -21,19 +22,12 @@ class TotalEffect(AbstractEstimand):
 
     Examples
     --------
-    >>> TotalEffect().weights
+    >>> dict(TotalEffect().weights)
     {'y11': 1.0, 'y00': -1.0}
     """
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "te"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y11": 1.0, "y00": -1.0}
+    key = "te"
+    weights = MappingProxyType({"y11": 1.0, "y00": -1.0})
 
 
 @final
@@ -108,15 +102,8 @@ class NaturalIndirectEffect(AbstractEstimand):
 class MediatedInteraction(AbstractEstimand):
     """Mediated interaction, INTmed = Y(1,M(1)) - Y(1,M(0)) - Y(0,M(1)) + Y(0,M(0)) = TNIE - PNIE."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "int_med"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y11": 1.0, "y10": -1.0, "y01": -1.0, "y00": 1.0}
+    key = "int_med"
+    weights = MappingProxyType({"y11": 1.0, "y10": -1.0, "y01": -1.0, "y00": 1.0})
 
 
 @final
@@ -124,15 +111,8 @@ class MediatedInteraction(AbstractEstimand):
 class ControlledDirectEffect(AbstractEstimand):
     """Controlled direct effect, CDE(m*) = Y(1, m*) - Y(0, m*): both inputs with the mediator ablated."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "cde"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y1m": 1.0, "y0m": -1.0}
+    key = "cde"
+    weights = MappingProxyType({"y1m": 1.0, "y0m": -1.0})
 
 
 @final
@@ -140,15 +120,8 @@ class ControlledDirectEffect(AbstractEstimand):
 class ReferenceInteraction(AbstractEstimand):
     """Reference interaction, INTref(m*) = PNDE - CDE(m*) (VanderWeele 2014)."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "int_ref"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y10": 1.0, "y00": -1.0, "y1m": -1.0, "y0m": 1.0}
+    key = "int_ref"
+    weights = MappingProxyType({"y10": 1.0, "y00": -1.0, "y1m": -1.0, "y0m": 1.0})
 
 
 @final
@@ -156,15 +129,8 @@ class ReferenceInteraction(AbstractEstimand):
 class PortionEliminated(AbstractEstimand):
     """Portion eliminated, PE(m*) = TE - CDE(m*) (VanderWeele 2014)."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "pe"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y11": 1.0, "y00": -1.0, "y1m": -1.0, "y0m": 1.0}
+    key = "pe"
+    weights = MappingProxyType({"y11": 1.0, "y00": -1.0, "y1m": -1.0, "y0m": 1.0})
 
 
 @final
@@ -213,15 +179,8 @@ class ProportionMediated(AbstractEstimand):
 class AblationEffect(AbstractEstimand):
     """Ablation effect, AE(m*) = Y(x, M(x)) - Y(x, m*); one input, so neither direct nor indirect."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "ablation"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"y": 1.0, "ym": -1.0}
+    key = "ablation"
+    weights = MappingProxyType({"y": 1.0, "ym": -1.0})
 
 
 @final
@@ -229,15 +188,8 @@ class AblationEffect(AbstractEstimand):
 class InterventionalDirectEffect(AbstractEstimand):
     """Interventional direct effect, IDE = Y(1, G0) - Y(0, G0), G0 a random unit's mediator under base."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "ide"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"g10": 1.0, "g00": -1.0}
+    key = "ide"
+    weights = MappingProxyType({"g10": 1.0, "g00": -1.0})
 
 
 @final
@@ -245,15 +197,8 @@ class InterventionalDirectEffect(AbstractEstimand):
 class InterventionalIndirectEffect(AbstractEstimand):
     """Interventional indirect effect, IIE = Y(1, G1) - Y(1, G0)."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "iie"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"g11": 1.0, "g10": -1.0}
+    key = "iie"
+    weights = MappingProxyType({"g11": 1.0, "g10": -1.0})
 
 
 @final
@@ -261,12 +206,5 @@ class InterventionalIndirectEffect(AbstractEstimand):
 class OverallEffect(AbstractEstimand):
     """Overall effect, OE = Y(1, G1) - Y(0, G0) = IDE + IIE; not the total effect in general."""
 
-    @property
-    def key(self) -> str:
-        """Key in the tidy table."""
-        return "oe"
-
-    @property
-    def weights(self) -> Linear:
-        """Coefficients of the potential outcomes."""
-        return {"g11": 1.0, "g00": -1.0}
+    key = "oe"
+    weights = MappingProxyType({"g11": 1.0, "g00": -1.0})

@@ -6,39 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .._checks import called, elements, listed, shown, suggestion
 from ..errors import DesignError
+from . import _effects as effects
 from ._abstract import AbstractEstimand
-from ._effects import (
-    AblationEffect,
-    ControlledDirectEffect,
-    InterventionalDirectEffect,
-    InterventionalIndirectEffect,
-    MediatedInteraction,
-    NaturalDirectEffect,
-    NaturalIndirectEffect,
-    OverallEffect,
-    PortionEliminated,
-    ProportionMediated,
-    ReferenceInteraction,
-    TotalEffect,
-)
 
 _ALL: tuple[AbstractEstimand, ...] = (
-    TotalEffect(),
-    NaturalDirectEffect("pure"),
-    NaturalDirectEffect("total"),
-    NaturalIndirectEffect("pure"),
-    NaturalIndirectEffect("total"),
-    MediatedInteraction(),
-    ControlledDirectEffect(),
-    ReferenceInteraction(),
-    PortionEliminated(),
-    ProportionMediated("total"),
-    InterventionalDirectEffect(),
-    InterventionalIndirectEffect(),
-    OverallEffect(),
-    AblationEffect(),
+    effects.TotalEffect(),
+    effects.NaturalDirectEffect("pure"),
+    effects.NaturalDirectEffect("total"),
+    effects.NaturalIndirectEffect("pure"),
+    effects.NaturalIndirectEffect("total"),
+    effects.MediatedInteraction(),
+    effects.ControlledDirectEffect(),
+    effects.ReferenceInteraction(),
+    effects.PortionEliminated(),
+    effects.ProportionMediated("total"),
+    effects.InterventionalDirectEffect(),
+    effects.InterventionalIndirectEffect(),
+    effects.OverallEffect(),
+    effects.AblationEffect(),
 )
-_ON_REQUEST = (ProportionMediated("pure"), ProportionMediated("average"))
+_ON_REQUEST = (effects.ProportionMediated("pure"), effects.ProportionMediated("average"))
 
 
 def known_estimands() -> dict[str, AbstractEstimand]:

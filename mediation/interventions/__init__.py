@@ -18,19 +18,17 @@ from ._abstract import (
     chain as chain,
 )
 from ._affine import Add as Add, Scale as Scale
-from ._code import meaning as meaning, source_meaning as source_meaning
+from ._code import constants_of as constants_of, meaning as meaning, source_meaning as source_meaning
 from ._compose import Blend as Blend, Masked as Masked
 from ._constant import Constant as Constant, Mean as Mean, Zero as Zero
 from ._custom import (
     Custom as Custom,
     InterventionFactory as InterventionFactory,
-    constants_of as constants_of,
     intervention as intervention,
-    source_digest as source_digest,
 )
 from ._direction import RandomDirection as RandomDirection
 from ._exchange import Interchange as Interchange, Swap as Swap
-from ._function import bound_parameters as bound_parameters, check_function as check_function
+from ._function import AbstractCustom as AbstractCustom, AbstractFactory as AbstractFactory, comparable as comparable
 from ._laws import check_laws as check_laws, stand_in as stand_in
 from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise
 from ._noise import GaussianNoise as GaussianNoise

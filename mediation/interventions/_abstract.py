@@ -16,7 +16,7 @@ from .._checks import shown
 from ..errors import DesignError
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, check_disjoint
 from ._needs import NOTHING, Given, Need
-from ._overlaps import check_others, elsewhere
+from ._overlaps import elsewhere, shared
 from ._spelling import spelled
 
 if TYPE_CHECKING:
@@ -33,12 +33,18 @@ class AbstractPlaceable(ABC):
     acts_on: ClassVar[Literal["activations", "text"]]
 
     @abstractmethod
+    def __call__(self, what: Any, given: Any = ..., /) -> Any: ...
+
     def needs(self) -> frozenset[Any]:
-        """Return what a run must supply."""
+        """Return what `__call__` must find in `given`; nothing, unless a class says otherwise."""
+        return frozenset()
 
     def at(self, site: Place) -> Assignment:
         """Return the assignment of this to `site`."""
         return Assignment(((site, self),))
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
 
 class AbstractIntervention(AbstractPlaceable):
@@ -69,10 +75,6 @@ class AbstractIntervention(AbstractPlaceable):
     acts_on = "activations"
 
     @abstractmethod
-    def needs(self) -> frozenset[Need]:
-        """Return what `__call__` must find in `given`."""
-
-    @abstractmethod
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the activation that the model goes on with.
 
@@ -93,9 +95,6 @@ class AbstractIntervention(AbstractPlaceable):
         DesignError
             If something needed is not given, or a parameter does not fit the shape of `hidden`.
         """
-
-    @abstractmethod
-    def __repr__(self) -> str: ...
 
     def __rshift__(self, other: AbstractIntervention) -> AbstractIntervention:
         if not isinstance(other, AbstractIntervention):
@@ -124,7 +123,7 @@ def an_intervention(value: object, *, what: str) -> AbstractIntervention:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Identity(AbstractIntervention):
     """The activation as it is: I(h) = h; neutral for ``>>``.
 
@@ -134,19 +133,13 @@ class Identity(AbstractIntervention):
     Identity()
     """
 
-    __repr__ = spelled
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing."""
-        return frozenset()
-
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return `hidden` itself."""
         return hidden
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Then(AbstractIntervention):
     """Interventions one after another, first to last; written ``a >> b``.
 
@@ -277,7 +270,7 @@ class Assignment:
             flat.append((site, what))
         object.__setattr__(self, "entries", tuple(flat))
         check_disjoint([site for site, _ in flat if isinstance(site, Site) and site.is_concrete])
-        check_others([site for site, _ in flat if isinstance(site, (ThoughtSite, InputSite))])
+        check_disjoint([site for site, _ in flat if isinstance(site, (ThoughtSite, InputSite))], shared)
 
     def __or__(self, other: object) -> Assignment:
         if callable(other):

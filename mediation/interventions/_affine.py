@@ -9,12 +9,11 @@ from torch import Tensor
 
 from ._abstract import AbstractIntervention
 from ._broadcast import Numbers, numbers, spread, working_dtype
-from ._needs import NOTHING, Given, Need
-from ._spelling import spelled
+from ._needs import NOTHING, Given
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scale(AbstractIntervention):
     """The activation, stretched: I(h) = a h, computed in float32 for half precisions.
 
@@ -37,14 +36,8 @@ class Scale(AbstractIntervention):
 
     factor: Numbers
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "factor", numbers(self.factor, what="Scale"))
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing: the factor is a parameter."""
-        return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return `hidden` times the factor."""
@@ -53,7 +46,7 @@ class Scale(AbstractIntervention):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Add(AbstractIntervention):
     """The activation, shifted: I(h) = h + v; steering when v is a direction.
 
@@ -76,14 +69,8 @@ class Add(AbstractIntervention):
 
     value: Numbers
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", numbers(self.value, what="Add"))
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing: the shift is a parameter."""
-        return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return `hidden` plus the value."""

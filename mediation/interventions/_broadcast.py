@@ -144,6 +144,14 @@ def working_dtype(hidden: Tensor) -> torch.dtype:
     return torch.promote_types(hidden.dtype, torch.float32)
 
 
+def norms(hidden: Tensor) -> Tensor:
+    """Return Euclidean norms over the last axis, kept; of one number a row, which is its only feature, its size."""
+    if hidden.ndim == 1:
+        return hidden.abs()
+    found: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+    return found
+
+
 def placed(source: Tensor, hidden: Tensor) -> Tensor:
     """Return a copy of `source` with the shape, dtype and device of `hidden`.
 

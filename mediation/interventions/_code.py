@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._values import Value
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -60,3 +68,34 @@ def _walk(node: ast.AST) -> Iterator[str]:
             yield from _walk(one) if isinstance(one, ast.AST) else (repr(one),)
             yield ","
         yield ")"
+
+
+def source_digest(function: types.FunctionType) -> str:
+    """Return a digest of what the source of a function computes; of its compiled code where there is no source."""
+    try:
+        text = source_meaning(function)
+    except (OSError, TypeError):
+        text = _code_text(function.__code__)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _code_text(code: types.CodeType) -> str:
+    """Return compiled code as text without addresses, file names or line numbers."""
+    constants = [_code_text(item) if isinstance(item, types.CodeType) else repr(item) for item in code.co_consts]
+    return f"{code.co_code.hex()}|{code.co_names}|{code.co_varnames}|{constants}"
+
+
+def constants_of(function: Callable[..., Any]) -> Iterator[tuple[str, Hashable]]:
+    """Give the plain numbers, strings and tensors that the function reads from its module."""
+    module: dict[str, object] = function.__globals__
+    for name in _names(function.__code__) & module.keys():
+        value = module[name]
+        if isinstance(value, (bool, int, float, complex, str, bytes, type(None))):
+            yield name, repr(value)
+        elif isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
+            yield name, Value(torch.nan_to_num(torch.as_tensor(value))).digest
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = (_names(item) for item in code.co_consts if isinstance(item, types.CodeType))
+    return set(code.co_names).union(*inner)

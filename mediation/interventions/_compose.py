@@ -11,11 +11,10 @@ from torch import Tensor
 from ._abstract import AbstractIntervention, Identity, an_intervention
 from ._broadcast import Numbers, number_within, spread, truths, working_dtype
 from ._needs import NOTHING, Given, Need
-from ._spelling import spelled
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Blend(AbstractIntervention):
     """A dose of an intervention: (1 - w) h + w I(h), computed in float32 for half precisions.
 
@@ -45,8 +44,6 @@ class Blend(AbstractIntervention):
 
     intervention: AbstractIntervention
     weight: float
-
-    __repr__ = spelled
 
     def __new__(cls, intervention: AbstractIntervention, weight: float) -> Any:
         """Return the normal form; never an existing `Blend`, which Python would initialise again."""
@@ -84,7 +81,7 @@ def _dose(weight: float) -> float:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Masked(AbstractIntervention):
     """An intervention where a mask is True, nothing elsewhere.
 
@@ -109,8 +106,6 @@ class Masked(AbstractIntervention):
 
     intervention: AbstractIntervention
     mask: Numbers
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         an_intervention(self.intervention, what="Masked")

@@ -12,11 +12,10 @@ from .._checks import one_of
 from ._abstract import AbstractIntervention
 from ._broadcast import Numbers, numbers, placed, spread
 from ._needs import NOTHING, Given, Moment, Need, supplied
-from ._spelling import spelled
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Zero(AbstractIntervention):
     """Zero ablation: I(h) = 0.
 
@@ -28,19 +27,13 @@ class Zero(AbstractIntervention):
     tensor([[0., 0.]])
     """
 
-    __repr__ = spelled
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing: zero is known."""
-        return frozenset()
-
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return zeros of the shape of `hidden`."""
         return torch.zeros_like(hidden)
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Constant(AbstractIntervention):
     """A value set by hand: I(h) = c, the ``do(M = c)`` of Pearl (2009, section 3.2).
 
@@ -63,14 +56,8 @@ class Constant(AbstractIntervention):
 
     value: Numbers
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", numbers(self.value, what="Constant"))
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing: the value is a parameter."""
-        return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the value, repeated to the shape of `hidden`."""
@@ -78,7 +65,7 @@ class Constant(AbstractIntervention):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Mean(AbstractIntervention):
     """Mean ablation: I(h) = mean of the activation at the site over the study.
 
@@ -104,8 +91,6 @@ class Mean(AbstractIntervention):
 
     over: Literal["units", "tokens"] = "units"
     run: Literal["same", "base", "source"] = "same"
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         one_of(self.over, ("units", "tokens"), what="Mean: over")

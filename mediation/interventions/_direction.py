@@ -10,13 +10,12 @@ from torch import Tensor
 
 from .._checks import one_of, seed_number
 from ._abstract import AbstractIntervention
-from ._broadcast import working_dtype
+from ._broadcast import norms, working_dtype
 from ._needs import NOTHING, RUNS, Donor, Given, Need, Noise, supplied
-from ._spelling import spelled
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RandomDirection(AbstractIntervention):
     r"""The activation moved as far as `Interchange` moves it, in a random direction: I(h) = h + \|d - h\| e / \|e\|.
 
@@ -48,8 +47,6 @@ class RandomDirection(AbstractIntervention):
     run: Literal["other", "base", "source"] = "other"
     stream: int = 0
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         one_of(self.run, tuple(run for run in RUNS if run != "same"), what="RandomDirection: run")
         seed_number(self.stream, what="RandomDirection: stream")
@@ -64,12 +61,5 @@ class RandomDirection(AbstractIntervention):
         before = hidden.to(dtype)
         donor = supplied(Donor(self.run), hidden, given, by=self).to(dtype).expand_as(hidden)
         draws = supplied(Noise(self.stream), hidden, given, by=self).to(dtype).expand_as(hidden)
-        step = _norm(donor - before) / _norm(draws).clamp_min(torch.finfo(dtype).tiny)
+        step = norms(donor - before) / norms(draws).clamp_min(torch.finfo(dtype).tiny)
         return (before + step * draws).to(hidden.dtype)
-
-
-def _norm(hidden: Tensor) -> Tensor:
-    if hidden.ndim == 1:  # one number a row, which is its only feature
-        return hidden.abs()
-    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-    return norm

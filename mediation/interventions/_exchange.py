@@ -13,7 +13,6 @@ from ..errors import DesignError
 from ._abstract import AbstractIntervention, Assignment
 from ._broadcast import placed
 from ._needs import NOTHING, RUNS, Donor, Given, Need, donor_index, supplied
-from ._spelling import spelled
 
 
 @cache
@@ -38,7 +37,7 @@ def _check_world(world: object, run: str) -> None:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Interchange(AbstractIntervention):
     """The unit's own activation from another of its runs: I(h) = M(x'), which makes Y(x, M(x')).
 
@@ -70,8 +69,6 @@ class Interchange(AbstractIntervention):
     run: Literal["other", "same", "base", "source"] = "other"
     world: Any = None
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         one_of(self.run, RUNS, what="Interchange: run")
         if self.world is not None:
@@ -95,7 +92,7 @@ class Interchange(AbstractIntervention):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Swap(AbstractIntervention):
     """The activation of another unit: I(h) = M of the donor unit; resample ablation when the donor is random.
 
@@ -128,8 +125,6 @@ class Swap(AbstractIntervention):
     column: str | None = None
     index: tuple[int, ...] | None = None
     run: Literal["other", "same", "base", "source"] = "same"
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         one_of(self.donor, ("derangement", "random", "matched", "index"), what="Swap: donor")

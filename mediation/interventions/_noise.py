@@ -12,15 +12,14 @@ from torch import Tensor
 from .._checks import seed_number, true_or_false
 from ..errors import DesignError
 from ._abstract import AbstractIntervention
-from ._broadcast import number_within, working_dtype
+from ._broadcast import norms, number_within, working_dtype
 from ._needs import NOTHING, Given, Moment, Need, Noise, supplied
-from ._spelling import spelled
 
 _STD = Moment("std")
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GaussianNoise(AbstractIntervention):
     r"""Normal noise, added to the activation or in its place.
 
@@ -75,8 +74,6 @@ class GaussianNoise(AbstractIntervention):
     norm_matched: bool = False
     stream: int = 0
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         wanted = "a finite number of at least 0"
         scale = number_within(self.scale, 0, sys.float_info.max, what="GaussianNoise: scale", wanted=wanted)
@@ -104,10 +101,5 @@ class GaussianNoise(AbstractIntervention):
             noise = noise * supplied(_STD, hidden, given, by=self).to(dtype)
         after = noise if self.replace else before + noise
         if self.norm_matched:
-            after = after * (_norm(before) / _norm(after).clamp_min(torch.finfo(dtype).tiny))
+            after = after * (norms(before) / norms(after).clamp_min(torch.finfo(dtype).tiny))
         return after.to(hidden.dtype)
-
-
-def _norm(hidden: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
-    return norm

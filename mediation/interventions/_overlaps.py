@@ -1,31 +1,19 @@
-"""Checks of what is placed in a thought or in the input: two at one place, or where there is no single pass."""
+"""What is placed in a thought or in the input: whether two share a place, and why no single pass makes it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..errors import SiteError
 from ..sites import InputSite, ThoughtSite, may_overlap
 
 
-def check_others(sites: Sequence[ThoughtSite | InputSite]) -> None:
-    """Raise SiteError if two sites in a thought, or two in the input, surely overlap."""
-    for i, first in enumerate(sites):
-        for second in sites[i + 1 :]:
-            if first.kind == second.kind and _shared(first, second):
-                raise SiteError(
-                    f"Two interventions at overlapping sites: {first} and {second}. Compose them at one site with >>, "
-                    "or make the sites disjoint."
-                )
-
-
-def _shared(first: ThoughtSite | InputSite, second: ThoughtSite | InputSite) -> bool:
+def shared(first: ThoughtSite | InputSite, second: ThoughtSite | InputSite) -> bool:
+    """Return True if two sites in a thought, or two in the input, surely overlap."""
     if isinstance(first, ThoughtSite) and isinstance(second, ThoughtSite):
         same = first.segment is None or second.segment is None or first.segment == second.segment
-        return same and may_overlap(first.step, second.step)
+        return first.kind == second.kind and same and may_overlap(first.step, second.step)
     if isinstance(first, InputSite) and isinstance(second, InputSite):
         same = first.index is None or second.index is None or first.index == second.index
-        return same and (first.box is None or second.box is None or first.box == second.box)
+        boxes = first.box is None or second.box is None or first.box == second.box
+        return first.kind == second.kind and same and boxes
     return False
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast, final
+from typing import Literal, TypeAlias, final
 
 import numpy as np
 
 from .._checks import called
 from ..errors import DesignError
 from ._abstract import AbstractPlaceable, Identity
-from ._spelling import spelled
 
 TextNeed: TypeAlias = Literal["rng", "pool"]
 
@@ -70,10 +69,6 @@ class AbstractRewrite(AbstractPlaceable):
     acts_on = "text"
 
     @abstractmethod
-    def needs(self) -> frozenset[TextNeed]:
-        """Return what `__call__` must find in `given`: ``"rng"``, ``"pool"``, both or none."""
-
-    @abstractmethod
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the text that the model goes on with.
 
@@ -89,9 +84,6 @@ class AbstractRewrite(AbstractPlaceable):
         DesignError
             If something needed is not given.
         """
-
-    def __repr__(self) -> str:
-        return spelled(cast(Any, self))
 
     def __rshift__(self, other: AbstractRewrite | Identity) -> AbstractRewrite:
         if isinstance(other, Identity):

@@ -17,7 +17,7 @@ def spelled(instance: object) -> str:
     GaussianNoise(0.5, relative=True)
     """
     words = []
-    for item in dataclasses.fields(instance):  # type: ignore[arg-type]
+    for item in dataclasses.fields(instance) if dataclasses.is_dataclass(instance) else ():
         value = getattr(instance, item.name)
         if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
             if item.init:

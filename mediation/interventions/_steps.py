@@ -15,11 +15,10 @@ from ._abstract import AbstractIntervention
 from ._broadcast import numbers
 from ._constant import Constant
 from ._needs import NOTHING, Given, Need, Noise, supplied
-from ._spelling import spelled
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FirstRepeat(AbstractIntervention):
     """The first position in the place of all: I(h)_i = h_0, the first-repeat of token replacement tests.
 
@@ -31,19 +30,13 @@ class FirstRepeat(AbstractIntervention):
     tensor([1., 1., 1.])
     """
 
-    __repr__ = spelled
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing."""
-        return frozenset()
-
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the first position, repeated; an activation without positions, (rows, features), stays."""
         return hidden.clone() if hidden.ndim < 3 else hidden[:, :1].expand_as(hidden).clone()
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShuffleSteps(AbstractIntervention):
     """The positions in a random order, another one for each unit and draw; never the order that they had.
 
@@ -64,8 +57,6 @@ class ShuffleSteps(AbstractIntervention):
 
     stream: int = 0
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         seed_number(self.stream, what="ShuffleSteps: stream")
 
@@ -85,7 +76,7 @@ class ShuffleSteps(AbstractIntervention):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Skip(AbstractIntervention):
     """No thought at all: where it would open, it is closed at once. For latents and for written thoughts.
 
@@ -95,19 +86,13 @@ class Skip(AbstractIntervention):
     Skip()
     """
 
-    __repr__ = spelled
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing."""
-        return frozenset()
-
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> NoReturn:
         """Refuse: an activation cannot be left out."""
         raise DesignError(_only_thoughts(self, "med.Zero() puts zeros in the place of an activation."))
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Shorten(AbstractIntervention):
     """The first `keep` latents of a thought, and no more; `Truncate` is its match on a written thought.
 
@@ -124,14 +109,8 @@ class Shorten(AbstractIntervention):
 
     keep: int
 
-    __repr__ = spelled
-
     def __post_init__(self) -> None:
         positive_int(self.keep, what="Shorten: keep", least=0)
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing."""
-        return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> NoReturn:
         """Refuse: an activation keeps its positions."""
@@ -139,7 +118,7 @@ class Shorten(AbstractIntervention):
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Oracle(AbstractIntervention):
     """Latents given by hand for each unit, such as the features of the region that the question is about.
 
@@ -161,8 +140,6 @@ class Oracle(AbstractIntervention):
     """
 
     values: tuple[Value, ...]
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         given: Any = self.values
@@ -189,10 +166,6 @@ class Oracle(AbstractIntervention):
         if unit >= len(self.values):
             raise DesignError(f"Oracle has values for {len(self.values)} units, and unit {unit} is asked for.")
         return Constant(self.values[unit])
-
-    def needs(self) -> frozenset[Need]:
-        """Return nothing: the values are parameters."""
-        return frozenset()
 
     def __call__(self, hidden: Tensor, given: Given = NOTHING) -> NoReturn:
         """Refuse: which unit a row is, is known in a rollout alone."""

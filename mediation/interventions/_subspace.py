@@ -15,14 +15,13 @@ from ._abstract import AbstractIntervention, an_intervention
 from ._broadcast import Numbers, numbers, working_dtype
 from ._constant import Zero
 from ._needs import NOTHING, Given, Need
-from ._spelling import spelled
 
 _LEAST_INDEPENDENCE = 1e-6
 """Smallest singular value of the unit-length directions at which they count as independent."""
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Subspace(AbstractIntervention):
     """An intervention inside a subspace, nothing outside it: h + (I(h) - h) P.
 
@@ -58,8 +57,6 @@ class Subspace(AbstractIntervention):
     complement: bool = False
     orthonormal: Tensor = field(init=False, repr=False, compare=False)
     """Orthonormal directions with the same span, (features, k), float64."""
-
-    __repr__ = spelled
 
     def __post_init__(self) -> None:
         basis = numbers(self.basis, what="Subspace: basis")

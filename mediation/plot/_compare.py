@@ -18,20 +18,20 @@ from .drawing import (
     FAINT,
     INK,
     ORANGE,
-    RULE,
     Row,
-    axes,
-    axis_label,
     draw_row,
-    extent,
+    finish_rows,
+    in_words,
     interval_name,
     labels_of,
     literal,
-    outcome_of,
-    plain_frame,
+    name_rows,
+    off_axis,
+    row_axes,
     row_of,
     rows_of,
     span,
+    strongest,
     table_of,
     title,
     write_digits,
@@ -77,7 +77,7 @@ def compare(comparison: Effects, *, ax: Axes | None = None, estimand: str | None
     if sweep and estimand is None:
         estimand = default_estimand([str(key) for key in dict.fromkeys(table["estimand"])])
     every = table if estimand is None else rows_of(table, estimand)
-    shown = _strongest(every, most) if sweep else every
+    shown = strongest(every, most) if sweep else every
     lines = shown.to_dict("records")
     ratios = [meaning_of(str(line["estimand"])).is_ratio for line in lines]
     mixed = any(ratios) and not all(ratios)
@@ -85,12 +85,8 @@ def compare(comparison: Effects, *, ax: Axes | None = None, estimand: str | None
     step = 3 + _GAP + (1 if len(lines) > 1 else 0)
     tops = [step * index + (1 if len(lines) > 1 else 0) for index in range(len(lines))]
     bottom = tops[-1] + 2.6
-    ax = axes(ax, width=7.2, height=1.25 + 0.25 * (bottom + 0.6))
-    ax.set_xlim(
-        *span([row for rows, ratio in zip(triples, ratios, strict=True) if not (mixed and ratio) for row in rows])
-    )
-    ax.set_ylim(bottom, -0.6)
-    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    drawn = [row for rows, ratio in zip(triples, ratios, strict=True) if not (mixed and ratio) for row in rows]
+    ax = row_axes(ax, span(drawn), bottom, height=1.25 + 0.25 * (bottom + 0.6))
     for top, rows, ratio in zip(tops, triples, ratios, strict=True):
         _draw(ax, rows, top, off=mixed and ratio)
     _name(ax, shown, tops, comparison)
@@ -112,11 +108,7 @@ def _rows(line: Mapping[Hashable, Any]) -> tuple[Row, Row, Row]:
 def _draw(ax: Axes, rows: tuple[Row, Row, Row], top: float, *, off: bool) -> None:
     ax.axhspan(top + 1.55, top + 2.45, color=FAINT, linewidth=0, zorder=0, gid="difference")
     if off:
-        ax.text(
-            0.015, top + 1, "ratio: not on this axis", transform=ax.get_yaxis_transform(), va="center",
-            fontsize="small", color=RULE, bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.5},
-            zorder=2,
-        )  # fmt: skip
+        off_axis(ax, top + 1)
         return
     looks = ((BLUE, "o", 6.0), (ORANGE, "s", 5.5), (INK, "D", 5.5))
     for place, (row, (colour, marker, size)) in enumerate(zip(rows, looks, strict=True)):
@@ -136,9 +128,7 @@ def _name(ax: Axes, shown: pd.DataFrame, tops: list[float], comparison: Effects)
     labels = [literal(shorten(label, _LONGEST)) for label in comparison_labels(comparison.provenance)]
     names = {top + place: name for top in tops for place, name in enumerate((*labels, "difference"))}
     heads = {} if len(tops) == 1 else {top - 1: head for top, head in zip(tops, _heads(shown), strict=True)}
-    ax.set_yticks([*names, *heads], [*names.values(), *heads.values()])
-    for tick, strong in zip(ax.get_yticklabels(), [*(False for _ in names), *(True for _ in heads)], strict=True):
-        tick.set_fontweight("bold" if strong else "normal")
+    name_rows(ax, names, heads)
 
 
 def _heads(shown: pd.DataFrame) -> list[str]:
@@ -146,25 +136,13 @@ def _heads(shown: pd.DataFrame) -> list[str]:
     meanings = [meaning_of(str(key)) for key in shown["estimand"]]
     named = shown["estimand"].nunique() > 1
     if shown[["site", "arm", "dose"]].drop_duplicates().shape[0] == 1:
-        return [literal(f"{one.label}  {one.symbol}" if one.formula else one.symbol) for one in meanings]
+        return [in_words(one) for one in meanings]
     places = labels_of(shown, _HEAD)
     return [f"{place}  {literal(one.symbol)}" if named else place for place, one in zip(places, meanings, strict=True)]
 
 
-def _strongest(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index[:most]
-    rows: pd.DataFrame = table.loc[sorted(order)]
-    return rows
-
-
 def _finish(ax: Axes, shown: pd.DataFrame, every: pd.DataFrame, known: Mapping[str, Any]) -> None:
-    ax.tick_params(axis="y", length=0, pad=8)
-    plain_frame(ax, keep=("bottom",))
-    keys = list(dict.fromkeys(map(str, shown["estimand"])))
-    only = meaning_of(keys[0])
-    outcome, inches = outcome_of(known), 1.1 * extent(ax)[0]
-    what = f"{only.symbol}: effect on" if len(keys) == 1 else "effect on"
-    ax.set_xlabel(only.label if len(keys) == 1 and only.is_ratio else axis_label(what, outcome, inches))
+    finish_rows(ax, list(map(str, shown["estimand"])), known)
     one, two = comparison_labels(known)
     site = str(shown["site"].iloc[0]) if shown["site"].nunique() == 1 else ""
     said = f"{one} minus {two}{f' ({site})' if site not in {'', f'{one} - {two}'} else ''}"

@@ -16,14 +16,12 @@ from .drawing import (
     COLOURS,
     FAINT,
     INK,
-    axes,
-    axis_label,
     draw_row,
-    extent,
+    finish_rows,
     interval_name,
     literal,
-    outcome_of,
-    plain_frame,
+    name_rows,
+    row_axes,
     row_of,
     span,
     title,
@@ -45,10 +43,7 @@ def draw_controls(table: pd.DataFrame, provenance: Mapping[str, Any], ax: Axes |
     heights, heads = _heights(groups)
     rows = [row_of(line) for line in table.to_dict("records")]
     bottom = heights[-1] + 0.6
-    ax = axes(ax, width=7.2, height=1.2 + 0.27 * (bottom + 0.6))
-    ax.set_xlim(*span(rows))
-    ax.set_ylim(bottom, -0.6)
-    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    ax = row_axes(ax, span(rows), bottom, height=1.2 + 0.27 * (bottom + 0.6))
     for y, row, line in zip(heights, rows, table.to_dict("records"), strict=True):
         colour, marker, size = _look(str(line["estimand"]), str(line["control"]))
         if line["control"] == REAL:
@@ -62,8 +57,10 @@ def draw_controls(table: pd.DataFrame, provenance: Mapping[str, Any], ax: Axes |
         replace(text, interval="in every unit") if zero else text for text, zero in zip(printed, settled, strict=True)
     ]
     write_digits(ax, printed, heights)
-    _name_rows(ax, table, heights, heads if len(groups) > 1 else {})
-    _finish(ax, table, provenance)
+    names = dict(zip(heights, map(label_of_control, table["control"]), strict=True))
+    name_rows(ax, names, heads if len(groups) > 1 else {}, [control == REAL for control in table["control"]])
+    finish_rows(ax, list(table["estimand"]), provenance)
+    title(ax, f"{control_title(table)}\nwith {interval_name(provenance)}", room=1.25)
     return ax
 
 
@@ -99,20 +96,3 @@ def _beside(table: pd.DataFrame, line: Mapping[Any, Any], other: Any) -> bool:
     row = table.loc[other]
     same = row["estimand"] == line["estimand"] and row["site"] == line["site"]
     return bool(same and not row["control"].startswith(BEYOND))
-
-
-def _name_rows(ax: Axes, table: pd.DataFrame, heights: list[float], heads: Mapping[float, str]) -> None:
-    names = [label_of_control(control) for control in table["control"]]
-    bold = [control == REAL for control in table["control"]]
-    ax.set_yticks([*heights, *heads], [*names, *heads.values()])
-    for tick, strong in zip(ax.get_yticklabels(), [*bold, *(True for _ in heads)], strict=True):
-        tick.set_fontweight("bold" if strong else "normal")
-
-
-def _finish(ax: Axes, table: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
-    ax.tick_params(axis="y", length=0, pad=8)
-    plain_frame(ax, keep=("bottom",))
-    keys = list(dict.fromkeys(table["estimand"]))
-    what = f"{meaning_of(keys[0]).symbol}: effect on" if len(keys) == 1 else "effect on"
-    ax.set_xlabel(axis_label(what, outcome_of(provenance), 1.1 * extent(ax)[0]))
-    title(ax, f"{control_title(table)}\nwith {interval_name(provenance)}", room=1.25)

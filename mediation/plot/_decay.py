@@ -17,8 +17,6 @@ from ..results.text import shorten
 from .drawing import (
     CYCLE,
     INK,
-    LINES,
-    MARKERS,
     RULE,
     axes,
     extent,
@@ -26,6 +24,7 @@ from .drawing import (
     key_above,
     line,
     literal,
+    look,
     no_interval_key,
     plain_frame,
     title,
@@ -110,20 +109,16 @@ def _said(measure: str) -> tuple[str, str]:
 
 def _draw(ax: Axes, rows: pd.DataFrame, index: int, steps: list[int], *, alone: bool) -> tuple[float, float]:
     """Draw the line, or the level, of one kind of states, and return where it ends."""
-    look = {
-        "color": CYCLE[index % len(CYCLE)],
-        "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": LINES[index % len(LINES)],
-    }
+    looks = look(index)
     if not alone:
-        line(ax, rows["step"].to_numpy(), rows, look, value="estimate")
+        line(ax, rows["step"].to_numpy(), rows, looks, value="estimate")
         return float(rows["step"].iloc[-1]), float(rows["estimate"].iloc[-1])
     only = rows.iloc[0]
     if pd.notna(only["conf_low"]):
         ax.axhspan(
-            only["conf_low"], only["conf_high"], facecolor=look["color"], alpha=0.13, linewidth=0, gid="level band"
+            only["conf_low"], only["conf_high"], facecolor=looks["color"], alpha=0.13, linewidth=0, gid="level band"
         )
-    ax.axhline(only["estimate"], color=look["color"], linestyle=look["linestyle"], linewidth=1.2, gid="level")
+    ax.axhline(only["estimate"], color=looks["color"], linestyle=looks["linestyle"], linewidth=1.2, gid="level")
     return float(steps[-1]), float(only["estimate"])
 
 

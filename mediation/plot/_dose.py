@@ -14,7 +14,6 @@ from ..errors import DesignError
 from ..results import Effects
 from ..results.text import shorten
 from .drawing import (
-    CYCLE,
     INK,
     axes,
     axis_label,
@@ -22,6 +21,7 @@ from .drawing import (
     interval_name,
     key_above,
     literal,
+    look,
     no_interval_key,
     outcome_of,
     plain_frame,
@@ -31,8 +31,6 @@ from .drawing import (
 )
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_LINES = ("-", "--", "-.", ":")
 _DECADES = 50  # doses that span more than this factor are drawn on a logarithmic axis
 
 
@@ -93,27 +91,26 @@ def _blank(arm: str, dose_: float) -> str:
 
 
 def _line(ax: Axes, rows: pd.DataFrame, family: str, index: int) -> ErrorbarContainer:
-    colour = CYCLE[index % len(CYCLE)]
+    looks = look(index)
+    colour = looks["color"]
     x, y = rows["dose"].to_numpy(), rows["estimate"].to_numpy()
     low, high = rows["conf_low"].to_numpy(), rows["conf_high"].to_numpy()
     ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=2, gid="ribbon")
     bars = ax.errorbar(
-        x, y, yerr=[y - low, high - y], color=colour, linestyle=_LINES[index % len(_LINES)],
-        marker=_MARKERS[index % len(_MARKERS)], markersize=5.5, linewidth=1.5, elinewidth=1.2, capsize=2.5, zorder=3,
-        label=literal(shorten(family, 60)), gid="line",
+        x, y, yerr=[y - low, high - y], markersize=5.5, linewidth=1.5, elinewidth=1.2, capsize=2.5, zorder=3,
+        label=literal(shorten(family, 60)), gid="line", **looks,
     )  # fmt: skip
     hollow = rows["conf_low"].isna().to_numpy()
     if hollow.any():
         ax.plot(
-            x[hollow], y[hollow], linestyle="none", marker=_MARKERS[index % len(_MARKERS)], markersize=5.5,
+            x[hollow], y[hollow], linestyle="none", marker=looks["marker"], markersize=5.5,
             markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.3, zorder=4, gid="hollow",
         )  # fmt: skip
     return bars
 
 
 def _level(ax: Axes, row: pd.Series, index: int) -> None:
-    colour = CYCLE[index % len(CYCLE)]
-    style = _LINES[index % len(_LINES)]
+    colour, style = look(index)["color"], look(index)["linestyle"]
     label = literal(shorten(str(row["family"]), 60))
     if math.isfinite(row["conf_low"]) and math.isfinite(row["conf_high"]):
         ax.axhspan(

@@ -24,14 +24,11 @@ from .drawing import (
     INK,
     RULE,
     Row,
-    axes,
-    axis_label,
     draw_row,
-    extent,
+    finish_rows,
     interval_name,
     literal,
-    outcome_of,
-    plain_frame,
+    row_axes,
     row_of,
     rows_of,
     span,
@@ -86,11 +83,9 @@ def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | Non
     shown = most_telling(table, most) if sweep else table
     double = two_intervals(shown)
     rows = [_tested(line, double=double) for line in shown.to_dict("records")]
-    ax = axes(ax, width=7.6, height=1.25 + 0.28 * len(rows))
-    ax.set_xlim(*_limits(rows, shown["margin"]))
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    limits = _limits(rows, shown["margin"])
+    ax = row_axes(ax, limits, len(rows) - 0.4, width=7.6, height=1.25 + 0.28 * len(rows))
     _zones(ax, list(shown["margin"]))
-    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for y, (row, key) in enumerate(zip(rows, shown["estimand"], strict=True)):
         draw_row(ax, row, y, colour=COLOURS.get(key, INK))
     _write(ax, rows, list(shown["verdict"]))
@@ -159,14 +154,8 @@ def _labels(table: pd.DataFrame) -> list[str]:
 
 
 def _finish(ax: Axes, table: pd.DataFrame, known: Mapping[str, Any], *, total: int, double: bool) -> None:
-    ax.tick_params(axis="y", length=0, pad=8)
+    finish_rows(ax, list(table["estimand"]), known)
     ax.locator_params(axis="x", nbins=7)
-    plain_frame(ax, keep=("bottom",))
-    keys = list(dict.fromkeys(table["estimand"]))
-    only = meaning_of(keys[0])
-    what = f"{only.symbol}: effect on" if len(keys) == 1 else "effect on"
-    label = axis_label(what, outcome_of(known), 1.1 * extent(ax)[0])
-    ax.set_xlabel(only.label if only.is_ratio else label)
     asked = section(known, "equivalence")
     reference = asked.get("relative_to")
     size = print_margin(float(asked.get("margin", table["margin"].iloc[0])))

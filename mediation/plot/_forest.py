@@ -17,19 +17,21 @@ from ._equivalence import equivalence
 from .drawing import (
     COLOURS,
     INK,
-    RULE,
-    axes,
     axis_label,
     draw_row,
     extent,
+    finish_rows,
+    in_words,
     interval_name,
     labels_of,
     literal,
+    off_axis,
     outcome_of,
-    plain_frame,
+    row_axes,
     row_of,
     rows_of,
     span,
+    strongest,
     table_of,
     title,
     write_digits,
@@ -77,21 +79,18 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
         return draw_controls(table, effects.provenance, ax)
     if effects.kind == "equivalence":
         return equivalence(effects, ax=ax, estimand=estimand, most=most)
-    shown = _strongest(table, most) if effects.kind in ("sweep", "interactions", "comparison") else table
+    shown = strongest(table, most) if effects.kind in ("sweep", "interactions", "comparison") else table
     shown = rows_told(table, most) if effects.kind == "hierarchy" else shown
     known = effects.provenance
     ratios = shown["estimand"].map(lambda key: meaning_of(key).is_ratio)
     mixed = bool(ratios.any()) and not bool(ratios.all())
     rows = [row_of(line) for line in shown.to_dict("records")]
     drawn = [row for row, ratio in zip(rows, ratios, strict=True) if not (mixed and ratio)]
-    ax = axes(ax, width=7.2, height=1.1 + 0.27 * len(rows))
-    ax.set_xlim(*span(drawn))
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    ax = row_axes(ax, span(drawn), len(rows) - 0.4, height=1.1 + 0.27 * len(rows))
     markers = ["D" if level == "layer" else "o" for level in shown.get("level", shown["site"])]
     for y, (row, key, ratio, marker) in enumerate(zip(rows, shown["estimand"], ratios, markers, strict=True)):
         if mixed and ratio:
-            _off_axis(ax, y)
+            off_axis(ax, y)
         else:
             draw_row(ax, row, y, colour=COLOURS.get(key, INK), marker=marker)
     banded = any(math.isfinite(row.band[0]) for row in rows)
@@ -101,31 +100,12 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     return ax
 
 
-def _strongest(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    if len(table) <= most:
-        return table
-    order = table["estimate"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
-    if "partner" in table:
-        order = order[(table.loc[order, "partner"] != "").to_numpy().argsort(kind="stable")]
-    order = order[:most]
-    return table.loc[sorted(order)]
-
-
-def _off_axis(ax: Axes, y: float) -> None:
-    ax.text(
-        0.015, y, "ratio: not on this axis", transform=ax.get_yaxis_transform(), va="center", fontsize="small",
-        color=RULE, bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.5}, zorder=2,
-    )  # fmt: skip
-
-
 def _labels(table: pd.DataFrame, kind: str, known: Mapping[str, Any]) -> list[str]:
     if kind == "ablation":
         return labels_of(table, _LONGEST)
     symbols = [meaning_of(key) for key in table["estimand"]]
     if kind == "effects" or (kind == "comparison" and table["site"].nunique() == 1 and not (table["arm"] != "").any()):
-        return [
-            literal(f"{meaning.label}  {meaning.symbol}" if meaning.formula else meaning.symbol) for meaning in symbols
-        ]
+        return [in_words(meaning) for meaning in symbols]
     names = labels_of(table, _LONGEST)
     if table["estimand"].nunique() == 1:
         return names
@@ -133,21 +113,17 @@ def _labels(table: pd.DataFrame, kind: str, known: Mapping[str, Any]) -> list[st
 
 
 def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapping[str, Any]) -> None:
-    ax.tick_params(axis="y", length=0, pad=8)
-    plain_frame(ax, keep=("bottom",))
     keys = list(dict.fromkeys(table["estimand"]))
     only = meaning_of(keys[0])
-    outcome, inches = outcome_of(known), 1.1 * extent(ax)[0]
+    finish_rows(ax, keys, known)
     if kind == "ablation":
-        ax.set_xlabel(axis_label("ablation effect on", outcome, inches))
+        ax.set_xlabel(axis_label("ablation effect on", outcome_of(known), 1.1 * extent(ax)[0]))
         sites = list(dict.fromkeys(table["site"]))
         where = f" at {sites[0]}" if len(sites) == 1 and sites[0] else ""
         said = f"Ablation effects{where}: the run as it is minus the ablated run"
     elif len(keys) == 1:
-        ax.set_xlabel(only.label if only.is_ratio else axis_label(f"{only.symbol}: effect on", outcome, inches))
         said = f"{only.label[0].upper()}{only.label[1:]} ({only.symbol})" if only.formula else only.symbol
     else:
-        ax.set_xlabel(axis_label("effect on", outcome, inches))
         said = "Effects of sites, alone and together" if kind == "interactions" else "Effects"
         said += f" at {table['site'].iloc[0]}" if kind == "effects" and table["site"].iloc[0] else ""
     if kind == "comparison":

@@ -10,15 +10,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.colors import Colormap
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from .._checks import number, one_of, shown
-from ..errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import settings_of
 from ..results.kinds import role
@@ -26,12 +23,17 @@ from ..results.text import reach_note, shorten
 from .drawing import (
     FAINT,
     GLYPH,
+    HATCH,
     INK,
     Grid,
     axes,
     axis_label,
+    bare,
+    check_colours,
+    colour_bar,
     extent,
     grid_of,
+    hatch,
     key_above,
     literal,
     outcome_of,
@@ -40,7 +42,6 @@ from .drawing import (
     title,
 )
 
-_HATCH = "////"
 _HATCHED = "#BDBDBD"
 _MOST_TICKS = 16
 _LONGEST = 20  # characters of a line of a column's label
@@ -103,13 +104,7 @@ def heatmap(
         If `effects` is not a sweep, lacks the estimand, or its sites do not form a grid of two axes.
     """
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
-    if (
-        limit is not None
-        and not number(limit, what="heatmap limit", needed="a finite number above 0, such as 1.0,") > 0
-    ):
-        raise DesignError(f"heatmap limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
-    if not isinstance(cmap, Colormap):
-        one_of(cmap, list(mpl.colormaps), what="heatmap cmap")
+    check_colours("heatmap", cmap, limit)
     known = effects.provenance
     if unit is not None:
         warnings.warn("heatmap: unit is now head; the old name goes in version 0.3.", DeprecationWarning, stacklevel=2)
@@ -124,7 +119,7 @@ def heatmap(
     key = _marks(ax, grid)
     _ticks(ax, grid)
     meaning = meaning_of(estimand)
-    bar = ax.get_figure(root=True).colorbar(image, ax=ax, pad=0.02, extend=_extend(grid, limit))  # type: ignore[union-attr]
+    bar = colour_bar(ax, image, extend=_extend(grid, limit))
     what = f"{meaning.symbol}: share of" if meaning.is_ratio else f"{meaning.symbol}: effect on"
     bar.set_label(axis_label(what, "the total effect" if meaning.is_ratio else outcome_of(known), extent(ax)[1]))
     limits = reach_note(rows_of(table, estimand), settings_of(known).alpha)
@@ -138,7 +133,7 @@ def _marks(ax: Axes, grid: Grid) -> list[Artist]:
     cell = 72 * min(width / grid.estimate.shape[1], height / grid.estimate.shape[0])
     size = min(max(0.42 * cell, 2.0), 5.2)
     key: list[Artist] = []
-    _hatch(ax, grid)
+    hatch(ax, np.argwhere(grid.fixed), face=FAINT, edge=_HATCHED, gid="fixed")
     for name, cells, marker, label in (
         ("above", grid.above, "^", "band above 0"),
         ("below", grid.below, "v", "band below 0"),
@@ -155,21 +150,11 @@ def _marks(ax: Axes, grid: Grid) -> list[Artist]:
         key.append(Line2D([], [], linestyle="none", marker=marker, markersize=4.6, color=INK, label=label))
     if grid.fixed.any():
         key.append(
-            Patch(facecolor=FAINT, edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, label="exactly 0 by construction")
+            Patch(facecolor=FAINT, edgecolor=_HATCHED, hatch=HATCH, linewidth=0, label="exactly 0 by construction")
         )
     if not grid.ran.all():
         key.append(Patch(facecolor=FAINT, edgecolor=_HATCHED, linewidth=0.5, label="not run"))
     return key
-
-
-def _hatch(ax: Axes, grid: Grid) -> None:
-    if grid.fixed.any():
-        cells = [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column in np.argwhere(grid.fixed)]
-        ax.add_collection(
-            PatchCollection(
-                cells, facecolor=FAINT, edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, zorder=2, gid="fixed"
-            )
-        )
 
 
 def _ticks(ax: Axes, grid: Grid) -> None:
@@ -190,9 +175,7 @@ def _ticks(ax: Axes, grid: Grid) -> None:
     ax.set_yticks(list(rows), [str(grid.layers[row]) for row in rows])
     ax.set_ylabel("layer")
     ax.set_xlabel(grid.across)
-    ax.tick_params(length=2.5)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    bare(ax)
 
 
 def _step(count: int) -> int:

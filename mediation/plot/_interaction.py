@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -19,17 +18,33 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from .._checks import number, one_of, shown
+from .._checks import one_of
 from ..errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import section
 from ..results.text import print_row, shorten
-from .drawing import FAINT, INK, axes, axis_label, extent, key_above, literal, outcome_of, table_of, title
+from .drawing import (
+    FAINT,
+    HATCH,
+    INK,
+    axes,
+    axis_label,
+    bare,
+    check_colours,
+    colour_bar,
+    extent,
+    hatch,
+    key_above,
+    literal,
+    outcome_of,
+    table_of,
+    title,
+)
 
 Pair = Literal["pair_interaction", "shapley_interaction"]
 
 _DIAGONAL: Mapping[str, str] = {"pair_interaction": "alone", "shapley_interaction": "shapley"}
-_HATCH, _HATCHED = "////", "#8C8C8C"
+_HATCHED = "#8C8C8C"
 _MOST_DIGITS = 8  # sites up to which cells hold digits
 _LONGEST = 24  # characters of a site's label
 
@@ -87,13 +102,7 @@ def interaction(
     """
     table = table_of(effects, kinds=("interactions",), figure="interaction", ax=ax)
     one_of(estimand, list(_DIAGONAL), what="interaction estimand")
-    if (
-        limit is not None
-        and not number(limit, what="interaction limit", needed="a finite number above 0, such as 1.0,") > 0
-    ):
-        raise DesignError(f"interaction limit = {shown(limit)}: a finite number above 0 is needed, such as 1.0.")
-    if not isinstance(cmap, Colormap):
-        one_of(cmap, list(mpl.colormaps), what="interaction cmap")
+    check_colours("interaction", cmap, limit)
     known = effects.provenance
     alpha = 1.0 - float(section(known, "inference").get("confidence_level", 0.95))
     names, cells = _cells(table, estimand, alpha)
@@ -104,7 +113,7 @@ def interaction(
     if len(names) <= _MOST_DIGITS:
         _digits(ax, cells)
     _ticks(ax, names)
-    bar = ax.get_figure(root=True).colorbar(image, ax=ax, pad=0.02)  # type: ignore[union-attr]
+    bar = colour_bar(ax, image)
     bar.set_label(axis_label("effect on", outcome_of(known), extent(ax)[1]))
     title(ax, _title(estimand, known), pad=key_above(ax, key), room=1.1)
     return ax
@@ -153,15 +162,10 @@ def _image(ax: Axes, cells: list[Cell], k: int, limit: float | None, cmap: str |
 
 def _hatched(ax: Axes, cells: list[Cell]) -> list[Artist]:
     """Hatch the cells without an interval, and return the entry of the legend."""
-    without = [Rectangle((cell.column - 0.5, cell.row - 0.5), 1, 1) for cell in cells if not cell.known]
-    if not without:
-        return []
-    ax.add_collection(
-        PatchCollection(
-            without, facecolor="none", edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, zorder=2, gid="no interval"
-        )
-    )
-    return [Patch(facecolor="white", edgecolor=_HATCHED, hatch=_HATCH, linewidth=0, label="no interval")]
+    without = [(cell.row, cell.column) for cell in cells if not cell.known]
+    hatch(ax, without, face="none", edge=_HATCHED, gid="no interval")
+    key = Patch(facecolor="white", edgecolor=_HATCHED, hatch=HATCH, linewidth=0, label="no interval")
+    return [key] if without else []
 
 
 def _marked(ax: Axes, cells: list[Cell], k: int, alpha: float) -> list[Artist]:
@@ -199,9 +203,7 @@ def _ticks(ax: Axes, names: list[str]) -> None:
     at = list(range(len(names)))
     ax.set_yticks(at, shown)
     ax.set_xticks(at, shown, rotation=45, ha="right", rotation_mode="anchor")
-    ax.tick_params(length=2.5)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    bare(ax)
 
 
 def _title(estimand: str, known: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from .._checks import one_of
 from ..errors import DesignError
 from ..results import Power, meaning_of
 from ..results.planning import digits
-from .drawing import BLUE, INK, ORANGE, RULE, axes, axis_label, extent, key_above, plain_frame, title
+from .drawing import BLUE, INK, ORANGE, RULE, axes, axis_label, check_axes, extent, key_above, plain_frame, title
 
 _DECADES = 20  # numbers of units that span more than this factor are drawn on a logarithmic axis
 
@@ -43,10 +43,7 @@ def power(power: Power, *, ax: Axes | None = None, show: Literal["power", "effec
     """
     if not isinstance(power, Power):
         raise DesignError(f"power draws the Power that med.power returns, found {type(power).__name__}.")
-    if ax is not None and not isinstance(ax, Axes):
-        raise DesignError(
-            f"power(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
-        )
+    check_axes(ax, "power")
     one_of(show, ("power", "effects"), what="power: show")
     curve = power.tidy()
     ax = axes(ax, width=6.2, height=3.6)
@@ -94,15 +91,8 @@ def _powers(ax: Axes, power: Power, curve: pd.DataFrame) -> list[Any]:
                 )  # fmt: skip
         if needed is not None and curve["n"].min() <= needed <= curve["n"].max():
             height = 4 if what == "effect" else 16  # in points: the two numbers may be close
-            ax.plot(
-                [needed, needed],
-                [0, target.power],
-                color=colour,
-                linewidth=0.9,
-                linestyle=style,
-                zorder=2,
-                gid="needed",
-            )
+            line: dict[str, Any] = {"color": colour, "linewidth": 0.9, "linestyle": style}
+            ax.plot([needed, needed], [0, target.power], zorder=2, gid="needed", **line)
             ax.annotate(
                 f"{needed:,}", (needed, 0), xytext=(3, height), textcoords="offset points", fontsize="small", color=INK,
                 gid="needed", zorder=5, bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 0.8},

@@ -13,21 +13,7 @@ from matplotlib.lines import Line2D
 
 from .._checks import one_of
 from ..results.text import shorten
-from .drawing import (
-    CYCLE,
-    INK,
-    LINES,
-    MARKERS,
-    RULE,
-    axes,
-    frame_of,
-    key_above,
-    line,
-    literal,
-    no_interval_key,
-    plain_frame,
-    title,
-)
+from .drawing import INK, RULE, axes, frame_of, key_above, line, literal, look, no_interval_key, plain_frame, title
 
 _NEEDED = (
     *("features", "attribute", "step", "accuracy", "conf_low", "conf_high", "majority", "control_accuracy"),
@@ -91,14 +77,6 @@ def probe(probes: Any, *, ax: Axes | None = None, attribute: str | None = None) 
     return ax
 
 
-def _look(index: int) -> dict[str, Any]:
-    return {
-        "color": CYCLE[index % len(CYCLE)],
-        "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": LINES[index % len(LINES)],
-    }
-
-
 def _group(ax: Axes, rows: pd.DataFrame, features: list[str], start: float) -> None:
     """Draw one attribute: each kind of features over the steps, and what is reached without looking."""
     shifts = np.linspace(-0.5, 0.5, len(features)) * _DODGE if len(features) > 1 else [0.0]
@@ -107,7 +85,7 @@ def _group(ax: Axes, rows: pd.DataFrame, features: list[str], start: float) -> N
         if mine.empty:
             continue
         x = start + mine["step"].to_numpy(dtype=float) + shift
-        line(ax, x, mine, _look(index), value="accuracy", band=False)
+        line(ax, x, mine, look(index), value="accuracy", band=False)
         if index == 0:
             ax.plot(
                 x, mine["control_accuracy"], linestyle="none", marker="x", markersize=4.5, color=INK,
@@ -152,7 +130,7 @@ def _limits(ax: Axes, table: pd.DataFrame, across: tuple[float, float]) -> None:
 def _key(features: list[str], *, missing: bool) -> list[Artist]:
     shown = [literal(shorten(name, _LONGEST)) for name in features]
     key: list[Artist] = [
-        Line2D([], [], markersize=5, linewidth=1.4, label=name, **_look(index)) for index, name in enumerate(shown)
+        Line2D([], [], markersize=5, linewidth=1.4, label=name, **look(index)) for index, name in enumerate(shown)
     ]
     key.append(Line2D([], [], color=RULE, linewidth=2.2, label="commonest label"))
     key.append(Line2D([], [], linestyle="none", marker="x", color=INK, markersize=4.5, label="shuffled labels"))

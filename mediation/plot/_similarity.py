@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .._checks import elements, instance, listed, number, one_of, reals, shown, true_or_false
 from ..errors import DataError, DesignError
 from ..results.text import shorten
-from .drawing import FAINT, GLYPH, axes, extent, frame_of, literal, title
+from .drawing import FAINT, GLYPH, axes, bare, check_colours, colour_bar, extent, frame_of, literal, title
 
 _NEEDED = ("states", "measure", "step", "other", "estimate", "conf_low", "conf_high")
 _MOST_DIGITS = 10
@@ -81,8 +81,7 @@ def similarity(
     DataError
         If an array is not square, or a number is above 1.
     """
-    if not isinstance(cmap, Colormap):
-        one_of(cmap, list(mpl.colormaps), what="similarity cmap")
+    check_colours("similarity", cmap)
     true_or_false(colorbar, what="similarity colorbar")
     if low is not None and not number(low, what="similarity low", needed="a number below 1, such as 0.0,") < 1:
         raise DesignError(f"similarity low = {shown(low)}: a number below 1 is needed, such as 0.0.")
@@ -112,7 +111,7 @@ def similarity(
     if colorbar:
         extend = "min" if np.isfinite(grid).any() and least < bottom else "neither"
         beside = ax.inset_axes((1.03, 0.0, 0.045, 1.0))  # as high as the matrix, whatever the figure
-        bar = ax.get_figure(root=True).colorbar(image, cax=beside, extend=extend)  # type: ignore[union-attr]
+        bar = colour_bar(ax, image, cax=beside, extend=extend)
         bar.set_label(what)
     if said:
         title(ax, said, room=1.2)
@@ -222,6 +221,4 @@ def _ticks(ax: Axes, names: list[str], axis: str) -> None:
     ax.set_yticks(at, [names[index] for index in at])
     ax.set_xlabel(axis)
     ax.set_ylabel(axis)
-    ax.tick_params(length=2.5)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    bare(ax)

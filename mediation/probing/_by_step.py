@@ -15,8 +15,9 @@ from .._checks import called, elements, listed, one_of, reals
 from .._seed import seed_from
 from ..errors import DataError, DegenerateWarning, DesignError, DominantUnitWarning
 from ..inference import Inference
-from ._rows import MEASURES, Found, Steps
+from ._rows import MEASURES
 from ._states import States, check_name, states_from, unit_labels
+from ._steps import Found, Steps
 
 _MOST_STEPS = 64
 

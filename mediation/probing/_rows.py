@@ -5,101 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DegenerateWarning
-from ..inference import Inference, mean_intervals
-from ._jackknife import Pseudo, Spread, blocks_of, corrected, jackknife, jackknife_error
-from ._similarity import rank_of, unbiased_gram
+from ..inference import mean_intervals
+from ._jackknife import Pseudo, Spread, corrected, jackknife_error
+from ._similarity import aligned, rank_of, unbiased_gram, varies
+from ._steps import Array, Found, Index, Steps
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 _LEAST = {"cosine": 3, "effective rank": 4, "cka": 6}
 _ROUNDING = 1e-12
 _CLOSEST = 1e-9  # to the highest rank, relative
 _DOMINANT = 0.5  # share of one unit in the squared distances to the mean
-
-
-class Found(NamedTuple):
-    """One number: of which measure, at which step (and which other), from how many units and groups.
-
-    `caveat` says why its interval covers less than it promises; empty otherwise.
-    """
-
-    measure: str
-    step: int
-    other: int | None
-    spread: Spread
-    n: int
-    n_groups: int
-    caveat: str = ""
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """States to be measured.
-
-    Attributes
-    ----------
-    values, has
-        ``(n, steps, hidden)`` float64, and which unit has which step.
-    groups
-        A code a unit, ``(n,)``.
-    grouped
-        Whether groups were given.
-    centre
-        What is taken away for centred cosines, ``(hidden,)``; None for the mean of these states over units and steps.
-    settings
-        Of intervals.
-    """
-
-    values: Array
-    has: NDArray[np.bool_]
-    groups: Index
-    grouped: bool
-    centre: Array | None
-    settings: Inference
-
-    def at(self, *steps: int) -> Index:
-        """Return the units that have all of `steps`."""
-        return np.flatnonzero(self.has[:, steps].all(axis=1))
-
-    def blocks(self, units: Index, *, all_groups: bool = False) -> Index:
-        """Return the block of each of `units` that the jackknife leaves out."""
-        codes = np.unique(self.groups[units], return_inverse=True)[1]
-        if all_groups:
-            return codes
-        return blocks_of(codes, np.random.default_rng(np.random.SeedSequence((self.settings.seed, 11))))
-
-    def centres(self) -> tuple[Array, list[tuple[NDArray[np.bool_], Array]]]:
-        """Return the centre; and, where it is these states' own, the units without each block, and their centre."""
-        if self.centre is not None:
-            return self.centre, []
-        totals, counts = np.where(self.has[..., None], self.values, 0.0).sum(axis=1), self.has.sum(axis=1)
-        block = self.blocks(np.arange(len(self.values)))
-        kept = [block != left_out for left_out in range(block.max() + 1)]
-        others = [(keep, totals[keep].sum(axis=0) / max(1, counts[keep].sum())) for keep in kept]
-        return totals.sum(axis=0) / counts.sum(), others
-
-    def spread(self, estimate: float, without: Array, units: Index) -> Spread:
-        """Return the interval of a number of `units` from those without one block each."""
-        level, what = self.settings.confidence_level, self.left_out(len(without), units)
-        return jackknife(estimate, without, confidence_level=level, what=what)
-
-    def left_out(self, blocks: int, units: Index) -> str:
-        """Return what the jackknife leaves out, in words."""
-        whole = len(np.unique(self.groups[units])) == blocks
-        return ("groups" if self.grouped else "units") if whole else "blocks of units"
-
-    def found(
-        self, measure: str, step: int, other: int | None, spread: Spread, units: Index, caveat: str = ""
-    ) -> Found:
-        """Return a number with where it is from."""
-        return Found(measure, step, other, spread, len(units), len(np.unique(self.groups[units])), caveat)
 
 
 def inter_cosine(steps: Steps) -> Iterator[Found]:
@@ -180,7 +100,7 @@ def ranks(steps: Steps) -> Iterator[Found]:
 def _ranks(steps: Steps, step: int, units: Index) -> _Ranks | None:
     """Return the ranks at a step; None for too few units, or no spread."""
     x, block = steps.values[units, step], steps.blocks(units)
-    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not _varies(x):
+    if not block.size or block.max() + 1 < _LEAST["effective rank"] or not varies(x):
         return None
     x = x - x.mean(axis=0)
     gram = x @ x.T if len(x) <= x.shape[1] else None
@@ -208,7 +128,7 @@ def alignment(steps: Steps) -> Iterator[Found]:
             units = steps.at(step, other)
             x, y, block = steps.values[units, other], steps.values[units, step], steps.blocks(units)
             spread = Spread(float("nan"))
-            if block.size and block.max() + 1 >= _LEAST["cka"] and _varies(x) and _varies(y):
+            if block.size and block.max() + 1 >= _LEAST["cka"] and varies(x) and varies(y):
                 one, two = ((z - z.mean(axis=0)) @ (z - z.mean(axis=0)).T for z in (x, y))
                 numbers = [_cka(one, two, block != left_out) for left_out in range(block.max() + 1)]
                 spread = steps.spread(_cka(one, two, np.ones(len(x), bool)), np.array(numbers), units)
@@ -374,8 +294,4 @@ def _rank(x: Array, gram: Array | None, keep: NDArray[np.bool_]) -> float:
 def _cka(one: Array, two: Array, keep: NDArray[np.bool_]) -> float:
     a, b = (unbiased_gram(gram[np.ix_(keep, keep)].copy()) for gram in (one, two))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
-
-
-def _varies(x: Array) -> bool:
-    return bool(np.abs(x - x.mean(axis=0)).max() > _ROUNDING * max(1e-300, float(np.abs(x).max())))
+        return aligned(a, b)

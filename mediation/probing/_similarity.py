@@ -129,17 +129,16 @@ def linear_cka(first: ArrayLike, second: ArrayLike, *, debiased: bool = False) -
         raise DataError(
             f"linear_cka: first has {len(x)} rows and second {len(y)}; both need the same inputs, in order."
         )
-    if not (_varies(x) and _varies(y)):
+    if not (varies(x) and varies(y)):
         _warn("linear_cka: a representation is the same for all inputs, so its alignment is NaN.")
         return float("nan")
     a, b = _centred(x), _centred(y)
     if debiased:
         a, b = unbiased_gram(a @ a.T), unbiased_gram(b @ b.T)
-        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
+        return aligned(a, b)
     # Whichever product is smaller: of features, or of inputs.
     if x.shape[1] * y.shape[1] > len(x) ** 2:
-        a, b = a @ a.T, b @ b.T
-        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
+        return aligned(a @ a.T, b @ b.T)
     return float(np.sum((b.T @ a) ** 2) / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
 
 
@@ -178,7 +177,7 @@ def effective_rank(features: ArrayLike, *, centred: bool = True) -> float:
     """
     true_or_false(centred, what="effective_rank: centred")
     x = matrix(features, "features", least=2 if centred else 1)
-    if not (_varies(x) if centred else x.any()):
+    if not (varies(x) if centred else x.any()):
         _warn("effective_rank: all states are the same, so their effective rank is NaN.")
         return float("nan")
     return rank_of(np.linalg.svd(_centred(x) if centred else x, compute_uv=False))
@@ -209,8 +208,14 @@ def _centred(x: Array) -> Array:
     return centred
 
 
-def _varies(x: Array) -> bool:
+def varies(x: Array) -> bool:
+    """Return whether rows differ by more than rounding."""
     return bool(np.abs(_centred(x)).max() > _ROUNDING * max(1e-300, float(np.abs(x).max())))
+
+
+def aligned(a: Array, b: Array) -> float:
+    """Return the cosine of two matrices as vectors, <A, B> / (|A| |B|)."""
+    return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
 
 
 def unbiased_gram(gram: Array) -> Array:

@@ -44,10 +44,6 @@ class Blank(AbstractRewrite):
             found = shown(self.filler)
             raise DesignError(f"Blank: filler = {found}: one word without blanks is needed, such as '...'.")
 
-    def needs(self) -> frozenset[TextNeed]:
-        """Return nothing."""
-        return frozenset()
-
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the filler as often as there were words."""
         pieces = Pieces.of(text, "word")
@@ -91,10 +87,6 @@ class ReplaceText(AbstractRewrite):
             raise DesignError(f"ReplaceText: text = {shown(text)}: a text, or a tuple with one text a unit, is needed.")
         for one in (self.text,) if isinstance(self.text, str) else self.text:
             check_letters(one, "ReplaceText: text", DesignError)
-
-    def needs(self) -> frozenset[TextNeed]:
-        """Return nothing: the unit's number is always given."""
-        return frozenset()
 
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the given text, that of the unit if there is one for each."""
@@ -225,10 +217,6 @@ class RepeatFirst(AbstractRewrite):
     def __post_init__(self) -> None:
         one_of(self.of, ("word", "sentence"), what="RepeatFirst: of")
 
-    def needs(self) -> frozenset[TextNeed]:
-        """Return nothing."""
-        return frozenset()
-
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the first item as often as there were items."""
         pieces = Pieces.of(text, self.of)
@@ -266,10 +254,6 @@ class Truncate(AbstractRewrite):
     def __post_init__(self) -> None:
         positive_int(self.keep, what="Truncate: keep", least=0)
         one_of(self.of, ("word", "sentence"), what="Truncate: of")
-
-    def needs(self) -> frozenset[TextNeed]:
-        """Return nothing."""
-        return frozenset()
 
     def __call__(self, text: str, given: TextGiven = NO_TEXT_GIVEN) -> str:
         """Return the beginning of the text."""

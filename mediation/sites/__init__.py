@@ -15,7 +15,7 @@ from ._build import (
     pattern as pattern,
     residual as residual,
 )
-from ._difference import leaves as leaves
+from ._comparison import overlap as overlap
 from ._input import (
     InputSite as InputSite,
     check_box as check_box,
@@ -31,6 +31,11 @@ from ._positions import (
     positions_of as positions_of,
 )
 from ._resolve import Place as Place, resolve as resolve
-from ._set import Joint as Joint, SiteSet as SiteSet, check_disjoint as check_disjoint
-from ._site import Site as Site, overlap as overlap
+from ._site import (
+    Joint as Joint,
+    Site as Site,
+    SiteSet as SiteSet,
+    check_disjoint as check_disjoint,
+    leaves as leaves,
+)
 from ._thought import ThoughtSite as ThoughtSite, When as When, imagination as imagination, latents as latents

@@ -8,9 +8,9 @@ from typing import Any, Literal, overload
 
 from .._checks import shown
 from ..errors import SiteError
+from ._abstract import Kind
 from ._positions import plain
-from ._set import SiteSet
-from ._site import Kind, Site
+from ._site import Site, SiteSet
 
 Layers = int | Iterable[int] | None
 Stack = Literal["encoder", "decoder"] | None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from ..errors import AlignmentWarning, SiteError, warn
 from ..models import Model
 from ..units import Encoding
+from ._abstract import AbstractSite
 from ._parts import heads_of, layers_of, within
 from ._positions import Position
-from ._site import Site
+from ._resolve import width_of
+
+S = TypeVar("S", bound=AbstractSite)
 
 
-def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...]:
+def expand_site(site: S, model: Model, encoding: Encoding) -> tuple[S, ...]:
     """Return the concrete sites that `site` stands for, in order of layer, position, head, unit.
 
     Raises
@@ -18,7 +23,7 @@ def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...
     SiteError
         If a layer or head is out of range, or positions cannot be listed.
     """
-    found: list[Site] = []
+    found: list[S] = []
     positions = _positions(site, encoding)
     for layer in layers_of(site, model):
         for at in positions:
@@ -28,7 +33,7 @@ def expand_site(site: Site, model: Model, encoding: Encoding) -> tuple[Site, ...
     return tuple(found)
 
 
-def _heads(site: Site, layer: int | None, model: Model) -> tuple[int | None, ...]:
+def _heads(site: AbstractSite, layer: int | None, model: Model) -> tuple[int | None, ...]:
     if site.head is None:
         return (None,)
     size = heads_of(site.with_(layer=layer), model)
@@ -39,7 +44,7 @@ def _heads(site: Site, layer: int | None, model: Model) -> tuple[int | None, ...
     return tuple(range(size)) if site.head == "each" else (within(site.head, size, "head", site),)
 
 
-def _positions(site: Site, encoding: Encoding) -> tuple[Position, ...]:
+def _positions(site: AbstractSite, encoding: Encoding) -> tuple[Position, ...]:
     if site.at not in ("each", "spans"):
         return (site.at,)
     inputs = [encoded for run in encoding.runs.values() for encoded in run]
@@ -65,11 +70,9 @@ def _positions(site: Site, encoding: Encoding) -> tuple[Position, ...]:
     return tuple(range(-lengths[0], 0))
 
 
-def _units(site: Site, model: Model) -> tuple[Site, ...]:
+def _units(site: S, model: Model) -> tuple[S, ...]:
     if site.units != "each":
         return (site,)
-    from ._resolve import width_of
-
     width = width_of(site, model)
     if width is None:
         raise SiteError(f"{site}: the number of features is not known before a run; list them: units=range(...).")

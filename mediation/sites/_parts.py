@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from ..errors import SiteError
 from ..models import Architecture, Model
-from ._site import LAYERED, Site
+from ._abstract import LAYERED, AbstractSite
 
 
-def stack_of(site: Site, model: Model) -> tuple[str, Architecture]:
+def stack_of(site: AbstractSite, model: Model) -> tuple[str, Architecture]:
     """Return the stack of a site, by its name and as an architecture.
 
     Raises
@@ -31,7 +31,7 @@ def stack_of(site: Site, model: Model) -> tuple[str, Architecture]:
     return site.stack or "", stacks[site.stack or ""]
 
 
-def side_of(site: Site, model: Model) -> str | None:
+def side_of(site: AbstractSite, model: Model) -> str | None:
     """Return the side of an encoder-decoder model whose tokens a site counts; None for models with one stack."""
     if "encoder" not in model.stacks:
         return None
@@ -42,7 +42,7 @@ def side_of(site: Site, model: Model) -> str | None:
     return "encoder" if site.module.split(".")[: len(root)] == root else "decoder"
 
 
-def layers_of(site: Site, model: Model) -> tuple[int | None, ...]:
+def layers_of(site: AbstractSite, model: Model) -> tuple[int | None, ...]:
     """Return the blocks that a site stands for; without a layer, those that have the part it is about.
 
     Raises
@@ -64,7 +64,7 @@ def layers_of(site: Site, model: Model) -> tuple[int | None, ...]:
     return found
 
 
-def path_of(site: Site, model: Model) -> str:
+def path_of(site: AbstractSite, model: Model) -> str:
     """Return the path of the module of a concrete site.
 
     Raises
@@ -82,26 +82,26 @@ def path_of(site: Site, model: Model) -> str:
     return known.path(site.layer, found)
 
 
-def heads_of(site: Site, model: Model) -> int | None:
+def heads_of(site: AbstractSite, model: Model) -> int | None:
     """Return the number of heads of a concrete site's block; None where it is not known."""
     block = model.blocks(stack_of(site, model)[0])[site.layer or 0]
     return block.pattern_heads if site.kind == "pattern" else block.heads
 
 
-def within(index: int, size: int, what: str, site: Site) -> int:
+def within(index: int, size: int, what: str, site: AbstractSite) -> int:
     """Return `index` counted from the start, or raise SiteError if it is out of range."""
     if not -size <= index < size:
         raise SiteError(f"{site}: {what} {index} is out of range; there are {size} ({what}s 0 to {size - 1}).")
     return index % size
 
 
-def _part(site: Site) -> str:
+def _part(site: AbstractSite) -> str:
     if site.kind == "attention":
         return "attention" if site.head is None else "attention_out"
     return {"neurons": "mlp_out"}.get(site.kind, site.kind)
 
 
-def _missing(site: Site, model: Model) -> SiteError:
+def _missing(site: AbstractSite, model: Model) -> SiteError:
     """Return the error for a site at a block without the part."""
     stack, known = stack_of(site, model)
     assert site.layer is not None

@@ -8,9 +8,9 @@ from typing import Literal, final
 from .._checks import closest, listed
 from ..errors import SiteError
 from ..models import Model, input_width, said
+from ._abstract import AbstractSite
 from ._axis import LAST, axis_of, declared_width
 from ._parts import heads_of, path_of, side_of, stack_of
-from ._site import Site
 
 
 @final
@@ -42,7 +42,7 @@ class Place:
     in_decoder: bool = False
 
 
-def resolve(site: Site, model: Model) -> Place:
+def resolve(site: AbstractSite, model: Model) -> Place:
     """Return the place of a concrete site in `model`.
 
     Raises
@@ -69,7 +69,7 @@ def resolve(site: Site, model: Model) -> Place:
     return replace(place, in_decoder=True) if side_of(site, model) == "decoder" else place
 
 
-def _with_axis(place: Place, site: Site, model: Model) -> Place:
+def _with_axis(place: Place, site: AbstractSite, model: Model) -> Place:
     """Return the place with its axis of features, as far as the kind of module says it."""
     if place.io == "pattern":
         return place
@@ -79,7 +79,7 @@ def _with_axis(place: Place, site: Site, model: Model) -> Place:
     return replace(place, axis=LAST if axis is None and by_kind else axis)
 
 
-def _layered(site: Site, model: Model) -> Place:
+def _layered(site: AbstractSite, model: Model) -> Place:
     path = path_of(site, model)
     if site.kind == "neurons":
         return Place(path, "input")
@@ -103,7 +103,7 @@ def _layered(site: Site, model: Model) -> Place:
     return Place(path, "input", tuple(range(site.head * size, (site.head + 1) * size)))
 
 
-def _embedding(site: Site, model: Model) -> str:
+def _embedding(site: AbstractSite, model: Model) -> str:
     path = stack_of(site, model)[1].embedding
     if path is None:
         raise SiteError(
@@ -121,7 +121,7 @@ def _require_module(path: str, model: Model) -> None:
     raise SiteError(f"No module {path!r} in {type(model.module).__name__}. {hint}")
 
 
-def width_of(site: Site, model: Model) -> int | None:
+def width_of(site: AbstractSite, model: Model) -> int | None:
     """Return the number of features at a site, if it can be read off the module tree."""
     if site.kind == "module":
         _require_module(site.module, model)

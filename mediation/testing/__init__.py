@@ -9,14 +9,13 @@ from ..interventions import check_laws as check_laws
 from ._backend import check_backend as check_backend
 from ._closed_forms import (
     AbstractClosedForm as AbstractClosedForm,
-    Gate as Gate,
     LinearInteraction as LinearInteraction,
     ParallelMediators as ParallelMediators,
     SharedNoise as SharedNoise,
     TraitGate as TraitGate,
     first_output as first_output,
 )
-from ._games import CooperativeGame as CooperativeGame
+from ._games import CooperativeGame as CooperativeGame, Gate as Gate
 from ._tiny import (
     FAMILIES as FAMILIES,
     MIXTURES as MIXTURES,

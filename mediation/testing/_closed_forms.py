@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,7 @@ class AbstractClosedForm(nn.Module, ABC):
         Examples
         --------
         >>> import torch
+        >>> from mediation.testing import Gate
         >>> worlds = Gate("and").potential_outcomes(torch.zeros(1, 2), torch.ones(1, 2), through=["first"])
         >>> {name: float(value) for name, value in worlds.items()}
         {'y00': 0.0, 'y01': 0.0, 'y10': 0.0, 'y11': 1.0}
@@ -148,10 +149,7 @@ class LinearInteraction(AbstractClosedForm):
         self.mediator = _linear(a)
         self.direct, self.indirect, self.interaction = _linear(d), _linear(b), _linear(c)
 
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The mediator."""
-        return ("mediator",)
+    sites = ("mediator",)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return Y(x, M(x)), ``(n, 1)``."""
@@ -168,57 +166,6 @@ class LinearInteraction(AbstractClosedForm):
         _, d, b, c = self.weights
         x, m = inputs[:, 0], mediators[:, 0]
         return d * x + b * m + c * x * m
-
-
-@final
-class Gate(AbstractClosedForm):
-    """A gate of two bits, each carried by a mediator of its own: Y(m1, m2) = m1 AND m2, OR, or XOR.
-
-    From (0, 0) to (1, 1), one mediator at a time: AND has PNIE 0 + 0, TNIE 1 + 1 and a joint effect of 1; OR has
-    PNIE 1 + 1 and TNIE 0 + 0; XOR has PNIE 1 + 1, TNIE -1 - 1 and a joint effect of 0. So effects of single
-    sites do not add up to that of the set.
-
-    Parameters
-    ----------
-    kind
-        ``"and"``, ``"or"`` or ``"xor"``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    >>> Gate("xor")(bits).flatten().tolist()
-    [0.0, 1.0, 0.0]
-    """
-
-    def __init__(self, kind: Literal["and", "or", "xor"] = "and") -> None:
-        super().__init__()
-        self.kind = one_of(kind, ("and", "or", "xor"), what="Gate")
-        self.first, self.second = _linear(1.0, 0.0), _linear(0.0, 1.0)
-
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The two mediators."""
-        return ("first", "second")
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the gate of both bits, ``(n, 1)``, as a polynomial in them."""
-        one: Tensor = self.first(inputs)
-        other: Tensor = self.second(inputs)
-        both = one * other
-        if self.kind == "and":
-            return both
-        return one + other - both if self.kind == "or" else one + other - 2 * both
-
-    def mediators_of(self, inputs: Tensor) -> Tensor:
-        """Return the bits."""
-        return inputs
-
-    def outcome_of(self, inputs: Tensor, mediators: Tensor) -> Tensor:
-        """Return the entry of the truth table; the input itself is not read."""
-        one, other = mediators.bool().T
-        table: dict[str, Tensor] = {"and": one & other, "or": one | other, "xor": one ^ other}
-        return table[self.kind].to(inputs)
 
 
 @final
@@ -306,10 +253,7 @@ class SharedNoise(AbstractClosedForm):
         self.weights = (a, d, b)
         self.mediator, self.direct, self.reader = _linear(a, 1.0), _linear(d, 1.0), _linear(b)
 
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The mediator."""
-        return ("mediator",)
+    sites = ("mediator",)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return Y(x, M(x)), ``(n, 1)``."""
@@ -344,10 +288,7 @@ class TraitGate(AbstractClosedForm):
         super().__init__()
         self.mediator = _Xor()
 
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """The mediator."""
-        return ("mediator",)
+    sites = ("mediator",)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return Y(x, M(x)), ``(n, 1)``."""

@@ -1,20 +1,68 @@
-"""A cooperative game as a module, so that effects of sets of sites are its worths."""
+"""Players that carry one bit each: gates of two, and cooperative games, whose worths are effects of sets of sites."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import combinations
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import number, positive_int, shown
+from .._checks import number, one_of, positive_int, shown
 from ..errors import DesignError
 from ..interventions import AbstractIntervention
 from ._closed_forms import AbstractClosedForm, _linear
 
 _MOST_PLAYERS, _WHY = 16, "Worths are as many as sets of players, 2 ** n_players."
+
+
+@final
+class Gate(AbstractClosedForm):
+    """A gate of two bits, each carried by a mediator of its own: Y(m1, m2) = m1 AND m2, OR, or XOR.
+
+    From (0, 0) to (1, 1), one mediator at a time: AND has PNIE 0 + 0, TNIE 1 + 1 and a joint effect of 1; OR has
+    PNIE 1 + 1 and TNIE 0 + 0; XOR has PNIE 1 + 1, TNIE -1 - 1 and a joint effect of 0. So effects of single
+    sites do not add up to that of the set.
+
+    Parameters
+    ----------
+    kind
+        ``"and"``, ``"or"`` or ``"xor"``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> Gate("xor")(bits).flatten().tolist()
+    [0.0, 1.0, 0.0]
+    """
+
+    def __init__(self, kind: Literal["and", "or", "xor"] = "and") -> None:
+        super().__init__()
+        self.kind = one_of(kind, ("and", "or", "xor"), what="Gate")
+        self.first, self.second = _linear(1.0, 0.0), _linear(0.0, 1.0)
+
+    sites = ("first", "second")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the gate of both bits, ``(n, 1)``, as a polynomial in them."""
+        one: Tensor = self.first(inputs)
+        other: Tensor = self.second(inputs)
+        both = one * other
+        if self.kind == "and":
+            return both
+        return one + other - both if self.kind == "or" else one + other - 2 * both
+
+    def mediators_of(self, inputs: Tensor) -> Tensor:
+        """Return the bits."""
+        return inputs
+
+    def outcome_of(self, inputs: Tensor, mediators: Tensor) -> Tensor:
+        """Return the entry of the truth table; the input itself is not read."""
+        one, other = mediators.bool().T
+        table: dict[str, Tensor] = {"and": one & other, "or": one | other, "xor": one ^ other}
+        return table[self.kind].to(inputs)
 
 
 @final

@@ -65,7 +65,7 @@ MIXTURES: tuple[str, ...] = tuple(_MIXTURES)
 
 # Random weights as the families draw them give nearly the same logits for every input; these do not.
 _GAIN, _SPREAD = 4.0, 0.1
-_MOST_LAYERS, _MOST_SIZE = 100, 10**5
+MOST_LAYERS, _MOST_SIZE = 100, 10**5
 
 _WORDS = (
     *("The", "When", " the", " of", " in", " is", " to", " and", " a", " city", " capital", " went", " gave", " book"),
@@ -112,7 +112,7 @@ def tiny_model(
     import transformers
 
     one_of(family, (*FAMILIES, *MIXTURES), what="family")
-    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
+    layers = positive_int(layers, what="layers", most=MOST_LAYERS)
     seed_number(seed, what="seed")
     one_of(attention, ("eager", "sdpa"), what="attention")
     for name, value in config.items():
@@ -122,9 +122,14 @@ def tiny_model(
     settings = getattr(transformers, config_class)(
         **{**sizes, depth: layers, "attn_implementation": attention, **config}
     )
+    return random_model(getattr(transformers, model_class), settings, seed)
+
+
+def random_model(made_of: Any, settings: Any, seed: int) -> PreTrainedModel:
+    """Return a model of a class and a configuration, in evaluation mode, whose random weights matter."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = getattr(transformers, model_class)(settings)
+        model = made_of(settings)
         with torch.no_grad():
             for parameter in model.parameters():
                 # Vectors, which are all 0 or all 1 at first, are told apart; matrices are made to matter.

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast, final
-
-import torch
 
 from .._checks import elements, is_unicode, one_of, positive_int, seed_number, shown
 from ..errors import DesignError
 from ..models import image_only
-from ._tiny import _GAIN, _MOST_LAYERS, _SPREAD, tiny_tokenizer
+from ._tiny import MOST_LAYERS, random_model, tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
@@ -158,19 +156,14 @@ _FAMILIES = {
         settings={"scale_factor": 2, "pad_token_id": 0},
         processor={"image_seq_len": 1},
     ),
-    "smolvlm": _Family(
-        name="SmolVLM",
-        image_processor=("smolvlm", "SmolVLMImageProcessor"),
-        images=_SPLIT,
-        tokens=(*_IDEFICS_TOKENS, "<video>"),
-        chat=_IDEFICS_CHAT,
-        vision=_PATCHES,
-        ids={"image_token_id": "<image>"},
-        text={"model_type": "llama"},
-        settings={"scale_factor": 2, "pad_token_id": 0},
-        processor={"image_seq_len": 1},
-    ),
 }
+# The same model, with other classes around it and a token for videos.
+_FAMILIES["smolvlm"] = replace(
+    _FAMILIES["idefics3"],
+    name="SmolVLM",
+    image_processor=("smolvlm", "SmolVLMImageProcessor"),
+    tokens=(*_IDEFICS_TOKENS, "<video>"),
+)
 
 VISION_FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
 """Families that `tiny_vision_model` and `tiny_processor` make."""
@@ -226,7 +219,7 @@ def tiny_vision_model(
     import transformers
 
     one_of(family, VISION_FAMILIES, what="family")
-    layers = positive_int(layers, what="layers", most=_MOST_LAYERS)
+    layers = positive_int(layers, what="layers", most=MOST_LAYERS)
     seed_number(seed, what="seed")
     one_of(attention, ("eager", "sdpa"), what="attention")
     kind, tokenizer = _FAMILIES[family], _tokenizer(family)
@@ -245,14 +238,7 @@ def tiny_vision_model(
     settings = getattr(transformers, f"{kind.name}Config")(
         text_config=text, vision_config=vision, attn_implementation=attention, **ids, **kind.settings
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = getattr(transformers, f"{kind.name}ForConditionalGeneration")(settings)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                # As in `tiny_model`: vectors are told apart, matrices are made to matter.
-                parameter.mul_(_GAIN) if parameter.ndim > 1 else parameter.add_(_SPREAD * torch.randn_like(parameter))
-    return cast("PreTrainedModel", model.eval())
+    return random_model(getattr(transformers, f"{kind.name}ForConditionalGeneration"), settings, seed)
 
 
 def tiny_processor(family: str, extra_tokens: Sequence[str] = ()) -> ProcessorMixin:

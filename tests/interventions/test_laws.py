@@ -21,9 +21,11 @@ from mediation.interventions import (
     Constant,
     Custom,
     Donor,
+    GaussianNoise,
     Identity,
     Masked,
     Noise,
+    RandomDirection,
     Subspace,
     Then,
     chain,
@@ -358,3 +360,9 @@ def test_what_a_thought_is_to_be_is_a_value_and_refuses_activations(example):
     assert hash(example) == hash(eval(repr(example), vars(package) | {"Value": Value}))
     with pytest.raises(DesignError, match="is for thoughts"):
         example(torch.zeros(1, 2, 2))
+
+
+@pytest.mark.parametrize("example", [GaussianNoise(0.5, norm_matched=True), RandomDirection()], ids=repr)
+def test_a_norm_over_features_never_looks_at_other_rows(example):
+    """At a module that gives one number a row, the last axis is that of the rows."""
+    check_laws(example, torch.tensor([1.0, -3.0, 4.0]))

@@ -192,11 +192,11 @@ def test_a_far_end_of_a_gap_is_left_outside_of_the_axis():
 
 
 def test_the_strongest_rows_are_those_of_any_sign_in_the_order_of_the_table():
-    from mediation.plot._forest import _strongest
+    from mediation.plot.drawing import strongest
 
     table = pd.DataFrame({"estimate": [0.1, -3.0, 2.0, NAN, 0.5], "site": list("abcde")})
-    assert _strongest(table, 2)["site"].tolist() == ["b", "c"]
-    assert _strongest(table, 3)["site"].tolist() == ["b", "c", "e"]
-    assert _strongest(table, 5) is table
+    assert strongest(table, 2)["site"].tolist() == ["b", "c"]
+    assert strongest(table, 3)["site"].tolist() == ["b", "c", "e"]
+    assert strongest(table, 5) is table
     pairs = table.assign(partner=["", "x", "", "", ""])
-    assert _strongest(pairs, 2)["site"].tolist() == ["c", "e"]
+    assert strongest(pairs, 2)["site"].tolist() == ["c", "e"]

@@ -1,21 +1,15 @@
 """Where the house is not in order yet, with the present sizes. Entries may only shrink: `test_house` says when."""
 
 # Files that import each other in a circle, named by the first of them; the number of files.
-CIRCLES: dict[str, int] = {
-    "sites._difference": 6,
-}
+CIRCLES: dict[str, int] = {}
 
 # Folders with more than 20 files.
 FOLDERS: dict[str, int] = {}
 
 # Files of more than 350 lines.
 FILES: dict[str, int] = {
-    "_checks": 372,
     "analysis._recheck": 358,
-    "demo._worked": 353,
-    "probing._rows": 381,
     "rollouts._row": 372,
-    "testing._closed_forms": 375,
 }
 
 # Functions of more than 50 lines without their docstring.

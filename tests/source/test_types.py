@@ -69,8 +69,8 @@ def test_options_and_sites_have_types(tmp_path: Path) -> None:
     found = _mypy(textwrap.dedent(text), tmp_path)
     types = {
         5: "mediation.sites._site.Site",
-        6: "mediation.sites._set.SiteSet",
-        7: "mediation.sites._set.SiteSet",
+        6: "mediation.sites._site.SiteSet",
+        7: "mediation.sites._site.SiteSet",
         9: "mediation.results._effects.Effects",
         10: "SweepPlan",
     }

@@ -21,7 +21,8 @@ from typing import IO, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._checks import called, check_local, path_from, shown
+from ..._checks import called, shown
+from ..._paths import check_local, path_from
 from ..._reading import json_from, reading
 from ...errors import BackendError, DataError, DesignError
 from ._identity import IDENTITY_VERSION, Identity, digest_of

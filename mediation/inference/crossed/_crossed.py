@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..._checks import reals
 from ...errors import DataError
 from .._settings import Inference
-from ..intervals import Intervals, Pivots, checked_settings, nulls, symmetric_intervals, warn_columns
-from ..sample import SAME, Array, Linearised, Sampling, checked_columns, linearise, sampling
+from ..intervals import Intervals, Pivots, checked_settings, nulls, symmetric_intervals
+from ..sample import SAME, Array, Linearised, Sampling, checked_columns, linearise, sampling, warn_columns
 
 _DEFAULT = Inference()
 _BLOCK = 2**21  # numbers of the cells that are held at once
@@ -156,9 +156,7 @@ def _crossed(values: Array, design: Sampling) -> Crossed:
 def cell_totals(values: Array, design: Sampling) -> tuple[Linearised, Array]:
     """Return means of `values` (n, R, k), and the totals of their residuals in each cell, (k, J, R)."""
     n, n_draws, n_columns = values.shape
-    codes = np.empty(n, dtype=np.intp)
-    codes[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(design.starts, append=n))
-    cells = (codes[:, None] * n_draws + np.arange(n_draws)).ravel()
+    cells = (design.codes[:, None] * n_draws + np.arange(n_draws)).ravel()
     order = np.argsort(cells, kind="stable")
     by_cell = Sampling(np.repeat(design.weights, n_draws), order, np.flatnonzero(np.diff(cells[order], prepend=-1)))
     part = linearise(values.reshape(n * n_draws, n_columns), by_cell)

@@ -16,9 +16,9 @@ from scipy import stats
 
 from ...errors import DataError
 from .._settings import Inference
-from ..intervals import Intervals, checked_settings, intervals, sides, warn_columns
-from ..ratios import Moments, fieller_set, set_method
-from ..sample import SAME, Array, Sampling, sampling
+from ..intervals import Intervals, checked_settings, sides
+from ..ratios import Moments, fieller_set, set_intervals
+from ..sample import SAME, Array, Sampling, sampling, warn_columns
 from ._crossed import cell_totals, covariance, cube, too_few_levels
 
 _DEFAULT = Inference()
@@ -89,7 +89,7 @@ def crossed_ratio_intervals(
 
 
 def _ratio(top: Array, bottom: Array, design: Sampling, confidence_level: float) -> Intervals:
-    n, n_draws, size = top.shape
+    _, n_draws, size = top.shape
     above, above_cells = cell_totals(top, design)
     below, below_cells = cell_totals(bottom, design)
     rescale = above.scale / below.scale
@@ -110,7 +110,6 @@ def _ratio(top: Array, bottom: Array, design: Sampling, confidence_level: float)
         for none, varies in zip(zero.tolist(), (np.sqrt(np.nan_to_num(v_left)) > near).tolist(), strict=True)
     )
     warn_columns(reason)
-    none = np.array([bool(text) for text in reason], dtype=bool)
     moments = Moments(
         above.mean, below.mean, two_way(above_cells, above_cells), two_way(below_cells, below_cells),
         two_way(above_cells, below_cells),
@@ -120,21 +119,6 @@ def _ratio(top: Array, bottom: Array, design: Sampling, confidence_level: float)
         found = fieller_set(moments, v_left, float(stats.t.ppf((1 + confidence_level) / 2, df)))
         std_error = np.sqrt(v_left) / np.abs(moments.b) * rescale
         t = np.where(moments.v_aa > 0, moments.a / np.sqrt(moments.v_aa), np.nan)
-    low, high = (np.where(none, np.nan, ends * rescale) for ends in (found.low, found.high))
-    gaps = zip((found.gap_low * rescale).tolist(), (found.gap_high * rescale).tolist(), strict=True)
     name = f"two-way fieller ({'clusters' if design.clustered else 'units'} x draws)"
-    method = tuple(
-        "degenerate" if empty else set_method(name, *ends, gap)
-        for empty, ends, gap in zip(none.tolist(), zip(low, high, strict=True), gaps, strict=True)
-    )
-    return intervals(
-        estimate=ratio * rescale,
-        std_error=np.where(none, np.nan, std_error),
-        conf_low=low,
-        conf_high=high,
-        p_value=np.where(none, np.nan, sides(t, np.full(size, df))[0]),
-        method=method,
-        n=n,
-        n_clusters=design.n_clusters,
-        reason=reason,
-    )
+    ratios = ratio * rescale, std_error, sides(t, np.full(size, df))[0]
+    return set_intervals(ratios, found.scaled(rescale), [name] * size, reason, design)

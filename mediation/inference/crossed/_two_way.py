@@ -26,9 +26,9 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.multitest import multipletests
 
 from ..._checks import pair_of
-from ...errors import DataError, DesignError
+from ...errors import DesignError
 from .._settings import Inference
-from ..intervals import Intervals, Pivots, checked_settings, nulls, spans_of, symmetric_intervals, warn_columns
+from ..intervals import Intervals, Pivots, checked_settings, nulls, spans_of, symmetric_intervals
 from ..sample import (
     SAME,
     Array,
@@ -42,6 +42,7 @@ from ..sample import (
     rare_flips,
     sampling,
     spans,
+    warn_columns,
 )
 
 _DEFAULT = Inference()
@@ -107,19 +108,12 @@ def ways(n: int, clusters: Sequence[Any], weights: ArrayLike | None) -> Ways:
     needed = "a pair of lists of n labels each, one for either kind of cluster,"
     clusters = pair_of(clusters, what="clusters", needed=needed)
     designs = sorted((sampling(n, labels, weights) for labels in clusters), key=_place)
-    codes = [_codes(design).tolist() for design in designs]
+    codes = [design.codes.tolist() for design in designs]
     return Ways(designs[0], designs[1], sampling(n, list(zip(*codes, strict=True)), weights))
 
 
 def _place(design: Sampling) -> tuple[int, list[int]]:
-    return design.n_clusters, _codes(design).tolist()
-
-
-def _codes(design: Sampling) -> NDArray[np.intp]:
-    """Return the number of each unit's cluster, (n,), clusters numbered by their first unit."""
-    codes = np.empty(design.n, dtype=np.intp)
-    codes[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(design.starts, append=design.n))
-    return codes
+    return design.n_clusters, design.codes.tolist()
 
 
 def two_way_intervals(
@@ -285,11 +279,3 @@ def _with_bands(found: Intervals, wide: Intervals) -> Intervals:
         adjusted[tested] = multipletests(found.p_value[tested], method="holm")[1]
     low, high = np.fmin(wide.conf_low, found.conf_low), np.fmax(wide.conf_high, found.conf_high)
     return replace(found, band_low=low, band_high=high, p_adjusted=adjusted)
-
-
-def two_way_shapes(one: Array, other: Array) -> None:
-    """Raise DataError if numerator and denominator are not of the same units and columns."""
-    if one.shape != other.shape:
-        raise DataError(
-            f"numerator has shape {one.shape} and denominator {other.shape}; give both for the same units and columns."
-        )

@@ -15,10 +15,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._settings import Inference
-from ..intervals import Intervals, checked_settings, intervals, warn_columns
-from ..ratios import FiellerSet, Moments, checked_answers, fieller_set, flip_sets, set_method
-from ..sample import SAME, Array, Linearised, adjusted_means, checked_columns, normal_p_value, t_p_value, t_quantile
-from ._two_way import Parts, flips_of, parts_of, two_way, two_way_settings, two_way_shapes, ways
+from ..intervals import Intervals, checked_settings
+from ..ratios import FiellerSet, Moments, both_columns, checked_answers, fieller_set, flip_sets, set_intervals
+from ..sample import (
+    SAME,
+    Array,
+    Linearised,
+    adjusted_means,
+    normal_p_value,
+    t_p_value,
+    t_quantile,
+    warn_columns,
+)
+from ._two_way import Parts, flips_of, parts_of, two_way, two_way_settings, ways
 
 _DEFAULT = Inference()
 _ZERO = "the mean of the denominator is 0, so there is no ratio to estimate"
@@ -75,8 +84,7 @@ def two_way_ratio_intervals(
     """
     two_way_settings(settings)
     checked_settings(settings)
-    top, bottom = checked_columns(numerator, "numerator"), checked_columns(denominator, "denominator")
-    two_way_shapes(top, bottom)
+    top, bottom = both_columns(numerator, denominator)
     design = ways(len(top), clusters, weights)
     above, below = parts_of(top, design), parts_of(bottom, design)
     known = None if answers is None else checked_answers(answers)
@@ -110,7 +118,9 @@ def two_way_ratio_intervals(
         _put_flips(found, (above, below), known, rare, settings.confidence_level)
         p_value[rare] = _flip_p_values(above, span[0], rare)
         std_error[rare] = np.where(std_error[rare] > 0, std_error[rare], np.nan)
-    return _result(found, (ratio, std_error, p_value), rescale, flips, reason, (design.first.n, design.n_clusters))
+    names = np.where(flips, "two-way fieller, bonett-price (cluster x cluster)", "two-way fieller (cluster x cluster)")
+    ratios = ratio * rescale, std_error * rescale, p_value
+    return set_intervals(ratios, found.scaled(rescale), names.tolist(), reason, design.first)
 
 
 def _residual(above: Parts, below: Parts, ratio: Array) -> Parts:
@@ -160,31 +170,3 @@ def joined_sets(one: FiellerSet, other: FiellerSet) -> FiellerSet:
     gap_low, gap_high = np.maximum(one.gap_low, other.gap_low), np.minimum(one.gap_high, other.gap_high)
     gap = ~one.bounded & ~other.bounded & (gap_low < gap_high)  # False where either has none (NaN)
     return FiellerSet(low, high, np.where(gap, gap_low, np.nan), np.where(gap, gap_high, np.nan), bounded)
-
-
-def _result(
-    found: FiellerSet, columns: tuple[Array, Array, Array], rescale: Array, flips: NDArray[np.bool_],
-    reason: tuple[str, ...], sizes: tuple[int, int],
-) -> Intervals:  # fmt: skip
-    ratio, std_error, p_value = columns
-    none = np.array([bool(text) for text in reason], dtype=bool)
-    low, high = (np.where(none, np.nan, ends * rescale) for ends in (found.low, found.high))
-    gaps = zip((found.gap_low * rescale).tolist(), (found.gap_high * rescale).tolist(), strict=True)
-    names = np.where(flips, "two-way fieller, bonett-price (cluster x cluster)", "two-way fieller (cluster x cluster)")
-    method = tuple(
-        "degenerate" if empty else set_method(name, *ends, gap)
-        for empty, name, ends, gap in zip(
-            none.tolist(), names.tolist(), zip(low.tolist(), high.tolist(), strict=True), gaps, strict=True
-        )
-    )
-    return intervals(
-        estimate=ratio * rescale,
-        std_error=np.where(none, np.nan, std_error * rescale),
-        conf_low=low,
-        conf_high=high,
-        p_value=np.where(none, np.nan, p_value),
-        method=method,
-        n=sizes[0],
-        n_clusters=sizes[1],
-        reason=reason,
-    )

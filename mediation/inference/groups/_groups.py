@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..._checks import one_of
 from ...errors import DataError
 from .._settings import Inference
-from ..intervals import Intervals, checked_settings, intervals, nulls, spans_of, warn_columns
+from ..intervals import Intervals, checked_settings, nulls, spans_of
 from ..resampling import TIE, joint
-from ..sample import Array, Sampling, checked_columns, linearise, sampling, squared_skewness
+from ..sample import Array, Sampling, checked_columns, linearise, sampling, squared_skewness, warn_columns
 from ._group_ends import GroupMeans, TwoGroups, blank, fill_block
 from ._two_samples import Pseudo, alike, pseudo_units
 
@@ -218,7 +218,7 @@ def _skewness(asked: TwoGroups, columns: NDArray[np.intp]) -> tuple[Array, int]:
 
 def _result(found: GroupMeans, banded: tuple[Array, ...] | None, asked: TwoGroups) -> Intervals:
     low, high, adjusted = banded if banded is not None else (None, None, None)
-    return intervals(
+    return Intervals(
         estimate=found.estimate,
         std_error=found.std_error,
         conf_low=found.low,

@@ -20,9 +20,9 @@ from scipy import stats
 from ..._checks import pair_of, true_or_false
 from ...errors import DataError
 from .._settings import Inference
-from ..intervals import Intervals, checked_settings, intervals, sides, warn_columns
+from ..intervals import Intervals, checked_settings, sides
 from ..resampling import NO_SPREAD, TIE, resample_counts
-from ..sample import SAME, Array, Sampling, checked_columns, powers_of_two, sampling
+from ..sample import SAME, Array, Sampling, checked_columns, powers_of_two, sampling, warn_columns
 from ._group_ends import group_seeds
 
 _DEFAULT = Inference()
@@ -231,7 +231,7 @@ def _result(rows: Sequence[_Row], designs: tuple[Sampling, Sampling], paired: bo
     reason = tuple(row.reason for row in rows)
     warn_columns(reason)
     less, greater = np.array([row.p_less for row in rows]), np.array([row.p_greater for row in rows])
-    return intervals(
+    return Intervals(
         estimate=np.array([row.estimate for row in rows]),
         std_error=np.array([row.std_error for row in rows]),
         conf_low=np.array([row.low for row in rows]),

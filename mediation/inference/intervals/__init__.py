@@ -1,11 +1,7 @@
 """Intervals of means."""
 
-from ._intervals import (
-    Intervals as Intervals,
-    checked_settings as checked_settings,
-    mean_intervals as mean_intervals,
-    spans_of as spans_of,
-)
+from ._given import checked_settings as checked_settings, nulls as nulls, spans_of as spans_of
+from ._intervals import Intervals as Intervals, mean_intervals as mean_intervals
 from ._means import bootstrap_means as bootstrap_means
 from ._named import (
     basic as basic,
@@ -18,9 +14,6 @@ from ._named import (
 )
 from ._symmetric import (
     Pivots as Pivots,
-    intervals as intervals,
-    nulls as nulls,
     sides as sides,
     symmetric_intervals as symmetric_intervals,
-    warn_columns as warn_columns,
 )

@@ -9,10 +9,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..._checks import elements, hashable, shown
+from ..._checks import elements, hashable
 from ...errors import DataError, DesignError
 from .._settings import Inference
-from ..sample import Array, Reason, Sampling, checked_columns, sampling, told, warn
+from ..sample import Array, Reason, Sampling, checked_columns, sampling, told, warn_columns
+from ._given import checked_settings, nulls, spans_of
 from ._means import Means, bootstrap_means
 
 _DEFAULT = Inference()
@@ -71,14 +72,6 @@ class Intervals:
                 if value.shape != (len(self.method),):
                     raise DataError(f"{field.name} has shape {value.shape}; {len(self.method)} columns were given.")
                 value.setflags(write=False)
-
-
-def checked_settings(settings: Inference, bands: bool = False) -> None:
-    """Raise DesignError if the settings are something else."""
-    if not isinstance(settings, Inference):
-        raise DesignError(f"settings = {shown(settings)} is a {type(settings).__name__}; give an Inference(...).")
-    if not isinstance(bands, (bool, np.bool_)):
-        raise DesignError(f"bands = {shown(bands)}: True or False is needed.")
 
 
 def mean_intervals(
@@ -140,15 +133,17 @@ def mean_intervals(
         Once, when columns have no interval: fewer than two units or clusters, or no spread. A spread of at most
         1e-12 of the largest value is rounding, and counts as none.
 
-    Notes ----- ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard
-    error of the replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this
-    out; where it decided an end, `method` says "at least t"). Its degrees of freedom are J - 1, and Bell and
-    McCaffrey's where clusters (or weighted units) count unequally, with the standard error corrected to match. Two
-    kinds of columns are given another interval, and their `method` says so: where an end would be a replicate without
-    spread (very few units, or hardly any that differ), ``"t (bootstrap-t unbounded)"`` is Student's t; where few
-    answers differ from the commonest one (fewer than ten units; of clusters fewer than ten and at most half),
-    ``"bonett-price"`` joins two pseudo-units (or pseudo-clusters) of the largest and smallest possible value. The other
-    methods are described where they are: `percentile`, `basic`, `bca`, `expanded_percentile`, `normal` and `t`.
+    Notes
+    -----
+    ``"bootstrap-t"``: (mean - t*_hi se, mean - t*_lo se), t* studentised with the cluster-robust standard error of the
+    replicate, neither critical value nearer to 0 than Student's t (``Inference(floor=False)`` leaves this out; where it
+    decided an end, `method` says "at least t"). Its degrees of freedom are J - 1, and Bell and McCaffrey's where
+    clusters (or weighted units) count unequally, with the standard error corrected to match. Two kinds of columns are
+    given another interval, and their `method` says so: where an end would be a replicate without spread (very few
+    units, or hardly any that differ), ``"t (bootstrap-t unbounded)"`` is Student's t; where few answers differ from the
+    commonest one (fewer than ten units; of clusters fewer than ten and at most half), ``"bonett-price"`` joins two
+    pseudo-units (or pseudo-clusters) of the largest and smallest possible value. The other methods are described where
+    they are: `percentile`, `basic`, `bca`, `expanded_percentile`, `normal` and `t`.
 
     Bands are mean +- c se, widened where necessary to hold the pointwise interval. c is the smaller of the upper
     quantile of max ``|t*|`` over the columns and of Bonferroni's, from the t distribution of values as skewed as the
@@ -175,41 +170,11 @@ def mean_intervals(
         design,
         settings,
         families=codes if bands else None,
-        null=_nulls(null, size),
+        null=nulls(null, size),
         span=None if span is None else spans_of(span, size),
     )
-    warn(means.reason, stacklevel=2)
+    warn_columns(told(means.reason))
     return _mean_result(means, design, settings)
-
-
-def _nulls(null: ArrayLike, size: int) -> Array:
-    try:
-        given = np.asarray(null, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise DesignError(
-            f"null = {shown(null)}: a number is needed, or one for each of the {size} columns."
-        ) from error
-    if given.shape not in {(), (size,)} or not np.isfinite(given).all():
-        raise DesignError(
-            f"null has shape {given.shape}; one finite number, or one for each of {size} columns is needed."
-        )
-    return np.broadcast_to(given, (size,)).copy()
-
-
-def spans_of(span: ArrayLike, size: int) -> Array:
-    """Return the span of each of `size` columns; DesignError if one is no positive number."""
-    try:
-        given = np.asarray(span, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise DesignError(
-            f"span = {shown(span)}: a number is needed, or one for each of the {size} columns."
-        ) from error
-    if given.shape not in {(), (size,)} or not (np.isnan(given) | ((given > 0) & np.isfinite(given))).all():
-        raise DesignError(
-            f"span = {shown(span)}: the largest value of a contrast of answers is a positive number, one or one for "
-            f"each of {size} columns (NaN for those of no answers)."
-        )
-    return np.broadcast_to(given, (size,)).copy()
 
 
 def _codes(families: Sequence[Any] | NDArray[Any] | None, size: int) -> NDArray[np.intp]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, final
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
-from ..._checks import reals, shown
-from ...errors import DegenerateWarning, DesignError, warn
 from ..sample import Array
 from ._intervals import Intervals
 
@@ -44,26 +41,6 @@ class Pivots:
     n_clusters: int
 
 
-def nulls(null: ArrayLike, n_columns: int) -> Array:
-    """Return the tested value of each column, (K,).
-
-    Raises
-    ------
-    DesignError
-        If `null` is neither a finite number nor one for each column.
-
-    Examples
-    --------
-    >>> nulls(0.5, 2)
-    array([0.5, 0.5])
-    """
-    given = reals(null, what="null", needed=f"one finite number, or one for each of the {n_columns} columns,")
-    if given.shape not in {(), (n_columns,)} or not np.isfinite(given).all():
-        found = f"found shape {given.shape}" if given.shape not in {(), (n_columns,)} else f"found {shown(null)}"
-        raise DesignError(f"null must be one finite number, or one for each of the {n_columns} columns; {found}.")
-    return np.broadcast_to(given, (n_columns,)).astype(np.float64)
-
-
 def sides(t: Array, df: Array) -> tuple[Array, Array, Array]:
     """Return two-sided, lower and upper p-values of t statistics, never 0 and never above 1.
 
@@ -84,7 +61,7 @@ def symmetric_intervals(pivots: Pivots, confidence_level: float, null: Array, me
     reach = stats.t.ppf((1 + confidence_level) / 2, df) * error
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value, p_less, p_greater = sides((pivots.estimate - null) / error, df)
-    return intervals(
+    return Intervals(
         estimate=pivots.estimate,
         std_error=error,
         conf_low=pivots.estimate - reach,
@@ -96,28 +73,4 @@ def symmetric_intervals(pivots: Pivots, confidence_level: float, null: Array, me
         n=pivots.n,
         n_clusters=pivots.n_clusters,
         reason=pivots.reason,
-    )
-
-
-def intervals(**values: Any) -> Intervals:
-    """Return `Intervals` with those of `values` that it has a field for."""
-    known = {field.name for field in fields(Intervals)}
-    return Intervals(**{name: value for name, value in values.items() if name in known})
-
-
-def warn_columns(reason: Sequence[str]) -> None:
-    """Warn once about the columns that have no interval, by reason."""
-    without = [column for column, text in enumerate(reason) if text]
-    if not without:
-        return
-    parts = []
-    for text in dict.fromkeys(text for text in reason if text):
-        columns = [column for column in without if reason[column] == text]
-        more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
-        which = ", ".join(map(str, columns[:_LISTED])) + more
-        parts.append(f"{text} (column{'s' if len(columns) > 1 else ''} {which})")
-    warn(
-        f"{len(without)} of {len(reason)} columns have no interval, standard error or p-value (NaN): "
-        f"{'; '.join(parts)}. Estimates are kept.",
-        DegenerateWarning,
     )

@@ -9,3 +9,4 @@ from ._fieller import (
     set_method as set_method,
 )
 from ._ratios import checked_answers as checked_answers, ratio_intervals as ratio_intervals
+from ._rows import both_columns as both_columns, set_intervals as set_intervals

@@ -41,6 +41,10 @@ class FiellerSet(NamedTuple):
     gap_high: Array
     bounded: NDArray[np.bool_]
 
+    def scaled(self, by: Array) -> FiellerSet:
+        """Return the set of ratios times `by`, which is positive."""
+        return FiellerSet(self.low * by, self.high * by, self.gap_low * by, self.gap_high * by, self.bounded)
+
 
 def set_method(name: str, low: float, high: float, gap: tuple[float, float]) -> str:
     """Return the method of a row: `name`, and what its two ends do not say of the set.

@@ -20,7 +20,6 @@ from ..sample import (
     Reason,
     Sampling,
     adjusted_means,
-    checked_columns,
     linearise,
     normal_p_value,
     rare_flips,
@@ -29,10 +28,11 @@ from ..sample import (
     t_quantile,
     told,
     too_few,
-    warn,
+    warn_columns,
 )
 from ._bootstrap_fieller import bootstrap_sets, flip_sets
-from ._fieller import FiellerSet, Moments, fieller_set, set_method
+from ._fieller import FiellerSet, Moments, fieller_set
+from ._rows import both_columns, set_intervals
 
 _DEFAULT = Inference()
 _RATIO_BLOCK = 256
@@ -119,19 +119,15 @@ def ratio_intervals(
     (('fieller, bootstrap-t',), True)
     """
     checked_settings(settings)
-    top, bottom = checked_columns(numerator, "numerator"), checked_columns(denominator, "denominator")
-    if top.shape != bottom.shape:
-        raise DataError(
-            f"numerator has shape {top.shape} and denominator {bottom.shape}; give both for the same units and columns."
-        )
+    top, bottom = both_columns(numerator, denominator)
     design = sampling(len(top), clusters, weights)
     known = None if answers is None else checked_answers(answers)
     blocks = [ratio_of_means(top[:, part], bottom[:, part], design, settings, known) for part in _slices(top.shape[1])]
     reason = _joined([block.reason for block in blocks]).astype(np.int8)
     if too_few(design):
         reason[:] = too_few(design)
-    warn(reason, stacklevel=2)
-    found = _ratio_result(blocks, reason, design, settings)
+    warn_columns(told(reason))
+    found = _ratio_result(blocks, told(reason), design, settings)
     if settings.method != "bootstrap-t" or not (reason == Reason.NONE).any():
         return found
     flips = _joined([block.flips for block in blocks]).astype(bool)
@@ -162,42 +158,14 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([*parts, np.empty(0)])
 
 
-def _ratio_result(
-    blocks: Sequence[Ratio], reason: NDArray[np.int8], design: Sampling, settings: Inference
-) -> Intervals:
-    none = reason != Reason.NONE
-
-    def gather(parts: list[Array]) -> Array:
-        return np.where(none, np.nan, _joined(parts))
-
-    low, high = gather([block.found.low for block in blocks]), gather([block.found.high for block in blocks])
-    gap_low, gap_high = gather([b.found.gap_low for b in blocks]), gather([b.found.gap_high for b in blocks])
-    name = (
-        f"{'cluster ' if design.clustered else ''}fieller{', bootstrap-t' if settings.method == 'bootstrap-t' else ''}"
-    )
+def _ratio_result(blocks: Sequence[Ratio], reason: Sequence[str], design: Sampling, settings: Inference) -> Intervals:
+    cluster = "cluster " if design.clustered else ""
+    name = f"{cluster}fieller{', bootstrap-t' if settings.method == 'bootstrap-t' else ''}"
     flips = _joined([block.flips for block in blocks]).astype(bool)
-    names = np.where(flips, f"{'cluster ' if design.clustered else ''}fieller, bonett-price", name)
-    method = [
-        "degenerate" if empty else set_method(one, *ends, gap)
-        for empty, one, ends, gap in zip(
-            none.tolist(),
-            names.tolist(),
-            zip(low, high, strict=True),
-            zip(gap_low, gap_high, strict=True),
-            strict=True,
-        )
-    ]
-    return Intervals(
-        estimate=_joined([block.estimate for block in blocks]),
-        std_error=gather([block.std_error for block in blocks]),
-        conf_low=low,
-        conf_high=high,
-        p_value=gather([block.p_value for block in blocks]),
-        method=tuple(method),
-        n=design.n,
-        n_clusters=design.n_clusters,
-        reason=told(reason),
-    )
+    names = np.where(flips, f"{cluster}fieller, bonett-price", name).tolist()
+    numbers = [_joined(parts) for parts in zip(*(block[:3] for block in blocks), strict=True)] or [np.empty(0)] * 3
+    sets = [_joined(parts) for parts in zip(*(block.found for block in blocks), strict=True)] or [np.empty(0)] * 5
+    return set_intervals((numbers[0], numbers[1], numbers[2]), FiellerSet(*sets), names, reason, design)
 
 
 def _covariance(x: Linearised, y: Linearised) -> Array:
@@ -250,9 +218,7 @@ def ratio_of_means(
         own = adjusted_means(some[0], span[0][rare])
         p_value[rare] = normal_p_value(own.centre / own.std_error)
         std_error[rare] = np.where(std_error[rare] > 0, std_error[rare], np.nan)
-    low, high, gap_low, gap_high, bounded = found
-    scaled = FiellerSet(low * rescale, high * rescale, gap_low * rescale, gap_high * rescale, bounded)
-    return Ratio(ratio * rescale, std_error, p_value, scaled, reason, flips)
+    return Ratio(ratio * rescale, std_error, p_value, found.scaled(rescale), reason, flips)
 
 
 def _put(found: FiellerSet, columns: NDArray[np.intp], some: FiellerSet) -> None:

@@ -1,6 +1,13 @@
 """The sample: units and clusters with their weights, variances, skewness, and columns that hardly vary."""
 
-from ._degenerate import Reason as Reason, quiet as quiet, told as told, too_few as too_few, warn as warn
+from ._degenerate import (
+    Reason as Reason,
+    by_reason as by_reason,
+    quiet as quiet,
+    told as told,
+    too_few as too_few,
+    warn_columns as warn_columns,
+)
 from ._flips import (
     FEW as FEW,
     Joined as Joined,

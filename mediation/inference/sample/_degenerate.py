@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DegenerateWarning
+from ...errors import DegenerateWarning, warn
 from ._sampling import Sampling
 
 _LISTED = 8
@@ -64,21 +64,28 @@ def told(reasons: NDArray[np.int8]) -> tuple[str, ...]:
     return tuple(_TEXT.get(Reason(int(reason)), "") for reason in reasons)
 
 
-def warn(reasons: NDArray[np.int8], *, stacklevel: int) -> None:
-    """Warn once about the columns whose reason is not Reason.NONE, if there are any."""
-    found = int(np.count_nonzero(reasons))
-    if not found:
-        return
+def by_reason(reasons: Sequence[str]) -> str:
+    """Return each reason with the numbers of its columns; empty ones are none.
+
+    Examples
+    --------
+    >>> by_reason(["no spread", "", "no spread", "1 unit"])
+    'no spread (columns 0, 2); 1 unit (column 3)'
+    """
     parts = []
-    for reason, text in _TEXT.items():
-        columns = np.flatnonzero(reasons == reason)
-        if len(columns):
-            more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
-            which = ", ".join(map(str, columns[:_LISTED])) + more
-            parts.append(f"{text} (column{'s' if len(columns) > 1 else ''} {which})")
-    warnings.warn(
-        f"{found} of {len(reasons)} columns have no interval, standard error or p-value (NaN): {'; '.join(parts)}. "
-        "Estimates are kept.",
-        DegenerateWarning,
-        stacklevel=stacklevel + 1,
-    )
+    for text in dict.fromkeys(filter(None, reasons)):
+        columns = [column for column, one in enumerate(reasons) if one == text]
+        more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
+        which = ", ".join(map(str, columns[:_LISTED])) + more
+        parts.append(f"{text} (column{'s' if len(columns) > 1 else ''} {which})")
+    return "; ".join(parts)
+
+
+def warn_columns(reasons: Sequence[str]) -> None:
+    """Warn once about the columns that have no interval, by reason."""
+    if any(reasons):
+        warn(
+            f"{sum(map(bool, reasons))} of {len(reasons)} columns have no interval, standard error or p-value (NaN): "
+            f"{by_reason(reasons)}. Estimates are kept.",
+            DegenerateWarning,
+        )

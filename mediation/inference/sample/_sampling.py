@@ -78,6 +78,13 @@ class Sampling:
         return self.n_clusters < self.n
 
     @property
+    def codes(self) -> NDArray[np.intp]:
+        """Number of each unit's cluster, (n,), clusters counted by their first unit."""
+        codes = np.empty(self.n, dtype=np.intp)
+        codes[self.order] = np.repeat(np.arange(self.n_clusters), np.diff(self.starts, append=self.n))
+        return codes
+
+    @property
     def balanced(self) -> bool:
         """Whether every cluster counts the same."""
         m, a = self.cluster_weights, self.inflation

@@ -97,8 +97,6 @@ def homogeneity(
     checked_settings(settings)
     array = checked_columns(values, "values")
     design = sampling(len(array), clusters, weights)
-    cluster = np.empty(design.n, dtype=np.intp)
-    cluster[design.order] = np.repeat(np.arange(design.n_clusters), np.diff(np.append(design.starts, design.n)))
     labels: dict[Any, int] = {}
     given = in_order_of(groups, range(design.n), what="groups", error=DataError)
     given = elements(given, what="groups", needed="one label a unit", error=DataError)
@@ -108,12 +106,12 @@ def homogeneity(
     group = np.array([labels.setdefault(label, len(labels)) for label in names], dtype=np.intp)
     shape = (design.n_clusters, len(labels))
     total = np.zeros(shape)
-    np.add.at(total, (cluster, group), design.weights)
+    np.add.at(total, (design.codes, group), design.weights)
     nested = bool(((total > 0).sum(axis=1) == 1).all())
     found = []
     for column in array.T:
         sums = np.zeros(shape)
-        np.add.at(sums, (cluster, group), design.weights * column)
+        np.add.at(sums, (design.codes, group), design.weights * column)
         found.append(_test(_Totals(sums, total), settings, nested=nested))
     statistic, p_value, counts = (np.array(part) for part in zip(*found, strict=True))
     name = "Welch-James" if nested else "Wald"

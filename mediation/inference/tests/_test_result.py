@@ -9,9 +9,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from ...errors import DegenerateWarning, warn
-from ..sample import Array
-
-_LISTED = 8
+from ..sample import Array, by_reason
 
 
 @final
@@ -53,7 +51,8 @@ def reported(
     """Return the result of the test called `name`, with NaN and one warning where `reason` says that there is none."""
     none = np.array([bool(text) for text in reason], dtype=bool)
     if none.any():
-        warn(_told(reason), DegenerateWarning)
+        found = f"{int(none.sum())} of {len(reason)} columns have no test, and their p-value is NaN"
+        warn(f"{found}: {by_reason(reason)}.", DegenerateWarning)
     return TestResult(
         statistic=statistic,
         p_value=np.where(none, np.nan, p_value),
@@ -62,13 +61,3 @@ def reported(
         n_clusters=n_clusters,
         reason=tuple(reason),
     )
-
-
-def _told(reason: Sequence[str]) -> str:
-    parts = []
-    for text in dict.fromkeys(filter(None, reason)):
-        columns = [str(column) for column, one in enumerate(reason) if one == text]
-        more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
-        parts.append(f"{text} (column{'s' if len(columns) > 1 else ''} {', '.join(columns[:_LISTED])}{more})")
-    found = sum(map(bool, reason))
-    return f"{found} of {len(reason)} columns have no test, and their p-value is NaN: {'; '.join(parts)}."

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..._checks import called, check_local, path_from, shown
+from ..._checks import called, shown
+from ..._paths import check_local, path_from
 from ..._reading import reading
 from ...errors import BackendError, DesignError
 from ...specs import LatentSpec, Spec, TextSpec

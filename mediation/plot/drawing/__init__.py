@@ -1,6 +1,7 @@
 """What figures share: the theme, rows with their digits, a grid, and how data are asked for."""
 
 from ._ask import (
+    check_axes as check_axes,
     interval_name as interval_name,
     labels_of as labels_of,
     outcome_of as outcome_of,
@@ -10,8 +11,23 @@ from ._ask import (
 )
 from ._digits import write_digits as write_digits
 from ._grid import Grid as Grid, grid_of as grid_of
+from ._matrix import (
+    HATCH as HATCH,
+    bare as bare,
+    check_colours as check_colours,
+    colour_bar as colour_bar,
+    hatch as hatch,
+)
+from ._row_axes import (
+    finish_rows as finish_rows,
+    in_words as in_words,
+    name_rows as name_rows,
+    off_axis as off_axis,
+    row_axes as row_axes,
+    strongest as strongest,
+)
 from ._rows import Row as Row, draw_row as draw_row, no_interval_key as no_interval_key, row_of as row_of, span as span
-from ._states import LINES as LINES, MARKERS as MARKERS, frame_of as frame_of, line as line
+from ._states import frame_of as frame_of, line as line, look as look
 from ._theme import (
     BLUE as BLUE,
     COLOURS as COLOURS,

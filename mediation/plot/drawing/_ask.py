@@ -16,6 +16,14 @@ from ...results.text import shorten
 from ._theme import literal
 
 
+def check_axes(ax: object, figure: str) -> None:
+    """Raise DesignError if `ax` is given and no `Axes`."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise DesignError(
+            f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
+        )
+
+
 def table_of(
     effects: Effects, *, kinds: Sequence[Kind], figure: str, ax: object = None, others: bool = False
 ) -> pd.DataFrame:
@@ -30,10 +38,7 @@ def table_of(
         raise DesignError(
             f"{figure} draws the Effects that mediate, ablate, effects or read return, found {type(effects).__name__}."
         )
-    if ax is not None and not isinstance(ax, Axes):
-        raise DesignError(
-            f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
-        )
+    check_axes(ax, figure)
     if effects.kind not in kinds and not (others and effects.kind not in KINDS):
         raise DesignError(
             f"{figure} was asked of a result of kind {effects.kind!r}; it draws {' or '.join(map(repr, kinds))}. "

@@ -10,9 +10,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ...errors import DesignError
+from ._ask import check_axes
+from ._theme import CYCLE
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1)), (0, (8, 3)))
+
+
+def look(index: int) -> dict[str, Any]:
+    """Return colour, marker and line of the line number `index`."""
+    return {
+        "color": CYCLE[index % len(CYCLE)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": LINES[index % len(LINES)],
+    }
 
 
 def frame_of(given: Any, needed: Sequence[str], figure: str, maker: str, ax: object) -> tuple[pd.DataFrame, str]:
@@ -23,10 +34,7 @@ def frame_of(given: Any, needed: Sequence[str], figure: str, maker: str, ax: obj
     DesignError
         If it has no such frame, columns are missing, there is no row, or `ax` is not an `Axes`.
     """
-    if ax is not None and not isinstance(ax, Axes):
-        raise DesignError(
-            f"{figure}(ax=...) must be one matplotlib Axes, found {type(ax).__name__}. Pick one, such as axes[0]."
-        )
+    check_axes(ax, figure)
     parts = list(given) if isinstance(given, (list, tuple)) else [given]
     frames = [part if isinstance(part, pd.DataFrame) else getattr(part, "tidy", lambda: None)() for part in parts]
     if not frames or any(not isinstance(frame, pd.DataFrame) for frame in frames):

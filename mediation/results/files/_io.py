@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..._checks import called, check_local, path_from
+from ..._checks import called
+from ..._paths import check_local, path_from
 from ..._reading import check_bytes, json_from, reading, too_large
 from ...errors import DataError, DesignError
 from .._result import Result
