@@ -162,14 +162,14 @@ def _values_of(of: Result, means: Sequence[AbstractEstimand]) -> _Values:
     parts = {name: rows_of_outcome(of.units, name) for name in names} if names else {"": of.units}
     need_same_units(parts, "Bands over several outcomes")
     values, columns, spans = [], [], []
-    for name, units in parts.items():
-        found = unit_values(units, means, of.precision)
+    made = {name: unit_values(units, means, of.precision) for name, units in parts.items()}
+    for name, found in made.items():
         for key, one in found.values.items():
             values.append(one)
             columns.append(found.groups.assign(estimand=key, **({OUTCOME: name} if names else {})))
             spans.append(np.full(len(found.groups), found.spans[key]))
-    named = pd.concat(columns, ignore_index=True)
-    return _Values(np.concatenate(values, axis=1), named, np.concatenate(spans), found.clusters, found.weights)
+    named, first = pd.concat(columns, ignore_index=True), next(iter(made.values()))
+    return _Values(np.concatenate(values, axis=1), named, np.concatenate(spans), first.clusters, first.weights)
 
 
 def _by_joint(new: pd.DataFrame, of: Result, labels: pd.Series) -> str:
