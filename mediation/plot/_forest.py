@@ -25,6 +25,7 @@ from .drawing import (
     interval_name,
     labels_of,
     literal,
+    on_outcome,
     outcome_of,
     plain_frame,
     row_of,
@@ -38,7 +39,14 @@ from .drawing import (
 _LONGEST = 44  # characters of a row's label
 
 
-def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = None, most: int = 40) -> Axes:
+def forest(
+    effects: Effects,
+    *,
+    ax: Axes | None = None,
+    estimand: str | None = None,
+    most: int = 40,
+    outcome: str | None = None,
+) -> Axes:
     """Draw one row per line of the table: estimate, interval, and both in digits.
 
     A sweep adds its simultaneous bands, thin, and gives these in digits: the strongest of many sites were chosen by
@@ -57,6 +65,8 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     most
         For a sweep, the number of rows: the strongest by absolute estimate, in the order of the table. For
         interactions, rows of pairs are left out first. For a hierarchy, of layers and of the sites in each.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -68,6 +78,7 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     DesignError
         If `effects` is not an `Effects` or has no such estimand.
     """
+    effects = on_outcome(effects, outcome, "forest")
     table = table_of(
         effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax, others=True
     )

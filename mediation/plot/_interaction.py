@@ -24,7 +24,19 @@ from ..errors import DesignError
 from ..results import Effects, meaning_of
 from ..results.account import section
 from ..results.text import print_row, shorten
-from .drawing import FAINT, INK, axes, axis_label, extent, key_above, literal, outcome_of, table_of, title
+from .drawing import (
+    FAINT,
+    INK,
+    axes,
+    axis_label,
+    extent,
+    key_above,
+    literal,
+    on_outcome,
+    outcome_of,
+    table_of,
+    title,
+)
 
 Pair = Literal["pair_interaction", "shapley_interaction"]
 
@@ -54,6 +66,7 @@ def interaction(
     ax: Axes | None = None,
     limit: float | None = None,
     cmap: str | Colormap = "RdBu_r",
+    outcome: str | None = None,
 ) -> Axes:
     """Draw the k x k matrix of several mediators: each site's effect on the diagonal, pair interactions beside it.
 
@@ -74,6 +87,8 @@ def interaction(
         End of the colour scale on both sides; the largest absolute estimate when None.
     cmap
         Diverging colour map.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -85,6 +100,7 @@ def interaction(
     DesignError
         If `effects` is of another kind or has no pairs, or `limit` or `cmap` is wrong.
     """
+    effects = on_outcome(effects, outcome, "interaction")
     table = table_of(effects, kinds=("interactions",), figure="interaction", ax=ax)
     one_of(estimand, list(_DIAGONAL), what="interaction estimand")
     if (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -16,7 +17,7 @@ from .._printable import printable
 from ..errors import DataError
 from ..inference import Method
 from ._moderation import AbstractModeration
-from ._outcomes import OUTCOME, chosen, names_of, outcome_named
+from ._outcomes import OUTCOME, each_of_both, names_of, outcome_named, told_alone
 from ._result import Result, parts_of
 from ._testing import AbstractTesting
 from .account import plain, precision_of, text_at
@@ -177,7 +178,7 @@ class Effects(AbstractModeration, AbstractTesting):
         if not self.outcomes:
             return self._kind.summary(self._table, self._provenance, estimand=estimand, most=most)
         labels = self._provenance[OUTCOME]
-        each = {name: chosen(self._parts(), name) for name in self.outcomes}
+        each = {name: told_alone(self._parts(), name) for name in self.outcomes}
         return summary_of_outcomes(
             {
                 name: self._kind.summary(one.table, {**one.provenance, OUTCOME: ""}, estimand=estimand, most=most)
@@ -230,7 +231,8 @@ class Effects(AbstractModeration, AbstractTesting):
         Parameters
         ----------
         other
-            Another model, mediator or outcome. Sweeps need the same sites, ablations the same arms and doses.
+            Another model, mediator or outcome; results of several outcomes are compared outcome by outcome. Sweeps
+            need the same sites, ablations the same arms and doses.
         paired
             Whether both are of the same units, by their ids, clusters and weights, in whatever order their rows stand;
             False: two independent groups; None: what the ids say: the same units, or none in common.
@@ -253,7 +255,8 @@ class Effects(AbstractModeration, AbstractTesting):
             are in both results and others are not: a few of them are named.
         """
         asked = Asking(paired, labels, estimands, method, confidence_level, n_resamples, rng)
-        return self._of(compared(self._parts(), parts_of(other, "compare"), asked))
+        ask = partial(compared, asked=asked)
+        return self._of(each_of_both(self._parts(), parts_of(other, "compare"), ask, "compare"))
 
     def save(self, path: str | Path) -> Path:
         """Write table, units and provenance as three files that belong together, and return the path of the table.

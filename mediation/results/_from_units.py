@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,16 +52,10 @@ def summarise(
     `family` "all" over all of them, and ``provenance["outcome"]`` may be a dict that describes each.
     """
     one_of(family, FAMILIES, what="family")
-    if names := names_in(units):
-
-        def alone(name: str) -> Result:
-            rows, known = rows_of_outcome(units, name), account_of(provenance, name)
-            found = summarise(
-                rows, estimands, settings, sites=sites, provenance=known, draws=draws, precision=precision
-            )
-            return found._parts()
-
-        return Effects._of(over_family(stacked(by_name(names, alone)), estimands, family))
+    if names_in(units):
+        each = partial(summarise, estimands=estimands, settings=settings, sites=sites, draws=draws, precision=precision)
+        whole = effects_by_outcome(units, provenance, lambda rows, known: each(rows, provenance=known))
+        return Effects._of(over_family(whole._parts(), estimands, family))
     known_precision = precision_of(provenance) if precision is None else precision
     found = tabulate(units, estimands, settings, sites=sites, draws=draws, precision=known_precision)
     warn_of_weak_totals(found.table, settings.confidence_level)
@@ -80,6 +75,28 @@ def summarise(
     known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
     warn_of_few(known)
     return Effects(for_all_sites(found.table, known), units, known)
+
+
+def effects_by_outcome(
+    units: pd.DataFrame, provenance: Mapping[str, Any], make: Callable[[pd.DataFrame, dict[str, Any]], Effects]
+) -> Effects:
+    """Return one result of several outcomes.
+
+    Parameters
+    ----------
+    units
+        Clean units with a column `outcome`.
+    provenance
+        Their account. ``provenance["outcome"]`` may be a dict that describes each outcome by its name, and
+        ``provenance["by_outcome"]`` one of what each has besides.
+    make
+        Makes the result of one outcome of its units and its account, as if it had been asked for alone.
+    """
+
+    def alone(name: str) -> Result:
+        return make(rows_of_outcome(units, name), account_of(provenance, name))._parts()
+
+    return Effects._of(stacked(by_name(names_in(units), alone)))
 
 
 def effects(

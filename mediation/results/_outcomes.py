@@ -12,7 +12,8 @@ import pandas as pd
 from .._checks import listed, one_of
 from ..errors import DesignError, warn
 from ._result import Result
-from .account import plain, section
+from .account import TOGETHER, plain, section
+from .text import named_labels
 
 T = TypeVar("T")
 OutcomeFamily = Literal["outcome", "all"]
@@ -46,12 +47,24 @@ def account_of(provenance: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def chosen(result: Result, name: str) -> Result:
-    """Return the result of one of several outcomes."""
+    """Return the result of one of several outcomes, to ask something of it alone."""
     known = account_of(result.provenance, name)
-    inference = dict(section(known, "inference"))
-    if inference.pop("family", OUTCOME) == OUTCOME:
-        known["inference"] = inference
+    inference = {key: value for key, value in section(known, "inference").items() if key != "family"}
+    known |= {"inference": inference} if inference else {}
     return Result(result.kind, rows_of_outcome(result.table, name), rows_of_outcome(result.units, name), known)
+
+
+def told_alone(result: Result, name: str) -> Result:
+    """Return the result of one of several outcomes; its account says where bands or p-values are of all outcomes."""
+    found, names = chosen(result, name), names_of(result)
+    known = dict(found.provenance)
+    banded = section(result.provenance, "inference").get("family") == "all"
+    if banded:
+        known["inference"] = {**section(known, "inference"), "family": "all"}
+    stated = section(known, "adjustment")
+    if stated.get("family") in ("outcomes", "all") or (banded and not stated):
+        known[TOGETHER] = list(names)
+    return replace(found, provenance=known)
 
 
 def outcome_named(result: Result, name: str, what: str) -> Result:
@@ -62,17 +75,18 @@ def outcome_named(result: Result, name: str, what: str) -> Result:
             f"{what}: outcome {name!r} was asked of a result of one outcome, or of kind {result.kind.name!r}, whose "
             "rows are chosen by its columns. Leave out outcome."
         )
-    return chosen(result, one_of(name, names, what=f"{what}: outcome"))
+    return told_alone(result, one_of(name, names, what=f"{what}: outcome"))
 
 
-def need_one_outcome(result: Result, what: str) -> None:
-    """Raise DesignError if a result is of several outcomes."""
+def of_one_outcome(result: Result, what: str) -> Result:
+    """Return the result; DesignError if it is of several outcomes."""
     names = names_of(result)
     if names:
         raise DesignError(
             f"{what} is asked of one outcome, and this result has {listed(names)}. Choose one: "
             f"effects.outcome({names[0]!r})."
         )
+    return result
 
 
 def each_outcome(result: Result, ask: Callable[[Result], Result]) -> Result:
@@ -80,8 +94,42 @@ def each_outcome(result: Result, ask: Callable[[Result], Result]) -> Result:
     names = names_of(result)
     if not names:
         return ask(result)
-    found = by_name(names, lambda name: ask(chosen(result, name)))
-    return stacked(found, section(result.provenance, "inference").get("family", OUTCOME))
+    return stacked(by_name(names, lambda name: ask(chosen(result, name))))
+
+
+def rows_by_outcome(result: Result, ask: Callable[[Result], pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows that a question answers, of several outcomes with a column `outcome`."""
+    names = names_of(result)
+    if not names:
+        return ask(result)
+    return _in_one(by_name(names, lambda name: ask(chosen(result, name))))
+
+
+def each_of_both(first: Result, second: Result, ask: Callable[[Result, Result], Result], what: str) -> Result:
+    """Return what a question about two results answers of each outcome that both are of."""
+    names = common_names([first, second], what)
+    if not names:
+        return ask(first, second)
+    return stacked(by_name(names, lambda name: ask(chosen(first, name), chosen(second, name))))
+
+
+def common_names(results: Sequence[Result], what: str) -> tuple[str, ...]:
+    """Return the outcomes that several results are of; DesignError where they are of different ones."""
+    each = [names_of(result) for result in results]
+    if any(set(names) != set(each[0]) for names in each):
+        said = " and ".join(listed(names) if names else "one without a name" for names in dict.fromkeys(each))
+        raise DesignError(
+            f"{what} takes results of the same outcomes, found {said}. Choose one of each: effects.outcome(name)."
+        )
+    return each[0]
+
+
+def together(result: Result) -> Result:
+    """Return a result whose account says in one text what its outcomes are."""
+    labels = result.provenance.get(OUTCOME)
+    if not isinstance(labels, Mapping):
+        return result
+    return replace(result, provenance={**result.provenance, OUTCOME: named_labels(labels)})
 
 
 def by_name(names: Sequence[str], ask: Callable[[str], T]) -> dict[str, T]:
@@ -106,15 +154,10 @@ def stacked(parts: Mapping[str, Result], family: str = OUTCOME) -> Result:
     labels = {name: str(account.pop(OUTCOME, None) or name) for name, account in accounts.items()}
     common, apart = _split(accounts)
     common["inference"] = {**section(common, "inference"), "family": family}
-    known = {**common, OUTCOME: labels, **({_APART: apart} if any(apart.values()) else {})}
-    table, units = (
-        pd.concat([_labelled(frame, name) for name, frame in frames.items()], ignore_index=True)
-        for frames in (
-            {name: part.table for name, part in parts.items()},
-            {name: part.units for name, part in parts.items()},
-        )
-    )
-    return replace(first, table=table, units=units, provenance=known)
+    known = {**common, OUTCOME: labels, _APART: apart}
+    table = _in_one({name: part.table for name, part in parts.items()})
+    units = _in_one({name: part.units for name, part in parts.items()})
+    return Result(first.kind, table, units, known)
 
 
 def over_all_outcomes(provenance: Mapping[str, Any], inference: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +167,7 @@ def over_all_outcomes(provenance: Mapping[str, Any], inference: Mapping[str, Any
         kept = {key: value for key, value in section(own, "inference").items() if key not in inference}
         apart[name] = {**own, "inference": kept}
     common = {**section(provenance, "inference"), **inference}
-    return {**provenance, "inference": common, **({_APART: apart} if apart else {})}
+    return {**provenance, "inference": common, _APART: apart}
 
 
 def need_same_units(parts: Mapping[str, pd.DataFrame], what: str) -> None:
@@ -139,10 +182,13 @@ def need_same_units(parts: Mapping[str, pd.DataFrame], what: str) -> None:
             )
 
 
-def _labelled(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    found = frame.copy(deep=False)
-    found.insert(0, OUTCOME, pd.Series(name, index=frame.index, dtype="str"))
-    return found
+def _in_one(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    found = []
+    for name, frame in frames.items():
+        labelled = frame.copy(deep=False)
+        labelled.insert(0, OUTCOME, pd.Series(name, index=frame.index, dtype="str"))
+        found.append(labelled)
+    return pd.concat(found, ignore_index=True)
 
 
 def _split(accounts: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

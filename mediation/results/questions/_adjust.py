@@ -45,7 +45,9 @@ def adjusted(of: Result, *, method: AdjustMethod, family: Family) -> Result:
     if family == "outcomes" and not names:
         raise DesignError("adjust: family = 'outcomes' was asked of a result of one outcome. Use family='estimand'.")
     if names and family == "estimand":
-        return each_outcome(of, lambda one: adjusted(one, method=method, family=family))
+        found = each_outcome(of, lambda one: adjusted(one, method=method, family=family))
+        joint = section(of.provenance, "inference").get("family") == "all" and method != "max-t"
+        return replace(found, provenance=over_all_outcomes(found.provenance, {"family": "all"})) if joint else found
     if names:
         need_all_sites(of.provenance, f"adjust(family={family!r}) of several outcomes")
     if not of.kind.rows_adjusted and not (family == "outcomes" and of.kind.of_units):
@@ -58,7 +60,7 @@ def adjusted(of: Result, *, method: AdjustMethod, family: Family) -> Result:
         new = for_all_sites(new, provenance)
     else:
         by = ""  # as before
-        first = first_of_its_test(table)
+        first = first_of_its_test(table, [*([OUTCOME] if names else []), "estimand"])
         _warn_of_few(table.loc[first.unique()], labels, provenance, method)
         new["p_adjusted"] = _by_p_values(table, labels, first, method, screened_tests(provenance))
     stated = section(provenance, "adjustment")

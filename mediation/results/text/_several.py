@@ -33,7 +33,7 @@ def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str])
     kl: a
     logit: b
     n = 9.
-    Outcomes: kl = KL(), logit.
+    Outcomes: kl = KL(); logit.
     """
     sizes = {name: len(part.fields[0].cells) for name, part in parts.items()}
     starts = tuple(name if row == 0 else "" for name, size in sizes.items() for row in range(size))
@@ -46,6 +46,16 @@ def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str])
     titles = list(dict.fromkeys(part.title for part in parts.values()))
     shared = [note for note in next(iter(parts.values())).notes if all(note in part.notes for part in parts.values())]
     own = [f"{name}: {note}" for name, part in parts.items() for note in part.notes if note not in shared]
-    named = ", ".join(name if label == name else f"{name} = {label}" for name, label in labels.items())
     title = f"{titles[0]} on {len(parts)} outcome{'s' if len(parts) > 1 else ''}"
-    return Summary(title, tuple(fields), (*own, *shared, f"Outcomes: {named}."))
+    return Summary(title, tuple(fields), (*own, *shared, f"Outcomes: {named_labels(labels)}."))
+
+
+def named_labels(labels: Mapping[str, str]) -> str:
+    """Return what outcomes are, each by its name.
+
+    Examples
+    --------
+    >>> named_labels({"kl": "KL()", "logit": "logit"})
+    'kl = KL(); logit'
+    """
+    return "; ".join(name if label == name else f"{name} = {label}" for name, label in labels.items())
