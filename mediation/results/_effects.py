@@ -17,7 +17,7 @@ from .._printable import printable
 from ..errors import DataError
 from ..inference import Method
 from ._moderation import AbstractModeration
-from ._outcomes import OUTCOME, each_of_both, names_of, outcome_named, told_alone
+from ._outcomes import each_of_both, names_of, outcome_named, summarised
 from ._result import Result, parts_of
 from ._testing import AbstractTesting
 from .account import plain, precision_of, text_at
@@ -25,7 +25,7 @@ from .comparison import Asking, compared
 from .files import validate, validate_units, write
 from .kinds import AbstractKind, Kind, kind_stated
 from .questions import Asked, row_named
-from .text import IntervalSet, Summary, set_of, summary_of_outcomes
+from .text import IntervalSet, Summary, set_of
 
 
 @final
@@ -175,17 +175,7 @@ class Effects(AbstractModeration, AbstractTesting):
         if estimand is not None:
             one_of(estimand, self._parts().estimands, what="estimand")
         positive_int(most, what="most")
-        if not self.outcomes:
-            return self._kind.summary(self._table, self._provenance, estimand=estimand, most=most)
-        labels = self._provenance[OUTCOME]
-        each = {name: told_alone(self._parts(), name) for name in self.outcomes}
-        return summary_of_outcomes(
-            {
-                name: self._kind.summary(one.table, {**one.provenance, OUTCOME: ""}, estimand=estimand, most=most)
-                for name, one in each.items()
-            },
-            labels,
-        )
+        return summarised(self._parts(), estimand, most)
 
     def confidence_set(self, estimand: str, site: str | None = None, **row: object) -> IntervalSet:
         """Return the confidence set of one row: nearly always one interval, for ratios also half-lines.

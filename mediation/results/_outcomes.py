@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
@@ -13,7 +14,7 @@ from .._checks import listed, one_of
 from ..errors import DesignError, warn
 from ._result import Result
 from .account import TOGETHER, plain, section
-from .text import named_labels
+from .text import Summary, named_labels, summary_of_outcomes
 
 T = TypeVar("T")
 OutcomeFamily = Literal["outcome", "all"]
@@ -65,6 +66,17 @@ def told_alone(result: Result, name: str) -> Result:
     if stated.get("family") in ("outcomes", "all") or (banded and not stated):
         known[TOGETHER] = list(names)
     return replace(found, provenance=known)
+
+
+def summarised(result: Result, estimand: str | None, most: int) -> Summary:
+    """Return the summary of a result, of several outcomes one below the other."""
+    names, summary = names_of(result), partial(result.kind.summary, estimand=estimand, most=most)
+    if not names:
+        return summary(result.table, result.provenance)
+    each = {name: told_alone(result, name) for name in names}
+    labels = {name: str(one.provenance[OUTCOME]) for name, one in each.items()}
+    parts = {name: summary(one.table, {**one.provenance, OUTCOME: ""}) for name, one in each.items()}
+    return summary_of_outcomes(parts, labels, joint=any(TOGETHER in one.provenance for one in each.values()))
 
 
 def outcome_named(result: Result, name: str, what: str) -> Result:

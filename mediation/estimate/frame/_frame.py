@@ -80,8 +80,8 @@ def _by_outcome(frame: pd.DataFrame) -> pd.DataFrame:
     if not texts.all():
         row = int(np.argmax(~texts))
         raise DataError(
-            f"effects: outcome of row {row} is {shown(name.iloc[row])}. The column 'outcome' names the outcome that a "
-            "row's numbers are of, in text. Fill it in, or give a column that means something else another name."
+            f"effects: outcome of row {row} is {shown(_plain(name.iloc[row]))}. The column 'outcome' names the outcome "
+            "that a row's numbers are of, in text. Fill it in, or give a column that means something else another name."
         )
     if "unit" not in frame.columns and name.nunique() > 1:
         raise DataError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ._summary import Field, Summary
 
 
-def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str]) -> Summary:
+def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str], *, joint: bool) -> Summary:
     """Return one summary of those of several outcomes.
 
     Parameters
@@ -16,24 +16,26 @@ def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str])
         The summary of each outcome, by its name.
     labels
         What each outcome is, by its name.
+    joint
+        Whether bands or adjusted p-values are of all outcomes together; the summaries then say so themselves.
 
     Examples
     --------
     >>> one, two = (
     ...     Summary("Effects", (Field("", ("TE",)), Field("p", (p,))), ("n = 9.", note)) for p, note in ("1a", "2b")
     ... )
-    >>> print(summary_of_outcomes({"kl": one, "logit": two}, {"kl": "KL()", "logit": "logit"}))
-    Effects on 2 outcomes
-    ---------------------
+    >>> print(summary_of_outcomes({"kl": one, "logit": two}, {"kl": "KL()", "logit": "logit"}, joint=False))
+    Effects (2 outcomes)
+    --------------------
     outcome      p
-    ---------------------
+    --------------------
     kl       TE  1
     logit    TE  2
-    ---------------------
+    --------------------
     kl: a
     logit: b
     n = 9.
-    Outcomes: kl = KL(); logit.
+    Outcomes: kl = KL(); logit. Each is by itself: bands, p (adj.) and counts hold within an outcome.
     """
     sizes = {name: len(part.fields[0].cells) for name, part in parts.items()}
     starts = tuple(name if row == 0 else "" for name, size in sizes.items() for row in range(size))
@@ -46,8 +48,9 @@ def summary_of_outcomes(parts: Mapping[str, Summary], labels: Mapping[str, str])
     titles = list(dict.fromkeys(part.title for part in parts.values()))
     shared = [note for note in next(iter(parts.values())).notes if all(note in part.notes for part in parts.values())]
     own = [f"{name}: {note}" for name, part in parts.items() for note in part.notes if note not in shared]
-    title = f"{titles[0]} on {len(parts)} outcome{'s' if len(parts) > 1 else ''}"
-    return Summary(title, tuple(fields), (*own, *shared, f"Outcomes: {named_labels(labels)}."))
+    alone = "" if joint or len(parts) < 2 else " Each is by itself: bands, p (adj.) and counts hold within an outcome."
+    title = f"{titles[0]} ({len(parts)} outcome{'s' if len(parts) > 1 else ''})"
+    return Summary(title, tuple(fields), (*own, *shared, f"Outcomes: {named_labels(labels)}.{alone}"))
 
 
 def named_labels(labels: Mapping[str, str]) -> str:
