@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
-from .._checks import listed, one_of
+from .._checks import listed, one_of, shown
 from ..errors import DesignError, warn
 from ._result import Result
 from .account import TOGETHER, plain, section
@@ -84,7 +84,7 @@ def outcome_named(result: Result, name: str, what: str) -> Result:
     names = names_of(result)
     if not names:
         raise DesignError(
-            f"{what}: outcome {name!r} was asked of a result of one outcome, or of kind {result.kind.name!r}, whose "
+            f"{what}: outcome {shown(name)} was asked of a result of one outcome, or of kind {result.kind.name!r}, whose "
             "rows are chosen by its columns. Leave out outcome."
         )
     return told_alone(result, one_of(name, names, what=f"{what}: outcome"))
