@@ -84,8 +84,8 @@ def outcome_named(result: Result, name: str, what: str) -> Result:
     names = names_of(result)
     if not names:
         raise DesignError(
-            f"{what}: outcome {shown(name)} was asked of a result of one outcome, or of kind {result.kind.name!r}, whose "
-            "rows are chosen by its columns. Leave out outcome."
+            f"{what}: outcome {shown(name)} was asked of a result of one outcome (of kind {result.kind.name!r}), whose "
+            "rows its columns name. Leave out outcome."
         )
     return told_alone(result, one_of(name, names, what=f"{what}: outcome"))
 

@@ -16,7 +16,9 @@ from mediation.estimands import estimands_from
 from mediation.estimate import SiteInfo
 from mediation.inference import Inference
 from mediation.plot import compare, decomposition, dose, draw, equivalence, forest, heatmap
-from mediation.results import summarise
+from mediation.results import effects_by_outcome, summarise
+from tests.results.interactions import make_interactions
+from tests.results.results_factory import make_controls
 
 QUICK: dict[str, Any] = {"rng": 0, "n_resamples": 399}
 N = 24
@@ -344,3 +346,39 @@ def test_pictures_draw_the_outcome_that_is_named(sweep: med.Effects) -> None:
     for picture, effects in pictures:
         named = [text.get_text() for text in picture(effects, outcome="logit").texts]
         assert named == [text.get_text() for text in picture(effects.outcome("logit")).texts]
+
+
+KINDS = {
+    "controls": lambda seed: make_controls(seed=seed, sites=("mlp(0)", "mlp(1)")),
+    "interactions": lambda seed: make_interactions(3, n=20 + seed),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_every_kind_are_put_together(kind: str, tmp_path: Path) -> None:
+    alone = {name: KINDS[kind](seed) for seed, name in enumerate(("kl", "logit"))}
+    units = pd.concat([one.units.assign(outcome=name) for name, one in alone.items()], ignore_index=True)
+    whole = effects_by_outcome(units, {"outcome": {"kl": "KL()"}}, lambda rows, known: alone[_name_of(known)])
+    assert whole.kind == kind
+    for name, one in alone.items():
+        assert whole.outcome(name) == one
+        assert name in str(whole.summary())
+    assert med.read(whole.save(tmp_path / "whole")) == whole
+
+
+def _name_of(known: dict[str, Any]) -> str:
+    return {"KL()": "kl", "logit": "logit"}[known["outcome"]]
+
+
+def test_controls_of_several_outcomes_have_bands_over_all_of_them() -> None:
+    alone = {"kl": make_controls(seed=0), "logit": make_controls(seed=1)}
+    units = pd.concat([one.units.assign(outcome=name) for name, one in alone.items()], ignore_index=True)
+    whole = effects_by_outcome(units, {"outcome": {"kl": "KL()"}}, lambda rows, known: alone[_name_of(known)])
+    within, over = whole.adjust("max-t"), whole.adjust("max-t", family="outcomes")
+    for name, one in alone.items():
+        assert within.outcome(name) == one.adjust("max-t")
+    banded = within.tidy()["band_low"].notna()
+    widths = [(one.tidy()["band_high"] - one.tidy()["band_low"])[banded] for one in (within, over)]
+    assert (widths[1] >= widths[0]).all()
+    assert (widths[1] > widths[0]).any()
+    assert "times 2 outcomes" in " ".join(str(over.summary()).split())
