@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -16,6 +18,12 @@ from mediation.results import summarise
 from tests.results.results_factory import make_sweep
 
 OLDER = Path(__file__).parent / "older"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
 
 
 def test_heads_and_features_of_version_1(tmp_path: Path) -> None:

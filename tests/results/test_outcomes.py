@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +24,12 @@ from tests.results.results_factory import make_controls
 
 QUICK: dict[str, Any] = {"rng": 0, "n_resamples": 399}
 N = 24
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
 
 
 def _units(seed: int, scale: float, sites: int = 4, **columns: Any) -> pd.DataFrame:

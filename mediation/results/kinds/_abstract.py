@@ -44,8 +44,6 @@ class AbstractKind(ABC):
         Whether every row is of all units.
     renamed
         Present names of columns by former ones, which are accepted for one release.
-    by_outcome
-        Whether several outcomes make a column `outcome` in front of its table; not where it has such a column itself.
     """
 
     __slots__ = ()
@@ -64,12 +62,16 @@ class AbstractKind(ABC):
     banded: ClassVar[bool] = False
     shares_units: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    by_outcome: ClassVar[bool] = True
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """All columns of a table of this kind, in order."""
         return COMMON + self.own
+
+    @property
+    def by_outcome(self) -> bool:
+        """Whether several outcomes put a column `outcome` before its own, which it then has none of."""
+        return OUTCOME.name not in {column.name for column in self.own}
 
     def columns_of(self, names: Collection[str]) -> tuple[Column, ...]:
         """Return the columns of a table that has those named `names`: with the optional ones that are among them."""

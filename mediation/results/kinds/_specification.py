@@ -44,7 +44,6 @@ class SpecificationKind(AbstractKind):
     rows_adjusted = "specifications"
     by_max_t = True
     renamed = MappingProxyType({"metric": "outcome"})
-    by_outcome = False
 
     def summary(
         self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
