@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._checks import called, one_of
-from ..errors import DataError
+from ..errors import DataError, DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import (
     DRAWS,
@@ -56,6 +56,8 @@ def summarise(
         each = partial(summarise, estimands=estimands, settings=settings, sites=sites, draws=draws, precision=precision)
         whole = effects_by_outcome(units, provenance, lambda rows, known: each(rows, provenance=known))
         return Effects._of(over_family(whole._parts(), estimands, family))
+    if family == "all":
+        raise DesignError("family = 'all' joins the bands of several outcomes, and there is one. Leave family out.")
     known_precision = precision_of(provenance) if precision is None else precision
     found = tabulate(units, estimands, settings, sites=sites, draws=draws, precision=known_precision)
     warn_of_weak_totals(found.table, settings.confidence_level)

@@ -319,6 +319,7 @@ def test_several_results_are_compared_outcome_by_outcome(frame: pd.DataFrame, sw
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
+        (lambda sweep: med.effects(sweep.outcome("kl").units, family="all"), "several outcomes, and there is one"),
         (lambda sweep: sweep.regress("~ 1"), "regress is asked of one outcome"),
         (lambda sweep: sweep.equivalence(0.1), "a margin in units of the outcome is asked of one outcome"),
         (lambda sweep: med.power(sweep, estimand="pnie", site="mlp(1)"), "power is asked of one outcome"),
