@@ -27,6 +27,7 @@ from .drawing import (
     literal,
     name_rows,
     off_axis,
+    on_outcome,
     row_axes,
     row_of,
     rows_of,
@@ -42,7 +43,14 @@ _LONGEST = 30  # characters of a row's label
 _HEAD = 44  # characters of a group's
 
 
-def compare(comparison: Effects, *, ax: Axes | None = None, estimand: str | None = None, most: int = 12) -> Axes:
+def compare(
+    comparison: Effects,
+    *,
+    ax: Axes | None = None,
+    estimand: str | None = None,
+    most: int = 12,
+    outcome: str | None = None,
+) -> Axes:
     """Draw both results and, on a shaded line below them, their difference, each with its interval.
 
     All stand on one axis with a line at 0, since a difference has the units of what is subtracted. Sweeps add the
@@ -59,6 +67,8 @@ def compare(comparison: Effects, *, ax: Axes | None = None, estimand: str | None
         Draw this estimand only; for a sweep, 'pnie' when it is there, unless another is named.
     most
         For a sweep, the number of sites: those of the largest difference, in the order of the table.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -70,6 +80,7 @@ def compare(comparison: Effects, *, ax: Axes | None = None, estimand: str | None
     DesignError
         If `comparison` is of another kind, or has no such estimand.
     """
+    comparison = on_outcome(comparison, outcome, "compare")
     table = table_of(comparison, kinds=["comparison"], figure="compare", ax=ax)
     positive_int(most, what="most")
     known = comparison.provenance

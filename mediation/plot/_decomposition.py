@@ -20,6 +20,7 @@ from .drawing import (
     draw_row,
     extent,
     interval_name,
+    on_outcome,
     outcome_of,
     plain_frame,
     row_of,
@@ -38,7 +39,7 @@ _ROOM = 0.1  # room for the names of the steps, as a share of the axis
 _SLACK = 1e-3  # rounding that a sum of three effects may show, as a share of the largest
 
 
-def decomposition(effects: Effects, *, ax: Axes | None = None) -> Axes:
+def decomposition(effects: Effects, *, ax: Axes | None = None, outcome: str | None = None) -> Axes:
     """Draw how the total effect splits: a strip whose steps add up, then every effect with its interval.
 
     The strip reads PNDE + PNIE + INTmed = TE (with random donors IDE + IIE = OE): each bar starts where the one
@@ -51,6 +52,8 @@ def decomposition(effects: Effects, *, ax: Axes | None = None) -> Axes:
         Result of kind 'effects' with 'te', 'pnde', 'pnie' and 'int_med' (or 'oe', 'ide' and 'iie').
     ax
         Axes to draw on; a new figure when None.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -64,6 +67,7 @@ def decomposition(effects: Effects, *, ax: Axes | None = None) -> Axes:
     DataError
         If the parts do not add up to the total.
     """
+    effects = on_outcome(effects, outcome, "decomposition")
     table = table_of(effects, kinds=("effects",), figure="decomposition", ax=ax)
     every = {str(line["estimand"]): row_of(line) for line in table.to_dict("records")}
     total, parts = _sum(every)

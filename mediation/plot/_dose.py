@@ -23,6 +23,7 @@ from .drawing import (
     literal,
     look,
     no_interval_key,
+    on_outcome,
     outcome_of,
     plain_frame,
     table_of,
@@ -34,7 +35,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
 _DECADES = 50  # doses that span more than this factor are drawn on a logarithmic axis
 
 
-def dose(effects: Effects, *, ax: Axes | None = None) -> Axes:
+def dose(effects: Effects, *, ax: Axes | None = None, outcome: str | None = None) -> Axes:
     """Draw the ablation effect against the dose, one line for each family of arms, with its intervals.
 
     Arms that differ in the dose alone, such as ``GaussianNoise(0.5)`` and ``GaussianNoise(1.0)`` at one site, are one
@@ -47,6 +48,8 @@ def dose(effects: Effects, *, ax: Axes | None = None) -> Axes:
         Result of kind 'ablation' with at least one dose.
     ax
         Axes to draw on; a new figure when None.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -58,6 +61,7 @@ def dose(effects: Effects, *, ax: Axes | None = None) -> Axes:
     DesignError
         If `effects` is not an ablation, or no arm has a dose.
     """
+    effects = on_outcome(effects, outcome, "dose")
     table = table_of(effects, kinds=("ablation",), figure="dose", ax=ax)
     if not bool(table["dose"].notna().any()):
         raise DesignError(

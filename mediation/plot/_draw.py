@@ -22,7 +22,7 @@ _PICTURES: Mapping[str, Callable[..., Axes]] = MappingProxyType(
 )
 
 
-def draw(effects: Effects, *, ax: Axes | None = None) -> Axes:
+def draw(effects: Effects, *, ax: Axes | None = None, outcome: str | None = None) -> Axes:
     """Draw a result by the picture of its kind: a sweep as a heat map, a comparison as both results beside each other.
 
     Parameters
@@ -31,6 +31,8 @@ def draw(effects: Effects, *, ax: Axes | None = None) -> Axes:
         Any result.
     ax
         Axes to draw on; a new figure when None.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -45,5 +47,6 @@ def draw(effects: Effects, *, ax: Axes | None = None) -> Axes:
     table_of(effects, kinds=KINDS, figure="draw", ax=ax, others=True)
     picture = _PICTURES[kind_named(effects.kind).picture]
     if picture is heatmap:  # the one picture that must be told of which estimand
-        return heatmap(effects, default_estimand(list(dict.fromkeys(effects.tidy()["estimand"]))), ax=ax)
-    return picture(effects, ax=ax)
+        present = list(dict.fromkeys(effects.tidy()["estimand"]))
+        return heatmap(effects, default_estimand(present), ax=ax, outcome=outcome)
+    return picture(effects, ax=ax, outcome=outcome)

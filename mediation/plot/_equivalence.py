@@ -28,6 +28,7 @@ from .drawing import (
     finish_rows,
     interval_name,
     literal,
+    on_outcome,
     row_axes,
     row_of,
     rows_of,
@@ -42,7 +43,14 @@ _REACH = 4.0  # effects whose interval begins farther than this many margins fro
 _WIDEST = 12.0  # and no interval takes the axis farther than this many
 
 
-def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | None = None, most: int = 40) -> Axes:
+def equivalence(
+    effects: Effects,
+    *,
+    ax: Axes | None = None,
+    estimand: str | None = None,
+    most: int = 40,
+    outcome: str | None = None,
+) -> Axes:
     """Draw each effect with the interval that was tested, the margin as a shaded zone, and the verdict in words.
 
     An effect is equivalent to none where its interval lies inside the zone. Where the interval that decides about 0 is
@@ -59,6 +67,8 @@ def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | Non
         Draw the rows of this estimand only.
     most
         For a sweep, the number of rows: the strongest by absolute estimate.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -70,6 +80,7 @@ def equivalence(effects: Effects, *, ax: Axes | None = None, estimand: str | Non
     DesignError
         If `effects` is of another kind or has no such estimand.
     """
+    effects = on_outcome(effects, outcome, "equivalence")
     table = table_of(effects, kinds=KINDS, figure="equivalence", ax=ax)
     if effects.kind != "equivalence":
         raise DesignError(

@@ -26,6 +26,7 @@ from .drawing import (
     labels_of,
     literal,
     off_axis,
+    on_outcome,
     outcome_of,
     row_axes,
     row_of,
@@ -40,7 +41,14 @@ from .drawing import (
 _LONGEST = 44  # characters of a row's label
 
 
-def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = None, most: int = 40) -> Axes:
+def forest(
+    effects: Effects,
+    *,
+    ax: Axes | None = None,
+    estimand: str | None = None,
+    most: int = 40,
+    outcome: str | None = None,
+) -> Axes:
     """Draw one row per line of the table: estimate, interval, and both in digits.
 
     A sweep adds its simultaneous bands, thin, and gives these in digits: the strongest of many sites were chosen by
@@ -59,6 +67,8 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     most
         For a sweep, the number of rows: the strongest by absolute estimate, in the order of the table. For
         interactions, rows of pairs are left out first. For a hierarchy, of layers and of the sites in each.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -70,6 +80,7 @@ def forest(effects: Effects, *, ax: Axes | None = None, estimand: str | None = N
     DesignError
         If `effects` is not an `Effects` or has no such estimand.
     """
+    effects = on_outcome(effects, outcome, "forest")
     table = table_of(
         effects, kinds=[kind for kind in KINDS if kind != "specification"], figure="forest", ax=ax, others=True
     )

@@ -36,6 +36,7 @@ from .drawing import (
     hatch,
     key_above,
     literal,
+    on_outcome,
     outcome_of,
     rows_of,
     table_of,
@@ -67,6 +68,7 @@ def heatmap(
     feature: int | None = None,
     limit: float | None = None,
     cmap: str | Colormap = "RdBu_r",
+    outcome: str | None = None,
     unit: int | None = None,
 ) -> Axes:
     """Draw one estimand of a sweep: layers up, positions (or heads) across, colours symmetric about 0.
@@ -90,6 +92,8 @@ def heatmap(
         panels to make them comparable.
     cmap
         Diverging colour map.
+    outcome
+        Which of several outcomes to draw.
     unit
         The old name of `head`, until version 0.3.
 
@@ -103,6 +107,7 @@ def heatmap(
     DesignError
         If `effects` is not a sweep, lacks the estimand, or its sites do not form a grid of two axes.
     """
+    effects = on_outcome(effects, outcome, "heatmap")
     table = table_of(effects, kinds=("sweep",), figure="heatmap", ax=ax)
     check_colours("heatmap", cmap, limit)
     known = effects.provenance

@@ -36,6 +36,7 @@ from .drawing import (
     hatch,
     key_above,
     literal,
+    on_outcome,
     outcome_of,
     table_of,
     title,
@@ -69,6 +70,7 @@ def interaction(
     ax: Axes | None = None,
     limit: float | None = None,
     cmap: str | Colormap = "RdBu_r",
+    outcome: str | None = None,
 ) -> Axes:
     """Draw the k x k matrix of several mediators: each site's effect on the diagonal, pair interactions beside it.
 
@@ -89,6 +91,8 @@ def interaction(
         End of the colour scale on both sides; the largest absolute estimate when None.
     cmap
         Diverging colour map.
+    outcome
+        Which of several outcomes to draw.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def interaction(
     DesignError
         If `effects` is of another kind or has no pairs, or `limit` or `cmap` is wrong.
     """
+    effects = on_outcome(effects, outcome, "interaction")
     table = table_of(effects, kinds=("interactions",), figure="interaction", ax=ax)
     one_of(estimand, list(_DIAGONAL), what="interaction estimand")
     check_colours("interaction", cmap, limit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Self
 
 import pandas as pd
 
 from ..inference import Covariance
+from ._outcomes import each_outcome, of_one_outcome, together
 from ._result import AbstractResult
 from .checklist import Checklist, checklist_of
 from .questions import Asked, Regression, by_of, regress_of
@@ -68,7 +70,8 @@ class AbstractModeration(AbstractResult):
         >>> found[["subgroup", "estimate", "n"]].round(3).values.tolist(), bool(found["p_moderation"][0] < 0.001)
         ([['de', 1.0, 8], ['en', 2.1, 8]], True)
         """
-        return self._of(by_of(self._parts(), column, frame=frame, estimands=estimands))
+        asked = partial(by_of, column=column, frame=frame, estimands=estimands)
+        return self._of(each_outcome(self._parts(), asked))
 
     def regress(
         self,
@@ -120,7 +123,7 @@ class AbstractModeration(AbstractResult):
         1     length      0.26
         """
         return regress_of(
-            self._parts(), formula,
+            of_one_outcome(self._parts(), "regress"), formula,
             frame=frame, estimands=estimands, covariance=covariance, confidence_level=confidence_level,
         )  # fmt: skip
 
@@ -133,4 +136,4 @@ class AbstractModeration(AbstractResult):
             The 25 items of A Guideline for Reporting Mediation Analyses (Lee et al. 2021, JAMA 326). `open` lists those
             that are still to be stated by you.
         """
-        return checklist_of(self._parts())
+        return checklist_of(together(self._parts()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Self
 
 import pandas as pd
 
 from ..estimands import AbstractEstimand
 from ..inference import Alternative
+from ._outcomes import each_outcome, of_one_outcome, rows_by_outcome
 from ._result import AbstractResult
 from .questions import AdjustMethod, Asked, Family, TestMethod, adjusted, equivalence_of, hierarchy_of, rows_of_tests
 
@@ -29,7 +31,8 @@ class AbstractTesting(AbstractResult):
             false one. ``"max-t"``: the same by step-down max-t, which uses the dependence between sites and makes the
             bands anew; a sweep has it already, over the sites of each estimand.
         family
-            Which p-values are adjusted together: those of each ``"estimand"``, or ``"all"`` of the table.
+            Which p-values are adjusted together: those of each ``"estimand"`` (within each outcome, where there are
+            several), those of each estimand over all ``"outcomes"``, or ``"all"`` of the table.
 
         Returns
         -------
@@ -72,7 +75,7 @@ class AbstractTesting(AbstractResult):
         estimand
             Key of the estimand.
         alpha
-            Level of the tests; None: one minus the confidence level.
+            Level of the tests, of each outcome by itself; None: one minus the confidence level.
         layers
             The layer of each site by its name, for a sweep that does not tell (from a frame of your own); None: those
             of the table.
@@ -89,7 +92,8 @@ class AbstractTesting(AbstractResult):
         DesignError
             If the result is no sweep, sites belong to no layer, or each layer has one site.
         """
-        return self._of(hierarchy_of(self._parts(), estimand=estimand, alpha=alpha, layers=layers))
+        asked = partial(hierarchy_of, estimand=estimand, alpha=alpha, layers=layers)
+        return self._of(each_outcome(self._parts(), asked))
 
     def equivalence(
         self,
@@ -105,7 +109,7 @@ class AbstractTesting(AbstractResult):
         ----------
         margin
             Largest effect that would still be negligible, positive: in units of the outcome, as a ratio for 'pm', or as
-            a share of `relative_to`.
+            a share of `relative_to`, which alone is a margin for several outcomes.
         alpha
             Level of each test. An effect is 'equivalent' when its interval of level 1 - 2 alpha lies within the margin.
         estimands
@@ -124,8 +128,11 @@ class AbstractTesting(AbstractResult):
         DesignError
             If the margin is not a positive number on the scale of all the estimands.
         """
-        asked = equivalence_of(self._parts(), margin, alpha=alpha, estimands=estimands, relative_to=relative_to)
-        return self._of(asked)
+        parts = self._parts()
+        if relative_to is None:
+            parts = of_one_outcome(parts, "equivalence with a margin in units of the outcome")
+        asked = partial(equivalence_of, margin=margin, alpha=alpha, estimands=estimands, relative_to=relative_to)
+        return self._of(each_outcome(parts, asked))
 
     def test(
         self,
@@ -152,8 +159,9 @@ class AbstractTesting(AbstractResult):
         Returns
         -------
         pandas.DataFrame
-            Columns `estimand, site` (`arm, dose`), `statistic, p_value, method, n, n_clusters`. p-values are not
-            adjusted for the number of rows; one is NaN, with a warning, where there is no test.
+            Columns `estimand, site` (`arm, dose`; first `outcome`, where there are several), `statistic, p_value,
+            method, n, n_clusters`. p-values are not adjusted for the number of rows; one is NaN, with a warning, where
+            there is no test.
 
         Raises
         ------
@@ -161,4 +169,5 @@ class AbstractTesting(AbstractResult):
             If the result is of several results or an estimand is a ratio; if McNemar's test is asked of clusters, or
             of numbers other than -1, 0 and 1.
         """
-        return rows_of_tests(self._parts(), estimand, method=method, alternative=alternative, n_flips=n_flips)
+        asked = partial(rows_of_tests, estimand=estimand, method=method, alternative=alternative, n_flips=n_flips)
+        return rows_by_outcome(self._parts(), asked)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -11,11 +13,17 @@ import mediation as med
 from mediation.estimands import estimands_from
 from mediation.estimate import SiteInfo
 from mediation.inference import Inference
-from mediation.plot import heatmap
+from mediation.plot import heatmap, specification
 from mediation.results import summarise
 from tests.results.results_factory import make_sweep
 
 OLDER = Path(__file__).parent / "older"
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
 
 
 def test_heads_and_features_of_version_1(tmp_path: Path) -> None:
@@ -57,3 +65,28 @@ def test_the_old_name_of_head_in_a_heat_map() -> None:
     with pytest.warns(DeprecationWarning, match="heatmap: unit is now head"):
         old = heatmap(sweep, unit=1)
     assert (old.images[0].get_array() == heatmap(sweep, head=1).images[0].get_array()).all()
+
+
+def test_the_metric_of_version_2_is_an_outcome(tmp_path: Path) -> None:
+    effects = med.read(OLDER / "specification.parquet")
+    assert list(dict.fromkeys(effects.tidy()["outcome"])) == ["logit difference", "probability"]
+    assert "metric" not in effects.tidy()
+    assert "metric" not in effects.units
+    assert effects.adjust("max-t").tidy()["p_adjusted"].notna().any()  # table and units name specifications alike
+    effects.save(tmp_path / "again")
+    assert med.read(tmp_path / "again") == effects
+
+
+def test_the_old_name_of_the_outcome_of_a_specification() -> None:
+    effects = med.read(OLDER / "specification.parquet")
+    old = {"outcome": "metric"}
+    with pytest.warns(DeprecationWarning, match="Column 'metric' is now 'outcome'; the old name goes in version"):
+        again = med.Effects(effects.tidy().rename(columns=old), effects.units.rename(columns=old), effects.provenance)
+    assert again == effects
+    named = {"corruption": "corrupted", "arm": "zero"}
+    new = effects.confidence_set("ablation", outcome="probability", **named)
+    with pytest.warns(DeprecationWarning, match="metric= is now outcome="):
+        assert effects.confidence_set("ablation", metric="probability", **named) == new
+    with pytest.warns(DeprecationWarning, match="specification: metric is now outcome"):
+        ax = specification(effects, metric="probability")
+    assert ax.get_title() == specification(effects, outcome="probability").get_title()

@@ -4,6 +4,7 @@ from ._ask import (
     check_axes as check_axes,
     interval_name as interval_name,
     labels_of as labels_of,
+    on_outcome as on_outcome,
     outcome_of as outcome_of,
     rows_of as rows_of,
     table_of as table_of,

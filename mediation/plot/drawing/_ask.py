@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..._checks import one_of
+from ..._checks import listed, one_of
 from ...errors import DesignError
 from ...results import KINDS, Effects, Kind
 from ...results.kinds import confidence, kind_named
@@ -45,6 +45,18 @@ def table_of(
             f"Nearest: {kind_named(effects.kind).pictures}."
         )
     return effects.tidy()
+
+
+def on_outcome(effects: Effects, outcome: str | None, figure: str) -> Effects:
+    """Return the effects on the outcome that is named, as a figure draws one; DesignError where none of several is."""
+    if not isinstance(effects, Effects) or (outcome is None and not effects.outcomes):
+        return effects
+    if outcome is None:
+        raise DesignError(
+            f"{figure} draws one outcome, in its own units, and this result has {listed(effects.outcomes)}. Name one: "
+            f"outcome={effects.outcomes[0]!r}."
+        )
+    return effects.outcome(outcome)
 
 
 def rows_of(table: pd.DataFrame, estimand: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import DataError
 
+TOGETHER = "outcomes_together"  # names of the outcomes over which the bands or p-values of one of them hold
 _DEEPEST = 30  # levels of lists and dicts
 
 

@@ -14,7 +14,7 @@ from ..text import cautions, meaning_of, print_p, print_row
 
 Facts = dict[str, tuple[str, ...]]
 _MOST = 12  # rows of estimates that are written out
-_NAMES = ("site", "arm", "dose", "metric", "corruption", "control", "partner", "subgroup", "level", "result")
+_NAMES = ("site", "arm", "dose", "outcome", "corruption", "control", "partner", "subgroup", "level", "result")
 
 
 def facts_of(result: Result) -> Facts:
@@ -170,7 +170,10 @@ def _estimates(table: pd.DataFrame, provenance: Mapping[str, Any]) -> tuple[str,
     names = [name for name in _NAMES if name in table and table[name].nunique() > 1]
     rows = table
     if len(table) > _MOST:
-        rows = table.loc[table["estimate"].abs().sort_values(ascending=False, kind="stable").index[:_MOST]]
+        size = table["estimate"].abs()
+        if "outcome" in table:  # each has its own units
+            size /= size.groupby(table["outcome"]).transform("max")
+        rows = table.loc[size.sort_values(ascending=False, kind="stable").index[:_MOST]]
     said = []
     for row in rows.to_dict("records"):
         printed = print_row(row["estimate"], row["std_error"], row["conf_low"], row["conf_high"], method=row["method"])

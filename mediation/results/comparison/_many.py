@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..._checks import called, elements, listed, shown, suggestion
 from ...errors import DesignError
 from ...estimands import AbstractEstimand, estimands_from, known_estimands
 from ...estimate import POTENTIAL_OUTCOMES, Many, coarsest, need_one_kind, tabulate_contrasts, tabulate_models
+from .._outcomes import by_name, chosen, common_names, stacked
 from .._result import AbstractResult, Result, parts_of
 from ..account import need_all_sites, need_own_draws, section
 from ..kinds import OF_UNITS, AblationKind, ModelsKind
@@ -31,6 +33,14 @@ def compared_many(results: Any, labels: Sequence[str] | None, reference: str | N
             f"compare_many: reference = {shown(reference)}, and the results are {listed(names)}. "
             f"{suggestion(reference, names)}"
         )
+    outcomes = common_names(parts, "compare_many")
+    if not outcomes:
+        return _compared(parts, names, reference, asked)
+    ask = partial(_compared, names=names, reference=reference, asked=asked)
+    return stacked(by_name(outcomes, lambda name: ask([chosen(one, name) for one in parts])))
+
+
+def _compared(parts: Sequence[Result], names: Sequence[str], reference: str | None, asked: Asking) -> Result:
     for one in parts:
         need_one_kind(one.units, "compare_many")
     many, differ = _many(parts, names, asked.paired)
@@ -42,7 +52,7 @@ def compared_many(results: Any, labels: Sequence[str] | None, reference: str | N
     contrasts = tabulate_contrasts(many, pairs, wanted, settings).assign(part="contrast")
     table = pd.concat([tabulate_models(many, wanted, settings), contrasts], ignore_index=True)
     about = {
-        "labels": names,
+        "labels": list(names),
         "reference": reference or "",
         "paired": many.paired,
         "decided": "asked" if asked.paired is not None else "by the units",

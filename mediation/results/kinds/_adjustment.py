@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from ..account import is_two_way, screened_tests, section
+from ..account import TOGETHER, is_two_way, screened_tests, section
 from ..text import meaning_of
 from ._abstract import AbstractKind
 
@@ -18,13 +18,14 @@ _BANDS = {  # what bands come from: how the bands and the adjusted p-values are 
 }
 
 
-def first_of_its_test(table: pd.DataFrame) -> pd.Series:
+def first_of_its_test(table: pd.DataFrame, apart: Sequence[str] = ("estimand",)) -> pd.Series:
     """Return, for each row, the label of the row that stands for its test.
 
-    An estimand that has the same estimate and p-value at every site, as TE has, is one test and not one a site.
+    An estimand that has the same estimate and p-value at every site, as TE has, is one test and not one a site; it is
+    told by the columns `apart`.
     """
     first = table.index.to_series()
-    for _, rows in table.groupby("estimand", sort=False):
+    for _, rows in table.groupby(list(apart), sort=False):
         if len(rows.drop_duplicates(["estimate", "std_error", "p_value"])) == 1:
             first[rows.index] = rows.index[0]
     return first
@@ -51,7 +52,7 @@ def adjustment_note(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping
     }[method]
     tests = table.loc[first_of_its_test(table).unique()]
     counts = tests["p_adjusted"].notna().groupby(tests["estimand"], sort=False).sum()
-    said = f"p (adj.): {how} over the {_over(kind.rows_adjusted, family, counts)}"
+    said = f"p (adj.): {how} over the {_over(kind.rows_adjusted, family, counts, provenance.get(TOGETHER, ()))}"
     without = int(table["p_value"].isna().sum())
     if without:
         said += "; rows without a p-value are not counted"
@@ -59,6 +60,7 @@ def adjustment_note(kind: AbstractKind, table: pd.DataFrame, provenance: Mapping
         said += "; band_low and band_high in tidy() are bands over the same rows" if method == "max-t" else ""
     elif "band_low" in table and method != "max-t":
         over = "all of them" if stated.get("bands") == "all" else "the sites of each estimand"
+        over += " and all outcomes" if section(provenance, "inference").get("family") == "all" else ""
         said += f"; bands are {bands} over {over}"
     return f"{said}."
 
@@ -82,7 +84,14 @@ def _screened_note(method: str, tests: int) -> str:
     return f"p (adj.): {name} over {tests:,} sites, those that were not patched counted as p = 1; bands: {bands}."
 
 
-def _over(rows: str, family: str, counts: pd.Series) -> str:
+def _over(rows: str, family: str, counts: pd.Series, outcomes: Sequence[str]) -> str:
+    if outcomes and not rows:
+        return f"{len(outcomes)} outcomes"
+    times = f", times {len(outcomes)} outcomes" if outcomes else ""
+    return _over_rows(rows, family, counts) + times
+
+
+def _over_rows(rows: str, family: str, counts: pd.Series) -> str:
     if len(counts) == 1:
         return f"{int(counts.iloc[0]):,} {rows}"
     if family == "all":

@@ -12,7 +12,9 @@ from ...errors import DataError
 from ..account import text_at
 from ..text import Field, Summary, meaning_of
 from ._abstract import AbstractKind
-from ._fields import listed_rows, number_fields, p_field
+from ._adjustment import adjustment_note
+from ._column import P_ADJUSTED
+from ._fields import adjusted_fields, listed_rows, number_fields, p_field
 from ._notes import notes
 
 
@@ -26,6 +28,7 @@ class EffectsKind(AbstractKind):
     key = ("estimand",)
     pictures = "decomposition(effects) or forest(effects)"
     of_units = True
+    later = (P_ADJUSTED,)
     why_not_adjusted = "its rows are several questions about one site. A sweep has one row a site"
 
     def summary(
@@ -41,9 +44,11 @@ class EffectsKind(AbstractKind):
             Field("contrast", tuple(meaning.formula for meaning in meanings), give="drop"),
             *number_fields(rows, provenance),
             p_field(rows["p_value"]),
+            *adjusted_fields(rows),
         )
         title = f"Mediation effects of {site}" if site else "Mediation effects"
-        return Summary(title, fields, notes(self, rows, provenance))
+        said = filter(None, (adjustment_note(self, rows, provenance), *notes(self, rows, provenance)))
+        return Summary(title, fields, tuple(said))
 
     def contradictions(self, table: pd.DataFrame) -> list[tuple[pd.Series, str]]:
         """Raise DataError where there are several sites."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
 
@@ -169,7 +170,7 @@ def _columns(rows: pd.DataFrame, numbers: Sequence[Field], provenance: Mapping[s
     records = rows.to_dict("records")
     fields = [*_named(rows), estimate, error]
     tested = Field(f"{tested_level(provenance)} tested".strip(), tuple(map(tested_interval, records)), "right")
-    fields += [shown, tested] if two_intervals(rows) else [shown]
+    fields += [replace(shown, give="drop"), tested] if two_intervals(rows) else [shown]
     if rows["margin"].nunique() > 1:
         fields.append(Field("margin", tuple(print_margin(margin) for margin in rows["margin"]), "decimal"))
     fields.append(p_field(rows["p_equivalence"], "p (margin)"))

@@ -16,6 +16,7 @@ from ...estimate import need_one_kind, seed_from, unit_values
 from ...inference import Inference
 from ...inference.power import MOST_CLUSTERS, Simulated, simulated_power
 from .._effects import Effects
+from .._outcomes import of_one_outcome
 from ..account import need_own_draws, settings_of
 from ..questions import row_named
 from ..text import meaning_of
@@ -149,7 +150,7 @@ def _plan(
         raise DesignError(
             f"power: the pilot is {called(pilot)}; the Effects that mediate, ablate, effects or read return are needed."
         )
-    result = pilot._parts()
+    result = of_one_outcome(pilot._parts(), "power")
     if not result.kind.of_units:
         raise DesignError(
             f"power was asked of a pilot of kind {pilot.kind!r}; give the 'effects', 'sweep' or 'ablation' that it was "

@@ -44,6 +44,13 @@ def sweep() -> med.Effects:
 
 
 @cache
+def two_outcomes() -> med.Effects:
+    frame = outcomes().assign(cluster=range(12))
+    parts = [frame.assign(outcome=name, y01=frame["y01"] + i) for i, name in enumerate(("kl", "logit"))]
+    return med.effects(pd.concat(parts), estimands="pnie", n_resamples=99, rng=0, method="percentile")
+
+
+@cache
 def read() -> pd.DataFrame:
     return datasets.read(pd.DataFrame(files.vstar(files.png(1))))
 
@@ -56,7 +63,7 @@ def regression() -> Any:
 def _results() -> list[Recipe]:
     return [
         of("effects", med.effects, frame=outcomes(), estimands=["te", "pnie"], provenance={"model": "mine"},
-           draws="independent", cluster="cluster", **INFERENCE),
+           draws="independent", cluster="cluster", family="outcome", **INFERENCE),
         of("Effects", med.Effects, table=effects().tidy(), units=effects().units, provenance={}, kind="effects"),
         of("AbstractTesting.adjust", sweep().adjust, method="bh", family="estimand"),
         of("AbstractModeration.by", effects().by, column="kind", frame=covariates(), estimands="te"),
@@ -64,6 +71,7 @@ def _results() -> list[Recipe]:
            estimands=["te"]),
         of("AbstractModeration.regress", effects().regress, formula="~ length", frame=covariates(), estimands="te",
            covariance="CR2", confidence_level=0.9),
+        of("Effects.outcome", two_outcomes().outcome, name="kl"),
         of("Effects.compare", effects().compare, other=effects(1), paired=True, labels=("one", "two"), estimands="te",
            **INFERENCE),
         of("Effects.confidence_set", effects().confidence_set, estimand="te", site=None),
@@ -117,24 +125,27 @@ def plots(b: Bench) -> dict[str, dict[str, Any]]:
     how = {"n_resamples": 99, "rng": 0, "checks": 0, "progress": False}
     outcome = med.LogitDiff(0, 1)
     return {
-        "compare": {"comparison": compared(), "ax": None, "estimand": "te", "most": 5},
+        "compare": {"comparison": compared(), "ax": None, "estimand": "te", "most": 5, "outcome": None},
         "decay": {"similarity": similar(), "measure": "intra cosine", "ax": None},
-        "decomposition": {"effects": effects(), "ax": None},
-        "dose": {"effects": med.ablate(b.plain, b.tensors, arms, outcome, run="base", **how), "ax": None},
-        "equivalence": {"effects": effects().equivalence(0.5), "ax": None, "estimand": "te", "most": 5},
-        "draw": {"effects": effects(), "ax": None},
-        "forest": {"effects": effects(), "ax": None, "estimand": "te", "most": 5},
+        "decomposition": {"effects": effects(), "ax": None, "outcome": None},
+        "dose": {"effects": med.ablate(b.plain, b.tensors, arms, outcome, run="base", **how), "ax": None,
+                 "outcome": None},
+        "equivalence": {"effects": effects().equivalence(0.5), "ax": None, "estimand": "te", "most": 5,
+                        "outcome": None},
+        "draw": {"effects": effects(), "ax": None, "outcome": None},
+        "forest": {"effects": effects(), "ax": None, "estimand": "te", "most": 5, "outcome": None},
         "heatmap": {"effects": b.sweep, "estimand": "pnie", "ax": None, "position": "last", "head": None, "unit": None,
-                    "feature": None, "limit": 1.0, "cmap": "RdBu_r"},
+                    "feature": None, "limit": 1.0, "cmap": "RdBu_r", "outcome": None},
         "interaction": {"effects": med.interactions(b.plain, b.tensors, three, outcome, **how),
-                        "estimand": "pair_interaction", "ax": None, "limit": 1.0, "cmap": "RdBu_r"},
+                        "estimand": "pair_interaction", "ax": None, "limit": 1.0, "cmap": "RdBu_r",
+                        "outcome": None},
         "power": {"power": med.power(effects(), estimand="te", margin=0.5), "ax": None, "show": "power"},
         "probe": {"probes": probed(), "ax": None, "attribute": "colour"},
         "similarity": {"matrix": np.eye(2), "measure": "intra cosine", "ax": None, "labels": ["a", "b"], "name": "m",
                        "low": 0.0, "cmap": "cividis", "colorbar": True},
         "specification": {"effects": med.specification(b.plain, b.tensors, med.Site("fc1"), {"logit": outcome},
                                                        arms={"zero": med.Zero()}, run="base", **how),
-                          "ax": None, "estimand": None, "metric": None},
+                          "ax": None, "estimand": None, "outcome": None, "metric": None},
     }  # fmt: skip
 
 
