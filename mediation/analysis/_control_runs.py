@@ -19,6 +19,7 @@ from ..outcomes import AbstractOutcome
 from ..sites import Site, SiteSet, positions_of, resolve
 from ..units import Encoding, Pairs, encode
 from ._asked import units_frame
+from ._outcomes import OneProgress
 
 Index = NDArray[np.int64]
 What = Callable[[int], AbstractIntervention]
@@ -207,31 +208,9 @@ def _study(
     )
 
 
-@final
-class Together:
-    """One progress for several studies."""
-
-    __slots__ = ("_progress",)
-
-    def __init__(self, progress: Progress, parts: Sequence[Part]) -> None:
-        self._progress = progress
-        runs = [sum(part.study.draws_of(w) for w in part.study.worlds) * len(part.study.pairs) for part in parts]
-        progress.start(sum(runs), "runs")
-
-    def start(self, total: int, what: str) -> None:
-        """Begin one of the studies."""
-
-    def advance(self, n: int) -> None:
-        """Say that `n` more steps are done."""
-        self._progress.advance(n)
-
-    def close(self) -> None:
-        """End one of the studies."""
-
-
 def run_parts(question: Question, parts: Sequence[Part], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:  # fmt: skip # noqa: E501
     """Run the studies, and return the units frame of all of them."""
-    together, frames, done = Together(progress, parts), [], []
+    together, frames, done = OneProgress(progress, [part.study for part in parts]), [], []
     for index, part in enumerate(parts):
         finished = run_study(part.study, how.part(index), together)
         frames.append(_frame(question, part, finished))

@@ -29,6 +29,7 @@ from ._asked import (
     units_frame,
 )
 from ._options import RunOptions, execution_for
+from ._outcomes import one_outcome
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -130,6 +131,7 @@ def interactions(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     how, progress = execution_for(execution, interactions)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    one_outcome(outcome, "interactions")
     check_question(pairs, outcome, 1)
     need_one_kind_of_cluster(pairs, "interactions")
     one_of(direction, DIRECTIONS, what="direction")

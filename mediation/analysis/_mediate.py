@@ -10,21 +10,21 @@ from typing import Any, Literal, Unpack, overload
 import numpy as np
 
 from .._checks import called
-from ..engine import SweepPlan, World, make_study, run_study
+from ..engine import SweepPlan, World, make_study
 from ..errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Interchange, Swap
 from ..models import Model, load, runs
-from ..outcomes import AbstractOutcome
-from ..provenance import provenance_of
+from ..outcomes import Outcomes
 from ..results import Effects, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, units_frame
+from ._asked import check_question
 from ._dry_run import dry_run_of
 from ._options import MediateChoices, PlanOptions, execution_for, thought_options
+from ._outcomes import asked_of, one_outcome
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
@@ -38,7 +38,7 @@ def mediate(
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[True],
     calibrate: bool = True,
@@ -51,7 +51,7 @@ def mediate(
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[False] = False,
     **options: Unpack[MediateChoices],
@@ -63,7 +63,7 @@ def mediate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
     ablation: AbstractIntervention | AbstractRewrite | None = None,
@@ -93,7 +93,8 @@ def mediate(  # noqa: PLR0913
         ``med.latents()`` or ``med.imagination()``, is replayed: Y(x, M(m)) is the answer to input x after the thought
         that the model had on input m.
     outcome
-        One number per unit.
+        One number per unit. Several, in a list (named by what they are) or a mapping from names, are read in the same
+        runs: the result has a column ``outcome``, and its rows are those that each would have alone.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the worlds answer (for a sweep te, pnde, tnde,
         pnie, tnie, int_med). Only the worlds that they need are run.
@@ -150,6 +151,7 @@ def mediate(  # noqa: PLR0913
     if isinstance(mediator, ThoughtSite):
         options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
+        one_outcome(outcome, "A question about a thought")
         return mediate_thought(
             loaded,
             pairs,
@@ -169,21 +171,22 @@ def mediate(  # noqa: PLR0913
     sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     asked = [world for named in worlds.values() for world in named.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    outcomes, options = asked_of(outcome, pairs, loaded), {"seed": settings.seed, "n_draws": n_draws}
+    studies = [make_study(loaded, pairs, asked, one, encoding=encoding, **options) for one in outcomes.read]
     if planned is not None:
-        return planned.of(study, how, len(asked))
-    picked = pick(study, worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
+        return planned.of(studies, how, len(asked))
+    picked = pick(studies[0], worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
     if picked is not None:
-        mediators, worlds, study = picked.of(mediators), picked.of(worlds), picked.study(study, outcome)
-    finished = run_study(study, how, progress)
-    units = units_frame(finished, {site: {} for site in worlds}, worlds)
+        mediators, worlds = picked.of(mediators), picked.of(worlds)
+        studies = [picked.study(study, one) for study, one in zip(studies, outcomes.read, strict=True)]
+    finished = outcomes.run(studies, how, progress)
+    units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
-    intervention = repr(donor if donor is not None else Interchange())
-    provenance = provenance_of(finished, mediator, intervention, how)
+    provenance = outcomes.provenance(finished, mediator, repr(donor if donor is not None else Interchange()), how)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
-    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings, wanted, how)}
+    provenance |= {} if picked is None else {"screen": screening(picked, finished[0], settings, wanted, how)}
     found = summarise(units, wanted, settings, sites=info, provenance=provenance)
-    return rechecked(found, finished, worlds, wanted, how)
+    return rechecked(found, finished, worlds, wanted, how, outcomes.groups if outcomes.labels else None)
 
 
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy import stats
@@ -30,6 +31,7 @@ _UNITS = 4  # units of each site, where there are more sites than cells allow
 _LEVEL = 0.95
 _SHARE = 0.1  # of an interval's half-width that rounding may reach
 _STREAM = 0xB16
+_PATH: Mapping[str, Any] = {"cells": sum, "max_abs_difference": max}
 
 
 class Cell(NamedTuple):
@@ -60,9 +62,23 @@ class Bound:
 
 
 def rechecked(
-    effects: Effects, finished: Finished, worlds: Worlds, estimands: Sequence[AbstractEstimand], how: Execution
+    effects: Effects,
+    finished: Sequence[Finished],
+    worlds: Worlds,
+    estimands: Sequence[AbstractEstimand],
+    how: Execution,
+    names: Sequence[Iterable[str]] | None = None,
 ) -> Effects:
     """Return effects whose provenance says how far half precision is from float32; unchanged where neither was asked.
+
+    Parameters
+    ----------
+    effects, worlds, estimands, how
+        What was found, of what, and how it was run.
+    finished
+        Its runs.
+    names
+        What the outcomes of each run are called; None where there is one.
 
     Warns
     -----
@@ -74,24 +90,40 @@ def rechecked(
     BackendError
         If a cell that is computed twice in float32, by batches and by the naive path, does not agree.
     """
-    study = finished.study
+    study = finished[0].study
     half = how.precision is not None or study.model.dtype in HALF
     if not half:
         return effects
     passes = how.precision or str(study.model.dtype).removeprefix("torch.")
     found: dict[str, Any] = {"passes": passes, "cells": 0}
     cells = how.recheck if how.recheck is not None else CELLS if how.precision is not None else 0
-    wide, why = float32_study(study) if cells else (None, "not asked for; recheck=32 does it")
-    if wide is None:
-        found["not_rechecked"] = why
-    else:
+    for run, of in zip(finished, names or [None], strict=True):
+        wide, why = float32_study(run.study) if cells else (None, "not asked for; recheck=32 does it")
+        if wide is None:
+            found["not_rechecked"] = why
+            break
         named = {key: _expanded(study, one) for key, one in worlds.items()}
-        sample = _sample(finished, named, cells)
-        found |= _compared(finished, wide, sample, estimands, how, effects)
+        found = _and(found, _compared(run, wide, _sample(run, named, cells), estimands, how, _tables(effects, of)))
     provenance = effects.provenance | {"precision": found}
-    if wide is not None:
-        _warn(found)
+    if "effects" in found:
+        _warn(found, several=names is not None)
     return Effects(effects.table, effects.units, provenance)
+
+
+def _tables(effects: Effects, names: Iterable[str] | None) -> dict[str | None, pd.DataFrame]:
+    """Return the rows of each outcome of a run, by name; under None where there is one outcome."""
+    table = effects.table
+    return {None: table} if names is None else {name: table[table["outcome"] == name] for name in names}
+
+
+def _and(found: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found of some outcomes and of those of another run."""
+    if "effects" not in found:
+        return found | more
+    paths = (found["float32_path"], more["float32_path"])
+    joined = {name: {**found[name], **more[name]} for name in ("outcomes", "effects")}
+    joined["float32_path"] = {name: combine(one[name] for one in paths) for name, combine in _PATH.items()}
+    return found | joined | {"cells": found["cells"] + more["cells"]}
 
 
 def check_recheck(model: Model, how: Execution) -> None:
@@ -239,9 +271,9 @@ def _compared(
     sample: _Sample,
     estimands: Sequence[AbstractEstimand],
     how: Execution,
-    effects: Effects,
+    tables: Mapping[str | None, pd.DataFrame],
 ) -> dict[str, Any]:
-    """Return the errors of sampled cells, and the bound for each estimand beside its intervals."""
+    """Return the errors of sampled cells, and the bound for each estimand beside its intervals, by outcome."""
     rows = {
         (cell, name): Row(sample.index[world], world.run, cell.unit, cell.draw if world.is_random else 0)
         for cell in sample.cells
@@ -249,33 +281,47 @@ def _compared(
     }
     exact = recomputed(wide, how, rows.values())
     path = _agreement(wide, exact, how.checks)
-    errors = {row: float(finished.values[row.world, row.unit, row.draw]) - value for row, value in exact.items()}
-    of_cells = {name: errors[row] for name, row in rows.items()}
-    table = effects.table
-    per_estimand: dict[str, Any] = {}
-    for one in estimands:
-        if one.denominator is None:
-            bound = _bound(one, sample, of_cells)
-            rows_of = table[table["estimand"] == one.key]
-            widths = (rows_of["conf_high"] - rows_of["conf_low"]).to_numpy(float) / 2
-            per_estimand[one.key] = _beside(bound, widths[np.isfinite(widths) & (widths > 0)])
-    every = np.array(list(errors.values()))
+    outcomes: dict[str | None, Any] = {}
+    effects: dict[str | None, Any] = {}
+    for at, (name, table) in enumerate(tables.items()):
+        errors = {row: float(finished.every[(*_cell(row), at)]) - values[at] for row, values in exact.items()}
+        outcomes[name] = _sizes(np.array(list(errors.values())))
+        of_cells = {key: errors[row] for key, row in rows.items()}
+        effects[name] = {
+            one.key: _beside(_bound(one, sample, of_cells), _half_widths(table, one.key))
+            for one in estimands
+            if one.denominator is None
+        }
     return {
         "against": str(wide.model.dtype).removeprefix("torch."),
         "device": str(wide.model.device),
         "cells": len(sample.cells),
         "sites": len({cell.key for cell in sample.cells}),
         "sites_in_all": sample.sites,
-        "outcomes": {
-            "n": len(every),
-            "mean_error": float(every.mean()),
-            "rms_error": float(np.sqrt((every**2).mean())),
-            "max_error": float(np.abs(every).max()),
-        },
-        "effects": per_estimand,
+        "outcomes": outcomes.get(None, outcomes),
+        "effects": effects.get(None, effects),
         "float32_path": path,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
     }
+
+
+def _cell(row: Row) -> tuple[int, int, int]:
+    return row.world, row.unit, row.draw
+
+
+def _sizes(errors: Array) -> dict[str, Any]:
+    return {
+        "n": len(errors),
+        "mean_error": float(errors.mean()),
+        "rms_error": float(np.sqrt((errors**2).mean())),
+        "max_error": float(np.abs(errors).max()),
+    }
+
+
+def _half_widths(table: pd.DataFrame, key: str) -> Array:
+    rows = table[table["estimand"] == key]
+    widths = (rows["conf_high"] - rows["conf_low"]).to_numpy(float) / 2
+    return widths[np.isfinite(widths) & (widths > 0)]
 
 
 def _bound(one: AbstractEstimand, sample: _Sample, errors: Mapping[tuple[Cell, str], float]) -> Bound:
@@ -310,13 +356,13 @@ def _that_change(finished: Finished, named: Worlds, index: Mapping[World, int]) 
 
     def changes(world: World) -> bool:
         plain = index.get(World(world.run))
-        return plain is None or not np.array_equal(finished.values[index[world]], finished.values[plain])
+        return plain is None or not np.array_equal(finished.every[index[world]], finished.every[plain])
 
     keys = [key for key, one in named.items() if any(changes(world) for world in one.values() if world.assignment)]
     return keys or list(named)
 
 
-def _agreement(wide: Study, exact: Mapping[Row, float], checks: int) -> dict[str, Any]:
+def _agreement(wide: Study, exact: Mapping[Row, Sequence[float]], checks: int) -> dict[str, Any]:
     """Compare some of the recomputed cells with the naive path, in float32 both.
 
     The paths are the same in any precision, so this holds the code of a half-precision run to float32's tolerance.
@@ -326,23 +372,27 @@ def _agreement(wide: Study, exact: Mapping[Row, float], checks: int) -> dict[str
     some = [patched[i] for i in rng.permutation(len(patched))[:checks]]
     for row in some:
         world = wide.worlds[row.world]
-        expected, value = reference.outcome(world, row.unit, row.draw), exact[row]
-        worst = max(worst, abs(value - expected))
-        if not abs(value - expected) <= tolerance(wide.model) * (1 + abs(expected)):
-            raise BackendError(
-                f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward pass "
-                f"gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the model."
-            )
+        for expected, value in zip(reference.outcomes(world, row.unit, row.draw), exact[row], strict=True):
+            worst = max(worst, abs(value - expected))
+            if not abs(value - expected) <= tolerance(wide.model) * (1 + abs(expected)):
+                raise BackendError(
+                    f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward "
+                    f"pass gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the "
+                    "model."
+                )
     return {"cells": len(some), "max_abs_difference": worst}
 
 
-def _warn(found: Mapping[str, Any]) -> None:
-    ratios = {key: one["bound_to_half_width"] for key, one in found["effects"].items()}
+def _warn(found: Mapping[str, Any], *, several: bool) -> None:
+    effects = found["effects"]
+    if several:
+        effects = {f"{key} of {name}": one for name, some in effects.items() for key, one in some.items()}
+    ratios = {key: one["bound_to_half_width"] for key, one in effects.items()}
     beyond = {key: ratio for key, ratio in ratios.items() if ratio is not None and ratio > _SHARE}
     if not beyond:
         return
     key = max(beyond, key=lambda one: beyond[one])
-    one, others = found["effects"][key], len(beyond) - 1
+    one, others = effects[key], len(beyond) - 1
     more = f" {others} more estimand{'s are' if others > 1 else ' is'} beyond a tenth." if others else ""
     warn(
         f"In {found['passes']}, {key} may be off by {one['bound']:.3g} (95% bound from {found['cells']} cells that "

@@ -176,8 +176,8 @@ def pick(
 ) -> Picked | None:
     """Score all sites and choose those to run; None without a screen.
 
-    Sites are ranked by max(|mean score of pnie|, |mean score of tnie|) over the directions whose worlds are asked
-    for, so that a site that matters in one direction alone is found.
+    Of several outcomes the first is scored. Sites are ranked by max(|mean score of pnie|, |mean score of tnie|) over
+    the directions whose worlds are asked for, so that a site that matters in one direction alone is found.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def pick(
     first = [expand_world(worlds[name][directions[0]], study.model, study.encoding) for name in names]
     sites = [study.placed(world)[0][0] for world in first]
     scores = attribution_scores(
-        study,
+        replace(study, prepared=study.prepared.each[0]),
         sites,
         Interchange() if donor is None else donor,
         units=screened,
