@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from .._checks import called, elements, number, one_of, shown
-from ..engine import SweepPlan, World, make_study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ..estimands import estimands_from
 from ..estimate import seed_from
@@ -28,6 +28,7 @@ from ._outcomes import asked_of, one_outcome
 from ._recheck import check_recheck, rechecked
 from .thoughts import ablate_thought
 
+_EFFECTS = estimands_from(("y", "ym"), ["ablation"])
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
 
@@ -109,12 +110,11 @@ def ablate(  # noqa: PLR0913
     thoughts = _of_thoughts(arms, sites)
     planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
     if thoughts:
-        one_outcome(outcome, "A question about a thought")
         return ablate_thought(
             loaded,
             pairs,
             _thought_arms(arms, sites),
-            outcome,
+            one_outcome(outcome, "A question about a thought"),
             run=which,
             options=thought_options(execution, ablate, loaded, settings.seed),
             settings=settings,
@@ -126,20 +126,17 @@ def ablate(  # noqa: PLR0913
     encoding = encode(pairs, loaded)
     named = _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
-    asked = [world for pair in worlds.values() for world in pair.values()]
-    outcomes, options = asked_of(outcome, pairs, loaded), {"seed": settings.seed, "n_draws": n_draws}
-    studies = [make_study(loaded, pairs, asked, one, encoding=encoding, **options) for one in outcomes.read]
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(studies, how, len(asked))
+        return planned.of(studies, how, worlds)
     finished = outcomes.run(studies, how, progress)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
     units = outcomes.frame(finished, labels, worlds)
-    what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
-    provenance = outcomes.provenance(finished, " & ".join(dict.fromkeys(key[0] for key in named)), what, how)
-    provenance["run"] = which
-    wanted = estimands_from(("y", "ym"), ["ablation"])
-    found = summarise(units, wanted, settings, provenance=provenance)
-    return rechecked(found, finished, worlds, wanted, how, outcomes.groups if outcomes.labels else None)
+    where, what = (dict.fromkeys(some) for some in zip(*((key[0], label) for key, (label, _) in named.items())))
+    provenance = outcomes.provenance(finished, " & ".join(where), "; ".join(what), how) | {"run": which}
+    found = summarise(units, _EFFECTS, settings, provenance=provenance)
+    return rechecked(found, finished, worlds, _EFFECTS, how, outcomes.groups if outcomes.labels else None)
 
 
 def doses(

@@ -97,9 +97,9 @@ def units_frame(
         if donors is not None:
             columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
         for outcome, one in each.items():
-            named = {} if outcome is None else {"outcome": outcome}
+            label = {} if outcome is None else {"outcome": outcome}
             values = {name: one.values[index[world], :, :draws].reshape(-1) for name, world in expanded.items()}
-            frames.append(pd.DataFrame(columns | named | values))
+            frames.append(pd.DataFrame(columns | label | values))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)

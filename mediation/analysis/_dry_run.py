@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from .._checks import shown
-from ..engine import Execution, SweepPlan, plan_studies
+from ..engine import Execution, SweepPlan, World, plan_studies
 from ..engine.study import Study
 from ..errors import DesignError
 from ._options import PlanOptions
@@ -26,8 +26,11 @@ class DryRun:
 
     calibrate: bool
 
-    def of(self, studies: Sequence[Study], execution: Execution, asked: int) -> SweepPlan:
-        """Return the plan of studies; `asked` is the number of their worlds before equal ones were joined."""
+    def of(
+        self, studies: Sequence[Study], execution: Execution, worlds: Mapping[Any, Mapping[str, World]]
+    ) -> SweepPlan:
+        """Return the plan of the studies of some named worlds."""
+        asked = sum(map(len, worlds.values()))
         return plan_studies(studies, execution, asked=asked, calibrate=self.calibrate)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack, overload
 import numpy as np
 
 from .._checks import called
-from ..engine import SweepPlan, World, make_study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
@@ -151,12 +151,11 @@ def mediate(  # noqa: PLR0913
     if isinstance(mediator, ThoughtSite):
         options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
-        one_outcome(outcome, "A question about a thought")
         return mediate_thought(
             loaded,
             pairs,
             mediator,
-            outcome,
+            one_outcome(outcome, "A question about a thought"),
             partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands),
             options=options,
             settings=settings,
@@ -170,15 +169,14 @@ def mediate(  # noqa: PLR0913
     mediators = _mediators(mediator, loaded, encoding)
     sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
-    asked = [world for named in worlds.values() for world in named.values()]
-    outcomes, options = asked_of(outcome, pairs, loaded), {"seed": settings.seed, "n_draws": n_draws}
-    studies = [make_study(loaded, pairs, asked, one, encoding=encoding, **options) for one in outcomes.read]
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(studies, how, len(asked))
+        return planned.of(studies, how, worlds)
     picked = pick(studies[0], worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
     if picked is not None:
         mediators, worlds = picked.of(mediators), picked.of(worlds)
-        studies = [picked.study(study, one) for study, one in zip(studies, outcomes.read, strict=True)]
+        studies = list(map(picked.study, studies, outcomes.read))
     finished = outcomes.run(studies, how, progress)
     units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None

@@ -9,7 +9,7 @@ from typing import Any, final
 import pandas as pd
 
 from .._checks import called, elements
-from ..engine import Execution, Finished, Progress, Study, World, run_study
+from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
 from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome, Several, grouped
@@ -42,6 +42,11 @@ class Asked:
         return tuple(
             next(iter(group.values())) if len(group) == 1 else Several(tuple(group.values())) for group in self.groups
         )
+
+    def studies(self, model: Model, pairs: Pairs, worlds: Worlds, **options: Any) -> list[Study]:
+        """Return the worlds bound to units and model, once for each group; `options` are those of `make_study`."""
+        asked = [world for named in worlds.values() for world in named.values()]
+        return [make_study(model, pairs, asked, one, **options) for one in self.read]
 
     def run(self, studies: Sequence[Study], how: Execution, progress: Progress) -> tuple[Finished, ...]:
         """Run the studies of a question; each of several keeps its pieces in a folder of its own."""
@@ -151,10 +156,11 @@ def asked_of(given: object, pairs: Pairs, model: Model) -> Asked:
     return Asked(labels, grouped(named, pairs, model))
 
 
-def one_outcome(given: object, what: str) -> None:
-    """Raise DesignError if a question about one outcome is asked about several."""
+def one_outcome(given: object, what: str) -> Any:
+    """Return what is given; raise DesignError if a question about one outcome is asked about several."""
     if isinstance(given, (list, tuple, Mapping)):
         raise DesignError(
             f"{what} is about one outcome, and outcome is a {type(given).__name__} of {len(given)}. Ask about each in "
             "a call of its own."
         )
+    return given

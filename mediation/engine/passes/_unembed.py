@@ -63,7 +63,7 @@ def narrowed(
         logits = getattr(output, "logits", None)
         logits = logits if isinstance(logits, Tensor) else main_tensor(output)
         assert logits is not None
-        outcomes, own = [], logits[:, -1].split([len(ids) for ids, _ in wanted], dim=1)
+        outcomes, own = [], torch.split(logits[:, -1], [len(ids) for ids, _ in wanted], dim=1)
         for part, mine, (_, columns) in zip(study.prepared.each, own, wanted, strict=True):
             assert part.reduce_asked is not None
             outcomes.append(part.reduce_asked(torch.gather(mine, 1, columns.to(mine.device)), numbers))

@@ -67,7 +67,7 @@ def _beside(study: Study, execution: Execution, rows: list[Row]) -> list[float]:
         logits = reference_logits(study, backend, [row._replace(run="base") for row in rows])
     extra, visits, finish = readout(study, batch, [(row.run, row.unit) for row in rows], logits)
     found: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, visits, finish)
-    return found[-1].tolist()  # type: ignore[no-any-return]
+    return found[-1].tolist()
 
 
 def _apart(study: Study, alone: Sequence[float], other: Sequence[float]) -> tuple[float, float] | None:
