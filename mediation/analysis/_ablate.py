@@ -133,8 +133,9 @@ def ablate(  # noqa: PLR0913
     finished = outcomes.run(studies, how, progress)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
     units = outcomes.frame(finished, labels, worlds)
-    where, what = (dict.fromkeys(some) for some in zip(*((key[0], label) for key, (label, _) in named.items())))
-    provenance = outcomes.provenance(finished, " & ".join(where), "; ".join(what), how) | {"run": which}
+    where = " & ".join(dict.fromkeys(key[0] for key in named))
+    what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
+    provenance = outcomes.provenance(finished, where, what, how) | {"run": which}
     found = summarise(units, _EFFECTS, settings, provenance=provenance)
     return rechecked(found, finished, worlds, _EFFECTS, how, outcomes.groups if outcomes.labels else None)
 
