@@ -68,17 +68,27 @@ class Asked:
         return units_frame(self.apart(done) if self.labels else done[0], labels, worlds)
 
     def provenance(self, done: Sequence[Finished], mediator: object, put_in: str, how: Execution) -> dict[str, Any]:
-        """Return what a result keeps of its runs: that of the first study, with passes and rows of all."""
+        """Return what a result keeps of its runs: that of the first study, with passes and rows of all.
+
+        What outcomes do not share is by name in ``by_outcome``: how far rounding reaches, and what self-checks found.
+        """
         known = provenance_of(done[0], mediator, put_in, how)
         if self.labels:
-            names = self.labels.items()
-            known["outcome"] = "; ".join(label if name == label else f"{name} = {label}" for name, label in names)
-            known["outcomes"] = dict(self.labels)
+            known["outcome"] = dict(self.labels)
+            known["by_outcome"] = {name: _own(one.report) for name, one in self.apart(done).items()}
+            for name, own in next(iter(known["by_outcome"].values())).items():
+                known[name] = {key: value for key, value in known[name].items() if key not in own}
         if len(done) > 1:
             for name in ("rows", "fan_out_rows", "passes"):
                 known["plan"][name] = sum(one.report.get(name, 0) for one in done)
             known["plan"]["studies"] = len(done)
         return known
+
+
+def _own(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the part of an account that is about one outcome, as its own report has it."""
+    names = {"plan": ("rounding", "settled_rows"), "checks": ("consistency", "most_padded", "sample")}
+    return {part: {name: report[name] for name in some if name in report} for part, some in names.items()}
 
 
 @final

@@ -25,10 +25,10 @@ from ._recheck_bound import STREAM, Bound, Cell, bound_of, sample_cells
 
 Array = NDArray[np.float64]
 Worlds = Mapping[Any, Mapping[str, World]]
+Own = dict[str | None, dict[str, Any]]  # by outcome; under None where there is one
 
 CELLS = 32
 _SHARE = 0.1  # of an interval's half-width that rounding may reach
-_PATH: Mapping[str, Any] = {"cells": sum, "max_abs_difference": max}
 
 
 def rechecked(
@@ -66,6 +66,7 @@ def rechecked(
         return effects
     passes = how.precision or str(study.model.dtype).removeprefix("torch.")
     found: dict[str, Any] = {"passes": passes, "cells": 0}
+    own: Own = {}
     cells = how.recheck if how.recheck is not None else CELLS if how.precision is not None else 0
     for run, of in zip(finished, [None] if names is None else names, strict=True):
         wide, why = float32_study(run.study) if cells else (None, "not asked for; recheck=32 does it")
@@ -73,11 +74,16 @@ def rechecked(
             found["not_rechecked"] = why
             break
         named = {key: _expanded(study, one) for key, one in worlds.items()}
-        found = _and(found, _compared(run, wide, _sample(run, named, cells), estimands, how, _tables(effects, of)))
-    provenance = effects.provenance | {"precision": found}
-    if "effects" in found:
-        _warn(found, several=names is not None)
-    return Effects(effects.table, effects.units, provenance)
+        more, each = _compared(run, wide, _sample(run, named, cells), estimands, how, _tables(effects, of))
+        found, own = _and(found, more), own | each
+    if own:
+        _warn(found, own)
+    known = effects.provenance
+    if names is None:
+        return Effects(effects.table, effects.units, known | {"precision": found | own.get(None, {})})
+    apart = {name: known["by_outcome"][name] | {"precision": one} for name, one in own.items() if name is not None}
+    known |= {"precision": found, "by_outcome": known["by_outcome"] | apart}
+    return Effects(effects.table, effects.units, known)
 
 
 def _tables(effects: Effects, names: Iterable[str] | None) -> dict[str | None, pd.DataFrame]:
@@ -87,13 +93,13 @@ def _tables(effects: Effects, names: Iterable[str] | None) -> dict[str | None, p
 
 
 def _and(found: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Return what was found of some outcomes and of those of another run."""
-    if "effects" not in found:
+    """Return what was found in some runs and in another one."""
+    if "float32_path" not in found:
         return found | more
-    paths = (found["float32_path"], more["float32_path"])
-    joined = {name: {**found[name], **more[name]} for name in ("outcomes", "effects")}
-    joined["float32_path"] = {name: combine(one[name] for one in paths) for name, combine in _PATH.items()}
-    return found | joined | {"cells": found["cells"] + more["cells"]}
+    one, other = found["float32_path"], more["float32_path"]
+    worst = max(one["max_abs_difference"], other["max_abs_difference"])
+    path = {"cells": one["cells"] + other["cells"], "max_abs_difference": worst}
+    return found | {"cells": found["cells"] + more["cells"], "float32_path": path}
 
 
 def check_recheck(model: Model, how: Execution) -> None:
@@ -162,8 +168,8 @@ def _compared(
     estimands: Sequence[AbstractEstimand],
     how: Execution,
     tables: Mapping[str | None, pd.DataFrame],
-) -> dict[str, Any]:
-    """Return the errors of sampled cells, and the bound for each estimand beside its intervals, by outcome."""
+) -> tuple[dict[str, Any], Own]:
+    """Return what was recomputed; and by outcome errors of cells, and bounds of estimands beside their intervals."""
     rows = {
         (cell, name): Row(sample.index[world], world.run, cell.unit, cell.draw if world.is_random else 0)
         for cell in sample.cells
@@ -171,28 +177,25 @@ def _compared(
     }
     exact = recomputed(wide, how, rows.values())
     path = _agreement(wide, exact, how.checks)
-    outcomes: dict[str | None, Any] = {}
-    effects: dict[str | None, Any] = {}
+    own: Own = {}
     for at, (name, table) in enumerate(tables.items()):
         errors = {row: float(finished.every[(*_cell(row), at)]) - values[at] for row, values in exact.items()}
-        outcomes[name] = _sizes(np.array(list(errors.values())))
         of_cells = {key: errors[row] for key, row in rows.items()}
-        effects[name] = {
+        effects = {
             one.key: _beside(_bound(one, sample, of_cells), _half_widths(table, one.key))
             for one in estimands
             if one.denominator is None
         }
+        own[name] = {"outcomes": _sizes(np.array(list(errors.values()))), "effects": effects}
     return {
         "against": str(wide.model.dtype).removeprefix("torch."),
         "device": str(wide.model.device),
         "cells": len(sample.cells),
         "sites": len({cell.key for cell in sample.cells}),
         "sites_in_all": sample.sites,
-        "outcomes": outcomes.get(None, outcomes),
-        "effects": effects.get(None, effects),
         "float32_path": path,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
-    }
+    }, own
 
 
 def _cell(row: Row) -> tuple[int, int, int]:
@@ -273,10 +276,12 @@ def _agreement(wide: Study, exact: Mapping[Row, Sequence[float]], checks: int) -
     return {"cells": len(some), "max_abs_difference": worst}
 
 
-def _warn(found: Mapping[str, Any], *, several: bool) -> None:
-    effects = found["effects"]
-    if several:
-        effects = {f"{key} of {name}": one for name, some in effects.items() for key, one in some.items()}
+def _warn(found: Mapping[str, Any], own: Own) -> None:
+    effects = {
+        key if name is None else f"{key} of {name}": one
+        for name, some in own.items()
+        for key, one in some["effects"].items()
+    }
     ratios = {key: one["bound_to_half_width"] for key, one in effects.items()}
     beyond = {key: ratio for key, ratio in ratios.items() if ratio is not None and ratio > _SHARE}
     if not beyond:

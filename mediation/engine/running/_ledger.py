@@ -86,9 +86,7 @@ class Ledger:
                 close = np.abs(self.values[index] - plain) <= noise
                 settled += (close & (self.values[index] != plain)).sum((0, 1))
                 self.values[index] = np.where(close, plain, self.values[index])
-        if len(noise) == 1:
-            return {"rounding": float(noise[0]), "settled_rows": int(settled[0])}
-        return {"rounding": noise.tolist(), "settled_rows": settled.tolist()}
+        return {"rounding": _each(noise), "settled_rows": _each(settled)}
 
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
@@ -152,6 +150,11 @@ class Ledger:
             f"forward pass gives {expected:.6g}.",
             f"Nothing is reported. Try fan_out=False or backend='reference', {_REPORT}",
         )
+
+
+def _each(numbers: NDArray[Any]) -> Any:
+    """Return what is kept of a number of each outcome: a list where there are several."""
+    return numbers.tolist() if len(numbers) > 1 else numbers.tolist()[0]
 
 
 def _noted(cells: int, apart: Sequence[float]) -> dict[str, Any]:

@@ -51,16 +51,28 @@ class Finished:
     @property
     def apart(self) -> tuple[Finished, ...]:
         """Each outcome by itself, as a study of that one would give it."""
-        parts = enumerate(self.study.prepared.each)
+        if not self.study.prepared.parts:
+            return (self,)
         return tuple(
-            Finished(replace(self.study, prepared=part), self.every[..., at : at + 1], self.report)
-            for at, part in parts
+            Finished(
+                replace(self.study, prepared=part),
+                self.every[..., at : at + 1],
+                {name: _of_outcome(value, at) for name, value in self.report.items()},
+            )
+            for at, part in enumerate(self.study.prepared.parts)
         )
 
     def of(self, world: World) -> NDArray[np.float64]:
         """Return the first outcome of a world, ``(units, draws)``."""
         found: NDArray[np.float64] = self.values[self.study.worlds.index(world)]
         return found
+
+
+def _of_outcome(value: Any, at: int) -> Any:
+    """Return what a report says of one outcome: its own of numbers by outcome, the same of all else."""
+    if isinstance(value, dict) and "by_outcome" in value:
+        return {"cells": value["cells"], "max_abs_difference": value["by_outcome"][at]}
+    return value[at] if isinstance(value, list) else value
 
 
 Through = Callable[[AbstractExecutor], AbstractExecutor]
