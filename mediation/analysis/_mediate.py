@@ -18,13 +18,13 @@ from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Interchange, Swap
 from ..models import Model, load, runs
 from ..outcomes import Outcomes
-from ..results import Effects, summarise
+from ..results import Effects, OutcomeFamily, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question
 from ._dry_run import dry_run_of
 from ._options import MediateChoices, PlanOptions, execution_for, thought_options
-from ._outcomes import asked_of, one_outcome
+from ._outcomes import asked_of, check_family, is_sweep, one_outcome
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
@@ -74,6 +74,7 @@ def mediate(  # noqa: PLR0913
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     screen: int | Screen | None = None,
+    family: OutcomeFamily = "outcome",
     dry_run: bool = False,
     **execution: Unpack[PlanOptions],
 ) -> Effects | SweepPlan:
@@ -114,6 +115,9 @@ def mediate(  # noqa: PLR0913
     screen
         For a sweep: patch and report only so many sites, those of the largest `attribution` scores, and a random
         sample of the others to see what that missed. A number, or a `Screen`. The bands then hold for all sites.
+    family
+        What the bands of a sweep of several outcomes hold for: the sites of one ``"outcome"``, or the sites of
+        ``"all"`` outcomes together, estimand by estimand.
     dry_run
         True returns the plan of the run, and runs no more than a few small passes to estimate its time; see
         `plan_sweep`.
@@ -146,10 +150,10 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws, settings)
-    screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
+    check_family(family, outcome, mediator, pairs)
+    screened, is_thought = check_screen(screen, mediator, donor, outcome), isinstance(mediator, ThoughtSite)
     planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
     if isinstance(mediator, ThoughtSite):
-        options = thought_options(execution, mediate, loaded, settings.seed)
         pairs.inputs("source")
         return mediate_thought(
             loaded,
@@ -157,7 +161,7 @@ def mediate(  # noqa: PLR0913
             mediator,
             one_outcome(outcome, "A question about a thought"),
             partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands),
-            options=options,
+            options=thought_options(execution, mediate, loaded, settings.seed),
             settings=settings,
             encoding=encode(pairs, loaded),
             n_draws=n_draws,
@@ -167,8 +171,7 @@ def mediate(  # noqa: PLR0913
     check_recheck(loaded, how)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
-    worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
+    worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=is_sweep(mediator))
     outcomes = asked_of(outcome, pairs, loaded)
     studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
@@ -179,11 +182,11 @@ def mediate(  # noqa: PLR0913
         studies = list(map(picked.study, studies, outcomes.read))
     finished = outcomes.run(studies, how, progress)
     units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
-    info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
+    info = {name: _site_info(one) for name, one in mediators.items()} if is_sweep(mediator) else None
     provenance = outcomes.provenance(finished, mediator, repr(donor if donor is not None else Interchange()), how)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
     provenance |= {} if picked is None else {"screen": screening(picked, finished[0], settings, wanted, how)}
-    found = summarise(units, wanted, settings, sites=info, provenance=provenance)
+    found = summarise(units, wanted, settings, sites=info, provenance=provenance, family=family)
     return rechecked(found, finished, worlds, wanted, how, outcomes.groups if outcomes.labels else None)
 
 

@@ -8,14 +8,16 @@ from typing import Any, final
 
 import pandas as pd
 
-from .._checks import called, elements
+from .._checks import called, elements, one_of
 from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
 from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome, Several, grouped
 from ..provenance import provenance_of
+from ..results import FAMILIES
+from ..sites import Site, SiteSet
 from ..units import Pairs
-from ._asked import name_of, units_frame
+from ._asked import name_of, need_one_kind_of_cluster, units_frame
 
 Worlds = Mapping[Any, Mapping[str, World]]
 
@@ -164,6 +166,26 @@ def asked_of(given: object, pairs: Pairs, model: Model) -> Asked:
         return Asked({}, [{"": given}])
     named, labels = outcomes_of(given, pairs, model)
     return Asked(labels, grouped(named, pairs, model))
+
+
+def is_sweep(mediator: object) -> bool:
+    """Return True if a mediator stands for sites of which each is asked about."""
+    return isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
+
+
+def check_family(family: object, outcome: object, mediator: object, pairs: Pairs) -> None:
+    """Raise DesignError if bands cannot hold for all outcomes together."""
+    one_of(family, FAMILIES, what="family")
+    if family != "all":
+        return
+    if isinstance(outcome, AbstractOutcome):
+        raise DesignError("family = 'all' joins the bands of several outcomes, and there is one. Leave family out.")
+    if not is_sweep(mediator):
+        raise DesignError(
+            f"family = 'all' is about the bands of a sweep, and {mediator} is one mediator. Leave family out, and "
+            "adjust p-values for their number: effects.adjust('holm', family='outcomes')."
+        )
+    need_one_kind_of_cluster(pairs, "family='all'")
 
 
 def one_outcome(given: object, what: str) -> Any:
