@@ -34,7 +34,7 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
     if not isinstance(outcome, (AbstractOutcome, list, tuple, Mapping)):
         raise DesignError(
             f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
-            "decorated with @med.outcome; or several, in a list or by name in a mapping."
+            "decorated with @med.outcome."
         )
     positive_int(n_draws, what="n_draws")
     if settings is not None and pairs.crossed:
