@@ -85,6 +85,9 @@ class Prepared:
         needs others.
     reduce_asked
         ``(logits (rows, k), units) -> (rows,)``: the outcome from the logits of `asked` alone.
+    of_input
+        True if the tokens that a run's own input has at `at` are scored: `output` is then ``(rows, 2)``, the sum of
+        their log-probabilities, each given those before it, and their number.
     parts
         Of several outcomes that are read in the same runs, each of them; made by `Several`.
     """
@@ -100,6 +103,7 @@ class Prepared:
     cue: str = ""
     asked: Tensor | None = None
     reduce_asked: Callable[[Tensor, Tensor], Tensor] | None = None
+    of_input: bool = False
     parts: tuple[Prepared, ...] = ()
 
     @property

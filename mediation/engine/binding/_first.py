@@ -13,7 +13,8 @@ from torch import Tensor
 from ...errors import DataError, DesignError, MediationError, OutcomeError, SiteError
 from ...interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
 from ...models import Model, own_thread
-from ...sites import Place, Site, positions_of
+from ...outcomes import Prepared
+from ...sites import Place, Site, at_text, positions_of
 from ..backends import execution_order, main_tensor
 from ..passes import Batch, Selection, last_logits, make_batch, read, reading, sees_logits
 from ..study import Study, Unembedding
@@ -72,13 +73,14 @@ def _unembedding(study: Study, batch: Batch, run: str, output: Any) -> Unembeddi
 
 
 def _check_read_at(study: Study) -> None:
-    """Check that the outcomes are read at one token of every input."""
+    """Check that the outcomes are read at one token of every input, or at tokens that have some before them."""
     for part in study.prepared.each:
         if part.at != "last":
-            _check_at(study, part.at)
+            _check_at(study, part)
 
 
-def _check_at(study: Study, at: Any) -> None:
+def _check_at(study: Study, part: Prepared) -> None:
+    at = part.at
     for run in dict.fromkeys(world.run for world in study.worlds):
         for unit in range(len(study.pairs)):
             encoded = study.encoding.of(run, unit)
@@ -90,12 +92,24 @@ def _check_at(study: Study, at: Any) -> None:
             try:
                 where = positions_of(at, encoded.length, encoded.spans, f"{run} input of unit {unit}")
             except SiteError as error:
-                raise OutcomeError(f"The outcome is read at one token. {error}") from None
-            if len(where) != 1:
+                told = f"{part.label}:" if part.of_input else "The outcome is read at one token."
+                raise OutcomeError(f"{told} {error}") from None
+            if part.of_input:
+                _check_before(part, where, f"{run} input of unit {unit}")
+            elif len(where) != 1:
                 raise OutcomeError(
                     f"The outcome is read at = {at!r}, which is {len(where)} tokens of the {run} input of unit {unit}; "
                     f"one is needed, such as {at + '.last'!r}."
                 )
+
+
+def _check_before(part: Prepared, where: Sequence[int], told: str) -> None:
+    if not where or min(where) == 0:
+        found = "is no token" if not where else "has the first token"
+        raise OutcomeError(
+            f"{part.label}: at = {at_text(part.at)} {found} of the {told}, and tokens are scored given those before "
+            "them. Name a span that begins later, or such as at=slice(1, None)."
+        )
 
 
 @contextmanager

@@ -73,6 +73,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "uses_reference": "outcome.reads",
             "asked": "outcome.reads",
             "reduce_asked": "outcome.reads",
+            "of_input": "outcome.reads",
             "parts": "each of several, in a list: outcome.*",
         },
         "Model": {

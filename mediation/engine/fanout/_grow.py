@@ -87,9 +87,9 @@ def grow(
     inputs |= suffix_inputs(model, group.start, group.length)
     if group.start > 0:
         inputs["past_key_values"] = held.prefix(group.start)
-    units = [unit for _, unit in group.lanes] * len(group.slots)
-    reference = torch.stack([references[unit] for unit in units]) if references is not None else None
-    last, finish = read_tails(study, units, reference)
+    rows = list(group.lanes) * len(group.slots)
+    reference = torch.stack([references[unit] for _, unit in rows]) if references is not None else None
+    last, finish = read_tails(study, rows, reference)
     inputs["logits_to_keep"] = study.prepared.kept
     visits = _visits(study, group, activations, held)
     outcomes: Tensor = backend.forward(model, inputs, [*visits, *last], finish)

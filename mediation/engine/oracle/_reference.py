@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...interventions import AbstractIntervention, Donor, Moment, Need
 from ...models import in_use, own_thread
 from ...outcomes import Prepared
-from ...sites import CHANNELS, Place, Site
+from ...sites import CHANNELS, Place, Site, positions_of
 from ..backends import call, main_tensor, watch_softmax, with_main_tensor
 from ..passes import sees_logits
 from ..study import Run, Study, World, noise, run_of
@@ -63,10 +63,22 @@ class Reference:
         units, reference = torch.tensor([unit]), None
         if prepared.raw and not self._study.model.is_language_model:
             return float(prepared.reduce(output, units, None))
+        if prepared.of_input:
+            return self._of_input(prepared, output, run, unit)
         if prepared.uses_reference:
             reference = self._logits(prepared, plain, "base", unit)[:, -1]
         logits = self._logits(prepared, output, run, unit)
         return float(prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference))
+
+    def _of_input(self, prepared: Prepared, output: Any, run: Run, unit: int) -> float:
+        """Return an outcome of the tokens that an input has at some positions, one after another."""
+        encoded = self._study.encoding.of(run, unit)
+        where = positions_of(prepared.at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
+        assert encoded.ids is not None
+        logs = _logits_in(output)[0].double().log_softmax(-1)
+        total = sum(logs[at - 1, int(encoded.ids[at])] for at in where)
+        sums = torch.tensor([[float(total), len(where)]], dtype=torch.float64)
+        return float(prepared.reduce(sums, torch.tensor([unit]), None))
 
     def logits(self, run: Run, unit: int) -> Tensor:
         """Return the logits that an outcome compares with in a plain run of one input, ``(vocabulary,)``."""
@@ -188,10 +200,7 @@ class Reference:
 
     def _logits(self, prepared: Prepared, output: Any, run: str, unit: int) -> Tensor:
         """Return the logits that one outcome reads, ``(1, kept, vocabulary)``."""
-        study = self._study
-        logits = getattr(output, "logits", None)
-        tensor = logits if isinstance(logits, Tensor) else main_tensor(output)
-        assert tensor is not None
+        study, tensor = self._study, _logits_in(output)
         if tensor.ndim == 2:
             return tensor[:, None]
         encoded = study.encoding.of(run, unit)
@@ -203,10 +212,15 @@ class Reference:
                 if prepared.continuation
                 else tensor[:, encoded.length - 1 : encoded.length]
             )
-        from ...sites import positions_of
-
         where = positions_of(prepared.at, encoded.length, encoded.spans, "input")
         return tensor[:, list(where)]
+
+
+def _logits_in(output: Any) -> Tensor:
+    logits = getattr(output, "logits", None)
+    tensor = logits if isinstance(logits, Tensor) else main_tensor(output)
+    assert tensor is not None
+    return tensor
 
 
 def _moment(need: Moment, units: Sequence[Tensor]) -> Tensor:

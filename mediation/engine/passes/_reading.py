@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ...errors import OutcomeError
-from ...outcomes import Prepared
+from ...outcomes import Prepared, wide
+from ...sites import positions_of
 from ..backends import Visit, main_tensor
 from ..study import Study
 from ._inputs import Batch
@@ -31,7 +32,7 @@ def reading(study: Study, batch: Batch, rows: Rows, reference: Tensor | None = N
         Logits of the plain base run of each row's unit, where an outcome asks for them.
     """
     extra, picks = _picks(study, batch, rows)
-    return extra, _finish(study, [unit for _, unit in rows], picks, reference)
+    return extra, _finish(study, rows, picks, reference)
 
 
 def readout(
@@ -42,29 +43,31 @@ def readout(
     The visits come after all others of the pass.
     """
     extra, picks = _picks(study, batch, rows)
-    return extra, *_read(study, [unit for _, unit in rows], picks, reference, narrow=batch.width > 0)
+    return extra, *_read(study, rows, picks, reference, narrow=batch.width > 0)
 
 
-def read_tails(study: Study, units: Sequence[int], reference: Tensor | None) -> tuple[list[Visit], Finish]:
+def read_tails(study: Study, rows: Rows, reference: Tensor | None) -> tuple[list[Visit], Finish]:
     """Return what `readout` does where every row ends at the last position, and everything is read there."""
-    picks = [_tail(study, part, units) for part in study.prepared.each]
-    return _read(study, units, picks, reference, narrow=True)
+    picks = [_tail(study, part, [unit for _, unit in rows]) for part in study.prepared.each]
+    return _read(study, rows, picks, reference, narrow=True)
 
 
 def _read(
-    study: Study, units: Sequence[int], picks: Sequence[Pick], reference: Tensor | None, *, narrow: bool
+    study: Study, rows: Rows, picks: Sequence[Pick], reference: Tensor | None, *, narrow: bool
 ) -> tuple[list[Visit], Finish]:
-    found = narrowed(study, units, picks) if narrow else None
-    return found if found is not None else ([], _finish(study, units, picks, reference))
+    found = narrowed(study, [unit for _, unit in rows], picks) if narrow else None
+    return found if found is not None else ([], _finish(study, rows, picks, reference))
 
 
-def _finish(study: Study, units: Sequence[int], picks: Sequence[Pick], reference: Tensor | None) -> Finish:
-    numbers, language = torch.tensor(units), study.model.is_language_model
+def _finish(study: Study, rows: Rows, picks: Sequence[Pick], reference: Tensor | None) -> Finish:
+    numbers, language = torch.tensor([unit for _, unit in rows]), study.model.is_language_model
 
     def outcome(part: Prepared, pick: Pick, output: Any) -> Tensor:
         if part.raw and not language:
             return part.reduce(output, numbers, None)
         logits = pick(_found(output))
+        if part.of_input:
+            return part.reduce(_of_input(study, part, rows, logits), numbers, None)
         return part.reduce(logits[:, -1] if part.raw else logits, numbers, reference)
 
     def finish(output: Any) -> Tensor:
@@ -134,13 +137,36 @@ def _added(prepared: Prepared, unit: int) -> int:
     return len(prepared.continuation[unit]) if prepared.continuation else 0
 
 
-def _read_positions(study: Study, part: Prepared, batch: Batch, rows: Rows) -> list[list[int]]:
-    from ...sites import positions_of
+def _where(study: Study, part: Prepared, run: str, unit: int) -> tuple[int, ...]:
+    encoded = study.encoding.of(run, unit)
+    return positions_of(part.at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
 
-    found = []
+
+def _of_input(study: Study, part: Prepared, rows: Rows, logits: Tensor) -> Tensor:
+    """Return ``(rows, 2)``: the sum of the log-probabilities of the tokens that inputs have somewhere, and how many.
+
+    `logits` are those one position before each, in the last positions of ``(rows, kept, vocabulary)``.
+    """
+    targets = torch.zeros(logits.shape[:2], dtype=torch.long)
+    counted = torch.zeros(logits.shape[:2], dtype=torch.bool)
     for row, (run, unit) in enumerate(rows):
-        encoded = study.encoding.of(run, unit)
-        where = positions_of(part.at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
+        where, ids = _where(study, part, run, unit), study.encoding.of(run, unit).ids
+        assert ids is not None
+        targets[row, -len(where) :], counted[row, -len(where) :] = ids[list(where)], True
+    logs = torch.log_softmax(wide(logits), dim=-1).gather(-1, targets.to(logits.device)[..., None])[..., 0]
+    counted = counted.to(logits.device)
+    return torch.stack([torch.where(counted, logs, torch.zeros_like(logs)).sum(-1), counted.sum(-1)], dim=1)
+
+
+def _read_positions(study: Study, part: Prepared, batch: Batch, rows: Rows) -> list[list[int]]:
+    """Return the positions of a batch that an outcome reads, as many in each row; the last ones are its own."""
+    each = [_where(study, part, *row) for row in rows]
+    if part.of_input:
+        most = max(map(len, each))
+        before = [[start + at - 1 for at in where] for start, where in zip(batch.starts, each, strict=True)]
+        return [[0] * (most - len(where)) + where for where in before]
+    found = []
+    for row, ((_, unit), where) in enumerate(zip(rows, each, strict=True)):
         if len(where) != 1:
             raise OutcomeError(
                 f"The outcome is read at = {part.at!r}, which is {len(where)} tokens in unit {unit}; one is needed."
