@@ -11,6 +11,7 @@ import torch
 
 import mediation as med
 from mediation import World
+from mediation.outcomes import Perplexity
 from mediation.testing import tiny_model, tiny_tokenizer
 from tests.engine.studies import finish
 
@@ -99,7 +100,7 @@ def test_they_are_what_a_loop_by_hand_gives(model, answer, how):
     given = {"answer": "answer"} if answer else {"at": "subject"}
     worlds = [World("base"), World("source"), *WORLDS]
     total = finish(model, PAIRS, worlds, med.LogProb(**given), **how)
-    perplexity = finish(model, PAIRS, worlds, med.outcomes.Perplexity(**given), **how).values
+    perplexity = finish(model, PAIRS, worlds, Perplexity(**given), **how).values
     for index, world in enumerate(total.study.worlds):
         for unit in range(len(PAIRS)):
             logs = by_hand(model, world, unit, answer=answer)
@@ -108,15 +109,15 @@ def test_they_are_what_a_loop_by_hand_gives(model, answer, how):
 
 
 def test_a_change_after_the_span_changes_nothing(model):
-    found = finish(model, PAIRS, [World("base"), WORLDS[2]], med.outcomes.Perplexity(at="subject")).values
+    found = finish(model, PAIRS, [World("base"), WORLDS[2]], Perplexity(at="subject")).values
     np.testing.assert_array_equal(found[0], found[1])
 
 
 @pytest.mark.filterwarnings("ignore::mediation.errors.MediationWarning")
 def test_beside_others(model):
     outcomes = {
-        "subject": med.outcomes.Perplexity(at="subject"),
-        "answer": med.outcomes.Perplexity("answer"),
+        "subject": Perplexity(at="subject"),
+        "answer": Perplexity("answer"),
         "last": med.KL(),
     }
     few = {"n_resamples": 49, "rng": 0, "progress": False}
@@ -129,12 +130,12 @@ def test_beside_others(model):
 @pytest.mark.parametrize(
     ("outcome", "error"),
     [
-        (lambda: med.outcomes.Perplexity(at="all"), r"has the first token of the base input of unit 0"),
+        (lambda: Perplexity(at="all"), r"has the first token of the base input of unit 0"),
         (lambda: med.LogProb(at=[0, 1]), r"log P\(tokens at 0,1\): at = 0,1 has the first token"),
-        (lambda: med.outcomes.Perplexity(at="subjet"), "no such position in the base input of unit 0. Closest: 'subject'"),
-        (lambda: med.outcomes.Perplexity(), "Perplexity has no answer. Give one, such as Perplexity"),
+        (lambda: Perplexity(at="subjet"), "no such position in the base input of unit 0. Closest: 'subject'"),
+        (lambda: Perplexity(), "Perplexity has no answer. Give one, such as Perplexity"),
         (lambda: med.LogProb(at="each"), "LogProb has no answer"),
-        (lambda: med.outcomes.Perplexity(at=2.5), "Perplexity: at = 2.5"),
+        (lambda: Perplexity(at=2.5), "Perplexity: at = 2.5"),
         (lambda: med.LogProb("answer", at="subject"), "one token is needed|several tokens"),
     ],
 )  # fmt: skip
@@ -146,12 +147,10 @@ def test_what_cannot_be_scored_is_refused(model, outcome, error):
 def test_a_model_that_sees_what_follows_scores_no_input():
     model = med.load(tiny_model("bert"), tiny_tokenizer())
     with pytest.raises(med.errors.OutcomeError, match="not predicted from those before them"):
-        finish(model, PAIRS, [World("base")], med.outcomes.Perplexity(at="subject"))
+        finish(model, PAIRS, [World("base")], Perplexity(at="subject"))
 
 
 def test_inputs_without_tokens_have_none_to_score():
     x = torch.ones(3, 2)
     with pytest.raises(med.errors.OutcomeError, match="are not predicted from"):
-        finish(
-            med.load(torch.nn.Linear(2, 2)), med.Pairs(base=x), [World("base")], med.outcomes.Perplexity(at="subject")
-        )
+        finish(med.load(torch.nn.Linear(2, 2)), med.Pairs(base=x), [World("base")], Perplexity(at="subject"))
