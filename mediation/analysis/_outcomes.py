@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -14,7 +14,7 @@ from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome, Several, grouped
 from ..provenance import provenance_of
-from ..results import FAMILIES
+from ..results import FAMILIES, Effects, effects_by_outcome
 from ..sites import Site, SiteSet
 from ..units import Pairs
 from ._asked import name_of, need_one_kind_of_cluster, units_frame
@@ -68,6 +68,12 @@ class Asked:
     def frame(self, done: Sequence[Finished], labels: Mapping[Any, Mapping[str, Any]], worlds: Worlds) -> pd.DataFrame:
         """Return the unit-level frame; see `units_frame`."""
         return units_frame(self.apart(done) if self.labels else done[0], labels, worlds)
+
+    def result(
+        self, units: pd.DataFrame, provenance: dict[str, Any], make: Callable[[pd.DataFrame, dict[str, Any]], Effects]
+    ) -> Effects:
+        """Return what `make` makes of the units and the account of each outcome by itself, in one result."""
+        return effects_by_outcome(units, provenance, make) if self.labels else make(units, provenance)
 
     def provenance(self, done: Sequence[Finished], mediator: object, put_in: str, how: Execution) -> dict[str, Any]:
         """Return what a result keeps of its runs: that of the first study, with passes and rows of all.

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias, final
 import torch
 from torch import Tensor
 
+from .._checks import listed
+from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
 from ._abstract import AbstractOutcome, Prepared
@@ -41,6 +43,12 @@ class Several(AbstractOutcome):
 
 
 def _joined(parts: Sequence[Prepared]) -> Prepared:
+    if len({part.continuation for part in parts} - {None}) > 1:
+        raise OutcomeError(
+            f"{listed(part.label for part in parts)} append different tokens to an input, so they cannot be read in "
+            "the same runs. Give them as a list, outcome=[...], which runs them apart."
+        )
+
     def reduce(output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
         return torch.stack([part.reduce(output, units, reference) for part in parts], dim=1)
 

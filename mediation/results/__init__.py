@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._agreement import agreement as agreement
 from ._compare_many import compare_many as compare_many
 from ._effects import Effects as Effects
-from ._from_units import effects as effects, summarise as summarise
+from ._from_units import effects as effects, effects_by_outcome as effects_by_outcome, summarise as summarise
 from ._moderation import AbstractModeration as AbstractModeration
 from ._outcomes import FAMILIES as FAMILIES, OutcomeFamily as OutcomeFamily
 from ._read import read as read

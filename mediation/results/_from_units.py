@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,28 @@ def summarise(
     known = {**provenance, "kind": found.kind, "inference": inference, "pairs": pairs}
     warn_of_few(known)
     return Effects(for_all_sites(found.table, known), units, known)
+
+
+def effects_by_outcome(
+    units: pd.DataFrame, provenance: Mapping[str, Any], make: Callable[[pd.DataFrame, dict[str, Any]], Effects]
+) -> Effects:
+    """Return one result of several outcomes.
+
+    Parameters
+    ----------
+    units
+        Clean units with a column `outcome`.
+    provenance
+        Their account. ``provenance["outcome"]`` may be a dict that describes each outcome by its name, and
+        ``provenance["by_outcome"]`` one of what each has besides.
+    make
+        Makes the result of one outcome of its units and its account, as if it had been asked for alone.
+    """
+
+    def alone(name: str) -> Result:
+        return make(rows_of_outcome(units, name), account_of(provenance, name))._parts()
+
+    return Effects._of(stacked(by_name(names_in(units), alone)))
 
 
 def effects(

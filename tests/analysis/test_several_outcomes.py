@@ -93,10 +93,72 @@ def test_what_cannot_be_asked_is_refused_before_it_runs(model, more, error):
         med.mediate(model, words(), **question, **FEW)
 
 
-@pytest.mark.parametrize("ask", [med.attribution, med.controls, med.interactions])
-def test_questions_about_one_outcome_say_so(model, ask):
-    with pytest.raises(med.errors.DesignError, match=f"{ask.__name__} is about one outcome, and outcome is"):
-        ask(model, words(), SITES, [PROBABILITY, med.KL()])
+def test_attribution_is_about_one_outcome(model):
+    with pytest.raises(med.errors.DesignError, match="attribution is about one outcome, and outcome is a list of 2"):
+        med.attribution(model, words(), SITES, [PROBABILITY, med.KL()])
+
+
+def check_alone(found: med.Effects, ask: Any, outcomes: dict[str, Any]) -> None:
+    """Each outcome has the table and the units that it has alone: to the bit, or where runs differ to rounding."""
+    assert list(dict.fromkeys(found.tidy()["outcome"])) == list(outcomes)
+    for name, outcome in outcomes.items():
+        mine, alone = found.outcome(name), ask(outcome)
+        pd.testing.assert_frame_equal(mine.units, alone.units, rtol=0, atol=5e-6)
+        assert mine.kind == alone.kind
+        some = ["estimand", "site", "n", "n_clusters"]
+        pd.testing.assert_frame_equal(mine.tidy()[some], alone.tidy()[some])
+        if outcome in (PROBABILITY, OUTCOMES["divergence"]) and outcomes is OUTCOMES:
+            pd.testing.assert_frame_equal(mine.tidy(), alone.tidy(), check_exact=True)
+
+
+GROUPS = {
+    "before": med.KL(at=1),
+    "answer": med.LogProb("answer"),
+    "after": med.KL(),
+    "other": med.Probability(" Rome is"),
+}
+
+
+@pytest.mark.parametrize("outcomes", [OUTCOMES, GROUPS], ids=["one run", "two runs"])
+def test_interactions(model, outcomes):
+    def ask(outcome: Any) -> med.Effects:
+        return med.interactions(model, words(), SITES, outcome, **FEW)
+
+    check_alone(ask(outcomes), ask, outcomes)
+
+
+@pytest.mark.parametrize("outcomes", [OUTCOMES, GROUPS], ids=["one run", "two runs"])
+def test_controls(model, outcomes, tmp_path):
+    some = ["self-patch", "unrelated unit", "random direction", "re-initialised model"]
+
+    def ask(outcome: Any, **more: Any) -> med.Effects:
+        pairs, site = words().subset([0, 1, 2, 3]), med.residual(1, at="last")
+        return med.controls(model, pairs, site, outcome, controls=some, n_draws=2, **FEW, **more)
+
+    check_alone(ask(outcomes, out=tmp_path), ask, outcomes)
+    assert len(list(tmp_path.iterdir())) == (2 if outcomes is OUTCOMES else 4)
+
+
+def test_shuffled_answers_of_outcomes_of_which_one_reads_none(model):
+    answers = {"answer": med.LogProb("answer"), "last": med.Probability("answer")}
+    ask = {"controls": "shuffled answers", "n_draws": 2, **FEW}
+    site = med.residual(1, at="last")
+    found = med.controls(model, words(), site, answers, **ask)
+    alone = med.controls(model, words(), site, answers["last"], **ask)
+    pd.testing.assert_frame_equal(found.outcome("last").units, alone.units, check_exact=True)
+    with pytest.raises(med.errors.DesignError, match="does not apply: outcome 'divergence' reads no column"):
+        med.controls(model, words(), site, {**answers, "divergence": med.KL()}, **ask)
+
+
+def test_a_specification_table_reads_all_outcomes_in_one_run(model):
+    arms = {"zero": med.Zero()}
+    found = med.specification(model, words(), med.residual(1, at="last"), OUTCOMES, arms=arms, **FEW)
+    assert found.provenance["plan"]["studies"] == 1
+    for name in ("probability", "divergence"):
+        one = {name: OUTCOMES[name]}
+        alone = med.specification(model, words(), med.residual(1, at="last"), one, arms=arms, **FEW)
+        mine = found.tidy()[found.tidy()["outcome"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, alone.tidy(), check_exact=True)
 
 
 def test_arms(model):
@@ -106,14 +168,6 @@ def test_arms(model):
         alone = med.ablate(model, words(), arms, OUTCOMES[name], n_draws=2, **FEW)
         pd.testing.assert_frame_equal(found.outcome(name).tidy(), alone.tidy(), check_exact=True)
         pd.testing.assert_frame_equal(found.outcome(name).units, alone.units, check_exact=True)
-
-
-GROUPS = {
-    "before": med.KL(at=1),
-    "answer": med.LogProb("answer"),
-    "after": med.KL(),
-    "other": med.Probability(" Rome is"),
-}
 
 
 def test_outcomes_that_need_runs_of_their_own(model, tmp_path):
