@@ -8,7 +8,7 @@ from typing import Any, final
 
 import pandas as pd
 
-from .._checks import called, elements, one_of
+from .._checks import called, elements, one_of, shown
 from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
 from ..errors import DesignError
 from ..models import Model
@@ -188,7 +188,7 @@ def check_family(family: object, outcome: object, mediator: object, pairs: Pairs
         raise DesignError("family = 'all' joins the bands of several outcomes, and there is one. Leave family out.")
     if not is_sweep(mediator):
         raise DesignError(
-            f"family = 'all' is about the bands of a sweep, and {mediator} is one mediator. Leave family out, and "
+            f"family = 'all' is about the bands of a sweep, and {shown(mediator)} is none. Leave family out, and "
             "adjust p-values for their number: effects.adjust('holm', family='outcomes')."
         )
     need_one_kind_of_cluster(pairs, "family='all'")

@@ -73,7 +73,7 @@ def test_bands_over_all_outcomes_are_no_narrower(model, sweep):
     [
         ({"family": "everything"}, "family"),
         ({"family": "all", "outcome": PROBABILITY}, "there is one"),
-        ({"family": "all", "mediator": med.residual(1, at="last")}, "is one mediator"),
+        ({"family": "all", "mediator": med.residual(1, at="last")}, "is none. Leave family out"),
         ({"outcome": []}, "outcome is empty"),
         ({"outcome": {}}, "outcome is empty"),
         ({"outcome": [PROBABILITY, "logit"]}, "outcome has str"),
