@@ -10,24 +10,25 @@ import numpy as np
 from torch import nn
 
 from .._checks import called, elements, number, one_of, shown
-from ..engine import SweepPlan, World, make_study, run_study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ..estimands import estimands_from
 from ..estimate import seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, InterventionFactory
 from ..models import Model, load, runs
-from ..outcomes import AbstractOutcome
-from ..provenance import provenance_of
+from ..outcomes import Outcomes
 from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, units_frame
+from ._asked import check_question
 from ._dry_run import dry_run_of
 from ._options import AblateChoices, PlanOptions, execution_for, thought_options
+from ._outcomes import asked_of, one_outcome
 from ._recheck import check_recheck, rechecked
 from .thoughts import ablate_thought
 
+_EFFECTS = estimands_from(("y", "ym"), ["ablation"])
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
 
@@ -36,7 +37,7 @@ def ablate(
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[True],
     calibrate: bool = True,
@@ -49,7 +50,7 @@ def ablate(
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[False] = False,
     **options: Unpack[AblateChoices],
@@ -61,7 +62,7 @@ def ablate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     sites: Site | SiteSet | ThoughtSite | None = None,
     run: Literal["base", "source"] | None = None,
@@ -113,7 +114,7 @@ def ablate(  # noqa: PLR0913
             loaded,
             pairs,
             _thought_arms(arms, sites),
-            outcome,
+            one_outcome(outcome, "A question about a thought"),
             run=which,
             options=thought_options(execution, ablate, loaded, settings.seed),
             settings=settings,
@@ -125,18 +126,18 @@ def ablate(  # noqa: PLR0913
     encoding = encode(pairs, loaded)
     named = _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
-    asked = [world for pair in worlds.values() for world in pair.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(study, how, len(asked))
-    finished = run_study(study, how, progress)
+        return planned.of(studies, how, worlds)
+    finished = outcomes.run(studies, how, progress)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
-    units = units_frame(finished, labels, worlds)
+    units = outcomes.frame(finished, labels, worlds)
+    where = " & ".join(dict.fromkeys(key[0] for key in named))
     what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
-    provenance = provenance_of(finished, " & ".join(dict.fromkeys(key[0] for key in named)), what, how)
-    provenance["run"] = which
-    wanted = estimands_from(("y", "ym"), ["ablation"])
-    return rechecked(summarise(units, wanted, settings, provenance=provenance), finished, worlds, wanted, how)
+    provenance = outcomes.provenance(finished, where, what, how) | {"run": which}
+    found = summarise(units, _EFFECTS, settings, provenance=provenance)
+    return rechecked(found, finished, worlds, _EFFECTS, how, outcomes.groups if outcomes.labels else None)
 
 
 def doses(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._checks import called, positive_int
+from .._checks import called, positive_int, shown
 from ..engine import Finished, World, expand_world
 from ..engine.binding import inside
 from ..errors import DataError, DesignError, DonorsWarning, warn
@@ -30,7 +31,7 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
         frame = isinstance(pairs, pd.DataFrame)
         hint = "Pairs.from_frame(frame, base='...', source='...')" if frame else "Pairs(base=..., source=...)"
         raise DataError(f"pairs is {called(pairs)}; units are given as med.{hint}.")
-    if not isinstance(outcome, AbstractOutcome):
+    if not isinstance(outcome, (AbstractOutcome, list, tuple, Mapping)):
         raise DesignError(
             f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
             "decorated with @med.outcome."
@@ -38,6 +39,15 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
     positive_int(n_draws, what="n_draws")
     if settings is not None and pairs.crossed:
         two_way_settings(settings)
+
+
+def name_of(key: object, what: str) -> str:
+    """Return the name that a key of a mapping stands for: a text, or ``(name, dose)``."""
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Real) and not isinstance(key[1], bool):
+        return f"{name_of(key[0], what)} {float(key[1]):g}"
+    if not isinstance(key, str) or not key:
+        raise DesignError(f"The name of {what} {shown(key)} is none; a text is needed, such as 'first'.")
+    return key
 
 
 def need_one_kind_of_cluster(pairs: Pairs, what: str) -> None:
@@ -61,10 +71,16 @@ def inference_account(settings: Inference, model: Model) -> dict[str, Any]:
 
 
 def units_frame(
-    finished: Finished, labels: Mapping[Any, Mapping[str, Any]], worlds: Mapping[Any, Mapping[str, World]]
+    finished: Finished | Mapping[str, Finished],
+    labels: Mapping[Any, Mapping[str, Any]],
+    worlds: Mapping[Any, Mapping[str, World]],
 ) -> pd.DataFrame:
-    """Return the unit-level frame: one row a site (or arm), unit and draw."""
-    study = finished.study
+    """Return the unit-level frame: one row a site (or arm), unit and draw.
+
+    Outcomes by name, of the same worlds and units, have a row each, and a column ``outcome``.
+    """
+    each = {None: finished} if isinstance(finished, Finished) else finished
+    study = next(iter(each.values())).study
     pairs, n = study.pairs, len(study.pairs)
     index = {world: i for i, world in enumerate(study.worlds)}
     weights = np.ones(n) if pairs.weight is None else pairs.weight
@@ -80,9 +96,10 @@ def units_frame(
         donors = _random_donors(expanded.values())
         if donors is not None:
             columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
-        for name, world in expanded.items():
-            columns[name] = finished.values[index[world], :, :draws].reshape(-1)
-        frames.append(pd.DataFrame(columns))
+        for outcome, one in each.items():
+            label = {} if outcome is None else {"outcome": outcome}
+            values = {name: one.values[index[world], :, :draws].reshape(-1) for name, world in expanded.items()}
+            frames.append(pd.DataFrame(columns | label | values))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)

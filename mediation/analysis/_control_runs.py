@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
+from ..engine import Execution, Finished, Progress, Study, World, run_study
 from ..engine.study import cycle
 from ..estimate import REAL
 from ..interventions import AbstractIntervention, Assignment, Interchange, RandomDirection, Swap
 from ..models import Model
-from ..outcomes import AbstractOutcome
+from ..outcomes import AbstractOutcome, CustomOutcome
 from ..sites import Site, SiteSet, positions_of, resolve
 from ..units import Encoding, Pairs, encode
-from ._asked import units_frame
+from ._outcomes import Asked, OneProgress
 
 Index = NDArray[np.int64]
 What = Callable[[int], AbstractIntervention]
@@ -42,11 +45,28 @@ class Question:
     model: Model
     pairs: Pairs
     encoding: Encoding
-    outcome: AbstractOutcome
+    outcomes: Asked
     mediators: Mapping[str, SiteSet]
     keys: tuple[str, ...]
     n_draws: int
     seed: int
+
+    @property
+    def without_columns(self) -> list[str]:
+        """The outcomes that do not depend on a unit's row of the frame."""
+        each = (item for group in self.outcomes.groups for item in group.items())
+        return [name for name, outcome in each if not _reads_columns(outcome, self.pairs)]
+
+
+def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
+    """Return True if the outcome of a unit depends on its row of the frame."""
+    columns = set(map(str, pairs.table.columns))
+    if isinstance(outcome, CustomOutcome):
+        return bool(columns) and len(inspect.signature(outcome.function).parameters) > 1
+    if not dataclasses.is_dataclass(outcome):
+        return bool(columns)
+    values = [getattr(outcome, field.name) for field in dataclasses.fields(outcome)]
+    return any(isinstance(value, str) and value in columns for value in values)
 
 
 class Rows(NamedTuple):
@@ -60,7 +80,7 @@ class Rows(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Part:
-    """One study of the question, and what its worlds are called.
+    """Studies of the question, one for each group of outcomes, and what their worlds are called.
 
     Attributes
     ----------
@@ -72,7 +92,7 @@ class Part:
         Where pairs were mixed, what each of them stands for; None for the pairs of the question.
     """
 
-    study: Study
+    studies: Sequence[Study]
     worlds: Mapping[Key, Mapping[str, World]]
     donors: Index | None = None
     rows: Rows | None = None
@@ -132,7 +152,7 @@ def main_part(question: Question, names: Sequence[str], donors: Index | None) ->
                 for draw, index in enumerate(donors):
                     swap = Swap("index", index=tuple(int(unit) for unit in index), run="other")
                     worlds[(name, control, draw)] = _worlds(sites, question.keys, _everywhere(swap))
-    return Part(study=_study(question, worlds), worlds=worlds, donors=donors)
+    return Part(studies=_studies(question, worlds), worlds=worlds, donors=donors)
 
 
 def _everywhere(what: AbstractIntervention) -> What:
@@ -142,7 +162,7 @@ def _everywhere(what: AbstractIntervention) -> What:
 def model_part(question: Question, model: Model, control: str) -> Part:
     """Return the study of the same question of another model."""
     worlds = _real_worlds(question, control)
-    return Part(study=_study(question, worlds, model=model), worlds=worlds)
+    return Part(studies=_studies(question, worlds, model=model), worlds=worlds)
 
 
 def mixed_part(question: Question, control: str, donors: Index, *, what: Literal["source", "answers"]) -> Part:
@@ -159,7 +179,7 @@ def mixed_part(question: Question, control: str, donors: Index, *, what: Literal
         columns=own.columns,
     )
     worlds = _real_worlds(question, control)
-    return Part(study=_study(question, worlds, pairs=pairs), worlds=worlds, rows=rows)
+    return Part(studies=_studies(question, worlds, pairs=pairs), worlds=worlds, rows=rows)
 
 
 def _listed(span: Any) -> list[Any] | None:
@@ -191,58 +211,38 @@ def _worlds(sites: SiteSet, keys: Sequence[str], what: What) -> dict[str, World]
     return found
 
 
-def _study(
+def _studies(
     question: Question,
     worlds: Mapping[Key, Mapping[str, World]],
     *,
     model: Model | None = None,
     pairs: Pairs | None = None,
-) -> Study:
-    asked = [world for named in worlds.values() for world in named.values()]
+) -> list[Study]:
     whole = question.pairs if pairs is None else pairs
     encoding = question.encoding if pairs is None else encode(pairs, question.model)
     n_draws = question.n_draws if pairs is None and model is None else 1
-    return make_study(
-        model or question.model, whole, asked, question.outcome, seed=question.seed, n_draws=n_draws, encoding=encoding
+    return question.outcomes.studies(
+        model or question.model, whole, worlds, seed=question.seed, n_draws=n_draws, encoding=encoding
     )
 
 
-@final
-class Together:
-    """One progress for several studies."""
-
-    __slots__ = ("_progress",)
-
-    def __init__(self, progress: Progress, parts: Sequence[Part]) -> None:
-        self._progress = progress
-        runs = [sum(part.study.draws_of(w) for w in part.study.worlds) * len(part.study.pairs) for part in parts]
-        progress.start(sum(runs), "runs")
-
-    def start(self, total: int, what: str) -> None:
-        """Begin one of the studies."""
-
-    def advance(self, n: int) -> None:
-        """Say that `n` more steps are done."""
-        self._progress.advance(n)
-
-    def close(self) -> None:
-        """End one of the studies."""
-
-
-def run_parts(question: Question, parts: Sequence[Part], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:  # fmt: skip # noqa: E501
-    """Run the studies, and return the units frame of all of them."""
-    together, frames, done = Together(progress, parts), [], []
-    for index, part in enumerate(parts):
-        finished = run_study(part.study, how.part(index), together)
+def run_parts(
+    question: Question, parts: Sequence[Part], how: Execution, progress: Progress
+) -> tuple[pd.DataFrame, list[list[Finished]]]:
+    """Run the studies, and return the units frame of all of them, and the runs of each part."""
+    together, frames, done = OneProgress(progress, [study for part in parts for study in part.studies]), [], []
+    folders = count()
+    for part in parts:
+        finished = [run_study(study, how.part(next(folders)), together) for study in part.studies]
         frames.append(_frame(question, part, finished))
         done.append(finished)
     progress.close()
     return pd.concat(frames, ignore_index=True), done
 
 
-def _frame(question: Question, part: Part, finished: Finished) -> pd.DataFrame:
+def _frame(question: Question, part: Part, finished: Sequence[Finished]) -> pd.DataFrame:
     labels = {key: {"site": key[0], "control": key[1], "index": key[2]} for key in part.worlds}
-    frame = units_frame(finished, labels, part.worlds)
+    frame = question.outcomes.frame(finished, labels, part.worlds)
     frame["donor"] = -1
     if part.rows is not None:
         row = frame["unit"].to_numpy()

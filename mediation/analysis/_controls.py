@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
@@ -17,8 +15,7 @@ from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
 from ..inference import Inference, Method
 from ..interventions import Interchange
 from ..models import Model, load, reinitialised, runs
-from ..outcomes import AbstractOutcome, CustomOutcome
-from ..provenance import provenance_of
+from ..outcomes import Outcomes
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs, encode
@@ -37,6 +34,7 @@ from ._control_runs import (
 )
 from ._mediate import _mediators
 from ._options import RunOptions, execution_for
+from ._outcomes import asked_of
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
@@ -49,7 +47,7 @@ def controls(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     mediator: Site | SiteSet | Joint,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     controls: str | Iterable[str] | None = None,
     estimand: str | AbstractEstimand | Iterable[str | AbstractEstimand] = "pnie",
@@ -141,7 +139,7 @@ def controls(  # noqa: PLR0913
         model=loaded,
         pairs=pairs,
         encoding=encoding,
-        outcome=outcome,
+        outcomes=asked_of(outcome, pairs, loaded),
         mediators=_mediators(mediator, loaded, encoding),
         keys=tuple(one.key for one in wanted),
         n_draws=_draws(n_draws, asked),
@@ -152,11 +150,14 @@ def controls(  # noqa: PLR0913
     names = tuple(name for name in names if name not in left_out)
     parts = _parts(question, names, donors, fresh)
     units, done = run_parts(question, parts, how, progress)
-    table = tabulate_controls(units, wanted, settings, precision_in(loaded))
-    provenance = provenance_of(done[0], mediator, repr(Interchange()), how)
+    provenance = question.outcomes.provenance(done[0], mediator, repr(Interchange()), how)
     provenance |= {"kind": "controls", "inference": inference_account(settings, loaded)}
     provenance["controls"] = _account(question, names, parts, done, left_out)
-    return Effects(table, units, provenance)
+    return question.outcomes.result(
+        units,
+        provenance,
+        lambda rows, known: Effects(tabulate_controls(rows, wanted, settings, precision_in(loaded)), rows, known),
+    )
 
 
 def _execution(options: Mapping[str, Any]) -> tuple[Execution, Progress]:
@@ -213,8 +214,10 @@ def _applicable(
     """
     left_out: dict[str, str] = {}
     names = CONTROLS if asked is None else asked
-    if _ANSWERS in names and not _reads_columns(question.outcome, question.pairs):
-        why = "the outcome reads no column of the units, so all units have the same answers"
+    blind = [] if _ANSWERS not in names else question.without_columns
+    if blind:
+        which = f"outcome {blind[0]!r}" if question.outcomes.labels else "the outcome"
+        why = f"{which} reads no column of the units, so all units have the same answers"
         if asked is not None:
             raise DesignError(f"controls: {_ANSWERS!r} does not apply: {why}. Leave it out.")
         left_out[_ANSWERS] = why
@@ -227,17 +230,6 @@ def _applicable(
                 raise
             left_out[_MODEL] = str(error).removeprefix("reinitialised: ").split(". ")[0]
     return tuple(name for name in names if name not in left_out), fresh, left_out
-
-
-def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
-    """Return True if the outcome of a unit depends on its row of the frame."""
-    columns = set(map(str, pairs.table.columns))
-    if isinstance(outcome, CustomOutcome):
-        return bool(columns) and len(inspect.signature(outcome.function).parameters) > 1
-    if not dataclasses.is_dataclass(outcome):
-        return bool(columns)
-    values = [getattr(outcome, field.name) for field in dataclasses.fields(outcome)]
-    return any(isinstance(value, str) and value in columns for value in values)
 
 
 def _donors(question: Question, names: Sequence[str], left_out: dict[str, str] | None) -> dict[str, Index]:
@@ -307,17 +299,20 @@ def _account(
     question: Question,
     names: Sequence[str],
     parts: Sequence[Part],
-    done: Sequence[Finished],
+    done: Sequence[Sequence[Finished]],
     left_out: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what provenance keeps of the controls."""
     account: dict[str, Any] = {"names": list(names), "left_out": dict(left_out), "n_draws": question.n_draws}
     if _SELF in names:
-        found = done[0].report["self_patch"]
-        account["self_patch"] = {**found, "reason": "exactly 0 in every unit"}
+        found = [one.report["self_patch"] for one in done[0]]
+        worst = max(found, key=lambda one: float(one["max_abs_difference"]))
+        account["self_patch"] = {**worst, "reason": "exactly 0 in every unit"}
     if _MODEL in names:
-        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].study.model.digest}
+        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].studies[0].model.digest}
     account["plans"] = [
-        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")} for one in done
+        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")}
+        for some in done
+        for one in some
     ]
     return account

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from .._checks import shown
-from ..engine import Execution, SweepPlan, plan_study
+from ..engine import Execution, SweepPlan, World, plan_studies
 from ..engine.study import Study
 from ..errors import DesignError
 from ._options import PlanOptions
@@ -26,9 +26,12 @@ class DryRun:
 
     calibrate: bool
 
-    def of(self, study: Study, execution: Execution, asked: int) -> SweepPlan:
-        """Return the plan of a study; `asked` is the number of its worlds before equal ones were joined."""
-        return plan_study(study, execution, asked=asked, calibrate=self.calibrate)
+    def of(
+        self, studies: Sequence[Study], execution: Execution, worlds: Mapping[Any, Mapping[str, World]]
+    ) -> SweepPlan:
+        """Return the plan of the studies of some named worlds."""
+        asked = sum(map(len, worlds.values()))
+        return plan_studies(studies, execution, asked=asked, calibrate=self.calibrate)
 
 
 def dry_run_of(

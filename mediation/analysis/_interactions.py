@@ -7,17 +7,17 @@ from itertools import combinations, product
 from typing import Any, Literal, Unpack
 
 import numpy as np
+import pandas as pd
 
 from .._checks import called, one_of, positive_int, shown
-from ..engine import World, make_study, run_study
+from ..engine import World
 from ..errors import DesignError, SiteError
 from ..estimands import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
 from ..inference import Inference, Method
 from ..interventions import Assignment, Interchange
 from ..models import Model, load, runs
-from ..outcomes import AbstractOutcome
-from ..provenance import provenance_of
+from ..outcomes import Outcomes
 from ..results import Effects
 from ..sites import Joint, Site, SiteSet, overlap
 from ..units import Encoding, Pairs, encode
@@ -26,9 +26,9 @@ from ._asked import (
     inference_account,
     need_one_kind_of_cluster,
     precision_in,
-    units_frame,
 )
 from ._options import RunOptions, execution_for
+from ._outcomes import asked_of
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -41,7 +41,7 @@ def interactions(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     mediators: Mediators,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     direction: Direction = "denoising",
     exact_up_to: int = 8,
@@ -138,19 +138,22 @@ def interactions(  # noqa: PLR0913
     orders = _orders(len(players), exact_up_to, n_orders, pairwise, settings.seed)
     game = Game(players=tuple(players), direction=direction, orders=orders, pairwise=pairwise)
     worlds = _worlds(game, list(players.values()))
-    asked = [world for named in worlds.values() for world in named.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, encoding=encoding)
-    finished = run_study(study, how, progress)
-    units = units_frame(finished, {name: {} for name in worlds}, worlds)
-    table = tabulate_interactions(units, game, settings, precision_in(loaded))
-    provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how)
-    provenance["pairs"]["n_clusters"] = int(table["n_clusters"].iloc[0])
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, encoding=encoding)
+    finished = outcomes.run(studies, how, progress)
+    provenance = outcomes.provenance(finished, " & ".join(players), repr(Interchange()), how)
     provenance |= {
         "kind": "interactions",
         "inference": inference_account(settings, loaded),
         "interactions": _account(game),
     }
-    return Effects(table, units, provenance)
+
+    def found(units: pd.DataFrame, known: dict[str, Any]) -> Effects:
+        table = tabulate_interactions(units, game, settings, precision_in(loaded))
+        known["pairs"]["n_clusters"] = int(table["n_clusters"].iloc[0])
+        return Effects(table, units, known)
+
+    return outcomes.result(outcomes.frame(finished, {name: {} for name in worlds}, worlds), provenance, found)
 
 
 def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:

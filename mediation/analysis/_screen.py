@@ -29,6 +29,7 @@ from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import need_one_kind_of_cluster
+from ._outcomes import one_outcome
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
 _FEW = 2
@@ -134,10 +135,11 @@ class Picked:
         return make_study(study.model, pairs, self.worlds(), outcome, seed=study.seed, n_draws=study.n_draws)
 
 
-def check_screen(screen: object, mediator: object, donor: object) -> Screen | None:
+def check_screen(screen: object, mediator: object, donor: object, outcome: object) -> Screen | None:
     """Return how to screen; raise DesignError if this question cannot be screened."""
     if screen is None:
         return None
+    one_outcome(outcome, "screen, which ranks sites by scores,")
     if not isinstance(screen, Screen):
         if isinstance(screen, (bool, str, float)) or not hasattr(screen, "__index__"):
             raise DesignError(

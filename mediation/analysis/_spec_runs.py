@@ -1,4 +1,4 @@
-"""The runs of a specification table: one study for each outcome under each corruption."""
+"""The runs of a specification table: for each corruption one study, in which all outcomes are read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import final
 import pandas as pd
 
 from .._checks import listed, positive_int
-from ..engine import Execution, Finished, Progress, World, make_study, run_study
+from ..engine import Execution, Finished, Progress, World, run_study
 from ..engine.study import Study
 from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..interventions import Assignment, Interchange
 from ..models import Model
+from ..outcomes import grouped
 from ..sites import SiteSet
 from ..units import Encoding, Pairs, encode
 from ._asked import units_frame
 from ._choices import Arm, Choices
 from ._mediate import _assign, _mediation_worlds, _mediators
+from ._outcomes import Asked
 
 Worlds = dict[str, World]
 _NATURAL: Arm = ("", float("nan"))
@@ -28,12 +30,12 @@ _NATURAL: Arm = ("", float("nan"))
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
-    """One outcome under one corruption: a study, and the named worlds of the natural effects and of each arm."""
+    """One corruption: its studies, as many as the outcomes need, and the named worlds of natural effects and arms."""
 
-    outcome: str
+    outcomes: Asked
     corruption: str
     site: str
-    study: Study
+    studies: list[Study]
     worlds: dict[Arm, Worlds]
 
 
@@ -74,30 +76,24 @@ def plan_of(
         encoding = encode(pairs, model)
         site, sites = _one_mediator(mediator, model, encoding)
         worlds = _worlds(choices, corruption, site, sites, wanted)
-        asked = [world for named in worlds.values() for world in named.values()]
-        for name, outcome in choices.outcomes.items():
-            study = make_study(model, pairs, asked, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
-            cells.append(Cell(name, corruption, site, study, worlds))
+        outcomes = Asked(choices.labels, grouped(choices.outcomes, pairs, model))
+        studies = outcomes.studies(model, pairs, worlds, seed=seed, n_draws=n_draws, encoding=encoding)
+        cells.append(Cell(outcomes, corruption, site, studies, worlds))
     return cells
 
 
 def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:
     """Run every study, and return the units of all with what names their specification."""
-    frames, finished = [], []
-    for index, cell in enumerate(cells):
-        done = run_study(cell.study, how.part(index), progress)
+    frames: list[pd.DataFrame] = []
+    finished: list[Finished] = []
+    for cell in cells:
+        done = [run_study(study, how.part(len(finished) + at), progress) for at, study in enumerate(cell.studies)]
         labels = {
-            key: {
-                "site": cell.site,
-                "outcome": cell.outcome,
-                "corruption": cell.corruption,
-                "arm": key[0],
-                "dose": key[1],
-            }
+            key: {"site": cell.site, "corruption": cell.corruption, "arm": key[0], "dose": key[1]}
             for key in cell.worlds
         }
-        frames.append(units_frame(done, labels, cell.worlds))
-        finished.append(done)
+        frames += [units_frame({name: one}, labels, cell.worlds) for name, one in cell.outcomes.apart(done).items()]
+        finished += done
     units = pd.concat(frames, ignore_index=True)
     first = ["site", "outcome", "corruption", "arm", "dose", "unit", "cluster", "weight", "draw"]
     return units[[*first, *(name for name in units.columns if name not in first)]], finished

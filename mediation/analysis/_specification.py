@@ -22,8 +22,9 @@ from ..results.text import warn_of_weak_totals
 from ..sites import Joint, Site
 from ..units import Pairs
 from ._asked import inference_account, precision_in
-from ._choices import Choices, arms_of, corruptions_of, outcomes_of
+from ._choices import Choices, arms_of, corruptions_of
 from ._options import RunOptions, execution_for
+from ._outcomes import outcomes_of
 from ._spec_runs import plan_of, run_plan
 
 _NATURAL = ("y00", "y01", "y10", "y11")
@@ -109,8 +110,9 @@ def specification(  # noqa: PLR0913
 
     Notes
     -----
-    Each outcome under each corruption is a run of its own: worlds are shared within it and not between. Specifications
-    share units, so they are no independent evidence: the table shows what a conclusion hangs on, and no count of
+    Each corruption is a run of its own, in which all outcomes are read; where outcomes append answers of several tokens
+    that differ, or compare with the base at different positions, it is as many runs as that needs. Specifications share
+    units, so they are no independent evidence: the table shows what a conclusion hangs on, and no count of
     specifications has an error rate (Steegen et al. 2016; Simonsohn et al. 2020).
 
     Examples
@@ -141,7 +143,7 @@ def specification(  # noqa: PLR0913
     given = corruptions_of(pairs, corruptions)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
-    choices = Choices(given, *outcomes_of(outcomes, pairs, loaded), arms_of(arms), which)
+    choices = Choices(given, *outcomes_of(outcomes, pairs, loaded, what="outcomes"), arms_of(arms), which)
     if choices.pairs.crossed:
         two_way_settings(settings)
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))

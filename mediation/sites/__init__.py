@@ -27,6 +27,7 @@ from ._parts import side_of as side_of
 from ._positions import (
     Position as Position,
     at_text as at_text,
+    check_position as check_position,
     may_overlap as may_overlap,
     positions_of as positions_of,
 )

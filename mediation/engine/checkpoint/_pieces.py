@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BackendError, DataError, OtherMachineWarning, warn
-from ..passes import Cells, Index
+from ...outcomes import Prepared
+from ..passes import Cells, Index, Row
 from ..study import Execution, Study, tolerance
 from ._identity import identity_of, machine_of
 from ._store import PIECES, Store
@@ -43,11 +44,11 @@ class Pieces:
     def __init__(self, study: Study, execution: Execution, split: dict[str, int]) -> None:
         self._study, self.split = study, split
         self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
-        self._worst = 0.0
+        self._worst, self._outcomes = 0.0, len(study.prepared.each)
         self._store: Store | None = None
         if execution.out is not None:
             machine = machine_of(study)
-            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) * self._outcomes
             identity = identity_of(study, execution)
             self._store = Store(execution.out, identity, split=split, machine=machine, values=values)
             self.split = self._store.split
@@ -89,19 +90,19 @@ class Pieces:
         if found is None:
             return None
         values = np.asarray(found.get("values", ()), dtype=np.float64)
-        if len(values) != len(cells):
+        if len(values) != len(cells) * self._outcomes:
             raise DataError(
                 f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(cells)} rows: the "
                 "file was changed since it was written. Restore it, or give another folder."
             )
-        return values
+        return values.reshape(len(cells), self._outcomes)
 
     def keep(self, kind: str, cells: Cells, outcomes: Outcomes) -> None:
         """Store the outcomes of a piece that was run."""
         self._counts["pieces_run"] += 1
         if self._store is not None:
             named = np.stack([cells.world, cells.unit, cells.draw], axis=1).tolist()
-            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.tolist()})
+            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.reshape(-1).tolist()})
 
     def keep_again(self, kind: str, cells: Cells, outcomes: Outcomes) -> Outcomes:
         """Store the outcomes of rows; return the stored ones where they were run again for their activations.
@@ -119,14 +120,18 @@ class Pieces:
         self._counts["pieces_read"] -= 1
         self._counts["rows_read"] -= len(cells)
         for row, before, now in zip(cells.rows(), stored.tolist(), outcomes.tolist(), strict=True):
-            self._worst = max(self._worst, abs(now - before))
-            if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
-                raise BackendError(
-                    f"The {row.run} input of unit {row.unit} had the outcome {before:.6g} when the run began, and has "
-                    f"{now:.6g} now: the model is not the same, though its weights and settings are. Look for hooks "
-                    "and for code of the model that was changed, or give another folder as out=."
-                )
+            for part, then, value in zip(self._study.prepared.each, before, now, strict=True):
+                self._check_again(row, part, then, value)
         return stored
+
+    def _check_again(self, row: Row, part: Prepared, before: float, now: float) -> None:
+        self._worst = max(self._worst, abs(now - before))
+        if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
+            raise BackendError(
+                f"The {row.run} input of unit {row.unit} had {self._study.naming(part)} {before:.6g} when the run "
+                f"began, and has {now:.6g} now: the model is not the same, though its weights and settings are. Look "
+                "for hooks and for code of the model that was changed, or give another folder as out=."
+            )
 
     def nothing_changes(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_] | None:
         """Return the stored ``(worlds, units)`` that were found to change nothing, or None."""

@@ -62,7 +62,7 @@ def is_self_patch(world: World) -> bool:
 
 
 def settle_self_patches(
-    study: Study, values: NDArray[np.float64], plain: Callable[[str, int], float]
+    study: Study, values: NDArray[np.float64], plain: Callable[[str, int], Sequence[float]]
 ) -> dict[str, Any] | None:
     """Measure how far self-patched worlds are from the plain ones, and set them to these.
 
@@ -72,9 +72,9 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced.
+        Outcomes ``(worlds, units, draws, outcomes)``; those of self-patched worlds are replaced.
     plain
-        From a run and a unit to the outcome of the plain run.
+        From a run and a unit to the outcomes of the plain run.
 
     Returns
     -------
@@ -90,18 +90,22 @@ def settle_self_patches(
     worst = 0.0
     for index, world in worlds:
         for unit in range(len(study.pairs)):
-            expected, value = plain(world.run, unit), float(values[index, unit, 0])
-            found = compared(
-                study,
-                value,
-                expected,
-                what=f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the "
-                f"outcome from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be "
-                "reported.",
-                blame="Try fan_out=False or backend='reference', and please report the model.",
-                at=(world.run, unit),
-            )
-            worst, values[index, unit] = max(worst, found), expected
+            plainly = plain(world.run, unit)
+            for part, expected, value in zip(
+                study.prepared.each, plainly, values[index, unit, 0].tolist(), strict=True
+            ):
+                found = compared(
+                    study,
+                    value,
+                    expected,
+                    what=f"World {world} of unit {unit} puts the unit's own activation where it is, and changed "
+                    f"{study.naming(part)} from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no "
+                    "effect can be reported.",
+                    blame="Try fan_out=False or backend='reference', and please report the model.",
+                    at=(world.run, unit),
+                )
+                worst = max(worst, found)
+            values[index, unit] = plainly
     return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
 
 

@@ -143,6 +143,8 @@ def _outcomes() -> list[Recipe]:
         of("Cued", med.outcomes.Cued, outcome=med.LogProb(1), cue="Answer:"),
         of("KL", med.KL, at="last"),
         of("LogProb", med.LogProb, answer=0, at="last"),
+        of("LogProb", med.LogProb, answer=None, at=1),
+        of("Perplexity", med.outcomes.Perplexity, answer=0, at="last"),
         of("LogitDiff", med.LogitDiff, answer=" Paris", foil=" Rome", at=0),
         of("Probability", med.Probability, answer=" Paris", at="last"),
         of("Told", med.outcomes.Told, text="a", answer="b", steps=0, tokens=0, repeats=False, stopped="eos"),
