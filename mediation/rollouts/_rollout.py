@@ -29,7 +29,8 @@ from ._sampling import Sampling
 from ._spans import text_segments
 from ._told import told_of
 from ._trajectory import Segment, Trajectory
-from ._worlds import Question, plain_runs, run_plain, run_worlds
+from ._worlds import Question, plain_runs
+from .study import Session
 
 
 @runs
@@ -162,11 +163,13 @@ def rollout(  # noqa: PLR0913
         return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, **more)
 
     bar.start(len(kept) * settings.max_new_tokens, "tokens")
-    ran = run_plain(question, plain_runs([world]), roller_for)
-    run_worlds(question, [world], roller_for, lambda rows: None, ran)
+    session, rows = Session(question, roller_for, sampled=sampling is not None), dict[int, Row]()
+    plain = [session.plain(run) for run in plain_runs([world])]
+    for cells in (*plain, *session.changed([world])):
+        for batch in session.batches(cells, [world]):
+            rows |= {row.job.unit: row for row in session.decode(batch, [world])}
     bar.close()
-    rows = [ran.rows[0, unit, 0] for unit in range(len(pairs))]
-    return _trajectory(loaded, encoding.runs["base"], rows, spec, (len(given), kept))
+    return _trajectory(loaded, encoding.runs["base"], [rows[unit] for unit in sorted(rows)], spec, (len(given), kept))
 
 
 def settings_from(

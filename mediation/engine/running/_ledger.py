@@ -89,7 +89,7 @@ class Ledger:
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
 
-        def plain(run: str, unit: int) -> float:
+        def plain(run: str, unit: int, _: int) -> float:
             if oracle is not None:
                 return oracle.outcome(World(run), unit)  # type: ignore[arg-type]
             return float(self.plain[RUNS.index(run), unit])
