@@ -47,9 +47,7 @@ class How:
         if self.rolling is None:
             study = make_study(model, pairs, worlds, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
             return Bound(study, self)
-        rollouts = make_rollouts(
-            model, pairs, worlds, outcome, self.rolling, n_draws=n_draws, encoding=encoding
-        )
+        rollouts = make_rollouts(model, pairs, worlds, outcome, self.rolling, n_draws=n_draws, encoding=encoding)
         return Bound(rollouts.study, self, rollouts)
 
 

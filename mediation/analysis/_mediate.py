@@ -156,8 +156,15 @@ def mediate(  # noqa: PLR0913
     bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
         return planned.of(bound, len(asked))
-    told = {"execution": how.execution, "progress": how.progress}
-    picked = pick(bound.study, worlds, wanted, donor=donor, screen=screened, **told)
+    picked = pick(
+        bound.study,
+        worlds,
+        wanted,
+        donor=donor,
+        screen=screened,
+        execution=how.execution,
+        progress=how.progress,
+    )
     if picked is not None:
         mediators, worlds = picked.of(mediators), picked.of(worlds)
         bound = replace(bound, study=picked.study(bound.study, outcome))
@@ -176,11 +183,14 @@ def mediate(  # noqa: PLR0913
 
 
 def _mediators(mediator: object, model: Model, encoding: Encoding) -> Mapping[str, SiteSet | ThoughtSite]:
+    """Return the mediators by name, each the sites that are patched together, or a thought."""
+    return {str(mediator): mediator} if isinstance(mediator, ThoughtSite) else _sites(mediator, model, encoding)
+
+
+def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
     """Return the mediators by name, each the sites that are patched together."""
-    if isinstance(mediator, ThoughtSite):
-        return {str(mediator): mediator}
     if isinstance(mediator, Site):
-        return _mediators(SiteSet((mediator,)), model, encoding)
+        return _sites(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
         return {str(mediator): mediator.sites.expand(model, encoding)}
     if isinstance(mediator, SiteSet):
@@ -190,6 +200,8 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> Mapping[st
         hint = f"Write med.Site({mediator!r})."
     elif isinstance(mediator, (list, tuple)):
         hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
+    elif isinstance(mediator, ThoughtSite):
+        hint = "Thoughts are mediators of med.mediate and med.ablate alone."
     elif isinstance(mediator, InputSite):
         hint = "What is done to an input makes the base: med.Pairs(base=med.do(source, ...), source=source)."
     elif isinstance(mediator, Assignment):

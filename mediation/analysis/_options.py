@@ -147,8 +147,8 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "padding_side": lambda given: one_of(given, ("left", "right"), what="padding_side"),
     "precision": _precision,
     "recheck": _recheck,
+    "spec": _spec,
 }
-_DECODING = frozenset(_Rollout.__annotations__) - {"spec"}
 _BY_DEFAULT: Mapping[str, Any] = {"backend": "nnsight", "checks": 3, "progress": None}
 
 
@@ -173,13 +173,17 @@ def execution_for(
             raise DesignError(f"{name}: {one} is about single forward passes; thoughts are rolled out.")
         if thought and one in _Precision.__annotations__:
             raise DesignError(
-                f"{name}: {one} is about single forward passes: where two tokens are nearly as likely, rounding changes "
-                "which one is said, and no bound holds for what follows. Load the model in the type that you ask about: "
-                "med.load(model, dtype=torch.bfloat16)."
+                f"{name}: {one} is about single forward passes; in a generation, rounding changes which of two nearly "
+                "as likely tokens is said, and no bound holds for what follows. Load the model in the type that you "
+                "ask about: med.load(model, dtype=torch.bfloat16)."
             )
         hint = "It is an option of med.mediate and med.ablate." if one in _Precision.__annotations__ else ""
         raise DesignError(f"{name}: there is no argument {one!r}. {hint or suggestion(one, [*named, *sorted(has)])}")
-    how = {one: CHECKS[one](given) for one, given in {**_BY_DEFAULT, **options}.items() if one not in _Rollout.__annotations__}
+    how = {
+        one: CHECKS[one](given)
+        for one, given in {**_BY_DEFAULT, **options}.items()
+        if one not in _Rollout.__annotations__
+    }
     progress = how.pop("progress")
     return Execution(**how), progress
 
@@ -187,5 +191,6 @@ def execution_for(
 def rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
     """Return how the runs of a question are generations; DesignError for an option that is not of its kind."""
     decoding = {"stop": (), "sampling": None, "max_new_tokens": 64, "batch_size": None, **options}
-    settings = settings_from(**{name: decoding[name] for name in (*_DECODING, "batch_size")}, seed=seed)
-    return Rolling(spec=_spec(options.get("spec", model.spec)), settings=settings, plain=plain)
+    decoding["spec"] = CHECKS["spec"](options.get("spec", model.spec))
+    names = (*_Rollout.__annotations__, "batch_size")
+    return Rolling(settings=settings_from(**{name: decoding[name] for name in names}, seed=seed), plain=plain)

@@ -60,6 +60,8 @@ class Settings:
         Rows in one pass; None chooses from the memory at hand.
     prefill
         Whether interventions inside the model hold at the last token of the prompt too.
+    spec
+        Of the thoughts; None for none.
     """
 
     max_new_tokens: int
@@ -68,6 +70,7 @@ class Settings:
     seed: int = 0
     batch_size: int | None = None
     prefill: bool = False
+    spec: Spec | None = None
 
 
 @final
@@ -118,7 +121,7 @@ class Roller:
         yield from batches(how.model, mine, layout=layout, **options)  # type: ignore[arg-type]
 
     def decode(self, jobs: Sequence[Job]) -> list[Row]:
-        """Return the rows of jobs that share their passes; where memory does not hold them, of one half and the other."""
+        """Return the rows of jobs that share their passes; where memory runs out, of one half and then the other."""
         return halving(lambda some: decode(self.how, self.encoded, some), jobs, lambda one, other: one + other)
 
     def with_(self, **changes: Any) -> Roller:
@@ -129,15 +132,12 @@ class Roller:
 def make_roller(
     model: Model,
     encoding: Encoding,
-    spec: Spec | None,
     settings: Settings,
     backend: AbstractBackend,
     progress: Progress,
     *,
     assignment: Assignment | None = None,
-    asked: tuple[int, ...] | None = None,
     questions: tuple[tuple[int, ...], ...] = (),
-    tokens: int | None = None,
 ) -> Roller:
     """Bind prompts to a model; those of the base come first, then those of the source.
 
@@ -152,8 +152,8 @@ def make_roller(
         If a site of the assignment does not exist, or is not at the last token.
     """
     encoded = tuple(one for run in encoding.runs.values() for one in run)
-    rules = _rules(model, spec, settings, questions)
-    latent = spec if isinstance(spec, LatentSpec) else None
+    rules = _rules(model, settings, questions)
+    latent = settings.spec if isinstance(settings.spec, LatentSpec) else None
     stops = make_stops(model, encoding, assignment, latent)
     how = Decoding(
         model=model,
@@ -163,10 +163,9 @@ def make_roller(
         prefill=settings.prefill,
         sampling=settings.sampling,
         seed=settings.seed,
-        asked=asked,
         advance=progress.advance,
     )
-    return Roller(how=how, encoded=encoded, settings=settings, tokens=tokens)
+    return Roller(how=how, encoded=encoded, settings=settings)
 
 
 def check_model(model: Model) -> None:
@@ -210,7 +209,8 @@ def check_lengths(model: Model, encoded: Sequence[Encoded], more: int) -> None:
         )
 
 
-def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple[tuple[int, ...], ...]) -> Rules:
+def _rules(model: Model, settings: Settings, questions: tuple[tuple[int, ...], ...]) -> Rules:
+    spec = settings.spec
     if settings.stop and model.tokenizer is None:
         raise DesignError(
             f"rollout: stop = {settings.stop!r} is looked for in the text, and {model!r} has no tokenizer. "

@@ -22,7 +22,7 @@ from ._fingerprint import fingerprint, structure_digest, weights_digest
 
 Identity: TypeAlias = dict[str, Any]
 
-IDENTITY_VERSION = 2
+IDENTITY_VERSION = 3
 """Raised whenever what is in an identity, or how it is digested, changes."""
 
 _VERSIONS = ("mediation", "torch", "transformers")

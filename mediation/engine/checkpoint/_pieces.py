@@ -44,7 +44,11 @@ class Pieces:
     """
 
     def __init__(
-        self, study: Study, execution: Execution, split: dict[str, int], more: Mapping[str, object] = MappingProxyType({})
+        self,
+        study: Study,
+        execution: Execution,
+        split: dict[str, int],
+        more: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._study, self.split = study, split
         self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}

@@ -72,7 +72,7 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced, but for NaN, where there is none.
+        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced; NaN where there is none.
     plain
         From a run, a unit and a draw to the outcome of the plain run.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from ...engine.checkpoint import Pieces
 from ...engine.passes import Cells, Index
 from ...errors import BackendError
 from ._account import Account
-from ._planner import Planner
 from ._reader import Reader
 from ._rollouts import Rollouts
 from ._session import Session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -18,6 +19,7 @@ from ._executor import Key, RolloutExecutor
 from ._rollouts import Rollouts
 
 _MARGIN = 4.0
+_HINT = "Nothing is reported. Try backend='hooks' or batch_size=1, and please report the model."
 
 
 @final
@@ -64,6 +66,12 @@ class Ledger:
         world = self.study.worlds[number]
         key: Key = (-1 if world.assignment is None else number, world.run, unit, draw)
         return self._executor.accounts[key]
+
+    def rows(self) -> Iterator[tuple[int, Account]]:
+        """Give the unit of every row of the worlds, and what is known of it."""
+        for number, world in enumerate(self.study.worlds):
+            for unit, draw in np.ndindex(len(self.study.pairs), self.study.draws_of(world)):
+                yield unit, self.account(number, unit, draw)
 
     def whole(self, run: str) -> list[int]:
         """Return the units whose plain run has thoughts, all of them closed."""
@@ -132,14 +140,15 @@ class Ledger:
         else:
             what, before = f"World {world} run alone", self.account(row.world, row.unit, row.draw)
             expected = float(self.values[row.world, row.unit, row.draw])
-        judged, hint = study.prepared.judge is not None, "Nothing is reported. Try backend='hooks' or batch_size=1, and please report the model."
+        judged = study.prepared.judge is not None
         if judged and study.model.dtype not in HALF and before.digest != now.digest:
             raise BackendError(
-                f"{what} changed what unit {row.unit} says: {list(before.begins)} ... and {list(now.begins)} .... {hint}"
+                f"{what} changed what unit {row.unit} says: {list(before.begins)} ... and {list(now.begins)} .... "
+                f"{_HINT}"
             )
         if not judged and not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
             raise BackendError(
-                f"{what} changed the outcome of unit {row.unit} from {expected:.6g} to {value:.6g}. {hint}"
+                f"{what} changed the outcome of unit {row.unit} from {expected:.6g} to {value:.6g}. {_HINT}"
             )
         apart = abs(value - expected) if np.isfinite(value) and np.isfinite(expected) else 0.0
         found["cells"] += 1

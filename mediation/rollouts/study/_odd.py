@@ -32,12 +32,9 @@ def odd_units(rollouts: Rollouts, accounts: Mapping[Key, Account], ledger: Ledge
         for unit, some in counts.items():
             if len(some) > 1:
                 found.setdefault(unit, "different numbers of thoughts in the two runs")
-    for number, world in enumerate(study.worlds):
-        for unit in range(len(study.pairs)):
-            for draw in range(study.draws_of(world)):
-                one = ledger.account(number, unit, draw)
-                if not one.is_read:
-                    found.setdefault(unit, one.flags[-1])
+    for unit, one in ledger.rows():
+        if not one.is_read:
+            found.setdefault(unit, one.flags[-1])
     for unit in np.flatnonzero(np.isnan(ledger.values).any(axis=(0, 2))).tolist():
         found.setdefault(unit, "the thought of a world never closed, so its outcome was not read")
     return dict(sorted(found.items()))

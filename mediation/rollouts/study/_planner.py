@@ -19,7 +19,6 @@ from ._rollouts import Rollouts
 from ._session import Session
 
 
-
 class Told(Protocol):
     """What the stream depends on, and only a run can know."""
 
@@ -121,7 +120,7 @@ class Planner:
         )
 
     def _needs(self, row: Cell, study: Study) -> set[int]:
-        """Return the numbers of the plain passes whose thoughts a row reads, or whose logits its outcome compares with."""
+        """Return the numbers of the plain passes whose thoughts a row reads, or whose outcome it is compared with."""
         keys: list[tuple[str, int, int]] = []
         numbers: set[int] = set()
         draw = row.draw if self._session.sampled else 0
@@ -137,5 +136,3 @@ class Planner:
 
 def _own(run: Run, site: object) -> World:
     return World(run, Assignment(((site, Interchange("same")),)))  # type: ignore[arg-type]
-
-

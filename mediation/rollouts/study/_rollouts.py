@@ -29,17 +29,19 @@ class Rolling:
 
     Attributes
     ----------
-    spec
-        Of the thoughts.
     settings
-        Length, stop strings, sampling and batch size.
+        Of the thoughts and the generations.
     plain
         Inputs that run as they are, whatever worlds need; outcomes may compare with the first.
     """
 
-    spec: Spec | None
     settings: Settings
     plain: tuple[Run, ...] = ("base", "source")
+
+    @property
+    def spec(self) -> Spec | None:
+        """Of the thoughts; None for none."""
+        return self.settings.spec
 
 
 @final
@@ -82,9 +84,9 @@ class Rollouts:
         question, rolling = self.question, self.rolling
 
         def made(inside: Assignment | None) -> Roller:
-            how = (rolling.spec, rolling.settings, execution.backend, progress)
-            more = {"assignment": inside, "questions": self.questions, "tokens": tokens}
-            return make_roller(question.model, question.encoding, *how, **more)  # type: ignore[arg-type]
+            how = (rolling.settings, execution.backend, progress)
+            more = {"assignment": inside, "questions": self.questions}
+            return replace(make_roller(question.model, question.encoding, *how, **more), tokens=tokens)  # type: ignore[arg-type]
 
         return made
 
@@ -102,7 +104,6 @@ class Rollouts:
         """Return what changes numbers beside the study."""
         settings, model = self.rolling.settings, self.study.model
         return {
-            "rollout.spec": self.rolling.spec,
             "rollout.settings": replace(settings, seed=settings.seed if settings.sampling is not None else 0),
             "rollout.plain": " ".join(self.rolling.plain),
             "rollout.segment": self.segment,
@@ -132,6 +133,8 @@ def make_rollouts(
     spec, seed = rolling.spec, rolling.settings.seed
     worlds = tuple(dict.fromkeys(worlds))
     encoding = encode(pairs, model) if encoding is None else encoding
+    for run in rolling.plain:
+        pairs.inputs(run)
     sites = list(dict.fromkeys(site for world in worlds for site, _ in thought_entries(world)))
     for site in sites:
         check_site(site, spec)

@@ -13,7 +13,7 @@ from ...interventions import Assignment
 from .._roller import Roller
 from .._row import Row
 from .._thoughts import Thoughts, thought_of
-from .._worlds import Question, by_inside, job_of, thought_entries
+from .._worlds import Question, by_inside, job_of, plain_runs, thought_entries
 
 RollerFor = Callable[[Assignment | None], Roller]
 
@@ -46,7 +46,7 @@ class Session:
     def plain(self, run: str) -> Cells:
         """Return the plain rows of an input of every unit."""
         draws = range(self.question.n_draws if self.sampled else 1)
-        return self._cells(np.array([(-1, RUNS.index(run), draw) for draw in draws]))  # type: ignore[arg-type]
+        return self._cells(np.array([(-1, RUNS.index(run), draw) for draw in draws]))
 
     def changed(self, worlds: Sequence[World]) -> Iterator[Cells]:
         """Yield the rows of worlds that are not plain runs; those of one yield may share a batch."""
@@ -97,6 +97,14 @@ class Session:
                 thought = thought_of(row, question.ids_of(cell.run, cell.unit), question.model, question.spec)
                 self.thoughts.put(cell.run, cell.unit, cell.draw, thought)
         return rows
+
+    def rows_of(self, world: World) -> list[Row]:
+        """Return the row of every unit in one world, after the plain runs that it needs."""
+        found: dict[int, Row] = {}
+        for cells in (*(self.plain(run) for run in plain_runs([world])), *self.changed([world])):
+            for batch in self.batches(cells, [world]):
+                found |= {row.job.unit: row for row in self.decode(batch, [world])}
+        return [found[unit] for unit in sorted(found)]
 
     def _cells(self, of_a_unit: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> Cells:
         """Return rows ``(world, run, draw)`` of every unit."""
