@@ -22,7 +22,7 @@ from ..provenance import provenance_of
 from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, units_frame
+from ._asked import check_question, one_a_step, units_frame
 from ._bound import how_of
 from ._dry_run import dry_run_of
 from ._options import AblateChoices, PlanOptions
@@ -118,7 +118,8 @@ def ablate(  # noqa: PLR0913
     if planned is not None:
         return planned.of(bound, len(asked))
     finished = bound.run()
-    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
+    worlds = one_a_step(worlds, finished)
+    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in worlds}
     units = units_frame(finished, labels, worlds)
     what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
     where = " & ".join(dict.fromkeys(key[0] for key in named))

@@ -18,7 +18,7 @@ from ..inference.crossed import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
-from ..sites import ThoughtSite
+from ..rollouts import at_step
 from ..units import Pairs
 
 
@@ -95,11 +95,26 @@ def units_frame(
     return units
 
 
-def steps_in(finished: Finished) -> dict[str, ThoughtSite]:
-    """Return the single steps of a sweep over a thought, by name."""
-    worlds = (world.assignment for world in finished.study.worlds if world.assignment is not None)
-    sites = dict.fromkeys(site for assignment in worlds for site, _ in assignment.thoughts())
-    return {str(site): site for site in sites}
+def one_a_step(named: Mapping[Any, Any], finished: Finished) -> dict[Any, Any]:
+    """Return what is named after a thought with an entry for each of its steps, where the run swept over them.
+
+    Parameters
+    ----------
+    named
+        Places or worlds of mediators, by the site's name or by tuples that begin with it.
+    finished
+        The run: only its plain generations tell how many steps there are.
+    """
+    steps = finished.report.get("rollout", {}).get("steps")
+    if steps is None:
+        return dict(named)
+    return {_renamed(name, step): at_step(one, step) for step in range(steps) for name, one in named.items()}
+
+
+def _renamed(name: Any, step: int) -> Any:
+    if isinstance(name, tuple):
+        return (_renamed(name[0], step), *name[1:])
+    return name.replace("@each", f"@{step}")
 
 
 def _random_donors(worlds: Iterable[World]) -> Donor | None:

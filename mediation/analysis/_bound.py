@@ -60,6 +60,12 @@ class Bound:
     how: How
     rollouts: Rollouts | None = None
 
+    @property
+    def rows(self) -> int:
+        """Rows of all worlds, units and draws."""
+        study = self.study
+        return sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+
     def run(self, part: int | None = None, progress: Progress | None = None) -> Finished:
         """Run it; as one of several parts of a question, that keeps its pieces in a folder of its own."""
         execution = self.how.execution if part is None else self.how.execution.part(part)

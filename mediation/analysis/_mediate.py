@@ -21,7 +21,7 @@ from ..provenance import provenance_of
 from ..results import Effects, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, steps_in, units_frame
+from ._asked import check_question, one_a_step, units_frame
 from ._bound import how_of
 from ._dry_run import dry_run_of
 from ._options import MediateChoices, PlanOptions
@@ -30,6 +30,7 @@ from ._screen import Screen, check_screen, pick
 from ._screening import screening
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
+Places = SiteSet | tuple[ThoughtSite, ...]  # that are changed together
 
 
 @overload
@@ -169,9 +170,7 @@ def mediate(  # noqa: PLR0913
         mediators, worlds = picked.of(mediators), picked.of(worlds)
         bound = replace(bound, study=picked.study(bound.study, outcome))
     finished = bound.run()
-    if sweep and is_thought:  # how many steps there are, the plain runs have told
-        mediators = steps_in(finished)
-        worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
+    mediators, worlds = one_a_step(mediators, finished), one_a_step(worlds, finished)
     units = units_frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
     intervention = repr(donor if donor is not None else Interchange())
@@ -182,15 +181,12 @@ def mediate(  # noqa: PLR0913
     return rechecked(found, finished, worlds, wanted, how.execution)
 
 
-def _mediators(mediator: object, model: Model, encoding: Encoding) -> Mapping[str, SiteSet | ThoughtSite]:
-    """Return the mediators by name, each the sites that are patched together, or a thought."""
-    return {str(mediator): mediator} if isinstance(mediator, ThoughtSite) else _sites(mediator, model, encoding)
-
-
-def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, Places]:
     """Return the mediators by name, each the sites that are patched together."""
+    if isinstance(mediator, ThoughtSite):
+        return {str(mediator): (mediator,)}
     if isinstance(mediator, Site):
-        return _sites(SiteSet((mediator,)), model, encoding)
+        return _mediators(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
         return {str(mediator): mediator.sites.expand(model, encoding)}
     if isinstance(mediator, SiteSet):
@@ -200,8 +196,6 @@ def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, Site
         hint = f"Write med.Site({mediator!r})."
     elif isinstance(mediator, (list, tuple)):
         hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
-    elif isinstance(mediator, ThoughtSite):
-        hint = "Thoughts are mediators of med.mediate and med.ablate alone."
     elif isinstance(mediator, InputSite):
         hint = "What is done to an input makes the base: med.Pairs(base=med.do(source, ...), source=source)."
     elif isinstance(mediator, Assignment):
@@ -209,14 +203,12 @@ def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, Site
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
 
 
-def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
-    if what is None:
-        return None
-    return Assignment(tuple((site, what) for site in ((sites,) if isinstance(sites, ThoughtSite) else sites)))
+def _assign(sites: Places, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
+    return None if what is None else Assignment(tuple((site, what) for site in sites))
 
 
 def _mediation_worlds(
-    mediators: Mapping[str, SiteSet | ThoughtSite],
+    mediators: Mapping[str, Places],
     donor: AbstractIntervention | None,
     ablation: AbstractIntervention | AbstractRewrite | None,
     estimands: Any,
@@ -272,9 +264,9 @@ def _check_contrast(donor: object, ablation: object) -> None:
         raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
 
 
-def _site_info(sites: SiteSet | ThoughtSite) -> SiteInfo:
-    if isinstance(sites, ThoughtSite):
-        return SiteInfo(None, str(sites.step))
+def _site_info(sites: Places) -> SiteInfo:
     site = next(iter(sites))
+    if isinstance(site, ThoughtSite):
+        return SiteInfo(None, str(site.step))
     feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
     return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

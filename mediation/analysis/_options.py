@@ -71,7 +71,11 @@ class _Rollout(TypedDict, total=False):
     stop: str | Sequence[str]
 
 
-class QuestionOptions(RunOptions, _Precision, _Rollout, total=False):
+class RolledOptions(RunOptions, _Rollout, total=False):
+    """How questions about sites or thoughts are run; `spec`, `max_new_tokens`, `stop`, `sampling` of a thought."""
+
+
+class QuestionOptions(RolledOptions, _Precision, total=False):
     """How `mediate` and `ablate` are run: single passes, or rollouts where the mediator is a thought.
 
     Attributes

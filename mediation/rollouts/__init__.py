@@ -11,6 +11,7 @@ from .inputs import do as do
 from .study import (
     Rolling as Rolling,
     Rollouts as Rollouts,
+    at_step as at_step,
     make_rollouts as make_rollouts,
     run_rollouts as run_rollouts,
 )

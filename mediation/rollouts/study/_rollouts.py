@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 from ...engine import Execution, Progress, Study, World
 from ...engine.study import Run
@@ -92,7 +92,7 @@ class Rollouts:
 
     def at_steps(self, n: int) -> Rollouts:
         """Return the same of single steps: each world at ``step="each"`` becomes one for each of `n` steps."""
-        worlds = dict.fromkeys(_at_step(world, step) for step in range(n) for world in self.study.worlds)
+        worlds = dict.fromkeys(at_step(world, step) for step in range(n) for world in self.study.worlds)
         return replace(self, study=replace(self.study, worlds=tuple(worlds)))
 
     @property
@@ -174,11 +174,12 @@ def _segment(sites: Sequence[ThoughtSite]) -> int | None:
     return max((site.segment for site in sites if site.segment is not None), default=None)
 
 
-def _at_step(world: World, step: int) -> World:
-    if world.assignment is None:
-        return world
-    entries = [
-        (site if not isinstance(site, ThoughtSite) or site.is_concrete else site.with_(step=step), what)
-        for site, what in world.assignment.entries
-    ]
-    return World(world.run, Assignment(tuple(entries)))
+def at_step(one: Any, step: int) -> Any:
+    """Return a site at ``step="each"`` at a single step; also the sites and worlds, or mappings to them, that hold one."""
+    if isinstance(one, Mapping):
+        return {name: at_step(inner, step) for name, inner in one.items()}
+    if isinstance(one, tuple):
+        return tuple(at_step(inner, step) for inner in one)
+    if isinstance(one, World) and one.assignment is not None:
+        return World(one.run, Assignment(at_step(one.assignment.entries, step)))
+    return one.with_(step=step) if isinstance(one, ThoughtSite) and not one.is_concrete else one

@@ -75,8 +75,9 @@ class _Run:
         """Run the stream to its end."""
         self._take("plain rollouts", list(self._planner.plain()))
         rollouts, ledger, accounts = self._rollouts, self._ledger, self._local.accounts
-        if rollouts.sweeps:
-            rollouts = self._planner.rollouts = rollouts.at_steps(steps_of(rollouts, accounts))
+        steps = steps_of(rollouts, accounts) if rollouts.sweeps else None
+        if steps is not None:
+            rollouts = self._planner.rollouts = rollouts.at_steps(steps)
         plain_rows = len(accounts)
         ledger.begin(rollouts)
         self._take("rollouts", list(self._planner.changed()))
@@ -89,7 +90,7 @@ class _Run:
         tell(rollouts, accounts, odd)
         report: dict[str, Any] = {"backend": self._execution.backend.name, "plain_rows": plain_rows, **ledger.checks}
         report |= {**ledger.settle_self_patches(), **settled, **self._pieces.report}
-        report["rollout"] = self._account(rollouts, odd)
+        report["rollout"] = self._account(rollouts, odd) | ({} if steps is None else {"steps": steps})
         return Finished(rollouts.study, ledger.values, report, odd)
 
     def _take(self, what: str, passes: list[Pass]) -> None:
