@@ -30,7 +30,7 @@ _NATURAL: Arm = ("", float("nan"))
 class Cell:
     """One outcome under one corruption: a study, and the named worlds of the natural effects and of each arm."""
 
-    metric: str
+    outcome: str
     corruption: str
     site: str
     study: Study
@@ -62,22 +62,22 @@ def plan_of(
             "arms={'zero': med.Zero()}."
         )
     for corruption, how in choices.corruptions.items():
-        for metric, outcome in choices.outcomes.items():
+        for name, outcome in choices.outcomes.items():
             if isinstance(how, Assignment) and outcome.prepare(choices.pairs, model).uses_reference:
                 raise DesignError(
-                    f"outcome {metric!r} compares with the plain base run, and under corruption {corruption!r} the "
+                    f"outcome {name!r} compares with the plain base run, and under corruption {corruption!r} the "
                     "base is the source run with something done to it. Ask for that outcome without that corruption."
                 )
     cells = []
     for corruption, how in choices.corruptions.items():
         pairs = how if isinstance(how, Pairs) else choices.pairs
         encoding = encode(pairs, model)
-        name, sites = _one_mediator(mediator, model, encoding)
-        worlds = _worlds(choices, corruption, name, sites, wanted)
+        site, sites = _one_mediator(mediator, model, encoding)
+        worlds = _worlds(choices, corruption, site, sites, wanted)
         asked = [world for named in worlds.values() for world in named.values()]
-        for metric, outcome in choices.outcomes.items():
+        for name, outcome in choices.outcomes.items():
             study = make_study(model, pairs, asked, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
-            cells.append(Cell(metric, corruption, name, study, worlds))
+            cells.append(Cell(name, corruption, site, study, worlds))
     return cells
 
 
@@ -89,7 +89,7 @@ def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple
         labels = {
             key: {
                 "site": cell.site,
-                "metric": cell.metric,
+                "outcome": cell.outcome,
                 "corruption": cell.corruption,
                 "arm": key[0],
                 "dose": key[1],
@@ -99,7 +99,7 @@ def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple
         frames.append(units_frame(done, labels, cell.worlds))
         finished.append(done)
     units = pd.concat(frames, ignore_index=True)
-    first = ["site", "metric", "corruption", "arm", "dose", "unit", "cluster", "weight", "draw"]
+    first = ["site", "outcome", "corruption", "arm", "dose", "unit", "cluster", "weight", "draw"]
     return units[[*first, *(name for name in units.columns if name not in first)]], finished
 
 

@@ -1,4 +1,4 @@
-"""The same question under many choices: metric, corruption, and what is put in the mediator's place."""
+"""The same question under many choices: outcome, corruption, and what is put in the mediator's place."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def specification(  # noqa: PLR0913
         ablation effects of one input beside the natural effects.
     estimand
         Key, estimand or several: what is asked of each outcome and corruption. TE is added, and the share of TE
-        ('pm_pure' for 'pnie', 'pm' for 'tnie', 'ablation_share' for arms), since amounts on two metrics have two units.
+        ('pm_pure' for 'pnie', 'pm' for 'tnie', 'ablation_share' for arms), since two outcomes have two units.
     run
         The input whose mediator the arms ablate; by default the source where there is one, else the base. An arm is
         asked under other corruptions only where they change its runs.
@@ -91,7 +91,7 @@ def specification(  # noqa: PLR0913
     Returns
     -------
     Effects
-        Of kind 'specification', with the columns ``metric``, ``corruption``, ``arm`` (empty for natural effects),
+        Of kind 'specification', with the columns ``outcome``, ``corruption``, ``arm`` (empty for natural effects),
         ``dose`` and ``n_draws``. Each row is the one that `mediate` or `ablate` would give alone with the same `rng`.
 
     Raises
@@ -169,7 +169,7 @@ def _account(
         "run": choices.run,
         "outcome": "; ".join(label if name == label else f"{name} = {label}" for name, label in names),
         "specification": {
-            "metrics": choices.labels,
+            "outcomes": choices.labels,
             "corruptions": {name: repr(one) for name, one in choices.corruptions.items()},
             "arms": [[name, dose, repr(arm)] for (name, dose), arm in choices.arms.items()],
         },
