@@ -61,10 +61,11 @@ class Bound:
     rollouts: Rollouts | None = None
 
     @property
-    def rows(self) -> int:
-        """Rows of all worlds, units and draws."""
+    def steps(self) -> int:
+        """What progress counts: rows of all worlds, units and draws, of generations their positions."""
         study = self.study
-        return sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+        each = 1 if self.rollouts is None else self.rollouts.rolling.settings.max_new_tokens
+        return sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) * each
 
     def run(self, part: int | None = None, progress: Progress | None = None) -> Finished:
         """Run it; as one of several parts of a question, that keeps its pieces in a folder of its own."""

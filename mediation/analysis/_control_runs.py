@@ -225,7 +225,7 @@ class Together:
 
     def __init__(self, progress: Progress, parts: Sequence[Part]) -> None:
         self._progress = progress
-        progress.start(sum(part.bound.rows for part in parts), "runs")
+        progress.start(sum(part.bound.steps for part in parts), "runs")
 
     def start(self, total: int, what: str) -> None:
         """Begin one of the studies."""

@@ -41,6 +41,7 @@ from ._options import RolledOptions
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
+_COUNTS = ("rows", "fan_out_rows", "null_rows", "passes")
 _SELF, _UNRELATED, _DIRECTION, _PAIRS, _ANSWERS, _MODEL = CONTROLS
 _EXCHANGED = (_UNRELATED, _PAIRS)
 
@@ -218,9 +219,10 @@ def _applicable(
     names = CONTROLS if asked is None else asked
     if _ANSWERS in names and not _reads_columns(question.outcome, question.pairs):
         why = "the outcome reads no column of the units, so all units have the same answers"
-        if asked is not None:
-            raise DesignError(f"controls: {_ANSWERS!r} does not apply: {why}. Leave it out.")
-        left_out[_ANSWERS] = why
+        _does_not_apply(_ANSWERS, why, asked, left_out)
+    places = [site for mediator in question.mediators.values() for site in mediator]
+    if _DIRECTION in names and any(isinstance(site, ThoughtSite) and site.kind == "imagination" for site in places):
+        _does_not_apply(_DIRECTION, "a written thought is text, which has no direction", asked, left_out)
     fresh = None
     if _MODEL in names:
         try:
@@ -230,6 +232,12 @@ def _applicable(
                 raise
             left_out[_MODEL] = str(error).removeprefix("reinitialised: ").split(". ")[0]
     return tuple(name for name in names if name not in left_out), fresh, left_out
+
+
+def _does_not_apply(name: str, why: str, asked: object, left_out: dict[str, str]) -> None:
+    if asked is not None:
+        raise DesignError(f"controls: {name!r} does not apply: {why}. Leave it out.")
+    left_out[name] = why
 
 
 def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
@@ -320,7 +328,5 @@ def _account(
         account["self_patch"] = {**found, "reason": "exactly 0 in every unit"}
     if _MODEL in names:
         account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].bound.study.model.digest}
-    account["plans"] = [
-        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")} for one in done
-    ]
+    account["plans"] = [{name: one.report[name] for name in _COUNTS if name in one.report} for one in done]
     return account

@@ -30,7 +30,7 @@ from ._screen import Screen, check_screen, pick
 from ._screening import screening
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
-Places = SiteSet | tuple[ThoughtSite, ...]  # that are changed together
+Places = tuple[Site | ThoughtSite, ...]  # that are changed together
 
 
 @overload
@@ -188,9 +188,9 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, 
     if isinstance(mediator, Site):
         return _mediators(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
-        return {str(mediator): mediator.sites.expand(model, encoding)}
+        return {str(mediator): tuple(mediator.sites.expand(model, encoding))}
     if isinstance(mediator, SiteSet):
-        return {str(site): SiteSet((site,)) for site in mediator.expand(model, encoding)}
+        return {str(site): (site,) for site in mediator.expand(model, encoding)}
     hint = "Write such as med.residual(12, at='last'), or med.Site('encoder.fc1')."
     if isinstance(mediator, str):
         hint = f"Write med.Site({mediator!r})."
@@ -265,7 +265,7 @@ def _check_contrast(donor: object, ablation: object) -> None:
 
 
 def _site_info(sites: Places) -> SiteInfo:
-    site = next(iter(sites))
+    site = sites[0]
     if isinstance(site, ThoughtSite):
         return SiteInfo(None, str(site.step))
     feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None

@@ -175,7 +175,7 @@ def _segment(sites: Sequence[ThoughtSite]) -> int | None:
 
 
 def at_step(one: Any, step: int) -> Any:
-    """Return a site at ``step="each"`` at a single step; also the sites and worlds, or mappings to them, that hold one."""
+    """Return a site at ``step="each"`` at a single step; so for what holds one: sites, worlds, mappings to them."""
     if isinstance(one, Mapping):
         return {name: at_step(inner, step) for name, inner in one.items()}
     if isinstance(one, tuple):
