@@ -107,7 +107,7 @@ def ablate(  # noqa: PLR0913
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     thoughts = _of_thoughts(arms, sites)
-    planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
+    planned = dry_run_of(dry_run, execution, ablate)
     how = how_of(execution, ablate, loaded, settings.seed, thought=thoughts, plain=(which,))
     check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
@@ -116,7 +116,7 @@ def ablate(  # noqa: PLR0913
     asked = [world for pair in worlds.values() for world in pair.values()]
     bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(bound, len(asked))
+        return planned(bound, len(asked))
     finished = bound.run()
     worlds = one_a_step(worlds, finished)
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in worlds}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
+from ..engine import Execution, Finished, Progress, Study, SweepPlan, World, make_study, plan_study, run_study
 from ..engine.study import Run
 from ..models import Model
 from ..outcomes import AbstractOutcome
-from ..rollouts import Rolling, Rollouts, make_rollouts, run_rollouts
+from ..rollouts import Rolling, Rollouts, make_rollouts, plan_rollouts, run_rollouts
 from ..units import Encoding, Pairs
 from ._options import execution_for, rolling_for
 
@@ -66,6 +66,12 @@ class Bound:
         study = self.study
         each = 1 if self.rollouts is None else self.rollouts.rolling.settings.max_new_tokens
         return sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) * each
+
+    def plan(self, asked: int, *, calibrate: bool) -> SweepPlan:
+        """Return what it would cost; `asked` is the number of its worlds before equal ones were joined."""
+        if self.rollouts is not None:
+            return plan_rollouts(self.rollouts, self.how.execution, asked=asked)
+        return plan_study(self.study, self.how.execution, asked=asked, calibrate=calibrate)
 
     def run(self, part: int | None = None, progress: Progress | None = None) -> Finished:
         """Run it; as one of several parts of a question, that keeps its pieces in a folder of its own."""

@@ -146,7 +146,7 @@ def mediate(  # noqa: PLR0913
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws, settings)
     screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
-    planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
+    planned = dry_run_of(dry_run, execution, mediate, screened=screened is not None)
     how = how_of(execution, mediate, loaded, settings.seed, thought=is_thought)
     check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
@@ -156,7 +156,7 @@ def mediate(  # noqa: PLR0913
     asked = [world for named in worlds.values() for world in named.values()]
     bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(bound, len(asked))
+        return planned(bound, len(asked))
     picked = pick(
         bound.study,
         worlds,

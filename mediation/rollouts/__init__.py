@@ -13,5 +13,6 @@ from .study import (
     Rollouts as Rollouts,
     at_step as at_step,
     make_rollouts as make_rollouts,
+    plan_rollouts as plan_rollouts,
     run_rollouts as run_rollouts,
 )

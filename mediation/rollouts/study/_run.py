@@ -88,11 +88,8 @@ class _Run:
         self._progress.close()
         odd = odd_units(rollouts, accounts, ledger)
         tell(rollouts, accounts, odd)
-        report: dict[str, Any] = {
-            "backend": self._execution.backend.name,
-            "plain_rows": plain_rows,
-            **self._local.report,
-        }
+        report: dict[str, Any] = {"backend": self._execution.backend.name, "plain_rows": plain_rows}
+        report |= self._local.report
         report |= {**ledger.checks, **ledger.settle_self_patches(), **settled, **self._pieces.report}
         report["rollout"] = self._account(rollouts, odd) | ({} if steps is None else {"steps": steps})
         return Finished(rollouts.study, ledger.values, report, odd)
