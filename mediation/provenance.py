@@ -17,6 +17,7 @@ _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy",
 
 
 Named = Mapping[Any, Mapping[str, World]]
+Counts = Sequence[tuple[int, int]]  # of a world: how many, and out of how many
 
 
 def versions() -> dict[str, str]:
@@ -69,8 +70,15 @@ def provenance_of(
     }
 
 
-def _unparsed(counts: Sequence[tuple[int, int]], study: Study, named: Named | None) -> dict[str, float]:
-    """Return the share of generations without an answer that the rules find, by world; an arm's by its name."""
+def _unparsed(counts: Sequence[Counts], study: Study, named: Named | None) -> dict[str, Any]:
+    """Return the share of generations without an answer that the rules find, by world; of several outcomes, of each."""
+    each = zip(study.prepared.each, counts, strict=True)
+    found = {part.label: _shares(of, study, named) for part, of in each}
+    return found if study.prepared.parts else next(iter(found.values()))
+
+
+def _shares(counts: Counts, study: Study, named: Named | None) -> dict[str, float]:
+    """Return a share by world; that of an arm by its name."""
     index = {world: number for number, world in enumerate(study.worlds)}
     names = {
         index[world]: key[1] if name == "ym" and key[1] else name

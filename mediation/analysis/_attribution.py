@@ -16,6 +16,7 @@ from ..sites import Site, SiteSet
 from ..units import Pairs, encode
 from ._asked import check_question, need_one_kind_of_cluster
 from ._mediate import _assign, _check_contrast, _mediators, _site_info
+from ._outcomes import one_outcome
 from ._screen import INDIRECT, check_scored
 
 _INFO = ("layer", "position", "head", "feature")
@@ -94,6 +95,7 @@ def attribution(
     3     tnie  mediators.1    1.0
     """
     loaded = load(model) if not isinstance(model, Model) else model
+    one_outcome(outcome, "attribution")
     check_question(pairs, outcome, 1)
     need_one_kind_of_cluster(pairs, "attribution")
     check_scored(mediator, donor, "attribution")

@@ -24,12 +24,15 @@ class How:
     ----------
     execution, progress
         As in `run_study`.
+    seed
+        Of random worlds.
     rolling
         How its runs are generations; None for single forward passes.
     """
 
     execution: Execution
     progress: Progress
+    seed: int
     rolling: Rolling | None = None
 
     def bind(
@@ -39,13 +42,12 @@ class How:
         worlds: Sequence[World],
         outcome: AbstractOutcome,
         *,
-        seed: int,
         n_draws: int = 1,
         encoding: Encoding | None = None,
     ) -> Bound:
         """Bind worlds to units and model, and check them; see `make_study` and `make_rollouts`."""
         if self.rolling is None:
-            study = make_study(model, pairs, worlds, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
+            study = make_study(model, pairs, worlds, outcome, seed=self.seed, n_draws=n_draws, encoding=encoding)
             return Bound(study, self)
         rollouts = make_rollouts(model, pairs, worlds, outcome, self.rolling, n_draws=n_draws, encoding=encoding)
         return Bound(rollouts.study, self, rollouts)
@@ -82,6 +84,27 @@ class Bound:
         return run_study(self.study, execution, told)
 
 
+@final
+class OneProgress:
+    """One progress for several studies."""
+
+    __slots__ = ("_progress",)
+
+    def __init__(self, progress: Progress, studies: Sequence[Bound]) -> None:
+        self._progress = progress
+        progress.start(sum(study.steps for study in studies), "runs")
+
+    def start(self, total: int, what: str) -> None:
+        """Begin one of the studies."""
+
+    def advance(self, n: int) -> None:
+        """Say that `n` more steps are done."""
+        self._progress.advance(n)
+
+    def close(self) -> None:
+        """End one of the studies."""
+
+
 def how_of(
     options: Mapping[str, Any],
     question: Callable[..., Any],
@@ -112,4 +135,4 @@ def how_of(
         If there is no such option, or one is not of its kind.
     """
     execution, progress = execution_for(options, question, thought=thought)
-    return How(execution, progress, rolling_for(options, model, seed, plain) if thought else None)
+    return How(execution, progress, seed, rolling_for(options, model, seed, plain) if thought else None)

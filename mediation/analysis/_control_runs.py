@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..engine import Finished, Progress, World
+from ..engine import Finished, World
 from ..engine.study import cycle
 from ..errors import DataError
 from ..estimate import REAL
@@ -20,7 +20,7 @@ from ..outcomes import AbstractOutcome
 from ..sites import Site, positions_of, resolve
 from ..units import Encoding, Pairs, encode
 from ._asked import one_a_step, units_frame
-from ._bound import Bound, How
+from ._bound import Bound, How, OneProgress
 from ._mediate import Places
 
 Index = NDArray[np.int64]
@@ -213,29 +213,8 @@ def _bound(
     encoding = question.encoding if pairs is None else encode(pairs, question.model)
     n_draws = question.n_draws if pairs is None and model is None else 1
     return question.how.bind(
-        model or question.model, whole, asked, question.outcome, seed=question.seed, n_draws=n_draws, encoding=encoding
+        model or question.model, whole, asked, question.outcome, n_draws=n_draws, encoding=encoding
     )
-
-
-@final
-class Together:
-    """One progress for several studies."""
-
-    __slots__ = ("_progress",)
-
-    def __init__(self, progress: Progress, parts: Sequence[Part]) -> None:
-        self._progress = progress
-        progress.start(sum(part.bound.steps for part in parts), "runs")
-
-    def start(self, total: int, what: str) -> None:
-        """Begin one of the studies."""
-
-    def advance(self, n: int) -> None:
-        """Say that `n` more steps are done."""
-        self._progress.advance(n)
-
-    def close(self) -> None:
-        """End one of the studies."""
 
 
 def run_parts(
@@ -246,7 +225,7 @@ def run_parts(
     A control of which no unit can be compared is added to `left_out`, or is an error if that is None.
     """
     progress = question.how.progress
-    together, frames, done = Together(progress, parts), list[pd.DataFrame](), []
+    together, frames, done = OneProgress(progress, [part.bound for part in parts]), list[pd.DataFrame](), []
     for index, part in enumerate(parts):
         try:
             finished = part.bound.run(part=index, progress=together)

@@ -38,6 +38,7 @@ from ._control_runs import (
 )
 from ._mediate import _mediators
 from ._options import RolledOptions
+from ._outcomes import one_outcome
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
@@ -133,6 +134,7 @@ def controls(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     how = _how(execution, loaded, settings.seed, thought=isinstance(mediator, ThoughtSite))
+    one_outcome(outcome, "controls")
     check_question(pairs, outcome, 1 if n_draws is None else n_draws)
     need_one_kind_of_cluster(pairs, "controls")
     wanted = _wanted(estimand)

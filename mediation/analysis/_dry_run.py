@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._checks import shown
-from ..engine import SweepPlan
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ._bound import Bound
 from ._options import PlanOptions
@@ -14,8 +14,8 @@ from ._options import PlanOptions
 
 def dry_run_of(
     dry_run: object, options: PlanOptions, question: Callable[..., Any], *, screened: bool = False
-) -> Callable[[Bound, int], SweepPlan] | None:
-    """Return what makes the plan of a study and the number of worlds asked, if it is wanted.
+) -> Callable[[Sequence[Bound], Mapping[Any, Mapping[str, World]]], SweepPlan] | None:
+    """Return what makes the plan of the studies of some named worlds, if it is wanted.
 
     It takes ``calibrate`` out of `options`.
 
@@ -41,4 +41,11 @@ def dry_run_of(
             "screen= picks its sites by scores that have to be computed, so there is no plan of it before. Leave "
             "screen out for the plan of all sites; a screened sweep patches as many of them as you ask for."
         )
-    return lambda bound, asked: bound.plan(asked, calibrate=calibrate)
+
+    def plan(studies: Sequence[Bound], worlds: Mapping[Any, Mapping[str, World]]) -> SweepPlan:
+        first, *others = (one.plan(sum(map(len, worlds.values())), calibrate=calibrate) for one in studies)
+        for other in others:
+            first = first.and_then(other)
+        return first
+
+    return plan

@@ -31,6 +31,7 @@ from ._asked import (
 from ._bound import how_of
 from ._mediate import Places
 from ._options import RolledOptions
+from ._outcomes import one_outcome
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
@@ -132,6 +133,7 @@ def interactions(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     how = how_of(execution, interactions, loaded, settings.seed, thought=_of_thoughts(mediators))
+    one_outcome(outcome, "interactions")
     check_question(pairs, outcome, 1)
     need_one_kind_of_cluster(pairs, "interactions")
     one_of(direction, DIRECTIONS, what="direction")
@@ -141,7 +143,7 @@ def interactions(  # noqa: PLR0913
     game = Game(players=tuple(players), direction=direction, orders=orders, pairwise=pairwise)
     worlds = _worlds(game, list(players.values()))
     asked = [world for named in worlds.values() for world in named.values()]
-    finished = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, encoding=encoding).run()
+    finished = how.bind(loaded, pairs, asked, outcome, encoding=encoding).run()
     units = units_frame(finished, {name: {} for name in worlds}, worlds)
     table = tabulate_interactions(units, game, settings, precision_in(loaded))
     provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how.execution)

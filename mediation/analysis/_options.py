@@ -18,6 +18,7 @@ from ..estimands import AbstractEstimand
 from ..inference import Method
 from ..interventions import AbstractIntervention, AbstractRewrite
 from ..models import Model
+from ..results import OutcomeFamily
 from ..rollouts import Rolling, Sampling, settings_from
 from ..sites import Site, SiteSet, ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
@@ -115,6 +116,7 @@ class MediateChoices(QuestionOptions, _Statistics, total=False):
     ablation: AbstractIntervention | AbstractRewrite | None
     donor: AbstractIntervention | None
     screen: int | Screen | None
+    family: OutcomeFamily
 
 
 def _batch_size(given: Any) -> int | None:

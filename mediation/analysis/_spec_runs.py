@@ -44,7 +44,6 @@ def plan_of(
     wanted: Sequence[AbstractEstimand],
     how: How,
     *,
-    seed: int,
     n_draws: int,
 ) -> list[Cell]:
     """Return the studies, all of them checked before the first is run.
@@ -61,7 +60,7 @@ def plan_of(
         Natural effects; empty where there are no source inputs.
     how
         How they are run.
-    seed, n_draws
+    n_draws
         Of the noise and of random donors.
     """
     positive_int(n_draws, what="n_draws")
@@ -90,7 +89,7 @@ def plan_of(
         worlds = _worlds(choices, corruption, site, sites, wanted)
         asked = [world for named in worlds.values() for world in named.values()]
         for name, outcome in choices.outcomes.items():
-            bound = how.bind(model, pairs, asked, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
+            bound = how.bind(model, pairs, asked, outcome, n_draws=n_draws, encoding=encoding)
             cells.append(Cell(name, corruption, site, bound, worlds))
     return cells
 

@@ -23,8 +23,9 @@ from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import inference_account, precision_in
 from ._bound import how_of
-from ._choices import Choices, arms_of, corruptions_of, outcomes_of
+from ._choices import Choices, arms_of, corruptions_of
 from ._options import RolledOptions
+from ._outcomes import outcomes_of
 from ._spec_runs import plan_of, run_plan
 
 _NATURAL = ("y00", "y01", "y10", "y11")
@@ -142,11 +143,13 @@ def specification(  # noqa: PLR0913
     given = corruptions_of(pairs, corruptions)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
-    choices = Choices(given, *outcomes_of(outcomes, pairs, loaded), arms_of(arms), which)
+    choices = Choices(
+        given, *outcomes_of(outcomes, pairs, loaded, what="specification: outcomes"), arms_of(arms), which
+    )
     if choices.pairs.crossed:
         two_way_settings(settings)
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))
-    cells = plan_of(loaded, choices, mediator, wanted, how, seed=settings.seed, n_draws=n_draws)
+    cells = plan_of(loaded, choices, mediator, wanted, how, n_draws=n_draws)
     units, finished = run_plan(cells)
     table = tabulate_specifications(units, wanted, settings, precision_in(loaded))
     warn_of_weak_totals(table, settings.confidence_level)

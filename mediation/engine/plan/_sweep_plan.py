@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
 from ..._printable import printable
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIZES = ("", "k", "M", "G", "T", "P", "E")
+_HELD = ("activation_bytes", "state_bytes", "pass_bytes")
 
 
 @final
@@ -36,6 +39,14 @@ class PassCount:
     flops: int
     peak_bytes: int
     seconds: float | None
+
+
+def _sum(one: PassCount | None, other: PassCount | None) -> PassCount:
+    if one is None or other is None:
+        return one or other  # type: ignore[return-value]
+    seconds = None if one.seconds is None or other.seconds is None else one.seconds + other.seconds
+    sums = (one.passes + other.passes, one.outcomes + other.outcomes, one.flops + other.flops)
+    return PassCount(*sums, max(one.peak_bytes, other.peak_bytes), seconds)
 
 
 @final
@@ -103,6 +114,21 @@ class SweepPlan:
     seconds: float | None
     new_tokens: int | None = None
     notes: tuple[str, ...] = ()
+
+    def and_then(self, other: SweepPlan) -> SweepPlan:
+        """Return the plan of this run and another one of the same units after it."""
+        added = ("worlds_asked", "worlds", "rows", "null_rows", "flops_needed", "flops_planned", "flops_naive")
+        kinds = dict.fromkeys([*self.passes, *other.passes])
+        least = (max(getattr(one, name) for one in (self, other)) for name in _HELD)
+        known = None not in (self.seconds, other.seconds)
+        return replace(
+            self,
+            passes=MappingProxyType({kind: _sum(self.passes.get(kind), other.passes.get(kind)) for kind in kinds}),
+            reasons=MappingProxyType(dict(Counter(self.reasons) + Counter(other.reasons))),
+            seconds=(self.seconds or 0.0) + (other.seconds or 0.0) if known else None,
+            **{name: getattr(self, name) + getattr(other, name) for name in added},
+            **dict(zip(_HELD, least, strict=True)),
+        )
 
     @property
     def peak_bytes(self) -> int:

@@ -46,7 +46,7 @@ class RolloutExecutor(AbstractExecutor):
         self._waiting: dict[int, Pass] = {}
 
     def outcomes(self, one: Pass) -> Outcomes:
-        """Return the outcomes of a pass, NaN where a row has none: stored ones, or those that it has now."""
+        """Return ``(rows, outcomes)`` of a pass, NaN where a row has none: stored ones, or those that it has now."""
         if one.check:
             return self._decoded(one, quiet=True)
         kind = _kind(one)
@@ -80,7 +80,7 @@ class RolloutExecutor(AbstractExecutor):
         rows = self._session.decode(one.cells, one.study.worlds, alone=one.alone, quiet=quiet)
         found = self._reader.read(rows, plain=plain)
         self.now = [account for _, account in found]
-        return np.array([value for value, _ in found])
+        return np.array([values for values, _ in found])
 
     def _again(self, one: Pass) -> None:
         """Run a stored plain pass for its thoughts; BackendError if it says something else than it did."""

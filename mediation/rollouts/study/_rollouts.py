@@ -140,7 +140,7 @@ def make_rollouts(
         check_site(site, spec)
     end = "" if spec is None else spec.end
     prepared = outcome.prepare(pairs.answered_after(end, strictly=False), model)
-    if prepared.judge is None and prepared.at != "last":
+    if not prepared.judged and not prepared.at_last:
         raise DesignError(
             f"{outcome!r} is read at = {prepared.at!r}; in a rollout it is read right after the thought. "
             "Leave `at` out."
@@ -149,7 +149,7 @@ def make_rollouts(
     for world in worlds:
         check_world(world, spec, len(pairs), pairs=pairs.source is not None)
     answers, kept = None, 1
-    if prepared.judge is None:
+    if not prepared.judged:
         cue = token_ids(prepared.cue, model, "cue", after=end) if prepared.cue else ()
         answers = tuple(cue + tuple(ids) for ids in prepared.continuation or ((),) * len(pairs))
         kept = prepared.kept
