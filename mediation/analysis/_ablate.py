@@ -22,9 +22,8 @@ from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, one_a_step
-from ._bound import how_of
 from ._dry_run import dry_run_of
-from ._options import AblateChoices, PlanOptions
+from ._options import AblateChoices, PlanOptions, how_of
 from ._outcomes import asked_of
 from ._recheck import check_recheck, rechecked
 

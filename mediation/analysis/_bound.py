@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from ..engine import Execution, Finished, Progress, Study, SweepPlan, World, make_study, plan_study, run_study
-from ..engine.study import Run
 from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..rollouts import Rolling, Rollouts, make_rollouts, plan_rollouts, run_rollouts
 from ..units import Encoding, Pairs
-from ._options import execution_for, rolling_for
 
 
 @final
@@ -103,36 +101,3 @@ class OneProgress:
 
     def close(self) -> None:
         """End one of the studies."""
-
-
-def how_of(
-    options: Mapping[str, Any],
-    question: Callable[..., Any],
-    model: Model,
-    seed: int,
-    *,
-    thought: bool,
-    plain: tuple[Run, ...] = ("base", "source"),
-) -> How:
-    """Return how a question is run.
-
-    Parameters
-    ----------
-    options
-        What the caller gave by name.
-    question
-        Which has these options.
-    model, seed
-        Its thoughts, and how they are drawn.
-    thought
-        True if a thought is asked about.
-    plain
-        Inputs that are compared; see `Rolling`.
-
-    Raises
-    ------
-    DesignError
-        If there is no such option, or one is not of its kind.
-    """
-    execution, progress = execution_for(options, question, thought=thought)
-    return How(execution, progress, seed, rolling_for(options, model, seed, plain) if thought else None)

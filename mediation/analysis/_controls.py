@@ -23,7 +23,7 @@ from ..results import Effects
 from ..sites import Joint, Site, SiteSet, ThoughtSite
 from ..units import Pairs, encode
 from ._asked import check_question, inference_account, need_one_kind_of_cluster, precision_in
-from ._bound import How, how_of
+from ._bound import How
 from ._control_runs import (
     Index,
     Part,
@@ -37,7 +37,7 @@ from ._control_runs import (
     unmatched,
 )
 from ._mediate import _mediators
-from ._options import RolledOptions
+from ._options import RolledOptions, how_of
 from ._outcomes import one_outcome
 
 _DRAWS = 10

@@ -28,9 +28,8 @@ from ._asked import (
     precision_in,
     units_frame,
 )
-from ._bound import how_of
 from ._mediate import Places
-from ._options import RolledOptions
+from ._options import RolledOptions, how_of
 from ._outcomes import one_outcome
 
 _MOST = 2**14  # sets of sites

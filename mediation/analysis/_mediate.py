@@ -21,9 +21,8 @@ from ..results import Effects, OutcomeFamily, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, one_a_step
-from ._bound import how_of
 from ._dry_run import dry_run_of
-from ._options import MediateChoices, PlanOptions
+from ._options import MediateChoices, PlanOptions, how_of
 from ._outcomes import asked_of, check_family, is_sweep
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick

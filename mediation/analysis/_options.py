@@ -22,6 +22,7 @@ from ..results import OutcomeFamily
 from ..rollouts import Rolling, Sampling, settings_from
 from ..sites import Site, SiteSet, ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
+from ._bound import How
 from ._screen import Screen
 
 
@@ -158,8 +159,41 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
 _BY_DEFAULT: Mapping[str, Any] = {"backend": "nnsight", "checks": 3, "progress": None}
 
 
-def execution_for(
-    options: Mapping[str, Any], question: Callable[..., Any], *, thought: bool = False
+def how_of(
+    options: Mapping[str, Any],
+    question: Callable[..., Any],
+    model: Model,
+    seed: int,
+    *,
+    thought: bool,
+    plain: tuple[Run, ...] = ("base", "source"),
+) -> How:
+    """Return how a question is run.
+
+    Parameters
+    ----------
+    options
+        What the caller gave by name.
+    question
+        Which has these options.
+    model, seed
+        Its thoughts, and how they are drawn.
+    thought
+        True if a thought is asked about.
+    plain
+        Inputs that are compared; see `Rolling`.
+
+    Raises
+    ------
+    DesignError
+        If there is no such option, or one is not of its kind.
+    """
+    execution, progress = _execution_for(options, question, thought=thought)
+    return How(execution, progress, seed, _rolling_for(options, model, seed, plain) if thought else None)
+
+
+def _execution_for(
+    options: Mapping[str, Any], question: Callable[..., Any], *, thought: bool
 ) -> tuple[Execution, Progress]:
     """Return how the passes of a question are run, those of a thought or single ones.
 
@@ -194,7 +228,7 @@ def execution_for(
     return Execution(**how), progress
 
 
-def rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
+def _rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
     """Return how the runs of a question are generations; DesignError for an option that is not of its kind."""
     decoding = {"stop": (), "sampling": None, "max_new_tokens": 64, "batch_size": None, **options}
     decoding["spec"] = CHECKS["spec"](options.get("spec", model.spec))

@@ -13,7 +13,7 @@ from ..engine import Execution, Finished, World
 from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome, Several, grouped
-from ..provenance import provenance_of
+from ..provenance import provenance_of, unparsed_rates
 from ..results import FAMILIES
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Pairs
@@ -79,6 +79,8 @@ class Asked:
         """
         known = provenance_of(done[0], mediator, put_in, how, worlds)
         known["pairs"]["n"] = len(kept_in(done))
+        if "rollout" in known and self.labels:
+            known["rollout"] |= self._rolled(done, worlds)
         if self.labels:
             known["outcome"] = dict(self.labels)
             known["by_outcome"] = {name: _own(one.report) for name, one in self.apart(done).items()}
@@ -89,6 +91,16 @@ class Asked:
                 known["plan"][name] = sum(one.report.get(name, 0) for one in done)
             known["plan"]["studies"] = len(done)
         return known
+
+    def _rolled(self, done: Sequence[Finished], worlds: Worlds) -> dict[str, Any]:
+        """Return what there is one of for each outcome, or each study, of generations."""
+        rates = {
+            name: one
+            for group, finished in zip(self.groups, done, strict=True)
+            for name, one in zip(group, unparsed_rates(finished, worlds), strict=True)
+        }
+        odd = {unit: reason for finished in done for unit, reason in finished.left_out.items()}
+        return {"unparsed": rates, "units_left_out": {str(unit): odd[unit] for unit in sorted(odd)}}
 
 
 def _own(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

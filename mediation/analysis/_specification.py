@@ -22,9 +22,8 @@ from ..results.text import warn_of_weak_totals
 from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import inference_account, precision_in
-from ._bound import how_of
 from ._choices import Choices, arms_of, corruptions_of
-from ._options import RolledOptions
+from ._options import RolledOptions, how_of
 from ._outcomes import outcomes_of
 from ._spec_runs import plan_of, run_plan
 

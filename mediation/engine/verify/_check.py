@@ -72,7 +72,8 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws, outcomes)``; of self-patched worlds they are replaced. NaN where there is none.
+        Outcomes ``(worlds, units, draws, outcomes)``; NaN where there is none. Those of self-patched worlds
+        are replaced.
     plain
         From a run, a unit and a draw to the outcomes of the plain run.
 
