@@ -127,7 +127,7 @@ def mediate(  # noqa: PLR0913
         ``precision="bfloat16"`` runs on a copy of the model in that type, which changes numbers by rounding:
         ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. For a thought:
         ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
-        ``backend``, ``checks`` and ``progress``; see `rollout`.
+        ``backend``, ``checks``, ``out`` and ``progress``; see `rollout`.
 
     Returns
     -------
