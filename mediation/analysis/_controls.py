@@ -68,7 +68,7 @@ def controls(  # noqa: PLR0913
     Parameters
     ----------
     model, pairs, mediator, outcome
-        As in `mediate`. A `SiteSet` is a sweep: a row a site and control.
+        As in `mediate`. A `SiteSet` is a sweep: a row a site and control. Of a thought, it is the thought that is put in.
     controls
         Names of some of these; None for all that apply, and the result says which were left out, and why.
 
@@ -76,7 +76,7 @@ def controls(  # noqa: PLR0913
           every unit, or the run stops; the largest difference before rounding was settled is reported.
         - ``"unrelated unit"``: only the mediator is another unit's: Y(x_i, M(x'_j)) in place of Y(x_i, M(x'_i)).
         - ``"random direction"``: the activation moved as far as the exchange moves it, in a random direction
-          (`RandomDirection`).
+          (`RandomDirection`). Not of a written thought.
         - ``"shuffled pairs"``: the whole analysis with the source inputs of other units; the outcome stays that of the
           base's unit. For PNIE these are the runs of "unrelated unit"; for TNIE another input runs, too.
         - ``"shuffled answers"``: inputs and mediator as they were, the outcome read with the columns of another

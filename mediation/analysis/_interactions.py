@@ -65,7 +65,8 @@ def interactions(  # noqa: PLR0913
     model, pairs, outcome
         As in `mediate`.
     mediators
-        At least two sites; or a mapping from names to sites, sets of sites or joint sites, each one mediator.
+        At least two sites; or a mapping from names to sites, sets of sites or joint sites, each one mediator; or to
+        thoughts, such as ``med.latents(step=0)``.
     direction
         "denoising" or "noising".
     exact_up_to

@@ -62,7 +62,7 @@ def specification(  # noqa: PLR0913
         Units with base and source inputs: the reference corruption, named as its base column is. With a base only,
         there are ablation effects only.
     mediator
-        One site, or ``sites.jointly()``.
+        One site, ``sites.jointly()``, or a thought.
     outcomes
         A mapping from names to outcomes, a list of outcomes (named by what they are), or one. Let a larger number mean
         the same in each: signs are compared.
