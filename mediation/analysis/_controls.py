@@ -68,7 +68,7 @@ def controls(  # noqa: PLR0913
     Parameters
     ----------
     model, pairs, mediator, outcome
-        As in `mediate`. A `SiteSet` is a sweep: a row a site and control. Of a thought, it is the thought that is put in.
+        As in `mediate`. A `SiteSet` is a sweep: a row a site and control. What is put in of a thought is the thought.
     controls
         Names of some of these; None for all that apply, and the result says which were left out, and why.
 
