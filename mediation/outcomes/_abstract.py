@@ -114,7 +114,12 @@ class Prepared:
     @property
     def of_rollout(self) -> bool:
         """True if the outcome is read in a rollout alone."""
-        return self.judge is not None or bool(self.cue)
+        return self.judged or bool(self.each[0].cue)
+
+    @property
+    def judged(self) -> bool:
+        """True if whole generations are judged."""
+        return self.each[0].judge is not None
 
     @property
     def at_last(self) -> bool:

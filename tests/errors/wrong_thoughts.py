@@ -47,6 +47,10 @@ def roll(b: Bench, inputs: Any = BASE, spec: Any = SPEC, **options: Any) -> Any:
     return med.rollout(mine, inputs, spec, **{"max_new_tokens": 5, "backend": "hooks", **options})
 
 
+def both() -> med.Pairs:
+    return med.Pairs(base=BASE, source=SOURCE)
+
+
 def picture() -> np.ndarray:
     return np.zeros((28, 28, 3), dtype=np.uint8)
 
@@ -63,7 +67,8 @@ THOUGHTS: dict[str, Call] = {
     "segment before the first": lambda b: med.latents(segment=-1),
     "when is a word": lambda b: med.latents(when="afterwards"),
     "an option of single passes": lambda b: ask(b, fan_out=False),
-    "out": lambda b: ask(b, out="run"),
+    "out": lambda b: ask(b, out="/dev/null"),
+    "precision": lambda b: ask(b, precision="bfloat16"),
     "a misspelt option": lambda b: ask(b, max_new_token=5),
     "too few tokens to close": lambda b: ask(b, max_new_tokens=2),
     "thoughts that never open": lambda b: ask(b, pairs=med.Pairs(base=[[3], [4]], source=[[5, 6], [7, 8]])),
@@ -88,6 +93,21 @@ THOUGHTS: dict[str, Call] = {
     ),
     "a thought in single passes": lambda b: med.controls(
         model(), med.Pairs(base=BASE, source=SOURCE), med.latents(), OUTCOME, **QUICK
+    ),
+    "a thought and a site as mediators": lambda b: med.interactions(
+        model(), both(), {"thought": med.latents(), "site": med.mlp(0)}, OUTCOME, spec=SPEC, **QUICK
+    ),
+    "every step as one of several mediators": lambda b: med.interactions(
+        model(), both(), {"a": med.latents(step="each"), "b": med.latents(step=0)}, OUTCOME, spec=SPEC, **QUICK
+    ),
+    "a thought of which every step is one specification": lambda b: med.specification(
+        model(), both(), med.latents(step="each"), OUTCOME, spec=SPEC, **QUICK
+    ),
+    "a corruption inside a run that thinks": lambda b: med.specification(
+        model(), both(), med.latents(), OUTCOME, corruptions={"no": med.Zero().at(med.mlp(0))}, spec=SPEC, **QUICK
+    ),
+    "a random direction of a text": lambda b: med.controls(
+        model(), both(), med.imagination(), OUTCOME, controls="random direction", spec=WORDS, **QUICK
     ),
     "an input as mediator": lambda b: med.mediate(
         model(), med.Pairs(base=BASE, source=SOURCE), med.image(), OUTCOME, **QUICK

@@ -53,6 +53,8 @@ class Study:
         Worlds whose activations are put in, as they are written, and as they are among `worlds`.
     unembedding
         Where the logits that the outcome asks for can be computed alone; None where they cannot.
+    sampled
+        True if runs draw their tokens, so that every world has draws.
     """
 
     model: Model
@@ -66,6 +68,7 @@ class Study:
     n_draws: int
     inner: Mapping[World, World] = field(default_factory=dict)
     unembedding: Unembedding | None = None
+    sampled: bool = False
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
     _tables: dict[object, Table] = field(default_factory=dict)
 
@@ -125,7 +128,7 @@ class Study:
 
     def draws_of(self, world: World) -> int:
         """Return how many draws a world has."""
-        return self.n_draws if world.is_random else 1
+        return self.n_draws if world.is_random or self.sampled else 1
 
 
 def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None) -> tuple[int, ...] | None:
