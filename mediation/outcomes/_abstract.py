@@ -15,6 +15,7 @@ from .._checks import shown
 from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
+from ._reader import AbstractReader
 
 Reduce = Callable[[Any, Tensor, Tensor | None], Tensor]
 
@@ -85,6 +86,8 @@ class Prepared:
         needs others.
     reduce_asked
         ``(logits (rows, k), units) -> (rows,)``: the outcome from the logits of `asked` alone.
+    reader
+        What reads the outcome, where one forward pass does not give it.
     """
 
     label: str
@@ -98,6 +101,7 @@ class Prepared:
     cue: str = ""
     asked: Tensor | None = None
     reduce_asked: Callable[[Tensor, Tensor], Tensor] | None = None
+    reader: AbstractReader | None = None
 
     @property
     def of_rollout(self) -> bool:

@@ -27,4 +27,5 @@ from ._worlds import (
     run_worlds as run_worlds,
     thought_entries as thought_entries,
 )
+from .generated import Generated as Generated, GenerationReader as GenerationReader
 from .inputs import do as do

@@ -9,6 +9,7 @@ from typing import Any, final
 from .._checks import shown
 from ..engine import AbstractBackend, Progress
 from ..engine.sizes import halving
+from ..engine.study import Layout
 from ..errors import DataError, DesignError, MediationWarning, warn
 from ..interventions import Assignment
 from ..models import Model
@@ -82,11 +83,14 @@ class Roller:
         The prompts that jobs continue.
     settings
         How they are run.
+    layout
+        Which rows may share a pass; None to find out.
     """
 
     how: Decoding
     encoded: tuple[Encoded, ...]
     settings: Settings
+    layout: Layout | None = None
 
     def run(self, jobs: Sequence[Job], on_rows: Callable[[Sequence[Row]], None] = lambda rows: None) -> list[Row]:
         """Return the rows of `jobs`, in order; `on_rows` is told those of each batch, to reduce what they hold."""
@@ -107,7 +111,7 @@ class Roller:
 
         prompts = [self.encoded[job.prompt] for job in jobs]
         options: dict[str, Any] = {"max_new_tokens": extra, "batch_size": self.settings.batch_size}
-        layout = rollout_layout(how.model, prompts, **options) if jobs else "padded"
+        layout = self.layout or (rollout_layout(how.model, prompts, **options) if jobs else "padded")
         for numbers in batches(how.model, prompts, layout=layout, **options):
             done: list[Row] = halving(some, numbers, joined)
             on_rows(done)

@@ -336,6 +336,14 @@ class Row:
         self.scoring = True
         self._queue = deque(self.job.answer)
 
+    def _cue(self) -> None:
+        """Go on after a whole generation with what is put there, in the place of an end-of-sequence token."""
+        ended, self.stopped = self.stopped == "eos", None
+        self._begin_scoring()
+        if ended:
+            del self.ids[-1], self._plain[-1]
+            self._append(self._queue.popleft(), forced=True)
+
     def _score(self, logits: Tensor) -> None:
         self.logits = [*self.logits, logits][-self.job.kept :]
         if self._queue:
@@ -358,6 +366,8 @@ class Row:
             self.stopped = "length"
             if self._thinking or self._queue:
                 self.flags.append("never closed")
+        if self.stopped is not None and self._rules.spec is None and self.job.answer is not None:
+            self._cue()
 
     def _says_stop(self) -> bool:
         if not self._rules.stop:

@@ -37,7 +37,7 @@ def make_study(
         pairs.inputs("source")
     encoding = encode(pairs, model) if encoding is None else encoding
     prepared = outcome.prepare(pairs, model)
-    if prepared.of_rollout:
+    if prepared.of_rollout and prepared.reader is None:
         raise DesignError(
             f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
             "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."

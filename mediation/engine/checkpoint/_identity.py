@@ -72,6 +72,10 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "uses_reference": "outcome.reads",
             "asked": "outcome.reads",
             "reduce_asked": "outcome.reads",
+            "judge": "outcome.reads",
+            "unparsed": "outcome.reads",
+            "cue": "outcome.reads",
+            "reader": "how generations are decoded: outcome.reads",
         },
         "Model": {
             "module": "model.class, model.structure, model.settings, model.weights, model.config.*, model.dtype, "
@@ -108,11 +112,7 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "answers_follow": "of rollouts, which are not stored",
         },
         "Encoded": {"tokens": "texts for axes and errors"},
-        "Prepared": {
-            "judge": "of rollouts, which are not stored",
-            "unparsed": "of rollouts, which are not stored",
-            "cue": "of rollouts, which are not stored",
-        },
+        "Prepared": {},
         "Model": {
             "tokenizer": "inputs count as they are encoded",
             "name": "weights count, not what they are called",
@@ -238,6 +238,8 @@ def _outcome(study: Study) -> Identity:
     prepared = study.prepared
     named = ("label", "at", "continuation", *NOT_IN_IDENTITY["Prepared"])
     reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
+    if prepared.reader is not None:
+        reads["reader"] = prepared.reader.identity
     return {
         "outcome": prepared.label,
         "outcome.at": str(prepared.at),

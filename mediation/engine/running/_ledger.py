@@ -40,7 +40,7 @@ class Ledger:
         self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws), np.nan)
         self.plain = np.full((2, len(study.pairs)), np.nan)
         self.checks: dict[str, dict[str, Any]] = {}
-        self._random = np.array([world.is_random for world in study.worlds], dtype=bool)
+        self._random = np.array([study.is_random(world) for world in study.worlds], dtype=bool)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
         self._plain_world = {RUNS.index(one.run): at for at, one in enumerate(study.worlds) if one.assignment is None}
 
