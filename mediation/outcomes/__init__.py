@@ -12,6 +12,6 @@ from ._generated import (
     judge as judge,
 )
 from ._logits import Accuracy as Accuracy, LogitDiff as LogitDiff
-from ._reader import AbstractReader as AbstractReader, LogitsAfter as LogitsAfter, Visits as Visits
 from ._probability import KL as KL, LogProb as LogProb, Probability as Probability
+from ._reader import AbstractReader as AbstractReader, LogitsAfter as LogitsAfter, Visits as Visits
 from ._tokens import token_id as token_id, token_ids as token_ids

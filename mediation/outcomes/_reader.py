@@ -16,7 +16,7 @@ LogitsAfter = Callable[[Sequence[int]], Tensor]
 
 
 class AbstractReader(ABC):
-    """Reads outcomes off what follows the pass of a prompt; that pass is the study's, with all that is changed in it."""
+    """Reads outcomes off what follows the pass of a prompt, in which a study changes what it changes."""
 
     __slots__ = ()
 

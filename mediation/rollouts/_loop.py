@@ -15,8 +15,8 @@ from ..models import Model
 from ..units import Encoded
 from ._again import Fed
 from ._batch import Tail, prompt_batch
-from ._plan import UnplaceableError
-from ._row import Job, Row, Rules
+from ._plan import Job, Rules, UnplaceableError
+from ._row import Row
 from ._sampling import Sampler, Sampling
 from ._stops import Stops
 

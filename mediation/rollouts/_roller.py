@@ -18,7 +18,8 @@ from ..units import Encoded, Encoding
 from ._again import check_hiding, check_window
 from ._batch import batches, rollout_layout
 from ._loop import Decoding, decode
-from ._row import Job, Row, Rules
+from ._plan import Job, Rules
+from ._row import Row
 from ._sampling import Sampling
 from ._stops import make_stops
 from ._tokens import check_text_spec, resolve_latent

@@ -13,9 +13,9 @@ from ..models import Model
 from ..specs import LatentSpec, Spec
 from ..units import Encoding, Pairs
 from ._edits import Entry, LatentPlan, TextPlan, Where
-from ._plan import AbstractPlan
+from ._plan import AbstractPlan, Job
 from ._roller import Roller
-from ._row import Job, Row
+from ._row import Row
 from ._thoughts import Thoughts, thought_of
 
 

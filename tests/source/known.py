@@ -14,7 +14,6 @@ FILES: dict[str, int] = {
     "analysis._recheck": 358,
     "demo._worked": 353,
     "probing._rows": 381,
-    "rollouts._row": 372,
     "testing._closed_forms": 375,
 }
 

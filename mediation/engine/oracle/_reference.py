@@ -87,7 +87,7 @@ class Reference:
                 seen.append(_part(tensor[0], place, positions, keys).clone())
                 return tensor
 
-            self._run(run, unit, [(place, look)], **self._few_logits)
+            self._run(run, unit, [(place, look)], (), **self._few_logits)
             self._activations[key] = seen[0]
         return self._activations[key]
 
@@ -107,7 +107,7 @@ class Reference:
                 (self._study.places[one], self._edit(world, one, what, unit, draw))
                 for one, what in self._study.placed(world)
             ]
-            self._run(world.run, unit, [*edits, (place, look)], **self._few_logits)
+            self._run(world.run, unit, [*edits, (place, look)], (), **self._few_logits)
             self._inside[key] = seen[0]
         return self._inside[key]
 
@@ -155,7 +155,7 @@ class Reference:
         return logits
 
     def _run(
-        self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], more: tuple[int, ...] = (), **extra: Any
+        self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], after: tuple[int, ...] = (), **extra: Any
     ) -> Any:
         study = self._study
         encoded = study.encoding.of(run, unit)
@@ -166,7 +166,7 @@ class Reference:
             }
         else:
             continuation = study.prepared.continuation
-            added = torch.tensor((continuation[unit] if continuation else ()) + more, dtype=torch.long)
+            added = torch.tensor((continuation[unit] if continuation else ()) + after, dtype=torch.long)
             inputs = {"input_ids": torch.cat([encoded.ids, added])[None].to(study.model.device)}
             inputs |= {
                 name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
@@ -180,9 +180,8 @@ class Reference:
                 inputs["position_ids"] = axes[:, None].to(study.model.device)
         with in_use(study.model.module), ExitStack() as stack, torch.no_grad():
             for place, change in _one_a_pattern(edits):
-                stack.callback(
-                    _hook(study.model.module.get_submodule(place.path), place, self._unflatten(change, run, unit, len(more)))
-                )
+                see = self._unflatten(change, run, unit, len(after))
+                stack.callback(_hook(study.model.module.get_submodule(place.path), place, see))
             return call(study.model.module, inputs | extra)
 
     def _unflatten(self, change: _Edit, run: str, unit: int, more: int) -> _Edit:

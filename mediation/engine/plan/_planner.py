@@ -161,8 +161,10 @@ class Planner:
         size = max(1, _CELLS // len(chunk))
         for first in range(0, len(self._patched), size):
             worlds = self._patched[first : first + size]
-            # A plain run has one draw of what is sampled, and other worlds have others.
-            changed = ~(np.zeros((len(worlds), len(chunk)), dtype=bool) if self._sampled else told.unchanged(worlds, chunk))
+            # Of what is sampled, a plain run has one draw; worlds that change nothing have others.
+            changed = np.ones((len(worlds), len(chunk)), dtype=bool)
+            if not self._sampled:
+                changed = ~told.unchanged(worlds, chunk)
             if self.states is None:
                 yield from self._rows(self._cells(worlds, chunk, changed))
                 continue

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -22,8 +22,9 @@ from ...outcomes import AbstractReader, LogitsAfter, Prepared, Told, Visits
 from ...specs import TextSpec
 from ...units import Encoded
 from .._batch import rollout_layout
+from .._plan import Job
 from .._roller import Roller, Settings, check_lengths, check_model, make_roller
-from .._row import Job, Row
+from .._row import Row
 from .._sampling import Sampler
 from .._told import told_of
 
@@ -125,7 +126,7 @@ class GenerationReader(AbstractReader):
         return self._retold(study, key, self._said.get(key), logits_after, f"World {world} run alone")
 
     def unparsed(self, study: Study, world: World, unit: int, draw: int) -> bool:
-        """Return True if a generation holds no answer that the rules find; a world that was not run is the plain one."""
+        """Return True if the rules find no answer; what was not run, since nothing changes, is the plain run."""
         key = (study.model, world, unit, draw if study.is_random(world) else 0)
         return (self._said.get(key) or self._said[self._same_as(study, world.run, key)]).unparsed
 
@@ -138,9 +139,7 @@ class GenerationReader(AbstractReader):
         """Return the key of the plain run that a row is compared with."""
         return study.model, World(run), key[2], key[3] if self.sampled else 0  # type: ignore[arg-type]
 
-    def _decoded(
-        self, study: Study, backend: AbstractBackend, rows: Sequence[StudyRow], visits: Visits
-    ) -> list[Row]:
+    def _decoded(self, study: Study, backend: AbstractBackend, rows: Sequence[StudyRow], visits: Visits) -> list[Row]:
         """Decode rows; draws of one world share the pass of the prompt where nothing random is done in it."""
         first: dict[tuple[World, int, int], StudyRow] = {}
         prompts, jobs = dict[tuple[World, int, int], int](), list[Job]()
@@ -264,7 +263,7 @@ def _other(what: str, unit: int, study: Study, ids: list[int], token: int) -> st
     """Return what is said of a token that the naive path does not choose."""
     words = [one if study.model.tokenizer is None else study.model.tokenizer.decode([one]) for one in (*ids, token)]
     return (
-        f"{what}, unit {unit}: after {len(ids) - 1} new tokens the run went on with {words[-2]!r}, and one plain forward "
-        f"pass alone goes on with {words[-1]!r}. Nothing is reported. Try backend='hooks' or batch_size=1, and please "
-        "report the model."
+        f"{what}, unit {unit}: after {len(ids) - 1} new tokens the run went on with {words[-2]!r}, and one plain "
+        f"forward pass alone goes on with {words[-1]!r}. Nothing is reported. Try backend='hooks' or batch_size=1, and "
+        "please report the model."
     )
