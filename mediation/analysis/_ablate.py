@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from .._checks import called, elements, number, one_of, shown
-from ..engine import SweepPlan, World, make_study, run_study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ..estimands import estimands_from
 from ..estimate import seed_from
@@ -23,10 +23,10 @@ from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import check_question, units_frame
+from ._bound import how_of
 from ._dry_run import dry_run_of
-from ._options import AblateChoices, PlanOptions, execution_for, thought_options
+from ._options import AblateChoices, PlanOptions
 from ._recheck import check_recheck, rechecked
-from .thoughts import ablate_thought
 
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
@@ -108,35 +108,24 @@ def ablate(  # noqa: PLR0913
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     thoughts = _of_thoughts(arms, sites)
     planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
-    if thoughts:
-        return ablate_thought(
-            loaded,
-            pairs,
-            _thought_arms(arms, sites),
-            outcome,
-            run=which,
-            options=thought_options(execution, ablate, loaded, settings.seed),
-            settings=settings,
-            encoding=encode(pairs, loaded),
-            n_draws=n_draws,
-        )
-    how, progress = execution_for(execution, ablate)
-    check_recheck(loaded, how)
+    how = how_of(execution, ablate, loaded, settings.seed, thought=thoughts, plain=(which,))
+    check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
-    named = _arms(arms, sites, loaded, encoding)
+    named = _thought_arms(arms, sites) if thoughts else _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
     asked = [world for pair in worlds.values() for world in pair.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(study, how, len(asked))
-    finished = run_study(study, how, progress)
+        return planned.of(bound, len(asked))
+    finished = bound.run()
     labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
     units = units_frame(finished, labels, worlds)
     what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
-    provenance = provenance_of(finished, " & ".join(dict.fromkeys(key[0] for key in named)), what, how)
+    where = " & ".join(dict.fromkeys(key[0] for key in named))
+    provenance = provenance_of(finished, where, what, how.execution, worlds)
     provenance["run"] = which
     wanted = estimands_from(("y", "ym"), ["ablation"])
-    return rechecked(summarise(units, wanted, settings, provenance=provenance), finished, worlds, wanted, how)
+    return rechecked(summarise(units, wanted, settings, provenance=provenance), finished, worlds, wanted, how.execution)
 
 
 def doses(
@@ -191,18 +180,18 @@ def _of_thoughts(arms: Any, sites: Any) -> bool:
     return isinstance(sites, ThoughtSite) or any(isinstance(arm, Assignment) and arm.thoughts() for arm in given)
 
 
-def _thought_arms(arms: Any, sites: Any) -> dict[tuple[str, str, float], Assignment]:
-    """Return arms at thoughts by (site, name, dose)."""
-    found: dict[tuple[str, str, float], Assignment] = {}
+def _thought_arms(arms: Any, sites: Any) -> dict[tuple[str, str, float], tuple[str, Assignment]]:
+    """Return arms at thoughts by (site, name, dose), each with how it prints."""
+    found: dict[tuple[str, str, float], tuple[str, Assignment]] = {}
     for (name, dose), arm in _named_arms(arms).items():
         if sites is not None and isinstance(arm, (AbstractIntervention, AbstractRewrite)):
-            found[(str(sites), name, dose)] = arm.at(sites)
+            found[(str(sites), name, dose)] = (repr(arm.at(sites)), arm.at(sites))
             continue
         _check_arm(name, arm, alone=sites is not None)
         if not arm.thoughts():
             raise DesignError(f"arm {name!r} is {arm!r}, and other arms change a thought. Ask about them apart.")
         where = " & ".join(dict.fromkeys(str(site) for site, _ in arm.entries))
-        found[(where, name, dose)] = arm
+        found[(where, name, dose)] = (repr(arm), arm)
     return found
 
 

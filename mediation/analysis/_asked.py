@@ -18,6 +18,7 @@ from ..inference.crossed import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
+from ..sites import ThoughtSite
 from ..units import Pairs
 
 
@@ -65,28 +66,40 @@ def units_frame(
 ) -> pd.DataFrame:
     """Return the unit-level frame: one row a site (or arm), unit and draw."""
     study = finished.study
-    pairs, n = study.pairs, len(study.pairs)
+    pairs, kept = study.pairs, finished.kept
+    n = len(kept)
     index = {world: i for i, world in enumerate(study.worlds)}
-    weights = np.ones(n) if pairs.weight is None else pairs.weight
+    weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
     frames = []
     for key, named in worlds.items():
-        expanded = {name: expand_world(world, study.model, study.encoding) for name, world in named.items()}
+        expanded = {
+            name: world if world in index else expand_world(world, study.model, study.encoding)
+            for name, world in named.items()
+        }
         draws = max(study.draws_of(world) for world in expanded.values())
         columns: dict[str, Any] = dict(labels[key]) or {"site": key}
-        columns["unit"] = np.repeat(np.arange(n), draws)
-        columns |= {name: np.repeat(label, draws) for name, label in pairs.cluster_columns.items()}
-        columns["weight"] = np.repeat(weights, draws)
+        columns["unit"] = np.repeat(kept, draws)
+        columns |= {name: np.repeat(label[kept], draws) for name, label in pairs.cluster_columns.items()}
+        columns["weight"] = np.repeat(weights[kept], draws)
         columns["draw"] = np.tile(np.arange(draws), n)
         donors = _random_donors(expanded.values())
         if donors is not None:
-            columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
+            who = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1)[kept]
+            columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
         for name, world in expanded.items():
-            columns[name] = finished.values[index[world], :, :draws].reshape(-1)
+            columns[name] = finished.values[index[world], kept, :draws].reshape(-1)
         frames.append(pd.DataFrame(columns))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)
     return units
+
+
+def steps_in(finished: Finished) -> dict[str, ThoughtSite]:
+    """Return the single steps of a sweep over a thought, by name."""
+    worlds = (world.assignment for world in finished.study.worlds if world.assignment is not None)
+    sites = dict.fromkeys(site for assignment in worlds for site, _ in assignment.thoughts())
+    return {str(site): site for site in sites}
 
 
 def _random_donors(worlds: Iterable[World]) -> Donor | None:

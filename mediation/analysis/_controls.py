@@ -35,7 +35,7 @@ from ._control_runs import (
     run_parts,
     unmatched,
 )
-from ._mediate import _mediators
+from ._mediate import _sites
 from ._options import RunOptions, execution_for
 
 _DRAWS = 10
@@ -142,7 +142,7 @@ def controls(  # noqa: PLR0913
         pairs=pairs,
         encoding=encoding,
         outcome=outcome,
-        mediators=_mediators(mediator, loaded, encoding),
+        mediators=_sites(mediator, loaded, encoding),
         keys=tuple(one.key for one in wanted),
         n_draws=_draws(n_draws, asked),
         seed=settings.seed,

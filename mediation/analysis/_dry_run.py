@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from .._checks import shown
-from ..engine import Execution, SweepPlan, plan_study
-from ..engine.study import Study
+from ..engine import SweepPlan, plan_study
 from ..errors import DesignError
+from ._bound import Bound
 from ._options import PlanOptions
 
 
@@ -26,9 +26,9 @@ class DryRun:
 
     calibrate: bool
 
-    def of(self, study: Study, execution: Execution, asked: int) -> SweepPlan:
+    def of(self, bound: Bound, asked: int) -> SweepPlan:
         """Return the plan of a study; `asked` is the number of its worlds before equal ones were joined."""
-        return plan_study(study, execution, asked=asked, calibrate=self.calibrate)
+        return plan_study(bound.study, bound.how.execution, asked=asked, calibrate=self.calibrate)
 
 
 def dry_run_of(

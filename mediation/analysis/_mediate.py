@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 
 from .._checks import called
-from ..engine import SweepPlan, World, make_study, run_study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import SiteInfo, seed_from
@@ -22,13 +21,13 @@ from ..provenance import provenance_of
 from ..results import Effects, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, units_frame
+from ._asked import check_question, steps_in, units_frame
+from ._bound import how_of
 from ._dry_run import dry_run_of
-from ._options import MediateChoices, PlanOptions, execution_for, thought_options
+from ._options import MediateChoices, PlanOptions
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
-from .thoughts import mediate_thought
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
 
@@ -147,49 +146,51 @@ def mediate(  # noqa: PLR0913
     check_question(pairs, outcome, n_draws, settings)
     screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
     planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
-    if isinstance(mediator, ThoughtSite):
-        options = thought_options(execution, mediate, loaded, settings.seed)
-        pairs.inputs("source")
-        return mediate_thought(
-            loaded,
-            pairs,
-            mediator,
-            outcome,
-            partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands),
-            options=options,
-            settings=settings,
-            encoding=encode(pairs, loaded),
-            n_draws=n_draws,
-            intervention=repr(donor if donor is not None else Interchange()),
-        )
-    how, progress = execution_for(execution, mediate)
-    check_recheck(loaded, how)
+    how = how_of(execution, mediate, loaded, settings.seed, thought=is_thought)
+    check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
+    sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, (Site, ThoughtSite)) and not mediator.is_concrete)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     asked = [world for named in worlds.values() for world in named.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(study, how, len(asked))
-    picked = pick(study, worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
+        return planned.of(bound, len(asked))
+    picked = pick(
+        bound.study,
+        worlds,
+        wanted,
+        donor=donor,
+        screen=screened,
+        execution=how.execution,
+        progress=how.progress,
+    )
     if picked is not None:
-        mediators, worlds, study = picked.of(mediators), picked.of(worlds), picked.study(study, outcome)
-    finished = run_study(study, how, progress)
+        mediators, worlds = picked.of(mediators), picked.of(worlds)
+        bound = replace(bound, study=picked.study(bound.study, outcome))
+    finished = bound.run()
+    if sweep and is_thought:  # how many steps there are, the plain runs have told
+        mediators = steps_in(finished)
+        worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
     units = units_frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
     intervention = repr(donor if donor is not None else Interchange())
-    provenance = provenance_of(finished, mediator, intervention, how)
+    provenance = provenance_of(finished, mediator, intervention, how.execution, worlds)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
-    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings, wanted, how)}
+    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings, wanted, how.execution)}
     found = summarise(units, wanted, settings, sites=info, provenance=provenance)
-    return rechecked(found, finished, worlds, wanted, how)
+    return rechecked(found, finished, worlds, wanted, how.execution)
 
 
-def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _mediators(mediator: object, model: Model, encoding: Encoding) -> Mapping[str, SiteSet | ThoughtSite]:
+    """Return the mediators by name, each the sites that are patched together, or a thought."""
+    return {str(mediator): mediator} if isinstance(mediator, ThoughtSite) else _sites(mediator, model, encoding)
+
+
+def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
     """Return the mediators by name, each the sites that are patched together."""
     if isinstance(mediator, Site):
-        return _mediators(SiteSet((mediator,)), model, encoding)
+        return _sites(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
         return {str(mediator): mediator.sites.expand(model, encoding)}
     if isinstance(mediator, SiteSet):
@@ -271,7 +272,9 @@ def _check_contrast(donor: object, ablation: object) -> None:
         raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
 
 
-def _site_info(sites: SiteSet) -> SiteInfo:
+def _site_info(sites: SiteSet | ThoughtSite) -> SiteInfo:
+    if isinstance(sites, ThoughtSite):
+        return SiteInfo(None, str(sites.step))
     site = next(iter(sites))
     feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
     return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

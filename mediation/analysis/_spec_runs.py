@@ -19,7 +19,7 @@ from ..sites import SiteSet
 from ..units import Encoding, Pairs, encode
 from ._asked import units_frame
 from ._choices import Arm, Choices
-from ._mediate import _assign, _mediation_worlds, _mediators
+from ._mediate import _assign, _mediation_worlds, _sites
 
 Worlds = dict[str, World]
 _NATURAL: Arm = ("", float("nan"))
@@ -104,7 +104,7 @@ def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple
 
 
 def _one_mediator(mediator: object, model: Model, encoding: Encoding) -> tuple[str, SiteSet]:
-    found = _mediators(mediator, model, encoding)
+    found = _sites(mediator, model, encoding)
     if len(found) > 1:
         raise DesignError(
             f"mediator stands for {len(found)} sites, {listed(found, most=3)}; a specification table is about one. "

@@ -63,6 +63,7 @@ def make_study(
         order={},
         seed=seed,
         n_draws=n_draws,
+        sampled=prepared.reader is not None and prepared.reader.sampled,
         inner=inner,
     )
     check_worlds(study)

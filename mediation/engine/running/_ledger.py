@@ -89,9 +89,12 @@ class Ledger:
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
 
-        def plain(run: str, unit: int) -> float:
+        def plain(run: str, unit: int, draw: int) -> float:
             if oracle is not None:
-                return oracle.outcome(World(run), unit)  # type: ignore[arg-type]
+                return oracle.outcome(World(run), unit, draw)  # type: ignore[arg-type]
+            world = self._plain_world.get(RUNS.index(run))
+            if self._study.sampled and draw:
+                return float("nan" if world is None else self.values[world, unit, draw])
             return float(self.plain[RUNS.index(run), unit])
 
         found = settle_self_patches(self._study, self.values, plain)

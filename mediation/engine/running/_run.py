@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -37,11 +37,19 @@ class Finished:
         ``(worlds, units, draws)``; worlds that are not random have the same number in every draw.
     report
         What was run and checked, for provenance.
+    left_out
+        Units that cannot be compared, and why.
     """
 
     study: Study
     values: NDArray[np.float64]
     report: dict[str, Any]
+    left_out: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """The units that effects are of."""
+        return [unit for unit in range(len(self.study.pairs)) if unit not in self.left_out]
 
     def of(self, world: World) -> NDArray[np.float64]:
         """Return the outcomes of a world, ``(units, draws)``."""

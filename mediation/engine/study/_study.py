@@ -53,6 +53,8 @@ class Study:
         Worlds whose activations are put in, as they are written, and as they are among `worlds`.
     unembedding
         Where the logits that the outcome asks for can be computed alone; None where they cannot.
+    sampled
+        True if runs draw their tokens, so that every world has draws.
     """
 
     model: Model
@@ -66,6 +68,7 @@ class Study:
     n_draws: int
     inner: Mapping[World, World] = field(default_factory=dict)
     unembedding: Unembedding | None = None
+    sampled: bool = False
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
     _tables: dict[object, Table] = field(default_factory=dict)
 
@@ -119,11 +122,6 @@ class Study:
         if key not in self._donors:
             self._donors[key] = [int(unit) for unit in donor_units(need, self.pairs, seed=self.seed, draw=draw)]
         return self._donors[key]
-
-    @property
-    def sampled(self) -> bool:
-        """True if the draws of every world differ, since what is read is sampled."""
-        return self.prepared.reader is not None and self.prepared.reader.sampled
 
     def is_random(self, world: World) -> bool:
         """Return True if the draws of a world differ."""

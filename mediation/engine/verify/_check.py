@@ -62,7 +62,7 @@ def is_self_patch(world: World) -> bool:
 
 
 def settle_self_patches(
-    study: Study, values: NDArray[np.float64], plain: Callable[[str, int], float]
+    study: Study, values: NDArray[np.float64], plain: Callable[[str, int, int], float]
 ) -> dict[str, Any] | None:
     """Measure how far self-patched worlds are from the plain ones, and set them to these.
 
@@ -72,9 +72,9 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced.
+        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced; NaN where there is none.
     plain
-        From a run and a unit to the outcome of the plain run.
+        From a run, a unit and a draw to the outcome of the plain run.
 
     Returns
     -------
@@ -86,12 +86,14 @@ def settle_self_patches(
     BackendError
         If a difference is larger than rounding.
     """
-    # Of what is sampled each draw differs; there, reading compares what is said, token by token.
-    worlds = [(at, world) for at, world in enumerate(study.worlds) if is_self_patch(world) and not study.sampled]
+    worlds = [(index, world) for index, world in enumerate(study.worlds) if is_self_patch(world)]
     worst = 0.0
     for index, world in worlds:
-        for unit in range(len(study.pairs)):
-            expected, value = plain(world.run, unit), float(values[index, unit, 0])
+        many = study.draws_of(world) > 1
+        for unit, draw in np.ndindex(len(study.pairs), study.draws_of(world)):
+            expected, value = plain(world.run, unit, draw), float(values[index, unit, draw])
+            if np.isnan(value) or (study.sampled and np.isnan(expected)):  # a draw whose plain run was not asked for
+                continue
             found = compared(
                 study,
                 value,
@@ -102,7 +104,7 @@ def settle_self_patches(
                 blame="Try fan_out=False or backend='reference', and please report the model.",
                 at=(world.run, unit),
             )
-            worst, values[index, unit] = max(worst, found), expected
+            worst, values[index, unit, draw if many else slice(None)] = max(worst, found), expected
     return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
 
 

@@ -25,9 +25,7 @@ class Generated(AbstractOutcome):
     outcome
         Of a whole generation, or after a cue. Any other is read off the pass of the prompt as ever.
     settings
-        How tokens are chosen, and when a generation ends.
-    spec
-        Of thoughts in words, which are no part of an answer; None for none.
+        How tokens are chosen, and when a generation ends; thoughts in words are no part of an answer.
     reference
         The input whose plain generation outcomes may compare with.
     given
@@ -42,7 +40,6 @@ class Generated(AbstractOutcome):
 
     outcome: AbstractOutcome
     settings: Settings
-    spec: Spec | None = None
     reference: Literal["base", "source"] = "base"
     given: tuple[str, ...] = ()
 
@@ -63,7 +60,7 @@ class Generated(AbstractOutcome):
                     "generated. Leave it out, or use an outcome of generations, such as med.AnswerCorrect('answer')."
                 )
             return prepared
-        spec = _written(self.spec)
+        spec = _written(self.settings.spec)
         return Prepared(
             label=prepared.label,
             reduce=prepared.reduce,
@@ -73,7 +70,6 @@ class Generated(AbstractOutcome):
             reader=GenerationReader(
                 prepared=prepared,
                 settings=self.settings,
-                spec=spec,
                 reference=self.reference,
                 cue=_cue(prepared, len(pairs), model, "" if spec is None else spec.end),
             ),

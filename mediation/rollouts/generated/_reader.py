@@ -14,12 +14,11 @@ from torch import Tensor
 from ...engine import AbstractBackend, HookBackend, Study, World, progress_for
 from ...engine.oracle import Reference
 from ...engine.passes import Row as StudyRow
-from ...engine.study import tolerance
+from ...engine.study import Layout, tolerance
 from ...engine.verify import HALF, is_self_patch
 from ...errors import BackendError
 from ...models import Model
 from ...outcomes import AbstractReader, LogitsAfter, Prepared, Told, Visits
-from ...specs import TextSpec
 from ...units import Encoded
 from .._batch import rollout_layout
 from .._plan import Job
@@ -65,8 +64,6 @@ class GenerationReader(AbstractReader):
         The outcome: of a whole generation, or of logits after a cue that follows it.
     settings
         How tokens are chosen, and when a generation ends.
-    spec
-        Of thoughts in words, which are no part of the answer; None for none.
     reference
         The input whose plain generation outcomes may compare with.
     cue
@@ -75,7 +72,6 @@ class GenerationReader(AbstractReader):
 
     prepared: Prepared
     settings: Settings
-    spec: TextSpec | None
     reference: Literal["base", "source"]
     cue: tuple[tuple[int, ...], ...] | None = None
     _said: dict[_Key, _Said] = field(default_factory=dict)
@@ -84,9 +80,8 @@ class GenerationReader(AbstractReader):
     @property
     def identity(self) -> object:
         """What changes outcomes, as plain data and functions."""
-        how = self.settings
-        decoding = (how.max_new_tokens, how.stop, repr(how.sampling), how.seed if self.sampled else None)
-        return (decoding, repr(self.spec), self.reference, self.cue, self.prepared.raw, self.prepared.uses_reference)
+        how = replace(self.settings, seed=self.settings.seed if self.sampled else 0)
+        return (how, self.reference, self.cue, self.prepared.raw, self.prepared.uses_reference)
 
     @property
     def more(self) -> int:
@@ -150,17 +145,23 @@ class GenerationReader(AbstractReader):
             jobs.append(self._job(prompts.setdefault(key, len(prompts)), row.unit, row.draw))
         some = list(first.values())
         roller = self._roller(study, backend, [study.encoding.of(row.run, row.unit) for row in some])
-        return roller.with_(in_prompts=lambda batch, here: visits([some[at] for at in here], batch)).run(jobs)
+        roller = roller.with_(in_prompts=lambda batch, here: visits([some[at] for at in here], batch))
+        found: dict[int, Row] = {}
+        for numbers in roller.batches([job.prompt for job in jobs], layout=self._layout(study)):
+            found.update(zip(numbers, roller.decode([jobs[number] for number in numbers]), strict=True))
+        return [found[number] for number in range(len(jobs))]
 
     def _job(self, prompt: int, unit: int, draw: int) -> Job:
         answer = None if self.cue is None else self.cue[unit]
         return Job(prompt=prompt, unit=unit, draw=draw, answer=answer, kept=self.prepared.kept)
 
     def _roller(self, study: Study, backend: AbstractBackend, encoded: Sequence[Encoded]) -> Roller:
+        made = make_roller(study.model, study.encoding, self.settings, backend, progress_for(False))
+        return replace(made, encoded=tuple(encoded))
+
+    def _layout(self, study: Study) -> Layout:
         every = [one for inputs in study.encoding.runs.values() for one in inputs]
-        layout = rollout_layout(study.model, every, max_new_tokens=self.more, batch_size=None)
-        run = (study.model, study.encoding, self.spec, self.settings, backend, progress_for(False))
-        return replace(make_roller(*run), encoded=tuple(encoded), layout=layout)
+        return rollout_layout(study.model, every, max_new_tokens=self.more, batch_size=None, tokens=None)
 
     # -------------------------------------------------------------------------------------------------- reading
     def _read(self, study: Study, rows: Sequence[StudyRow], decoded: Sequence[Row]) -> None:
@@ -175,7 +176,7 @@ class GenerationReader(AbstractReader):
     def _told(self, study: Study, row: Row) -> Told | Tensor:
         if self.cue is not None and row.logits:
             return row.logits[-1].clone()
-        return told_of(row, study.model.tokenizer, self.spec)
+        return told_of(row, study.model.tokenizer, self.settings.spec)
 
     def _say(self, study: Study, key: _Key, row: Row) -> _Said:
         unit, free = key[2], len(row.ids) - (0 if self.cue is None else len(self.cue[key[2]]))
@@ -183,7 +184,7 @@ class GenerationReader(AbstractReader):
         value, unparsed = float("nan"), False
         if row.stopped not in ("flagged", "nan"):
             if self.prepared.judge is not None:
-                told = told_of(row, study.model.tokenizer, self.spec)
+                told = told_of(row, study.model.tokenizer, self.settings.spec)
                 assert isinstance(plain, Told)
                 value = float(self.prepared.judge(told, unit, plain))
                 unparsed = self.prepared.unparsed is not None and self.prepared.unparsed(told, unit)
