@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
 from ..engine.study import Run
 from ..models import Model
 from ..outcomes import AbstractOutcome
-from ..rollouts import Rolling, Rollouts, make_rollouts, run_rollouts
+from ..rollouts import Generated, GenerationReader, Rolling, Rollouts, make_rollouts, run_rollouts
 from ..units import Encoding, Pairs
 from ._options import execution_for, rolling_for
 
@@ -25,12 +25,18 @@ class How:
     execution, progress
         As in `run_study`.
     rolling
-        How its runs are generations; None for single forward passes.
+        How its runs are generations, where a thought is asked about or an outcome reads what follows the prompts.
+    thought
+        True if a thought is asked about.
+    given
+        Names of the options that the caller gave.
     """
 
     execution: Execution
     progress: Progress
-    rolling: Rolling | None = None
+    rolling: Rolling
+    thought: bool
+    given: tuple[str, ...] = ()
 
     def bind(
         self,
@@ -44,8 +50,9 @@ class How:
         encoding: Encoding | None = None,
     ) -> Bound:
         """Bind worlds to units and model, and check them; see `make_study` and `make_rollouts`."""
-        if self.rolling is None:
-            study = make_study(model, pairs, worlds, outcome, seed=seed, n_draws=n_draws, encoding=encoding)
+        if not self.thought:
+            read = Generated(outcome, self.rolling.settings, self.rolling.plain[0], self.given)
+            study = make_study(model, pairs, worlds, read, seed=seed, n_draws=n_draws, encoding=encoding)
             return Bound(study, self)
         rollouts = make_rollouts(model, pairs, worlds, outcome, self.rolling, n_draws=n_draws, encoding=encoding)
         return Bound(rollouts.study, self, rollouts)
@@ -66,7 +73,10 @@ class Bound:
         told = self.how.progress if progress is None else progress
         if self.rollouts is not None:
             return run_rollouts(self.rollouts, execution, told)
-        return run_study(self.study, execution, told)
+        finished, reader = run_study(self.study, execution, told), self.study.prepared.reader
+        if not isinstance(reader, GenerationReader):
+            return finished
+        return replace(finished, report={**finished.report, "rollout": reader.account(finished.study)})
 
 
 def how_of(
@@ -99,4 +109,4 @@ def how_of(
         If there is no such option, or one is not of its kind.
     """
     execution, progress = execution_for(options, question, thought=thought)
-    return How(execution, progress, rolling_for(options, model, seed, plain) if thought else None)
+    return How(execution, progress, rolling_for(options, model, seed, plain), thought, tuple(options))

@@ -27,7 +27,18 @@ class DryRun:
     calibrate: bool
 
     def of(self, bound: Bound, asked: int) -> SweepPlan:
-        """Return the plan of a study; `asked` is the number of its worlds before equal ones were joined."""
+        """Return the plan of a study; `asked` is the number of its worlds before equal ones were joined.
+
+        Raises
+        ------
+        DesignError
+            If what follows the prompts is generated.
+        """
+        if bound.study.prepared.reader is not None:
+            raise DesignError(
+                f"dry_run plans forward passes, and {bound.study.prepared.label} is read off generations: how long "
+                "these get is not known before. Run it on a few pairs, and look at provenance['plan'] of the result."
+            )
         return plan_study(bound.study, bound.how.execution, asked=asked, calibrate=self.calibrate)
 
 

@@ -163,7 +163,7 @@ def execution_for(
         If there is no such option, or one is not of its kind.
     """
     name, precise = question.__name__, question.__name__ in ("mediate", "ablate")
-    has = {*RunOptions.__annotations__, *(_Precision.__annotations__ if precise else ())}
+    has = {*RunOptions.__annotations__, *([*_Precision.__annotations__, *_Rollout.__annotations__] if precise else ())}
     has = {*_AnyRun.__annotations__, *_Rollout.__annotations__} if thought else has
     named = [one for one in inspect.signature(question).parameters if one != "execution" and not thought]
     for one in options:

@@ -44,5 +44,13 @@ class AbstractReader(ABC):
         """Return the outcomes of rows ``(rows,)``; `visits` act in the pass of their prompts."""
 
     @abstractmethod
+    def accounts(self, study: Any, rows: Sequence[Any]) -> list[Any]:
+        """Return what a store keeps of rows that were read, besides their outcomes: plain data, one a row."""
+
+    @abstractmethod
+    def restore(self, study: Any, rows: Sequence[Any], values: Sequence[float], accounts: Sequence[Any]) -> None:
+        """Take rows that a store holds as read: their outcomes, and what `accounts` has returned."""
+
+    @abstractmethod
     def alone(self, study: Any, world: Any, unit: int, draw: int, logits_after: LogitsAfter) -> float:
         """Return one outcome from logits of the naive path; BackendError if `outcomes` has read other tokens."""

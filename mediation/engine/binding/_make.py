@@ -39,8 +39,8 @@ def make_study(
     prepared = outcome.prepare(pairs, model)
     if prepared.of_rollout and prepared.reader is None:
         raise DesignError(
-            f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
-            "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."
+            f"{outcome!r} is read off a generation, and this question runs single forward passes. Use an outcome of "
+            "logits, such as med.LogitDiff('answer', 'foil'), or ask med.mediate or med.ablate, which generate."
         )
     if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
         raise OutcomeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -13,6 +14,9 @@ from ...specs import Spec, TextSpec
 from ...units import Pairs
 from .._roller import Settings
 from ._reader import GenerationReader
+
+_DECODING = ("max_new_tokens", "sampling", "spec", "stop")
+_ONE_PASS = ("fan_out", "padding_side", "precision", "recheck")
 
 
 @final
@@ -29,7 +33,7 @@ class Generated(AbstractOutcome):
     reference
         The input whose plain generation outcomes may compare with.
     given
-        Names of the options of generations that a user has given.
+        Names of the options that a user has given; some are of generations, and others of single passes.
 
     Examples
     --------
@@ -54,12 +58,9 @@ class Generated(AbstractOutcome):
         """
         prepared = self.outcome.prepare(pairs, model)
         if not prepared.of_rollout:
-            if self.given:
-                raise DesignError(
-                    f"{listed(self.given)}: {self.outcome!r} is read off one forward pass, in which nothing is "
-                    "generated. Leave it out, or use an outcome of generations, such as med.AnswerCorrect('answer')."
-                )
+            _refuse(self.given, _DECODING, f"is of generations, and {self.outcome!r} is read off one forward pass")
             return prepared
+        _refuse(self.given, _ONE_PASS, f"is of single forward passes, and {self.outcome!r} is read off generations")
         spec = _written(self.settings.spec)
         return Prepared(
             label=prepared.label,
@@ -74,6 +75,12 @@ class Generated(AbstractOutcome):
                 cue=_cue(prepared, len(pairs), model, "" if spec is None else spec.end),
             ),
         )
+
+
+def _refuse(given: Sequence[str], names: Sequence[str], why: str) -> None:
+    found = [name for name in given if name in names]
+    if found:
+        raise DesignError(f"{listed(found)} {why}. Leave it out, or use another outcome.")
 
 
 def _written(spec: Spec | None) -> TextSpec | None:

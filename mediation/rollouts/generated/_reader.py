@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ _Key = tuple[Model, World, int, int]
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Said:
     """What a row has said.
 
@@ -120,10 +120,41 @@ class GenerationReader(AbstractReader):
         key = (study.model, world, unit, draw if study.is_random(world) else 0)
         return self._retold(study, key, self._said.get(key), logits_after, f"World {world} run alone")
 
-    def unparsed(self, study: Study, world: World, unit: int, draw: int) -> bool:
-        """Return True if the rules find no answer; what was not run, since nothing changes, is the plain run."""
-        key = (study.model, world, unit, draw if study.is_random(world) else 0)
-        return (self._said.get(key) or self._said[self._same_as(study, world.run, key)]).unparsed
+    def accounts(self, study: Study, rows: Sequence[StudyRow]) -> list[Any]:
+        """Return what rows have said, as plain data, one a row."""
+        said = [self._said[self._key(study, row)] for row in rows]
+        return [{"ids": list(one.ids), "free": one.free, "unparsed": one.unparsed} for one in said]
+
+    def restore(self, study: Study, rows: Sequence[StudyRow], values: Sequence[float], accounts: Sequence[Any]) -> None:
+        """Take rows that a store holds as read."""
+        for row, value, kept in zip(rows, values, accounts, strict=True):
+            ids = array("q", kept["ids"])
+            self._said[self._key(study, row)] = _Said(ids, kept["free"], value, kept["unparsed"])
+
+    def account(self, study: Study) -> dict[str, Any]:
+        """Return what provenance keeps: how it was decoded, and how often the rules find no answer, by world."""
+        how = self.settings
+        return {
+            "spec": repr(how.spec),
+            "max_new_tokens": how.max_new_tokens,
+            "stop": list(how.stop),
+            "sampling": repr(how.sampling) if self.sampled else "greedy",
+            "units_asked": len(study.pairs),
+            "units_left_out": {},
+            "unparsed": [self._unparsed(study, world) for world in study.worlds],
+        }
+
+    def _unparsed(self, study: Study, world: World) -> tuple[int, int]:
+        """Return how many generations of a world hold no answer that the rules find, and of how many.
+
+        Those that were not run, since nothing is changed in them, are the plain ones.
+        """
+        if self.prepared.unparsed is None:
+            return 0, 0
+        many = study.draws_of(world)
+        keys = [(study.model, world, unit, draw) for unit in range(len(study.pairs)) for draw in range(many)]
+        found = [self._said.get(key) or self._said[self._same_as(study, world.run, key)] for key in keys]
+        return sum(one.unparsed for one in found), len(found)
 
     # ------------------------------------------------------------------------------------------------- decoding
     def _key(self, study: Study, row: StudyRow) -> _Key:
@@ -191,7 +222,7 @@ class GenerationReader(AbstractReader):
             else:
                 value = self._reduced(row, unit, plain)
         row.logits = []
-        return _Said(ids=array("q", row.ids), free=free, value=value, unparsed=unparsed)
+        return _Said(array("q", row.ids), free, value, unparsed)
 
     def _reduced(self, row: Row, unit: int, plain: Told | Tensor) -> float:
         logits = torch.stack(row.logits)[None]
@@ -243,7 +274,9 @@ class GenerationReader(AbstractReader):
             self._plain[key] = self._told(study, row)
         elif plain not in self._plain:
             self._retold(study, plain, None, partial(Reference(study).logits_after, self.reference, unit), what)
-        return self._say(study, key, row).value
+        own = self._say(study, key, row)
+        self._said.setdefault(key, own)
+        return own.value
 
     def _chooser(self, unit: int, draw: int) -> Callable[[Tensor], int]:
         how = self.settings
