@@ -76,7 +76,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "judge": "outcome.reads",
             "unparsed": "outcome.reads",
             "cue": "outcome.reads",
-            "reader": "how generations are decoded: outcome.reads",
+            "reader": "how generations are decoded: outcome.generation",
         },
         "Model": {
             "module": "model.class, model.structure, model.settings, model.weights, model.config.*, model.dtype, "
@@ -250,15 +250,15 @@ def _unit(one: Encoded) -> str:
 
 def _outcome(study: Study) -> Identity:
     prepared = study.prepared
-    named = ("label", "at", "continuation", *NOT_IN_IDENTITY["Prepared"])
+    named = ("label", "at", "continuation", "reader", *NOT_IN_IDENTITY["Prepared"])
     reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
-    if prepared.reader is not None:
-        reads["reader"] = prepared.reader.identity
+    reader = prepared.reader
     return {
         "outcome": prepared.label,
         "outcome.at": str(prepared.at),
         "outcome.continuation": fingerprint(prepared.continuation, "the outcome"),
         "outcome.reads": fingerprint(reads, f"outcome {prepared.label!r}"),
+        **({} if reader is None else {"outcome.generation": fingerprint(reader.identity, "the generation")}),
     }
 
 

@@ -16,7 +16,7 @@ from ...engine.oracle import Reference
 from ...engine.passes import Row as StudyRow
 from ...engine.study import Layout, tolerance
 from ...engine.verify import HALF, is_self_patch
-from ...errors import BackendError
+from ...errors import BackendError, DataError
 from ...models import Model
 from ...outcomes import AbstractReader, LogitsAfter, Prepared, Told, Visits
 from ...units import Encoded
@@ -97,6 +97,11 @@ class GenerationReader(AbstractReader):
         """Raise DesignError or DataError if the model cannot go on after these prompts."""
         check_model(study.model)
         for encoded in study.encoding.runs.values():
+            if any(one.ids is None for one in encoded):
+                raise DataError(
+                    f"{self.prepared.label} is read off what follows the tokens of an input, and inputs are tensors by "
+                    "name. Give texts, med.Prompt(text, images) or token ids."
+                )
             check_lengths(study.model, encoded, self.more)
 
     def outcomes(self, study: Study, backend: AbstractBackend, rows: Sequence[StudyRow], visits: Visits) -> Tensor:
