@@ -98,7 +98,7 @@ class PrecisionWarning(MediationWarning):
     """Half precision that does not pay: its rounding is large beside the intervals, or this CPU is slower at it."""
 
 
-def warn(text: str, category: type[MediationWarning]) -> None:
+def warn(text: str, category: type[Warning]) -> None:
     """Warn at the first line outside this package, so that the user sees the call that it is about."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

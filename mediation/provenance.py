@@ -17,6 +17,7 @@ _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy",
 
 
 Named = Mapping[Any, Mapping[str, World]]
+Counts = Sequence[tuple[int, int]]  # of a world: how many, and out of how many
 
 
 def versions() -> dict[str, str]:
@@ -61,7 +62,7 @@ def provenance_of(
         "intervention": intervention,
         "pairs": {**_pairs(pairs), "n": len(finished.kept)},
         "seed": study.seed,
-        **({} if rolled is None else {"rollout": {**rolled, "unparsed": _unparsed(rolled["unparsed"], study, named)}}),
+        **({} if rolled is None else {"rollout": {**rolled, "unparsed": unparsed_rates(finished, named or {})[0]}}),
         "plan": {"worlds": len(study.worlds), "n_draws": study.n_draws, **of_passes, **report},
         "checks": checks,
         "versions": versions(),
@@ -69,12 +70,17 @@ def provenance_of(
     }
 
 
-def _unparsed(counts: Sequence[tuple[int, int]], study: Study, named: Named | None) -> dict[str, float]:
-    """Return the share of generations without an answer that the rules find, by world; an arm's by its name."""
+def unparsed_rates(finished: Finished, named: Named) -> list[dict[str, float]]:
+    """Return the share of generations without an answer that the rules find, by world; one mapping an outcome."""
+    return [_shares(counts, finished.study, named) for counts in finished.report["rollout"]["unparsed"]]
+
+
+def _shares(counts: Counts, study: Study, named: Named) -> dict[str, float]:
+    """Return a share by world; that of an arm by its name."""
     index = {world: number for number, world in enumerate(study.worlds)}
     names = {
         index[world]: key[1] if name == "ym" and key[1] else name
-        for key, worlds in (named or {}).items()
+        for key, worlds in named.items()
         for name, world in worlds.items()
     }
     found: dict[str, list[int]] = {}

@@ -1,8 +1,8 @@
-"""Does the conclusion hang on a choice? One effect under three metrics, three corruptions and four ablation values.
+"""Does the conclusion hang on a choice? One effect under three outcomes, three corruptions and four ablation values.
 
 The model is linear with an interaction, M(x) = 2x and Y(x, m) = 3x + 4m + 5xm, so the truth is known: the pure indirect
 effect is (4 + 5 x0) 2 (x1 - x0), which is positive at the base x0 = 0 and negative at x0 = -1.4. A study of the first
-corruption alone, on any metric, would say "this mediator helps"; the table says that the sign hangs on the base.
+corruption alone, on any outcome, would say "this mediator helps"; the table says that the sign hangs on the base.
 
 Usage: python examples/04_uncertainty/02_specification_table.py [picture.png]
 """
@@ -60,7 +60,7 @@ def main() -> None:
 
     counts = agreement(effects, "pnie").set_index(["choice", "level"])
     print(f"\n{counts.to_string()}")
-    assert counts.loc[("corruption", "near"), "same side"] == 3, "on the first corruption all metrics agree"
+    assert counts.loc[("corruption", "near"), "same side"] == 3, "on the first corruption all outcomes agree"
     assert counts.loc[("corruption", "far"), "other side"] >= 2, "the sign hangs on the base"
 
 

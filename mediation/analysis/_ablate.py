@@ -17,17 +17,17 @@ from ..estimate import seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, InterventionFactory
 from ..models import Model, load, runs
-from ..outcomes import AbstractOutcome
-from ..provenance import provenance_of
+from ..outcomes import Outcomes
 from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, units_frame
-from ._bound import how_of
+from ._asked import check_question, one_a_step
 from ._dry_run import dry_run_of
-from ._options import AblateChoices, PlanOptions
+from ._options import AblateChoices, PlanOptions, how_of
+from ._outcomes import asked_of
 from ._recheck import check_recheck, rechecked
 
+_EFFECTS = estimands_from(("y", "ym"), ["ablation"])
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
 
 
@@ -36,7 +36,7 @@ def ablate(
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[True],
     calibrate: bool = True,
@@ -49,7 +49,7 @@ def ablate(
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[False] = False,
     **options: Unpack[AblateChoices],
@@ -61,7 +61,7 @@ def ablate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     arms: Arms,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     sites: Site | SiteSet | ThoughtSite | None = None,
     run: Literal["base", "source"] | None = None,
@@ -107,25 +107,25 @@ def ablate(  # noqa: PLR0913
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     thoughts = _of_thoughts(arms, sites)
-    planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
+    planned = dry_run_of(dry_run, execution, ablate)
     how = how_of(execution, ablate, loaded, settings.seed, thought=thoughts, plain=(which,))
     check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
     named = _thought_arms(arms, sites) if thoughts else _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
-    asked = [world for pair in worlds.values() for world in pair.values()]
-    bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(how, loaded, pairs, worlds, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(bound, len(asked))
-    finished = bound.run()
-    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
-    units = units_frame(finished, labels, worlds)
-    what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
+        return planned(studies, worlds)
+    finished = outcomes.run(studies)
+    worlds = one_a_step(worlds, finished[0])
+    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in worlds}
+    units = outcomes.frame(finished, labels, worlds)
     where = " & ".join(dict.fromkeys(key[0] for key in named))
-    provenance = provenance_of(finished, where, what, how.execution, worlds)
-    provenance["run"] = which
-    wanted = estimands_from(("y", "ym"), ["ablation"])
-    return rechecked(summarise(units, wanted, settings, provenance=provenance), finished, worlds, wanted, how.execution)
+    what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
+    provenance = outcomes.provenance(finished, where, what, how.execution, worlds) | {"run": which}
+    found = summarise(units, _EFFECTS, settings, provenance=provenance)
+    return rechecked(found, finished, worlds, _EFFECTS, how.execution, outcomes.groups if outcomes.labels else None)
 
 
 def doses(

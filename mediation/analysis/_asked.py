@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._checks import called, positive_int
+from .._checks import called, positive_int, shown
 from ..engine import Finished, World, expand_world
 from ..engine.binding import inside
 from ..errors import DataError, DesignError, DonorsWarning, warn
@@ -18,7 +19,7 @@ from ..inference.crossed import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
-from ..sites import ThoughtSite
+from ..rollouts import at_step
 from ..units import Pairs
 
 
@@ -31,14 +32,23 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
         frame = isinstance(pairs, pd.DataFrame)
         hint = "Pairs.from_frame(frame, base='...', source='...')" if frame else "Pairs(base=..., source=...)"
         raise DataError(f"pairs is {called(pairs)}; units are given as med.{hint}.")
-    if not isinstance(outcome, AbstractOutcome):
+    if not isinstance(outcome, (AbstractOutcome, list, tuple, Mapping)):
         raise DesignError(
             f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
-            "decorated with @med.outcome."
+            "decorated with @med.outcome; or several, in a list or by name in a mapping."
         )
     positive_int(n_draws, what="n_draws")
     if settings is not None and pairs.crossed:
         two_way_settings(settings)
+
+
+def name_of(key: object, what: str) -> str:
+    """Return the name that a key of a mapping stands for: a text, or ``(name, dose)``."""
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Real) and not isinstance(key[1], bool):
+        return f"{name_of(key[0], what)} {float(key[1]):g}"
+    if not isinstance(key, str) or not key:
+        raise DesignError(f"The name of {what} {shown(key)} is none; a text is needed, such as 'first'.")
+    return key
 
 
 def need_one_kind_of_cluster(pairs: Pairs, what: str) -> None:
@@ -62,11 +72,17 @@ def inference_account(settings: Inference, model: Model) -> dict[str, Any]:
 
 
 def units_frame(
-    finished: Finished, labels: Mapping[Any, Mapping[str, Any]], worlds: Mapping[Any, Mapping[str, World]]
+    finished: Finished | Mapping[str, Finished],
+    labels: Mapping[Any, Mapping[str, Any]],
+    worlds: Mapping[Any, Mapping[str, World]],
 ) -> pd.DataFrame:
-    """Return the unit-level frame: one row a site (or arm), unit and draw."""
-    study = finished.study
-    pairs, kept = study.pairs, finished.kept
+    """Return the unit-level frame: one row a site (or arm), unit and draw.
+
+    Outcomes by name, of the same worlds and units, have a row each, and a column ``outcome``.
+    """
+    each = {None: finished} if isinstance(finished, Finished) else finished
+    study = next(iter(each.values())).study
+    pairs, kept = study.pairs, kept_in(each.values())
     n = len(kept)
     index = {world: i for i, world in enumerate(study.worlds)}
     weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
@@ -86,20 +102,42 @@ def units_frame(
         if donors is not None:
             who = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1)[kept]
             columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
-        for name, world in expanded.items():
-            columns[name] = finished.values[index[world], kept, :draws].reshape(-1)
-        frames.append(pd.DataFrame(columns))
+        for outcome, one in each.items():
+            label = {} if outcome is None else {"outcome": outcome}
+            values = {name: one.values[index[world], kept, :draws].reshape(-1) for name, world in expanded.items()}
+            frames.append(pd.DataFrame(columns | label | values))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)
     return units
 
 
-def steps_in(finished: Finished) -> dict[str, ThoughtSite]:
-    """Return the single steps of a sweep over a thought, by name."""
-    worlds = (world.assignment for world in finished.study.worlds if world.assignment is not None)
-    sites = dict.fromkeys(site for assignment in worlds for site, _ in assignment.thoughts())
-    return {str(site): site for site in sites}
+def kept_in(each: Iterable[Finished]) -> list[int]:
+    """Return the units that can be compared in every study."""
+    studies = list(each)
+    return [unit for unit in studies[0].kept if not any(unit in one.left_out for one in studies)]
+
+
+def one_a_step(named: Mapping[Any, Any], finished: Finished) -> dict[Any, Any]:
+    """Return what is named after a thought with an entry for each of its steps, where the run swept over them.
+
+    Parameters
+    ----------
+    named
+        Places or worlds of mediators, by the site's name or by tuples that begin with it.
+    finished
+        The run: only its plain generations tell how many steps there are.
+    """
+    steps = finished.report.get("rollout", {}).get("steps")
+    if steps is None:
+        return dict(named)
+    return {_renamed(name, step): at_step(one, step) for step in range(steps) for name, one in named.items()}
+
+
+def _renamed(name: Any, step: int) -> Any:
+    if isinstance(name, tuple):
+        return (_renamed(name[0], step), *name[1:])
+    return name.replace("@each", f"@{step}")
 
 
 def _random_donors(worlds: Iterable[World]) -> Donor | None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, final
 
 import numpy as np
 from torch import Tensor, equal
 
-from .._checks import called, elements, shown
+from .._checks import called
 from ..engine.study import run_of
 from ..errors import DataError, DesignError
 from ..interventions import AbstractIntervention, Assignment, Donor, InterventionFactory, Moment
-from ..models import Model
 from ..outcomes import AbstractOutcome
 from ..units import Pairs
 from ._ablate import _named_arms
+from ._asked import name_of
 
 Arm = tuple[str, float]
 
@@ -92,49 +91,11 @@ def corruptions_of(pairs: object, others: object) -> dict[str, Pairs | Assignmen
             "{'noise': med.GaussianNoise(3.0).at(med.embedding())}."
         )
     for key, one in others.items():
-        name = _text(key, "corruption")
+        name = name_of(key, "corruption")
         if name in found:
             raise DesignError(f"Two corruptions are called {name!r} (the first is the base of `pairs`); rename one.")
         found[name] = _checked(name, one, pairs)
     return found
-
-
-def outcomes_of(outcomes: object, pairs: Pairs, model: Model) -> tuple[dict[str, AbstractOutcome], dict[str, str]]:
-    """Return the outcomes, and what they are, by name.
-
-    Raises
-    ------
-    DesignError
-        If something is no outcome, there is none, or two have one name.
-    OutcomeError
-        If an outcome cannot be computed on these units.
-    """
-    given: list[tuple[Any, Any]]
-    if isinstance(outcomes, AbstractOutcome):
-        given = [(None, outcomes)]
-    elif isinstance(outcomes, Mapping):
-        given = list(outcomes.items())
-    else:
-        needed = "an outcome, a list of outcomes, or a mapping from names to outcomes"
-        given = [(None, one) for one in elements(outcomes, what="specification: outcomes", needed=needed)]
-    if not given:
-        raise DesignError(
-            "outcomes is empty; at least one is needed, such as {'logit': med.LogitDiff('answer', 'foil')}."
-        )
-    found: dict[str, AbstractOutcome] = {}
-    labels: dict[str, str] = {}
-    for key, one in given:
-        if not isinstance(one, AbstractOutcome):
-            raise DesignError(
-                f"outcomes has {called(one)}{'' if key is None else f' as {key!r}'}; outcomes such as "
-                "med.LogitDiff('answer', 'foil') are needed, or functions decorated with @med.outcome."
-            )
-        label = one.prepare(pairs, model).label
-        name = label if key is None else _text(key, "outcome")
-        if name in found:
-            raise DesignError(f"Two outcomes are called {name!r}; name them, as in {{'first': ..., 'second': ...}}.")
-        found[name], labels[name] = one, label
-    return found, labels
 
 
 def arms_of(arms: object) -> dict[Arm, AbstractIntervention]:
@@ -201,15 +162,6 @@ def _checked(name: str, one: object, pairs: Pairs) -> Pairs | Assignment:
                 "same order."
             )
     return one
-
-
-def _text(key: object, what: str) -> str:
-    """Return the name that a key of a mapping stands for: a text, or ``(name, dose)``."""
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], Real) and not isinstance(key[1], bool):
-        return f"{_text(key[0], what)} {float(key[1]):g}"
-    if not isinstance(key, str) or not key:
-        raise DesignError(f"The name of {what} {shown(key)} is none; a text is needed, such as 'first'.")
-    return key
 
 
 def _reads_base(arm: AbstractIntervention) -> bool:

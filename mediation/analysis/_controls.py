@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from .._checks import elements, one_of, positive_int
-from ..engine import Execution, Finished, Progress
+from ..engine import Finished
 from ..errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
@@ -20,9 +20,10 @@ from ..models import Model, load, reinitialised, runs
 from ..outcomes import AbstractOutcome, CustomOutcome
 from ..provenance import provenance_of
 from ..results import Effects
-from ..sites import Joint, Site, SiteSet
+from ..sites import Joint, Site, SiteSet, ThoughtSite
 from ..units import Pairs, encode
 from ._asked import check_question, inference_account, need_one_kind_of_cluster, precision_in
+from ._bound import How
 from ._control_runs import (
     Index,
     Part,
@@ -35,11 +36,13 @@ from ._control_runs import (
     run_parts,
     unmatched,
 )
-from ._mediate import _sites
-from ._options import RunOptions, execution_for
+from ._mediate import _mediators
+from ._options import RolledOptions, how_of
+from ._outcomes import one_outcome
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
+_COUNTS = ("rows", "fan_out_rows", "null_rows", "passes")
 _SELF, _UNRELATED, _DIRECTION, _PAIRS, _ANSWERS, _MODEL = CONTROLS
 _EXCHANGED = (_UNRELATED, _PAIRS)
 
@@ -48,7 +51,7 @@ _EXCHANGED = (_UNRELATED, _PAIRS)
 def controls(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint,
+    mediator: Site | SiteSet | Joint | ThoughtSite,
     outcome: AbstractOutcome,
     *,
     controls: str | Iterable[str] | None = None,
@@ -58,7 +61,7 @@ def controls(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return an indirect effect beside its null controls, and how far it goes beyond each of them.
 
@@ -129,8 +132,9 @@ def controls(  # noqa: PLR0913
     ['none', 'self-patch', 'random direction', 'beyond random direction']
     """  # fmt: skip
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = _execution(execution)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = _how(execution, loaded, settings.seed, thought=isinstance(mediator, ThoughtSite))
+    one_outcome(outcome, "controls")
     check_question(pairs, outcome, 1 if n_draws is None else n_draws)
     need_one_kind_of_cluster(pairs, "controls")
     wanted = _wanted(estimand)
@@ -142,25 +146,27 @@ def controls(  # noqa: PLR0913
         pairs=pairs,
         encoding=encoding,
         outcome=outcome,
-        mediators=_sites(mediator, loaded, encoding),
+        mediators=_mediators(mediator, loaded, encoding),
         keys=tuple(one.key for one in wanted),
         n_draws=_draws(n_draws, asked),
+        how=how,
         seed=settings.seed,
     )
     names, fresh, left_out = _applicable(question, asked)
     donors = _donors(question, names, left_out if asked is None else None)
     names = tuple(name for name in names if name not in left_out)
     parts = _parts(question, names, donors, fresh)
-    units, done = run_parts(question, parts, how, progress)
+    units, done = run_parts(question, parts, left_out if asked is None else None)
+    names = tuple(name for name in names if name not in left_out)
     table = tabulate_controls(units, wanted, settings, precision_in(loaded))
-    provenance = provenance_of(done[0], mediator, repr(Interchange()), how)
+    provenance = provenance_of(done[0], mediator, repr(Interchange()), how.execution)
     provenance |= {"kind": "controls", "inference": inference_account(settings, loaded)}
     provenance["controls"] = _account(question, names, parts, done, left_out)
     return Effects(table, units, provenance)
 
 
-def _execution(options: Mapping[str, Any]) -> tuple[Execution, Progress]:
-    return execution_for(options, controls)
+def _how(options: Mapping[str, Any], model: Model, seed: int, *, thought: bool) -> How:
+    return how_of(options, controls, model, seed, thought=thought)
 
 
 def _wanted(estimand: Any) -> tuple[AbstractEstimand, ...]:
@@ -215,9 +221,10 @@ def _applicable(
     names = CONTROLS if asked is None else asked
     if _ANSWERS in names and not _reads_columns(question.outcome, question.pairs):
         why = "the outcome reads no column of the units, so all units have the same answers"
-        if asked is not None:
-            raise DesignError(f"controls: {_ANSWERS!r} does not apply: {why}. Leave it out.")
-        left_out[_ANSWERS] = why
+        _does_not_apply(_ANSWERS, why, asked, left_out)
+    places = [site for mediator in question.mediators.values() for site in mediator]
+    if _DIRECTION in names and any(isinstance(site, ThoughtSite) and site.kind == "imagination" for site in places):
+        _does_not_apply(_DIRECTION, "a written thought is text, which has no direction", asked, left_out)
     fresh = None
     if _MODEL in names:
         try:
@@ -227,6 +234,12 @@ def _applicable(
                 raise
             left_out[_MODEL] = str(error).removeprefix("reinitialised: ").split(". ")[0]
     return tuple(name for name in names if name not in left_out), fresh, left_out
+
+
+def _does_not_apply(name: str, why: str, asked: object, left_out: dict[str, str]) -> None:
+    if asked is not None:
+        raise DesignError(f"controls: {name!r} does not apply: {why}. Leave it out.")
+    left_out[name] = why
 
 
 def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
@@ -316,8 +329,6 @@ def _account(
         found = done[0].report["self_patch"]
         account["self_patch"] = {**found, "reason": "exactly 0 in every unit"}
     if _MODEL in names:
-        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].study.model.digest}
-    account["plans"] = [
-        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")} for one in done
-    ]
+        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].bound.study.model.digest}
+    account["plans"] = [{name: one.report[name] for name in _COUNTS if name in one.report} for one in done]
     return account

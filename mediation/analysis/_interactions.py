@@ -9,7 +9,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 
 from .._checks import called, one_of, positive_int, shown
-from ..engine import World, make_study, run_study
+from ..engine import World
 from ..errors import DesignError, SiteError
 from ..estimands import Orders, most_coalitions, sampled_orders
 from ..estimate import DIRECTIONS, Direction, Game, seed_from, tabulate_interactions
@@ -19,7 +19,7 @@ from ..models import Model, load, runs
 from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
-from ..sites import Joint, Site, SiteSet, overlap
+from ..sites import Joint, Site, SiteSet, ThoughtSite, overlap
 from ..units import Encoding, Pairs, encode
 from ._asked import (
     check_question,
@@ -28,12 +28,14 @@ from ._asked import (
     precision_in,
     units_frame,
 )
-from ._options import RunOptions, execution_for
+from ._mediate import Places
+from ._options import RolledOptions, how_of
+from ._outcomes import one_outcome
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
 
-Mediators = SiteSet | Mapping[str, Site | SiteSet | Joint]
+Mediators = SiteSet | Mapping[str, Site | SiteSet | Joint | ThoughtSite]
 
 
 @runs
@@ -51,7 +53,7 @@ def interactions(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return how several mediators share their joint effect: alone, leave-one-out, Shapley, and pairwise interactions.
 
@@ -128,8 +130,9 @@ def interactions(  # noqa: PLR0913
     3         shapley              players.0      0.75
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, interactions)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = how_of(execution, interactions, loaded, settings.seed, thought=_of_thoughts(mediators))
+    one_outcome(outcome, "interactions")
     check_question(pairs, outcome, 1)
     need_one_kind_of_cluster(pairs, "interactions")
     one_of(direction, DIRECTIONS, what="direction")
@@ -139,11 +142,10 @@ def interactions(  # noqa: PLR0913
     game = Game(players=tuple(players), direction=direction, orders=orders, pairwise=pairwise)
     worlds = _worlds(game, list(players.values()))
     asked = [world for named in worlds.values() for world in named.values()]
-    study = make_study(loaded, pairs, asked, outcome, seed=settings.seed, encoding=encoding)
-    finished = run_study(study, how, progress)
+    finished = how.bind(loaded, pairs, asked, outcome, encoding=encoding).run()
     units = units_frame(finished, {name: {} for name in worlds}, worlds)
     table = tabulate_interactions(units, game, settings, precision_in(loaded))
-    provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how)
+    provenance = provenance_of(finished, " & ".join(players), repr(Interchange()), how.execution)
     provenance["pairs"]["n_clusters"] = int(table["n_clusters"].iloc[0])
     provenance |= {
         "kind": "interactions",
@@ -153,17 +155,42 @@ def interactions(  # noqa: PLR0913
     return Effects(table, units, provenance)
 
 
-def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _of_thoughts(mediators: object) -> bool:
+    """Return True if mediators are thoughts; DesignError if some are and some are not."""
+    given = list(mediators.values()) if isinstance(mediators, Mapping) else [mediators]
+    thoughts = [one for one in given if isinstance(one, ThoughtSite)]
+    if thoughts and len(thoughts) < len(given):
+        other = next(one for one in given if not isinstance(one, ThoughtSite))
+        raise DesignError(
+            f"interactions: {thoughts[0]!r} is a thought, and {called(other)} is not; thoughts are rolled out. Ask "
+            "about thoughts, or about sites in single passes."
+        )
+    for one in thoughts:
+        if not one.is_concrete:
+            raise DesignError(
+                f"interactions: {one!r} is every step; mediators are named one by one: "
+                "{'first': med.latents(step=0), 'second': med.latents(step=1)}."
+            )
+    return bool(thoughts)
+
+
+def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, Places]:
     """Return the sites of each mediator by name."""
+    found: dict[str, Places]
     if isinstance(mediators, Site):
         mediators = SiteSet((mediators,))
     if isinstance(mediators, SiteSet):
-        found = {str(site): SiteSet((site,)) for site in mediators.expand(model, encoding)}
+        found = {str(site): (site,) for site in mediators.expand(model, encoding)}
     elif isinstance(mediators, Mapping):
-        found = {str(name): _sites(name, one).expand(model, encoding) for name, one in mediators.items()}
+        found = {
+            str(name): (one,) if isinstance(one, ThoughtSite) else tuple(_sites(name, one).expand(model, encoding))
+            for name, one in mediators.items()
+        }
     else:
         hint = "Sites that are joined for good are one mediator; give them as they were: a | b."
-        if not isinstance(mediators, Joint):
+        if isinstance(mediators, ThoughtSite):
+            hint = "Name several: {'first': med.latents(step=0), 'second': med.latents(step=1)}."
+        elif not isinstance(mediators, Joint):
             hint = "Join sites by |, such as med.mlp(3) | med.mlp(5), or name them: {'early': med.mlp(3), ...}."
         raise DesignError(f"interactions: mediators is {called(mediators)}; a set of sites is needed. {hint}")
     _check_names(found, mediators)
@@ -176,7 +203,7 @@ def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, S
     return found
 
 
-def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
+def _check_names(found: Mapping[str, Places], given: object) -> None:
     """Check the names that a mapping gives: joined by " & " they must name each set of mediators and no other."""
     if not isinstance(given, Mapping):
         return
@@ -186,11 +213,11 @@ def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
         raise DesignError(f"interactions: names of mediators must be distinct texts without '&'; {told}.")
 
 
-def _check_apart(found: Mapping[str, SiteSet]) -> None:
+def _check_apart(found: Mapping[str, Places]) -> None:
     """Check that no two mediators hold the same place; the study compares positions that only the tokens tell."""
     for (name, sites), (other, others) in combinations(found.items(), 2):
         for one, two in product(sites, others):
-            if overlap(one, two):
+            if isinstance(one, Site) and isinstance(two, Site) and overlap(one, two):
                 raise SiteError(
                     f"interactions: mediators {name!r} and {other!r} overlap: {one} and {two}. Patching both is not "
                     "defined; make them disjoint, or leave one out."
@@ -230,7 +257,7 @@ def _orders(k: int, exact_up_to: object, n_orders: object, pairwise: object, see
     return None if exact else sampled_orders(k, drawn, np.random.default_rng([seed, _STREAM]))
 
 
-def _worlds(game: Game, sites: list[SiteSet]) -> dict[str, dict[str, World]]:
+def _worlds(game: Game, sites: list[Places]) -> dict[str, dict[str, World]]:
     """Return the two worlds of each coalition, by the name of its site."""
     run: Literal["base", "source"] = "base" if game.direction == "denoising" else "source"
     plain, patched = ("y00", "y01") if run == "base" else ("y11", "y10")

@@ -16,20 +16,20 @@ from ..estimate import SiteInfo, seed_from
 from ..inference import Inference, Method
 from ..interventions import AbstractIntervention, AbstractRewrite, Assignment, Donor, Interchange, Swap
 from ..models import Model, load, runs
-from ..outcomes import AbstractOutcome
-from ..provenance import provenance_of
-from ..results import Effects, summarise
+from ..outcomes import Outcomes
+from ..results import Effects, OutcomeFamily, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question, steps_in, units_frame
-from ._bound import how_of
+from ._asked import check_question, one_a_step
 from ._dry_run import dry_run_of
-from ._options import MediateChoices, PlanOptions
+from ._options import MediateChoices, PlanOptions, how_of
+from ._outcomes import asked_of, check_family, is_sweep
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
+Places = tuple[Site | ThoughtSite, ...]  # that are changed together
 
 
 @overload
@@ -37,7 +37,7 @@ def mediate(
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[True],
     calibrate: bool = True,
@@ -50,7 +50,7 @@ def mediate(
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     dry_run: Literal[False] = False,
     **options: Unpack[MediateChoices],
@@ -62,7 +62,7 @@ def mediate(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
     mediator: Mediator,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     estimands: str | AbstractEstimand | Iterable[str | AbstractEstimand] | None = None,
     ablation: AbstractIntervention | AbstractRewrite | None = None,
@@ -73,6 +73,7 @@ def mediate(  # noqa: PLR0913
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
     screen: int | Screen | None = None,
+    family: OutcomeFamily = "outcome",
     dry_run: bool = False,
     **execution: Unpack[PlanOptions],
 ) -> Effects | SweepPlan:
@@ -94,7 +95,9 @@ def mediate(  # noqa: PLR0913
     outcome
         One number per unit: of the logits after a prompt or, as `AnswerCorrect`, of what the model writes after it.
         Then the pass of the prompt is patched, at the positions of the site; the tokens that follow are decoded by the
-        model as it is, with the patched keys and values in its cache.
+        model as it is, with the patched keys and values in its cache. Several, in a list (named by what they are) or a
+        mapping from names, are read in the same runs: the result has a column ``outcome``, and its rows are those that
+        each would have alone.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the worlds answer (for a sweep te, pnde, tnde,
         pnie, tnie, int_med). Only the worlds that they need are run.
@@ -114,6 +117,9 @@ def mediate(  # noqa: PLR0913
     screen
         For a sweep: patch and report only so many sites, those of the largest `attribution` scores, and a random
         sample of the others to see what that missed. A number, or a `Screen`. The bands then hold for all sites.
+    family
+        What the bands of a sweep of several outcomes hold for: the sites of one ``"outcome"``, or the sites of
+        ``"all"`` outcomes together, estimand by estimand.
     dry_run
         True returns the plan of the run, and runs no more than a few small passes to estimate its time; see
         `plan_sweep`.
@@ -147,64 +153,50 @@ def mediate(  # noqa: PLR0913
     loaded = load(model) if not isinstance(model, Model) else model
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
     check_question(pairs, outcome, n_draws, settings)
-    screened, is_thought = check_screen(screen, mediator, donor), isinstance(mediator, ThoughtSite)
-    planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
+    check_family(family, outcome, mediator, pairs)
+    screened, is_thought = check_screen(screen, mediator, donor, outcome), isinstance(mediator, ThoughtSite)
+    planned = dry_run_of(dry_run, execution, mediate, screened=screened is not None)
     how = how_of(execution, mediate, loaded, settings.seed, thought=is_thought)
     check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    sweep = isinstance(mediator, SiteSet) or (isinstance(mediator, (Site, ThoughtSite)) and not mediator.is_concrete)
-    worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
-    asked = [world for named in worlds.values() for world in named.values()]
-    bound = how.bind(loaded, pairs, asked, outcome, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=is_sweep(mediator))
+    outcomes = asked_of(outcome, pairs, loaded)
+    studies = outcomes.studies(how, loaded, pairs, worlds, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(bound, len(asked))
-    picked = pick(
-        bound.study,
-        worlds,
-        wanted,
-        donor=donor,
-        screen=screened,
-        execution=how.execution,
-        progress=how.progress,
-    )
+        return planned(studies, worlds)
+    picked = pick(studies[0], worlds, wanted, donor=donor, screen=screened)
     if picked is not None:
         mediators, worlds = picked.of(mediators), picked.of(worlds)
-        bound = replace(bound, study=picked.study(bound.study, outcome))
-    finished = bound.run()
-    if sweep and is_thought:  # how many steps there are, the plain runs have told
-        mediators = steps_in(finished)
-        worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=sweep)
-    units = units_frame(finished, {site: {} for site in worlds}, worlds)
-    info = {name: _site_info(one) for name, one in mediators.items()} if sweep else None
-    intervention = repr(donor if donor is not None else Interchange())
-    provenance = provenance_of(finished, mediator, intervention, how.execution, worlds)
+        studies = [replace(studies[0], study=picked.study(studies[0].study, outcomes.read[0]))]
+    finished = outcomes.run(studies)
+    mediators, worlds = one_a_step(mediators, finished[0]), one_a_step(worlds, finished[0])
+    units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
+    info = {name: _site_info(one) for name, one in mediators.items()} if is_sweep(mediator) else None
+    put_in = repr(donor if donor is not None else Interchange())
+    provenance = outcomes.provenance(finished, mediator, put_in, how.execution, worlds)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
-    provenance |= {} if picked is None else {"screen": screening(picked, finished, settings, wanted, how.execution)}
-    found = summarise(units, wanted, settings, sites=info, provenance=provenance)
-    return rechecked(found, finished, worlds, wanted, how.execution)
+    account = None if picked is None else screening(picked, finished[0], settings, wanted, how.execution)
+    provenance |= {} if account is None else {"screen": account}
+    found = summarise(units, wanted, settings, sites=info, provenance=provenance, family=family)
+    return rechecked(found, finished, worlds, wanted, how.execution, outcomes.groups if outcomes.labels else None)
 
 
-def _mediators(mediator: object, model: Model, encoding: Encoding) -> Mapping[str, SiteSet | ThoughtSite]:
-    """Return the mediators by name, each the sites that are patched together, or a thought."""
-    return {str(mediator): mediator} if isinstance(mediator, ThoughtSite) else _sites(mediator, model, encoding)
-
-
-def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, Places]:
     """Return the mediators by name, each the sites that are patched together."""
+    if isinstance(mediator, ThoughtSite):
+        return {str(mediator): (mediator,)}
     if isinstance(mediator, Site):
-        return _sites(SiteSet((mediator,)), model, encoding)
+        return _mediators(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
-        return {str(mediator): mediator.sites.expand(model, encoding)}
+        return {str(mediator): tuple(mediator.sites.expand(model, encoding))}
     if isinstance(mediator, SiteSet):
-        return {str(site): SiteSet((site,)) for site in mediator.expand(model, encoding)}
+        return {str(site): (site,) for site in mediator.expand(model, encoding)}
     hint = "Write such as med.residual(12, at='last'), or med.Site('encoder.fc1')."
     if isinstance(mediator, str):
         hint = f"Write med.Site({mediator!r})."
     elif isinstance(mediator, (list, tuple)):
         hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
-    elif isinstance(mediator, ThoughtSite):
-        hint = "Thoughts are mediators of med.mediate and med.ablate alone."
     elif isinstance(mediator, InputSite):
         hint = "What is done to an input makes the base: med.Pairs(base=med.do(source, ...), source=source)."
     elif isinstance(mediator, Assignment):
@@ -212,14 +204,12 @@ def _sites(mediator: object, model: Model, encoding: Encoding) -> dict[str, Site
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
 
 
-def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
-    if what is None:
-        return None
-    return Assignment(tuple((site, what) for site in ((sites,) if isinstance(sites, ThoughtSite) else sites)))
+def _assign(sites: Places, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
+    return None if what is None else Assignment(tuple((site, what) for site in sites))
 
 
 def _mediation_worlds(
-    mediators: Mapping[str, SiteSet | ThoughtSite],
+    mediators: Mapping[str, Places],
     donor: AbstractIntervention | None,
     ablation: AbstractIntervention | AbstractRewrite | None,
     estimands: Any,
@@ -275,9 +265,9 @@ def _check_contrast(donor: object, ablation: object) -> None:
         raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
 
 
-def _site_info(sites: SiteSet | ThoughtSite) -> SiteInfo:
-    if isinstance(sites, ThoughtSite):
-        return SiteInfo(None, str(sites.step))
-    site = next(iter(sites))
+def _site_info(sites: Places) -> SiteInfo:
+    site = sites[0]
+    if isinstance(site, ThoughtSite):
+        return SiteInfo(None, str(site.step))
     feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
     return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

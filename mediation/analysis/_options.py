@@ -18,9 +18,11 @@ from ..estimands import AbstractEstimand
 from ..inference import Method
 from ..interventions import AbstractIntervention, AbstractRewrite
 from ..models import Model
+from ..results import OutcomeFamily
 from ..rollouts import Rolling, Sampling, settings_from
 from ..sites import Site, SiteSet, ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
+from ._bound import How
 from ._screen import Screen
 
 
@@ -71,7 +73,11 @@ class _Rollout(TypedDict, total=False):
     stop: str | Sequence[str]
 
 
-class QuestionOptions(RunOptions, _Precision, _Rollout, total=False):
+class RolledOptions(RunOptions, _Rollout, total=False):
+    """How questions about sites or thoughts are run; `spec`, `max_new_tokens`, `stop`, `sampling` of a thought."""
+
+
+class QuestionOptions(RolledOptions, _Precision, total=False):
     """How `mediate` and `ablate` are run: single passes, or rollouts where the mediator is a thought.
 
     Attributes
@@ -111,6 +117,7 @@ class MediateChoices(QuestionOptions, _Statistics, total=False):
     ablation: AbstractIntervention | AbstractRewrite | None
     donor: AbstractIntervention | None
     screen: int | Screen | None
+    family: OutcomeFamily
 
 
 def _batch_size(given: Any) -> int | None:
@@ -152,8 +159,42 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
 _BY_DEFAULT: Mapping[str, Any] = {"backend": "nnsight", "checks": 3, "progress": None}
 
 
-def execution_for(
-    options: Mapping[str, Any], question: Callable[..., Any], *, thought: bool = False
+def how_of(
+    options: Mapping[str, Any],
+    question: Callable[..., Any],
+    model: Model,
+    seed: int,
+    *,
+    thought: bool,
+    plain: tuple[Run, ...] = ("base", "source"),
+) -> How:
+    """Return how a question is run.
+
+    Parameters
+    ----------
+    options
+        What the caller gave by name.
+    question
+        Which has these options.
+    model, seed
+        Its thoughts, and how they are drawn.
+    thought
+        True if a thought is asked about.
+    plain
+        Inputs that are compared; see `Rolling`.
+
+    Raises
+    ------
+    DesignError
+        If there is no such option, or one is not of its kind.
+    """
+    execution, progress = _execution_for(options, question, thought=thought)
+    rolling = _rolling_for(options, model, seed, plain)
+    return How(execution, progress, seed, rolling if thought else None, None if thought else rolling, tuple(options))
+
+
+def _execution_for(
+    options: Mapping[str, Any], question: Callable[..., Any], *, thought: bool
 ) -> tuple[Execution, Progress]:
     """Return how the passes of a question are run, those of a thought or single ones.
 
@@ -163,8 +204,8 @@ def execution_for(
         If there is no such option, or one is not of its kind.
     """
     name, precise = question.__name__, question.__name__ in ("mediate", "ablate")
-    has = {*RunOptions.__annotations__, *([*_Precision.__annotations__, *_Rollout.__annotations__] if precise else ())}
-    has = {*_AnyRun.__annotations__, *_Rollout.__annotations__} if thought else has
+    single = {*RunOptions.__annotations__, *(_Precision.__annotations__ if precise else ())}
+    has = {*(_AnyRun.__annotations__ if thought else single), *_Rollout.__annotations__}
     named = [one for one in inspect.signature(question).parameters if one != "execution" and not thought]
     for one in options:
         if one in has:
@@ -188,7 +229,7 @@ def execution_for(
     return Execution(**how), progress
 
 
-def rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
+def _rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
     """Return how the runs of a question are generations; DesignError for an option that is not of its kind."""
     decoding = {"stop": (), "sampling": None, "max_new_tokens": 64, "batch_size": None, **options}
     decoding["spec"] = CHECKS["spec"](options.get("spec", model.spec))

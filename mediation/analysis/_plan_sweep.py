@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from ..engine import SweepPlan
-from ..outcomes import AbstractOutcome
+from ..outcomes import Outcomes
 from ..sites import Joint, Site, SiteSet
 from ..units import Pairs
 from ._mediate import mediate
@@ -16,7 +16,7 @@ def plan_sweep(
     model: Any,
     pairs: Pairs,
     mediator: Site | SiteSet | Joint,
-    outcome: AbstractOutcome,
+    outcome: Outcomes,
     *,
     calibrate: bool = True,
     **options: Unpack[MediateChoices],

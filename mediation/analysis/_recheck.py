@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 
 from ..engine import Execution, Finished, World, expand_world
 from ..engine.oracle import Reference
@@ -21,48 +21,34 @@ from ..errors import BackendError, DesignError, PrecisionWarning, warn
 from ..estimands import AbstractEstimand
 from ..models import Model
 from ..results import Effects
+from ._recheck_bound import STREAM, Bound, Cell, bound_of, sample_cells
 
 Array = NDArray[np.float64]
 Worlds = Mapping[Any, Mapping[str, World]]
+Own = dict[str | None, dict[str, Any]]  # by outcome; under None where there is one
 
 CELLS = 32
-_UNITS = 4  # units of each site, where there are more sites than cells allow
-_LEVEL = 0.95
 _SHARE = 0.1  # of an interval's half-width that rounding may reach
-_STREAM = 0xB16
-
-
-class Cell(NamedTuple):
-    """A mediator or arm, one unit and one draw: all worlds of an effect, recomputed together."""
-
-    key: Hashable
-    unit: int
-    draw: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What the errors of sampled cells say of the error of an effect, a mean over units.
-
-    Attributes
-    ----------
-    mean, rms, largest
-        Of the errors of cells: mean, root mean square, and the largest in size.
-    bound
-        Size that the error of an effect does not exceed, with 95% confidence; None from a single cell.
-    """
-
-    mean: float
-    rms: float
-    largest: float
-    bound: float | None
 
 
 def rechecked(
-    effects: Effects, finished: Finished, worlds: Worlds, estimands: Sequence[AbstractEstimand], how: Execution
+    effects: Effects,
+    finished: Sequence[Finished],
+    worlds: Worlds,
+    estimands: Sequence[AbstractEstimand],
+    how: Execution,
+    names: Sequence[Iterable[str]] | None = None,
 ) -> Effects:
     """Return effects whose provenance says how far half precision is from float32; unchanged where neither was asked.
+
+    Parameters
+    ----------
+    effects, worlds, estimands, how
+        What was found, of what, and how it was run.
+    finished
+        Its runs.
+    names
+        What the outcomes of each run are called; None where there is one.
 
     Warns
     -----
@@ -74,24 +60,46 @@ def rechecked(
     BackendError
         If a cell that is computed twice in float32, by batches and by the naive path, does not agree.
     """
-    study = finished.study
+    study = finished[0].study
     half = how.precision is not None or study.model.dtype in HALF
     if not half:
         return effects
     passes = how.precision or str(study.model.dtype).removeprefix("torch.")
     found: dict[str, Any] = {"passes": passes, "cells": 0}
+    own: Own = {}
     cells = how.recheck if how.recheck is not None else CELLS if how.precision is not None else 0
-    wide, why = float32_study(study) if cells else (None, "not asked for; recheck=32 does it")
-    if wide is None:
-        found["not_rechecked"] = why
-    else:
+    for run, of in zip(finished, [None] if names is None else names, strict=True):
+        wide, why = float32_study(run.study) if cells else (None, "not asked for; recheck=32 does it")
+        if wide is None:
+            found["not_rechecked"] = why
+            break
         named = {key: _expanded(study, one) for key, one in worlds.items()}
-        sample = _sample(finished, named, cells)
-        found |= _compared(finished, wide, sample, estimands, how, effects)
-    provenance = effects.provenance | {"precision": found}
-    if wide is not None:
-        _warn(found)
-    return Effects(effects.table, effects.units, provenance)
+        more, each = _compared(run, wide, _sample(run, named, cells), estimands, how, _tables(effects, of))
+        found, own = _and(found, more), own | each
+    if own:
+        _warn(found, own)
+    known = effects.provenance
+    if names is None:
+        return Effects(effects.table, effects.units, known | {"precision": found | own.get(None, {})})
+    apart = {name: known["by_outcome"][name] | {"precision": one} for name, one in own.items() if name is not None}
+    known |= {"precision": found, "by_outcome": known["by_outcome"] | apart}
+    return Effects(effects.table, effects.units, known)
+
+
+def _tables(effects: Effects, names: Iterable[str] | None) -> dict[str | None, pd.DataFrame]:
+    """Return the rows of each outcome of a run, by name; under None where there is one outcome."""
+    table = effects.table
+    return {None: table} if names is None else {name: table[table["outcome"] == name] for name in names}
+
+
+def _and(found: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found in some runs and in another one."""
+    if "float32_path" not in found:
+        return found | more
+    one, other = found["float32_path"], more["float32_path"]
+    worst = max(one["max_abs_difference"], other["max_abs_difference"])
+    path = {"cells": one["cells"] + other["cells"], "max_abs_difference": worst}
+    return found | {"cells": found["cells"] + more["cells"], "float32_path": path}
 
 
 def check_recheck(model: Model, how: Execution) -> None:
@@ -113,86 +121,6 @@ def check_recheck(model: Model, how: Execution) -> None:
             f"{kind} already. Leave it out, or ask for precision='bfloat16'. checks={how.recheck} recomputes cells of "
             "any run by the naive path."
         )
-
-
-def sample_cells(
-    keys: Sequence[Hashable], weights: Array, draws: Mapping[Hashable, int], cells: int, seed: int
-) -> list[Cell]:
-    """Return cells at random: some mediators, and for each the same number of units, one draw a unit.
-
-    Parameters
-    ----------
-    keys
-        Mediators or arms to choose from.
-    weights
-        Of each unit ``(n,)``: a unit is drawn in proportion to what it adds to an effect.
-    draws
-        How many draws there are of each key.
-    cells
-        How many to draw. All of them where there are no more; at least two.
-    seed
-        Of the study.
-
-    Examples
-    --------
-    >>> len(sample_cells(range(100), np.ones(50), dict.fromkeys(range(100), 1), 32, 0))
-    32
-    """
-    rng = np.random.default_rng((seed, _STREAM))
-    n = int(np.count_nonzero(weights))
-    several = len(keys) > max(2, cells // _UNITS)
-    units = min(n, max(1, min(_UNITS, cells // 2) if several else cells // len(keys)))
-    if not several and len(keys) * units < 2:
-        units = min(n, 2)
-    chosen = keys if not several else [keys[i] for i in rng.permutation(len(keys))[: max(2, cells // units)]]
-    share = weights / weights.sum()
-    found = []
-    for key in chosen:
-        for unit in rng.choice(len(weights), size=units, replace=False, p=share):
-            found.append(Cell(key, int(unit), int(rng.integers(draws[key]))))
-    return found
-
-
-def bound_of(errors: Array, *, sites: int, cells_of_a_site: float) -> Bound:
-    """Return what the errors of sampled cells ``(sites sampled, units sampled)`` say of the error of an effect.
-
-    Parameters
-    ----------
-    errors
-        Of single cells, half precision minus float32.
-    sites
-        How many effects there are to speak of.
-    cells_of_a_site
-        Cells in each: units times draws.
-
-    Notes
-    -----
-    An effect is a mean over units, and so is its error. Rounding the weights moves all units of a site alike, so cells
-    of one site are not independent, and dividing their spread by the root of the number of units would be too
-    hopeful. With K of several sites sampled and m units each, the bound is that of a prediction for one more site from
-    the K means e_k: ``|mean(e)| + t(K - 1) sd(e) sqrt(1 + 1/K)``. A mean of m units varies at least as much as one of
-    all units, so the bound holds where units differ, and is the wider the fewer of them were sampled. Where all sites
-    were sampled, it is the largest of ``|e_k| + t(K(m - 1)) s sqrt((1 - m/M)/m)``, with s the spread within sites and M
-    the cells of a site (Cochran 1977, Sampling Techniques, equation 2.20): exact once all cells are in the sample.
-
-    Examples
-    --------
-    >>> round(bound_of(np.array([[0.1, -0.1, 0.3]]), sites=1, cells_of_a_site=3).bound, 9)
-    0.1
-    """
-    k, m = errors.shape
-    means = errors.mean(axis=1)
-    summary = (float(errors.mean()), float(np.sqrt((errors**2).mean())), float(np.abs(errors).max()))
-    tail = (1 + _LEVEL) / 2
-    if k < sites:
-        reach = stats.t.ppf(tail, k - 1) * means.std(ddof=1) * np.sqrt(1 + 1 / k) if k > 1 else None
-        return Bound(*summary, None if reach is None else float(abs(means.mean()) + reach))
-    missing = max(0.0, 1 - m / cells_of_a_site)
-    if missing and m < 2:
-        return Bound(*summary, None)
-    spread = np.sqrt(errors.var(axis=1, ddof=1).mean()) if missing else 0.0
-    reach = stats.t.ppf(tail, k * (m - 1)) * spread * np.sqrt(missing / m) if missing else 0.0
-    return Bound(*summary, float(np.abs(means).max() + reach))
 
 
 @final
@@ -239,9 +167,9 @@ def _compared(
     sample: _Sample,
     estimands: Sequence[AbstractEstimand],
     how: Execution,
-    effects: Effects,
-) -> dict[str, Any]:
-    """Return the errors of sampled cells, and the bound for each estimand beside its intervals."""
+    tables: Mapping[str | None, pd.DataFrame],
+) -> tuple[dict[str, Any], Own]:
+    """Return what was recomputed; and by outcome errors of cells, and bounds of estimands beside their intervals."""
     rows = {
         (cell, name): Row(sample.index[world], world.run, cell.unit, cell.draw if world.is_random else 0)
         for cell in sample.cells
@@ -249,33 +177,44 @@ def _compared(
     }
     exact = recomputed(wide, how, rows.values())
     path = _agreement(wide, exact, how.checks)
-    errors = {row: float(finished.values[row.world, row.unit, row.draw]) - value for row, value in exact.items()}
-    of_cells = {name: errors[row] for name, row in rows.items()}
-    table = effects.table
-    per_estimand: dict[str, Any] = {}
-    for one in estimands:
-        if one.denominator is None:
-            bound = _bound(one, sample, of_cells)
-            rows_of = table[table["estimand"] == one.key]
-            widths = (rows_of["conf_high"] - rows_of["conf_low"]).to_numpy(float) / 2
-            per_estimand[one.key] = _beside(bound, widths[np.isfinite(widths) & (widths > 0)])
-    every = np.array(list(errors.values()))
+    own: Own = {}
+    for at, (name, table) in enumerate(tables.items()):
+        errors = {row: float(finished.every[(*_cell(row), at)]) - values[at] for row, values in exact.items()}
+        of_cells = {key: errors[row] for key, row in rows.items()}
+        effects = {
+            one.key: _beside(_bound(one, sample, of_cells), _half_widths(table, one.key))
+            for one in estimands
+            if one.denominator is None
+        }
+        own[name] = {"outcomes": _sizes(np.array(list(errors.values()))), "effects": effects}
     return {
         "against": str(wide.model.dtype).removeprefix("torch."),
         "device": str(wide.model.device),
         "cells": len(sample.cells),
         "sites": len({cell.key for cell in sample.cells}),
         "sites_in_all": sample.sites,
-        "outcomes": {
-            "n": len(every),
-            "mean_error": float(every.mean()),
-            "rms_error": float(np.sqrt((every**2).mean())),
-            "max_error": float(np.abs(every).max()),
-        },
-        "effects": per_estimand,
         "float32_path": path,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }, own
+
+
+def _cell(row: Row) -> tuple[int, int, int]:
+    return row.world, row.unit, row.draw
+
+
+def _sizes(errors: Array) -> dict[str, Any]:
+    return {
+        "n": len(errors),
+        "mean_error": float(errors.mean()),
+        "rms_error": float(np.sqrt((errors**2).mean())),
+        "max_error": float(np.abs(errors).max()),
     }
+
+
+def _half_widths(table: pd.DataFrame, key: str) -> Array:
+    rows = table[table["estimand"] == key]
+    widths = (rows["conf_high"] - rows["conf_low"]).to_numpy(float) / 2
+    return widths[np.isfinite(widths) & (widths > 0)]
 
 
 def _bound(one: AbstractEstimand, sample: _Sample, errors: Mapping[tuple[Cell, str], float]) -> Bound:
@@ -310,39 +249,45 @@ def _that_change(finished: Finished, named: Worlds, index: Mapping[World, int]) 
 
     def changes(world: World) -> bool:
         plain = index.get(World(world.run))
-        return plain is None or not np.array_equal(finished.values[index[world]], finished.values[plain])
+        return plain is None or not np.array_equal(finished.every[index[world]], finished.every[plain])
 
     keys = [key for key, one in named.items() if any(changes(world) for world in one.values() if world.assignment)]
     return keys or list(named)
 
 
-def _agreement(wide: Study, exact: Mapping[Row, float], checks: int) -> dict[str, Any]:
+def _agreement(wide: Study, exact: Mapping[Row, Sequence[float]], checks: int) -> dict[str, Any]:
     """Compare some of the recomputed cells with the naive path, in float32 both.
 
     The paths are the same in any precision, so this holds the code of a half-precision run to float32's tolerance.
     """
     patched = [row for row in exact if wide.worlds[row.world].assignment is not None]
-    rng, reference, worst = np.random.default_rng((wide.seed, _STREAM, 1)), Reference(wide), 0.0
+    rng, reference, worst = np.random.default_rng((wide.seed, STREAM, 1)), Reference(wide), 0.0
     some = [patched[i] for i in rng.permutation(len(patched))[:checks]]
     for row in some:
         world = wide.worlds[row.world]
-        expected, value = reference.outcome(world, row.unit, row.draw), exact[row]
-        worst = max(worst, abs(value - expected))
-        if not abs(value - expected) <= tolerance(wide.model) * (1 + abs(expected)):
-            raise BackendError(
-                f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward pass "
-                f"gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the model."
-            )
+        for expected, value in zip(reference.outcomes(world, row.unit, row.draw), exact[row], strict=True):
+            worst = max(worst, abs(value - expected))
+            if not abs(value - expected) <= tolerance(wide.model) * (1 + abs(expected)):
+                raise BackendError(
+                    f"World {world} of unit {row.unit}, in float32: batches give {value:.6g} and one plain forward "
+                    f"pass gives {expected:.6g}. Nothing is reported. Try backend='reference', and please report the "
+                    "model."
+                )
     return {"cells": len(some), "max_abs_difference": worst}
 
 
-def _warn(found: Mapping[str, Any]) -> None:
-    ratios = {key: one["bound_to_half_width"] for key, one in found["effects"].items()}
+def _warn(found: Mapping[str, Any], own: Own) -> None:
+    effects = {
+        key if name is None else f"{key} of {name}": one
+        for name, some in own.items()
+        for key, one in some["effects"].items()
+    }
+    ratios = {key: one["bound_to_half_width"] for key, one in effects.items()}
     beyond = {key: ratio for key, ratio in ratios.items() if ratio is not None and ratio > _SHARE}
     if not beyond:
         return
     key = max(beyond, key=lambda one: beyond[one])
-    one, others = found["effects"][key], len(beyond) - 1
+    one, others = effects[key], len(beyond) - 1
     more = f" {others} more estimand{'s are' if others > 1 else ' is'} beyond a tenth." if others else ""
     warn(
         f"In {found['passes']}, {key} may be off by {one['bound']:.3g} (95% bound from {found['cells']} cells that "

@@ -1,4 +1,4 @@
-"""The same question under many choices: metric, corruption, and what is put in the mediator's place."""
+"""The same question under many choices: outcome, corruption, and what is put in the mediator's place."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
 from ..results.text import warn_of_weak_totals
-from ..sites import Joint, Site
+from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import inference_account, precision_in
-from ._choices import Choices, arms_of, corruptions_of, outcomes_of
-from ._options import RunOptions, execution_for
+from ._choices import Choices, arms_of, corruptions_of
+from ._options import RolledOptions, how_of
+from ._outcomes import outcomes_of
 from ._spec_runs import plan_of, run_plan
 
 _NATURAL = ("y00", "y01", "y10", "y11")
@@ -34,7 +35,7 @@ Outcomes = AbstractOutcome | Iterable[AbstractOutcome] | Mapping[str, AbstractOu
 def specification(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | Joint,
+    mediator: Site | Joint | ThoughtSite,
     outcomes: Outcomes,
     *,
     corruptions: Mapping[Any, Pairs | Assignment] | None = None,
@@ -46,7 +47,7 @@ def specification(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return one effect under every choice that it may hang on: outcomes, corruptions, and ablation values.
 
@@ -75,7 +76,7 @@ def specification(  # noqa: PLR0913
         ablation effects of one input beside the natural effects.
     estimand
         Key, estimand or several: what is asked of each outcome and corruption. TE is added, and the share of TE
-        ('pm_pure' for 'pnie', 'pm' for 'tnie', 'ablation_share' for arms), since amounts on two metrics have two units.
+        ('pm_pure' for 'pnie', 'pm' for 'tnie', 'ablation_share' for arms), since two outcomes have two units.
     run
         The input whose mediator the arms ablate; by default the source where there is one, else the base. An arm is
         asked under other corruptions only where they change its runs.
@@ -91,7 +92,7 @@ def specification(  # noqa: PLR0913
     Returns
     -------
     Effects
-        Of kind 'specification', with the columns ``metric``, ``corruption``, ``arm`` (empty for natural effects),
+        Of kind 'specification', with the columns ``outcome``, ``corruption``, ``arm`` (empty for natural effects),
         ``dose`` and ``n_draws``. Each row is the one that `mediate` or `ablate` would give alone with the same `rng`.
 
     Raises
@@ -136,20 +137,22 @@ def specification(  # noqa: PLR0913
     8    farther           -4.00
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, specification)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = how_of(execution, specification, loaded, settings.seed, thought=isinstance(mediator, ThoughtSite))
     given = corruptions_of(pairs, corruptions)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
-    choices = Choices(given, *outcomes_of(outcomes, pairs, loaded), arms_of(arms), which)
+    choices = Choices(
+        given, *outcomes_of(outcomes, pairs, loaded, what="specification: outcomes"), arms_of(arms), which
+    )
     if choices.pairs.crossed:
         two_way_settings(settings)
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))
-    cells = plan_of(loaded, choices, mediator, wanted, seed=settings.seed, n_draws=n_draws)
-    units, finished = run_plan(cells, how, progress)
+    cells = plan_of(loaded, choices, mediator, wanted, how, n_draws=n_draws)
+    units, finished = run_plan(cells)
     table = tabulate_specifications(units, wanted, settings, precision_in(loaded))
     warn_of_weak_totals(table, settings.confidence_level)
-    return Effects(table, units, _account(choices, finished, mediator, how, settings))
+    return Effects(table, units, _account(choices, finished, mediator, how.execution, settings))
 
 
 def _account(
@@ -169,7 +172,7 @@ def _account(
         "run": choices.run,
         "outcome": "; ".join(label if name == label else f"{name} = {label}" for name, label in names),
         "specification": {
-            "metrics": choices.labels,
+            "outcomes": choices.labels,
             "corruptions": {name: repr(one) for name, one in choices.corruptions.items()},
             "arms": [[name, dose, repr(arm)] for (name, dose), arm in choices.arms.items()],
         },

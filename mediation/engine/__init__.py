@@ -14,7 +14,12 @@ from .backends import (
 )
 from .binding import expand_world as expand_world, make_study as make_study
 from .oracle import Reference as Reference
-from .plan import PassCount as PassCount, SweepPlan as SweepPlan, plan_study as plan_study
+from .plan import (
+    PassCount as PassCount,
+    SweepPlan as SweepPlan,
+    plan_studies as plan_studies,
+    plan_study as plan_study,
+)
 from .running import AbstractExecutor as AbstractExecutor, Finished as Finished, run_study as run_study
 from .session import Pass as Pass
 from .study import Execution as Execution, Study as Study, World as World

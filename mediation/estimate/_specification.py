@@ -1,4 +1,4 @@
-"""One question under many choices: from units with the columns metric, corruption, arm and dose to a tidy table."""
+"""One question under many choices: from units with the columns outcome, corruption, arm and dose to a tidy table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..inference import Inference
 from .frame import POTENTIAL_OUTCOMES
 from .table import Precision, tabulate
 
-CHOICES = ("metric", "corruption", "arm", "dose")
+CHOICES = ("outcome", "corruption", "arm", "dose")
 SHARES = MappingProxyType({"pnie": "pm_pure", "tnie": "pm", "ablation": "ablation_share"})
 """Key of the share of TE by key of the effect that it is a share of."""
 

@@ -14,4 +14,5 @@ from ._generated import (
 from ._logits import Accuracy as Accuracy, LogitDiff as LogitDiff
 from ._probability import KL as KL, LogProb as LogProb, Probability as Probability
 from ._reader import AbstractReader as AbstractReader, LogitsAfter as LogitsAfter, Visits as Visits
+from ._several import Outcomes as Outcomes, Several as Several, grouped as grouped
 from ._tokens import token_id as token_id, token_ids as token_ids

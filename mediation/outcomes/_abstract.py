@@ -88,6 +88,8 @@ class Prepared:
         ``(logits (rows, k), units) -> (rows,)``: the outcome from the logits of `asked` alone.
     reader
         What reads the outcome, where one forward pass does not give it.
+    parts
+        Of several outcomes that are read in the same runs, each of them; made by `Several`.
     """
 
     label: str
@@ -102,11 +104,32 @@ class Prepared:
     asked: Tensor | None = None
     reduce_asked: Callable[[Tensor, Tensor], Tensor] | None = None
     reader: AbstractReader | None = None
+    parts: tuple[Prepared, ...] = ()
+
+    @property
+    def each(self) -> tuple[Prepared, ...]:
+        """The outcomes that are read: several, or this one."""
+        return self.parts or (self,)
 
     @property
     def of_rollout(self) -> bool:
         """True if the outcome is read in a rollout alone."""
-        return self.judge is not None or bool(self.cue)
+        return self.judged or bool(self.each[0].cue)
+
+    @property
+    def judged(self) -> bool:
+        """True if whole generations are judged."""
+        return self.each[0].judge is not None
+
+    @property
+    def at_last(self) -> bool:
+        """True if nothing is read but at the last token, and at those that are appended."""
+        return all(part.at == "last" for part in self.each)
+
+    @property
+    def compared(self) -> Prepared:
+        """The outcome at whose position the logits of the plain base run are read, where one needs them."""
+        return next((part for part in self.each if part.uses_reference), self.each[0])
 
     @property
     def kept(self) -> int:

@@ -41,16 +41,16 @@ class AbstractReader(ABC):
 
     @abstractmethod
     def outcomes(self, study: Any, backend: Any, rows: Sequence[Any], visits: Visits) -> Tensor:
-        """Return the outcomes of rows ``(rows,)``; `visits` act in the pass of their prompts."""
+        """Return the outcomes of rows ``(rows, outcomes)``; `visits` act in the pass of their prompts."""
 
     @abstractmethod
     def accounts(self, study: Any, rows: Sequence[Any]) -> list[Any]:
         """Return what a store keeps of rows that were read, besides their outcomes: plain data, one a row."""
 
     @abstractmethod
-    def restore(self, study: Any, rows: Sequence[Any], values: Sequence[float], accounts: Sequence[Any]) -> None:
+    def restore(self, study: Any, rows: Sequence[Any], values: Sequence[Any], accounts: Sequence[Any]) -> None:
         """Take rows that a store holds as read: their outcomes, and what `accounts` has returned."""
 
     @abstractmethod
-    def alone(self, study: Any, world: Any, unit: int, draw: int, logits_after: LogitsAfter) -> float:
-        """Return one outcome from logits of the naive path; BackendError if `outcomes` has read other tokens."""
+    def alone(self, study: Any, world: Any, unit: int, draw: int, logits_after: LogitsAfter) -> tuple[float, ...]:
+        """Return the outcomes of one row by the naive path; BackendError if `outcomes` has read other tokens."""

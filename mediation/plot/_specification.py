@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .._checks import one_of
-from ..errors import DesignError
+from .._moved import GONE_IN
+from ..errors import DesignError, warn
 from ..results import Effects
 from ..results.kinds import side_of, specifications, varied
 from ..results.text import shorten
@@ -37,11 +38,16 @@ _LONGEST = 28  # characters of a level
 
 
 def specification(
-    effects: Effects, *, ax: Axes | None = None, estimand: str | None = None, metric: str | None = None
+    effects: Effects,
+    *,
+    ax: Axes | None = None,
+    estimand: str | None = None,
+    outcome: str | None = None,
+    metric: str | None = None,
 ) -> Axes:
     """Draw the specification curve: estimates with their intervals, sorted, and below each the choices behind it.
 
-    Effects on two metrics are in two units, so shares of the total effect are drawn unless one metric is named. The
+    Effects on two outcomes are in two units, so shares of the total effect are drawn unless one outcome is named. The
     reference, the first specification, is a diamond; intervals on both sides of 0 are grey. A filled arrow head is an
     end at infinity (a Fieller set may be a half-line, two, or the whole line), a hollow one an end beyond the axis.
 
@@ -52,9 +58,11 @@ def specification(
     ax
         Axes to draw on; a new figure when None. Curve and choices are on the same axes.
     estimand
-        Draw the rows of this estimand only, such as 'pm_pure', 'pnie' (of one metric) or 'te'.
+        Draw the rows of this estimand only, such as 'pm_pure', 'pnie' (of one outcome) or 'te'.
+    outcome
+        Draw the effects on this outcome, in its units.
     metric
-        Draw the effects on this metric, in its units.
+        The former name of `outcome`, for one release.
 
     Returns
     -------
@@ -64,10 +72,12 @@ def specification(
     Raises
     ------
     DesignError
-        If `effects` is of another kind, has no such estimand or metric, or rows in several units would share the axis.
+        If `effects` is of another kind, has no such estimand or outcome, or rows in several units would share the axis.
     """
     table = table_of(effects, kinds=("specification",), figure="specification", ax=ax)
-    rows, what = _rows(table, estimand, metric)
+    if metric is not None:
+        warn(f"specification: metric is now outcome; the old name goes in version {GONE_IN}.", DeprecationWarning)
+    rows, what = _rows(table, estimand, metric if outcome is None else outcome)
     order = rows["estimate"].sort_values(kind="stable", na_position="last").index
     lines = rows.loc[order].to_dict("records")
     drawn = [
@@ -95,27 +105,27 @@ def specification(
     return ax
 
 
-def _rows(table: pd.DataFrame, estimand: str | None, metric: str | None) -> tuple[pd.DataFrame, str]:
+def _rows(table: pd.DataFrame, estimand: str | None, outcome: str | None) -> tuple[pd.DataFrame, str]:
     """Return the rows to draw, with the numbers to draw as estimate and interval, and what they are."""
     if estimand is not None:
         one_of(estimand, list(dict.fromkeys(map(str, table["estimand"]))), what="estimand")
-    if metric is not None:
-        table = table[table["metric"] == one_of(metric, list(dict.fromkeys(table["metric"])), what="metric")]
+    if outcome is not None:
+        table = table[table["outcome"] == one_of(outcome, list(dict.fromkeys(table["outcome"])), what="outcome")]
     rows = specifications(table, estimand)
     named = " and ".join(dict.fromkeys(rows["effect"]))
-    if estimand is None and metric is None and rows["share_estimate"].notna().any():
+    if estimand is None and outcome is None and rows["share_estimate"].notna().any():
         shares = rows[rows["share_estimate"].notna()].reset_index(drop=True)
         names = ["estimate", "std_error", "conf_low", "conf_high", "method"]
         shares[names] = shares[[f"share_{name}" for name in names]]
         return shares, f"{named} as a share of the total effect"
     ratio = bool(rows["method"].str.contains("fieller").any())
-    if rows["metric"].nunique() > 1 and not ratio:
-        metrics = list(dict.fromkeys(rows["metric"]))
+    if rows["outcome"].nunique() > 1 and not ratio:
+        outcomes = list(dict.fromkeys(rows["outcome"]))
         raise DesignError(
-            f"specification: {named} on {len(metrics)} metrics would share one axis, and each has its own units. Name "
-            f"one, metric={metrics[0]!r}, or leave out estimand to draw shares of the total effect."
+            f"specification: {named} on {len(outcomes)} outcomes would share one axis, and each has its own units. "
+            f"Name one, outcome={outcomes[0]!r}, or leave out estimand to draw shares of the total effect."
         )
-    return rows, named if ratio else f"{named} on {rows['metric'].iloc[0]}"
+    return rows, named if ratio else f"{named} on {rows['outcome'].iloc[0]}"
 
 
 def _levels(rows: pd.DataFrame) -> list[tuple[str, str | None, list[bool]]]:

@@ -7,6 +7,7 @@ from ._compare_many import compare_many as compare_many
 from ._effects import Effects as Effects
 from ._from_units import effects as effects, summarise as summarise
 from ._moderation import AbstractModeration as AbstractModeration
+from ._outcomes import FAMILIES as FAMILIES, OutcomeFamily as OutcomeFamily
 from ._read import read as read
 from .checklist import Checklist as Checklist, ChecklistItem as ChecklistItem
 from .files import (

@@ -18,7 +18,7 @@ def agreement(effects: Effects, estimand: str | None = None) -> pd.DataFrame:
     effects
         From `specification`.
     estimand
-        Rows of this key only, such as ``"pm_pure"``; None: all effects in units of their metric, less TE.
+        Rows of this key only, such as ``"pm_pure"``; None: all effects in units of their outcome, less TE.
 
     Returns
     -------

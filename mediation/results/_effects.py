@@ -16,6 +16,7 @@ from .._printable import printable
 from ..errors import DataError
 from ..inference import Method
 from ._moderation import AbstractModeration
+from ._outcomes import OUTCOME, chosen, names_of, outcome_named
 from ._result import Result, parts_of
 from ._testing import AbstractTesting
 from .account import plain, precision_of, text_at
@@ -23,7 +24,7 @@ from .comparison import Asking, compared
 from .files import validate, validate_units, write
 from .kinds import AbstractKind, Kind, kind_stated
 from .questions import Asked, row_named
-from .text import IntervalSet, Summary, set_of
+from .text import IntervalSet, Summary, set_of, summary_of_outcomes
 
 
 @final
@@ -86,7 +87,7 @@ class Effects(AbstractModeration, AbstractTesting):
             kind = kind_stated(known.get("kind") if kind is None else kind, list(map(str, table.columns)))
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_table", validate(table, kind))
-        object.__setattr__(self, "_units", validate_units(units))
+        object.__setattr__(self, "_units", kind.current(validate_units(units)))
         object.__setattr__(self, "_provenance", known)
 
     @property
@@ -122,6 +123,34 @@ class Effects(AbstractModeration, AbstractTesting):
     def _of(cls, result: Result) -> Self:
         return cls(result.table, result.units, result.provenance, kind=result.kind)
 
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the outcomes, where the result is of several; empty where it is of one."""
+        return names_of(self._parts())
+
+    def outcome(self, name: str) -> Self:
+        """Return the effects on one of several outcomes, as if it had been asked for alone.
+
+        Parameters
+        ----------
+        name
+            One of `outcomes`.
+
+        Raises
+        ------
+        DesignError
+            If the result has no such outcome, or is of one only.
+
+        Examples
+        --------
+        >>> from mediation import effects
+        >>> frame = pd.DataFrame({"outcome": ["kl"] * 3 + ["logit"] * 3, "unit": [0, 1, 2] * 2, "y00": 0.0})
+        >>> both = effects(frame.assign(y11=[1.0, 2.0, 3.0, 5.0, 5.5, 6.0]), rng=0)
+        >>> both.outcomes, both.outcome("logit").tidy()["estimate"].tolist()
+        (('kl', 'logit'), [5.5])
+        """
+        return self._of(outcome_named(self._parts(), name, "outcome"))
+
     def tidy(self) -> pd.DataFrame:
         """Return a copy of the tidy table, one row per estimand, site or arm."""
         return self._table.copy()
@@ -145,7 +174,17 @@ class Effects(AbstractModeration, AbstractTesting):
         if estimand is not None:
             one_of(estimand, self._parts().estimands, what="estimand")
         positive_int(most, what="most")
-        return self._kind.summary(self._table, self._provenance, estimand=estimand, most=most)
+        if not self.outcomes:
+            return self._kind.summary(self._table, self._provenance, estimand=estimand, most=most)
+        labels = self._provenance[OUTCOME]
+        each = {name: chosen(self._parts(), name) for name in self.outcomes}
+        return summary_of_outcomes(
+            {
+                name: self._kind.summary(one.table, {**one.provenance, OUTCOME: ""}, estimand=estimand, most=most)
+                for name, one in each.items()
+            },
+            labels,
+        )
 
     def confidence_set(self, estimand: str, site: str | None = None, **row: object) -> IntervalSet:
         """Return the confidence set of one row: nearly always one interval, for ratios also half-lines.
@@ -157,7 +196,7 @@ class Effects(AbstractModeration, AbstractTesting):
         site
             The site, for a sweep; may be left out where there is one row.
         **row
-            Further columns that name the row, such as ``arm="zero"`` or ``metric="probability"``.
+            Further columns that name the row, such as ``arm="zero"`` or ``outcome="probability"``.
 
         Raises
         ------
@@ -242,7 +281,7 @@ class Effects(AbstractModeration, AbstractTesting):
         return hash((tuple(self._table["estimand"]), tuple(self._table["site"]), len(self._units)))
 
     def __repr__(self) -> str:
-        outcome = text_at(self._provenance, "outcome")
+        outcome = ", ".join(self.outcomes) or text_at(self._provenance, "outcome")
         what = f"{self._kind.where(self._table)}, n = {int(self._table['n'].max())}"
         return printable(f"<Effects: {what}{', outcome ' + outcome if outcome else ''}>", one_line=True)
 

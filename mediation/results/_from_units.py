@@ -26,7 +26,10 @@ from ..estimate import (
 )
 from ..inference import Inference, Method
 from ._effects import Effects
+from ._outcomes import FAMILIES, OUTCOME, OutcomeFamily, account_of, by_name, names_in, rows_of_outcome, stacked
+from ._result import Result
 from .account import balance_of, for_all_sites, precision_of, section, warn_of_few
+from .questions import over_family
 from .text import warn_of_weak_totals
 
 
@@ -39,11 +42,25 @@ def summarise(
     provenance: Mapping[str, Any],
     draws: Draws = "independent",
     precision: Precision | None = None,
+    family: OutcomeFamily = OUTCOME,
 ) -> Effects:
     """Return the effects of a clean units frame: one table row an estimand and a group (site, arm, dose).
 
-    `precision` is that in which outcomes were computed; None for what `provenance` says.
+    `precision` is that in which outcomes were computed; None for what `provenance` says. Units with a column `outcome`
+    are of several outcomes: each has the rows that it would have alone. There, bands hold within each outcome, or with
+    `family` "all" over all of them, and ``provenance["outcome"]`` may be a dict that describes each.
     """
+    one_of(family, FAMILIES, what="family")
+    if names := names_in(units):
+
+        def alone(name: str) -> Result:
+            rows, known = rows_of_outcome(units, name), account_of(provenance, name)
+            found = summarise(
+                rows, estimands, settings, sites=sites, provenance=known, draws=draws, precision=precision
+            )
+            return found._parts()
+
+        return Effects._of(over_family(stacked(by_name(names, alone)), estimands, family))
     known_precision = precision_of(provenance) if precision is None else precision
     found = tabulate(units, estimands, settings, sites=sites, draws=draws, precision=known_precision)
     warn_of_weak_totals(found.table, settings.confidence_level)
@@ -76,6 +93,7 @@ def effects(
     provenance: Mapping[str, Any] | None = None,
     draws: Draws = "independent",
     cluster: str | Sequence[str] | None = None,
+    family: OutcomeFamily = OUTCOME,
 ) -> Effects:
     """Return effects with intervals from your own potential outcomes.
 
@@ -88,7 +106,9 @@ def effects(
         mediator), or ``y`` and ``ym`` (one input, plain and ablated). Optional columns: ``unit``, ``draw``
         (averaged within the unit), ``cluster``, ``weight``, ``site`` (several make a sweep), ``arm``, ``dose``,
         ``donor`` (the id of the unit whose mediator the row has, empty or -1 where it came from outside the frame: the
-        variance then counts that rows share units). Units keep the ids of ``unit``, text, numbers or tuples of them;
+        variance then counts that rows share units), ``outcome`` (the name of the outcome that a row's numbers are of:
+        each has the rows that it would have in a frame of its own, side by side in one table; `Effects.outcome`
+        chooses one). Units keep the ids of ``unit``, text, numbers or tuples of them;
         without that column a row's number is its id. The order of rows changes nothing. Other
         columns of numbers or text that say one thing of each unit are kept in `units`, for `Effects.by` and
         `Effects.regress`.
@@ -115,6 +135,9 @@ def effects(
         The column that holds each unit's cluster; None: ``cluster``, if there is one. Two names, such as
         ``["item", "template"]``, for units that belong to clusters of two kinds: units that share either count as
         dependent, intervals are two-way *t*, and the units keep both labels as ``cluster`` and ``cluster_2``.
+    family
+        What simultaneous bands and adjusted p-values of a sweep with several outcomes hold for: the sites of an
+        ``"outcome"``, or the sites of ``"all"`` outcomes together, estimand by estimand.
 
     Returns
     -------
@@ -149,7 +172,7 @@ def effects(
     present = [name for name in POTENTIAL_OUTCOMES if name in units.columns]
     wanted = estimands_from(present, estimands)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
-    return summarise(units, wanted, settings, provenance=known, draws=draws, precision=precision)
+    return summarise(units, wanted, settings, provenance=known, draws=draws, precision=precision, family=family)
 
 
 def _precision_of_columns(frame: pd.DataFrame) -> Precision:

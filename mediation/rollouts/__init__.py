@@ -12,6 +12,8 @@ from .inputs import do as do
 from .study import (
     Rolling as Rolling,
     Rollouts as Rollouts,
+    at_step as at_step,
     make_rollouts as make_rollouts,
+    plan_rollouts as plan_rollouts,
     run_rollouts as run_rollouts,
 )

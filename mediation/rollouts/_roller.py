@@ -116,14 +116,18 @@ class Roller:
         mine = [self.encoded[prompt] for prompt in prompts]
         if not mine:
             return
-        extra = answer + settings.max_new_tokens
-        check_window(how.rules.spec, how.model, max(one.length or 0 for one in mine) + extra)
-        if how.rules.hides:
-            # A thought and a question may be read again.
-            extra += settings.max_new_tokens + max(map(len, how.rules.questions), default=0)
-        options = {"max_new_tokens": extra, "batch_size": settings.batch_size, "tokens": self.tokens}
+        most = max(one.length or 0 for one in mine) + settings.max_new_tokens + answer
+        check_window(how.rules.spec, how.model, most)
+        options = {"max_new_tokens": self.longest(answer), "batch_size": settings.batch_size, "tokens": self.tokens}
         layout = layout or (rollout_layout(how.model, mine, **options) if tried else "padded")
         yield from batches(how.model, mine, layout=layout, **options)  # type: ignore[arg-type]
+
+    def longest(self, answer: int) -> int:
+        """Return how many positions a row may add to its prompt, `answer` of them put after a thought."""
+        most, rules = self.settings.max_new_tokens, self.how.rules
+        # A thought and a question may be read again.
+        again = most + max(map(len, rules.questions), default=0) if rules.hides else 0
+        return most + answer + again
 
     def decode(self, jobs: Sequence[Job]) -> list[Row]:
         """Return the rows of jobs that share their passes; where memory runs out, of one half and then the other."""

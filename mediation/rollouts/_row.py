@@ -21,7 +21,7 @@ class Row:
     __slots__ = (
         "_again", "_closing", "_fed", "_free", "_left", "_mark", "_near", "_plain", "_queue", "_read", "_rules",
         "_said", "_since", "_thinking", "_writing", "answering", "flags", "ids", "job", "latents", "logits", "next",
-        "opened", "scores", "scoring", "segments", "stopped", "value",
+        "opened", "scores", "scoring", "segments", "stopped", "values",
     )  # fmt: skip
 
     def __init__(self, job: Job, prompt: Sequence[int], rules: Rules) -> None:
@@ -35,7 +35,7 @@ class Row:
         self.next = Fed()
         self.answering = False
         self.stopped: Stopped | None = None
-        self.value = float("nan")
+        self.values: tuple[float, ...] = ()
         self.scoring = False
         self._rules = rules
         self._plain: list[int] = []

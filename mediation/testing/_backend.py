@@ -64,7 +64,7 @@ def check_backend(backend: AbstractBackend, *, tolerance: float = 1e-5) -> None:
     number(tolerance, what="check_backend: tolerance", least=0)
     study = make_study(load(tiny_model("llama")), _pairs(), _worlds(), LogitDiff(5, 6), seed=0)
     reference = Reference(study)
-    expected = [[reference.outcome(world, unit) for unit in range(len(_LENGTHS))] for world in study.worlds]
+    expected = [[reference.outcomes(world, unit)[0] for unit in range(len(_LENGTHS))] for world in study.worlds]
     sides: tuple[Literal["left", "right"], ...] = ("left", "right")
     for execution in (
         *(Execution(backend=backend, padding_side=side, fan_out=False, checks=0) for side in sides),

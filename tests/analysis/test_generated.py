@@ -177,3 +177,18 @@ def test_a_model_in_double_precision_and_without_a_tokenizer():
     found = med.mediate(bare, PAIRS, SITE, told, **QUICK)
     expected = [sum(says("base", unit, patched=True)) for unit in range(len(PAIRS))]
     assert found.units["y01"].tolist() == expected
+
+
+def test_several_outcomes_are_read_off_one_generation():
+    model = decoder("llama")
+    length = med.outcomes.judge(lambda told: told.tokens)
+    cued = med.outcomes.Cued(med.LogitDiff("w4", "w9"), "w7 w8")
+    several = {"text": text, "tokens": length, "cued": cued, "logits": med.LogitDiff("w4", "w9")}
+    found = med.mediate(model, PAIRS, SITE, several, **QUICK)
+    names = ["y00", "y01", "y10", "y11"]
+    for name, one in several.items():
+        how = {**QUICK} if name != "logits" else {"rng": 0, "n_resamples": 99}
+        alone = med.mediate(model, PAIRS, SITE, one, **how).units[names].to_numpy()
+        mine = found.units[found.units["outcome"] == name][names].to_numpy()
+        np.testing.assert_array_equal(mine, alone)
+    assert found.provenance["rollout"]["max_new_tokens"] == N

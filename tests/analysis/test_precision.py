@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import mediation as med
-from mediation.analysis._recheck import bound_of, sample_cells
+from mediation.analysis._recheck_bound import bound_of, sample_cells
 from mediation.engine.verify import _precision
 from mediation.engine.verify._precision import copy_as
 from mediation.testing import tiny_model

@@ -11,7 +11,7 @@ from scipy import stats
 from torch import nn
 
 import mediation as med
-from mediation.analysis._recheck import Cell, bound_of, sample_cells
+from mediation.analysis._recheck_bound import Cell, bound_of, sample_cells
 
 ERRORS = np.random.default_rng(0).normal(0.1, 1.0, (4, 3)) * 1e-3
 

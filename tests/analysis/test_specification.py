@@ -88,10 +88,10 @@ def test_natural_effects_of_the_linear_model_are_known(whole, corruption, metric
     te = D * (x1 - x0) + tnie + C * A * x0 * (x1 - x0)
     truth = {"te": te, "pnie": pnie, "tnie": tnie}
     for key, values in truth.items():
-        found = row(whole, estimand=key, metric=metric, corruption=corruption, arm="")
+        found = row(whole, estimand=key, outcome=metric, corruption=corruption, arm="")
         assert found["estimate"] == pytest.approx(factor * values.mean())
     for key, top in {"pm_pure": pnie, "pm": tnie}.items():
-        found = row(whole, estimand=key, metric=metric, corruption=corruption, arm="")
+        found = row(whole, estimand=key, outcome=metric, corruption=corruption, arm="")
         assert found["estimate"] == pytest.approx(top.mean() / te.mean())  # whatever the metric's unit and sign
 
 
@@ -100,17 +100,17 @@ def test_ablation_effects_of_the_linear_model_are_known(whole, metric):
     x1 = SOURCE.numpy()[:, 0]
     for arm, dose, value in (("zero", math.nan, 0.0), ("constant", 1.0, 1.0)):
         lost = (B + C * x1) * (A * x1 - value)
-        found = row(whole, estimand="ablation", metric=metric, arm=arm, dose=dose)
+        found = row(whole, estimand="ablation", outcome=metric, arm=arm, dose=dose)
         assert found["estimate"] == pytest.approx(FACTORS[metric] * lost.mean())
-        share = row(whole, estimand="ablation_share", metric=metric, arm=arm, dose=dose)
-        te = row(whole, estimand="te", metric=metric, corruption="base")["estimate"]
+        share = row(whole, estimand="ablation_share", outcome=metric, arm=arm, dose=dose)
+        te = row(whole, estimand="te", outcome=metric, corruption="base")["estimate"]
         assert share["estimate"] == pytest.approx(FACTORS[metric] * lost.mean() / te)
 
 
 def test_the_exchange_as_an_arm_is_the_total_indirect_effect():
     effects = table_of(arms={"exchange": med.Interchange()})
     for corruption in BASES:  # it reads the base, so each corruption has a row
-        named = {"metric": "score", "corruption": corruption}
+        named = {"outcome": "score", "corruption": corruption}
         natural = row(effects, estimand="tnie", arm="", **named)
         arm = row(effects, estimand="ablation", arm="exchange", **named)
         assert natural[NUMBERS[:5]].tolist() == pytest.approx(arm[NUMBERS[:5]].tolist())
@@ -132,7 +132,7 @@ def test_each_natural_row_is_that_of_mediate(whole, corruption, metric):
     keys = ["te", "pnie", "pm_pure", "tnie", "pm"]
     alone = med.mediate(linear(), pairs_of(corruption), SITE, OUTCOMES[metric], estimands=keys, **QUICK)
     for _, theirs in alone.tidy().iterrows():
-        mine = row(whole, estimand=theirs["estimand"], metric=metric, corruption=corruption, arm="")
+        mine = row(whole, estimand=theirs["estimand"], outcome=metric, corruption=corruption, arm="")
         same_numbers(mine, theirs)
         assert mine["n_draws"] == 1
 
@@ -141,7 +141,7 @@ def test_each_natural_row_is_that_of_mediate(whole, corruption, metric):
 def test_each_row_of_an_arm_is_that_of_ablate(whole, metric):
     alone = med.ablate(linear(), pairs_of("base"), ARMS, OUTCOMES[metric], sites=SITE, n_draws=2, **QUICK)
     for _, theirs in alone.tidy().iterrows():
-        mine = row(whole, estimand="ablation", metric=metric, arm=theirs["arm"], dose=theirs["dose"])
+        mine = row(whole, estimand="ablation", outcome=metric, arm=theirs["arm"], dose=theirs["dose"])
         same_numbers(mine, theirs)
         assert mine["n_draws"] == theirs["n_draws"]
     assert set(alone.tidy()["n_draws"]) == {1, 2}
@@ -151,20 +151,22 @@ def test_a_row_does_not_depend_on_the_other_rows(whole):
     alone = med.specification(linear(), pairs_of("base"), SITE, {"doubled": doubled}, **QUICK).tidy()
     assert alone["estimand"].tolist() == ["te", "pnie", "pm_pure"]
     for _, theirs in alone.iterrows():
-        same_numbers(row(whole, estimand=theirs["estimand"], metric="doubled", corruption="base", arm=""), theirs)
+        same_numbers(row(whole, estimand=theirs["estimand"], outcome="doubled", corruption="base", arm=""), theirs)
 
 
 def test_every_interval_can_be_redone_from_the_units(whole):
-    for (_, corruption, arm, _), units in whole.units.groupby(["metric", "corruption", "arm", "dose"], dropna=False):
-        mine = units.dropna(axis=1, how="all").drop(columns=["metric", "corruption"])
+    for (_, corruption, arm, _), units in whole.units.groupby(["outcome", "corruption", "arm", "dose"], dropna=False):
+        mine = units.dropna(axis=1, how="all").drop(columns=["outcome", "corruption"])
         keys = ["ablation"] if arm else ["te", "pnie", "tnie", "pm"]
         if not arm:
             mine = mine.drop(columns="arm")
         again = med.effects(mine, estimands=keys, rng=3, n_resamples=199)
         for _, theirs in again.tidy().iterrows():
-            metric = units["metric"].iloc[0]
+            metric = units["outcome"].iloc[0]
             named = {"arm": arm, "dose": units["dose"].iloc[0]} if arm else {"arm": ""}
-            same_numbers(row(whole, estimand=theirs["estimand"], metric=metric, corruption=corruption, **named), theirs)
+            same_numbers(
+                row(whole, estimand=theirs["estimand"], outcome=metric, corruption=corruption, **named), theirs
+            )
 
 
 def test_saved_and_read_it_is_the_same(whole, tmp_path):
@@ -200,7 +202,7 @@ def test_without_a_source_there_are_ablation_effects_only():
 
 def test_outcomes_without_names_are_named_by_what_they_are():
     effects = med.specification(linear(), pairs_of("base"), SITE, [first_output, doubled], **QUICK)
-    assert list(dict.fromkeys(effects.tidy()["metric"])) == ["first output", "doubled"]
+    assert list(dict.fromkeys(effects.tidy()["outcome"])) == ["first output", "doubled"]
 
 
 def test_the_mediator_may_be_several_sites_together():
@@ -244,7 +246,7 @@ def test_metrics_and_replacements_of_a_language_model(language):
         for metric, outcome in METRICS.items():
             alone = med.mediate(model, these, site, outcome, estimands=["te", "pnie"], **QUICK).tidy()
             for _, theirs in alone.iterrows():
-                mine = row(effects, estimand=theirs["estimand"], metric=metric, corruption=corruption)
+                mine = row(effects, estimand=theirs["estimand"], outcome=metric, corruption=corruption)
                 assert mine["estimate"] == pytest.approx(theirs["estimate"], rel=1e-4, abs=1e-6)
 
 
@@ -275,7 +277,7 @@ def test_noise_as_corruption_is_the_source_run_with_noise(language):
 def hand_made(*numbers: tuple[float, float, float]) -> pd.DataFrame:
     estimates, lows, highs = zip(*numbers, strict=True)
     table = pd.DataFrame({"estimand": "pnie", "site": "", "estimate": estimates, "conf_low": lows, "conf_high": highs})
-    table = table.assign(std_error=1.0, method="t", metric=list("aabb"), corruption="c", arm="", dose=math.nan)
+    table = table.assign(std_error=1.0, method="t", outcome=list("aabb"), corruption="c", arm="", dose=math.nan)
     table["corruption"] = ["c", "d", "c", "d"]
     return table
 
@@ -288,8 +290,8 @@ def test_counts_of_agreement_by_hand(sign):
         numbers = [(-x, -high, -low) for x, low, high in numbers]
     counts = agreement_of(specifications(hand_made(*numbers))).set_index(["choice", "level"])
     assert counts.loc[("all", "")].tolist() == [4, 1, 1, 1, 1, 3]
-    assert counts.loc[("metric", "a")].tolist() == [2, 1, 0, 1, 0, 2]
-    assert counts.loc[("metric", "b")].tolist() == [2, 0, 1, 0, 1, 1]
+    assert counts.loc[("outcome", "a")].tolist() == [2, 1, 0, 1, 0, 2]
+    assert counts.loc[("outcome", "b")].tolist() == [2, 0, 1, 0, 1, 1]
     assert counts.loc[("corruption", "c")].tolist() == [2, 1, 1, 0, 0, 1]
     assert counts.loc[("corruption", "d")].tolist() == [2, 0, 0, 1, 1, 2]
 
@@ -299,12 +301,12 @@ def test_agreement_counts_the_rows_of_the_table(whole):
     rows = whole.tidy().query("estimand == 'pnie'")
     assert counts.loc[("all", ""), "n"] == len(rows) == 9
     assert (
-        counts.loc[("metric", "against"), "other side"]
-        == ((rows["conf_high"] < 0) & (rows["metric"] == "against")).sum()
+        counts.loc[("outcome", "against"), "other side"]
+        == ((rows["conf_high"] < 0) & (rows["outcome"] == "against")).sum()
     )
     parts = counts[["same side", "other side", "covers 0", "no interval"]].sum(axis=1)
     assert (parts == counts["n"]).all()
-    for choice in ("metric", "corruption"):
+    for choice in ("outcome", "corruption"):
         assert counts.loc[choice, "n"].sum() == 9
     with pytest.raises(med.errors.DesignError, match=r"med\.specification"):
         agreement(med.effects(pd.DataFrame({"y00": [0.0, 1.0], "y11": [2.0, 2.5]}), rng=0))
@@ -325,7 +327,7 @@ def test_the_summary_tells_what_the_result_hangs_on(whole):
     assert len(rows) == 9 * 2 + 3 * 3
     assert all(len(field.cells) == len(rows) for field in summary.fields)
     assert "no independent evidence" in " ".join(summary.notes)
-    assert "by metric: score" in " ".join(summary.notes)
+    assert "by outcome: score" in " ".join(summary.notes)
     assert "share: of TE" in text.replace("\n", " ")
     assert "constant 1" in text
     assert max(map(len, text.splitlines())) <= 100

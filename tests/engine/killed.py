@@ -26,12 +26,16 @@ from mediation.engine.backends._choose import backend_for
 from mediation.engine.checkpoint._identity import machine_of
 from mediation.engine.checkpoint._store import PIECES, Store
 from mediation.engine.session import _session
+from mediation.outcomes import AbstractOutcome, Several
 from tests.engine.studies import exchanges, token_pairs
 
 LENGTHS = (5, 6, 7, 7, 8, 9, 9, 10) * 3
 
 
-def study(seed: int = 0) -> Study:
+SEVERAL = Several((med.LogitDiff(5, 6), med.Probability(5), med.KL()))
+
+
+def study(seed: int = 0, outcome: AbstractOutcome = med.LogitDiff(5, 6)) -> Study:  # noqa: B008
     """Sites that fan out, a pair of sites that does not, and noise."""
     model = med.load(med.testing.tiny_model("llama", layers=4))
     sites = [med.residual(layer, at=at) for layer in range(4) for at in (-1, -2, -3, -4)]
@@ -39,7 +43,7 @@ def study(seed: int = 0) -> Study:
     pair = med.Interchange().at(med.mlp(1, at=-2)) | med.Zero().at(med.residual(2, at=-1))
     noise = med.GaussianNoise(0.5).at(med.residual(1, at=-2))
     worlds += [med.World("base", pair), med.World("source", noise)]
-    return make_study(model, token_pairs(LENGTHS), worlds, med.LogitDiff(5, 6), seed=seed, n_draws=2)
+    return make_study(model, token_pairs(LENGTHS), worlds, outcome, seed=seed, n_draws=2)
 
 
 def counted(path: Path, run: Callable[..., Any], rows_of: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,15 +115,15 @@ def kill_after(log: Path, lines: int, moment: str) -> None:
     Store.put = stored  # type: ignore[method-assign]
 
 
-def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+def main(folder: Path, kills: int, seed: int, several: bool) -> dict[str, Any]:
     """Kill, continue, and compare with a run that nobody killed."""
     torch.set_num_threads(1)
-    RUN.append(study())
+    RUN.append(study(outcome=SEVERAL) if several else study())
     how = Execution(backend=backend_for("hooks"), batch_size=12, checks=0)
 
     def values(execution: Execution, path: Path) -> None:
         finished = run_study(RUN[0], execution, progress_for(False))
-        np.save(path, finished.values)
+        np.save(path, finished.every)
         path.with_suffix(".json").write_text(json.dumps(finished.report))
 
     values(how, folder / "whole.npy")
@@ -158,4 +162,4 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "several")))

@@ -49,7 +49,7 @@ def check_sample(study: Study, values: np.ndarray, cells: int) -> dict[str, Any]
     """Compare some outcomes of a study with the naive path, as every run does at its end."""
     how = Execution(backend=backend_for("hooks"), checks=cells)
     stream, ledger = open_stream(study, how, tokens=2048, units=8), Ledger(study, progress_for(False), "hooks")
-    ledger.values = values
+    ledger.values = values if values.ndim == 4 else values[..., None]
     with Pieces(study, how, {}) as pieces:
         executor = Executor(study, stream.execution, stream.planner, pieces)
         for one in stream.sample():

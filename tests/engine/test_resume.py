@@ -154,8 +154,8 @@ def test_another_machine_is_warned_of(model, tmp_path):
     assert found.tobytes() == expected.tobytes()
 
 
-def killed(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.engine.killed", str(folder), str(kills), str(seed)]
+def killed(folder: Path, kills: int, seed: int, outcomes: str = "one") -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.engine.killed", str(folder), str(kills), str(seed), outcomes]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -176,8 +176,9 @@ def check_killed(found: dict[str, Any], kills: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
-def test_a_run_killed_at_random_moments_gives_the_bits_of_one_that_was_not(tmp_path):
-    check_killed(killed(tmp_path, 4, seed=0), 4)
+@pytest.mark.parametrize("outcomes", ["one", "several"])
+def test_a_run_killed_at_random_moments_gives_the_bits_of_one_that_was_not(tmp_path, outcomes):
+    check_killed(killed(tmp_path, 4, seed=0, outcomes=outcomes), 4)
 
 
 @pytest.mark.slow

@@ -52,5 +52,5 @@ SPECIFICATION: dict[str, Call] = {
     "agreement of another kind": lambda b: agreement(b.effects),
     "set of an unknown estimand": lambda b: b.effects.confidence_set("pmm"),
     "set of several rows": lambda b: make_specification().confidence_set("te"),
-    "set of no such row": lambda b: make_specification().confidence_set("te", metric="probabilty"),
+    "set of no such row": lambda b: make_specification().confidence_set("te", outcome="probabilty"),
 }

@@ -64,8 +64,8 @@ CASES = {
     "power": (plot.power, make_power()),
     "power of effects": (functools.partial(plot.power, show="effects"), make_power()),
     "specification": (plot.specification, make_specification()),
-    "specification of 2": (plot.specification, make_specification(metrics=FEW, corruptions=FEW[:1], arms=())),
-    "specification of 40": (plot.specification, make_specification(metrics=MANY[:4], corruptions=MANY)),
+    "specification of 2": (plot.specification, make_specification(outcomes=FEW, corruptions=FEW[:1], arms=())),
+    "specification of 40": (plot.specification, make_specification(outcomes=MANY[:4], corruptions=MANY)),
 }
 FIGURES = {"decomposition": make_effects(), "forest": make_effects(), "heatmap": TINY, "dose": make_ablation()}
 FIGURES["specification"] = make_specification()

@@ -62,10 +62,10 @@ def test_choices_stand_below_the_column_that_made_them():
     ax = specification(WHOLE)
     rows = specifications(WHOLE.tidy()).sort_values("share_estimate").reset_index(drop=True)
     found = dashboard(ax)
-    for choice in ("metric", "corruption", "put in"):
+    for choice in ("outcome", "corruption", "put in"):
         for level in rows[choice].unique():
             assert found[level] == set(rows.index[rows[choice] == level]), level
-    assert {"metric", "corruption", "put in"} <= set(labels(ax))
+    assert {"outcome", "corruption", "put in"} <= set(labels(ax))
     assert "noise 0.5" in found
     low = lines(ax, "zero")[0].axes.get_ylim()[0]
     assert all(
@@ -85,31 +85,31 @@ def test_the_first_specification_is_the_reference():
 
 
 def test_what_does_not_vary_is_not_in_the_dashboard():
-    ax = specification(make_specification(metrics=("probability",), arms=()))
+    ax = specification(make_specification(outcomes=("probability",), arms=()))
     assert set(dashboard(ax)) == {"corrupted", "another name", "noise 3"}
-    assert "metric" not in labels(ax)
-    alone = specification(make_specification(metrics=("probability",), corruptions=("corrupted",), arms=()))
+    assert "outcome" not in labels(ax)
+    alone = specification(make_specification(outcomes=("probability",), corruptions=("corrupted",), arms=()))
     assert not dashboard(alone)
     assert len(estimates(alone)) == 1
 
 
 def test_amounts_of_one_metric_are_drawn_in_its_units():
-    ax = specification(WHOLE, metric="log probability")
-    rows = WHOLE.tidy().query("metric == 'log probability' and estimand in ('pnie', 'ablation')")
+    ax = specification(WHOLE, outcome="log probability")
+    rows = WHOLE.tidy().query("outcome == 'log probability' and estimand in ('pnie', 'ablation')")
     assert estimates(ax) == pytest.approx(sorted(rows["estimate"]))
     assert columns(ax, "interval") == [
         (x, pytest.approx(row.conf_low), pytest.approx(row.conf_high))
         for x, row in enumerate(rows.sort_values("estimate").itertuples())
     ]
     assert title(ax).startswith("PNIE and AE on log probability at residual")
-    te = specification(WHOLE, metric="log probability", estimand="te")
+    te = specification(WHOLE, outcome="log probability", estimand="te")
     assert len(estimates(te)) == 3
 
 
 def test_amounts_of_two_metrics_never_share_an_axis():
-    with pytest.raises(DesignError, match="PNIE on 3 metrics would share one axis") as caught:
+    with pytest.raises(DesignError, match="PNIE on 3 outcomes would share one axis") as caught:
         specification(WHOLE, estimand="pnie")
-    assert "metric='logit difference'" in str(caught.value)
+    assert "outcome='logit difference'" in str(caught.value)
     assert len(estimates(specification(WHOLE, estimand="pm_pure"))) == 9
 
 
@@ -119,7 +119,7 @@ def test_other_kinds_and_other_names_are_refused():
     with pytest.raises(DesignError, match="Closest: 'pnie'"):
         specification(WHOLE, estimand="pnei")
     with pytest.raises(DesignError, match="Closest: 'probability'"):
-        specification(WHOLE, metric="probabilty")
+        specification(WHOLE, outcome="probabilty")
     with pytest.raises(DesignError, match=r"Nearest: specification\(effects\)"):
         forest(WHOLE)
 
@@ -172,8 +172,8 @@ def test_a_missing_set_is_hollow_and_has_no_line():
 
 
 def test_grey_tells_which_intervals_are_on_both_sides():
-    ax = specification(WHOLE, metric="probability")
-    rows = WHOLE.tidy().query("metric == 'probability' and estimand in ('pnie', 'ablation')").sort_values("estimate")
+    ax = specification(WHOLE, outcome="probability")
+    rows = WHOLE.tidy().query("outcome == 'probability' and estimand in ('pnie', 'ablation')").sort_values("estimate")
     both = ((rows["conf_low"] <= 0) & (rows["conf_high"] >= 0)).tolist()
     assert 0 < sum(both) < len(both)
     colours = {float(line.get_xdata()[0]): line.get_color() for line in lines(ax, "interval")}
@@ -198,10 +198,10 @@ def test_nothing_is_warned_of_while_drawing():
 
 
 def test_names_of_the_user_are_printed_as_they_are():
-    table = WHOLE.tidy().replace({"metric": {"probability": "cost in $ of $x$"}, "arm": {"zero": "$a$_b"}})
+    table = WHOLE.tidy().replace({"outcome": {"probability": "cost in $ of $x$"}, "arm": {"zero": "$a$_b"}})
     effects = Effects(table.assign(site="$s$_1"), WHOLE.units, WHOLE.provenance)
     ax = specification(effects)
     ax.get_figure().canvas.draw()
     assert {r"cost in \$ of \$x\$", r"\$a\$_b"} <= set(labels(ax))
     assert r"\$s\$_1" in title(ax)
-    assert r"on cost in \$ of \$x\$ at" in title(specification(effects, metric="cost in $ of $x$"))
+    assert r"on cost in \$ of \$x\$ at" in title(specification(effects, outcome="cost in $ of $x$"))

@@ -22,7 +22,7 @@ ARMS = {("zero", math.nan): 0.9, ("mean", math.nan): 0.5, ("noise", 0.5): 0.3, (
 
 def make_specification(
     *,
-    metrics: Sequence[str] = tuple(METRICS),
+    outcomes: Sequence[str] = tuple(METRICS),
     corruptions: Sequence[str] = tuple(CORRUPTIONS),
     arms: Sequence[tuple[str, float]] = tuple(ARMS),
     estimands: Sequence[str] = ("pnie",),
@@ -33,13 +33,13 @@ def make_specification(
     rng = np.random.default_rng(seed)
     luck, frames = rng.normal(size=(5, n)), []
     for corruption in corruptions:
-        for metric in metrics:
+        for metric in outcomes:
             unit, size = METRICS.get(metric, 1.0), CORRUPTIONS.get(corruption, 1.0)
             noise = unit * (luck + 0.4 * rng.normal(size=(5, n))) * (1.0 if size > 0.5 else 2.0)
             te = unit * size
             worlds = {"y00": noise[0] / 2, "y01": 0.45 * te + noise[1] / 2, "y11": te + noise[3] / 2}
             worlds["y10"] = 0.6 * te + noise[2] / 2
-            named = {"metric": metric, "corruption": corruption}
+            named = {"outcome": metric, "corruption": corruption}
             frames.append(pd.DataFrame({**named, "arm": "", "dose": math.nan, "unit": range(n), "draw": 0, **worlds}))
             for arm, dose in arms if corruption == corruptions[0] else ():
                 for draw in range(1 if math.isnan(dose) else 3):

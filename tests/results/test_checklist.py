@@ -14,7 +14,7 @@ MAKE = {
     "sweep": lambda: make_sweep(layers=(0, 1), positions=(0, 8)),
     "ablation": make_ablation,
     "controls": make_controls,
-    "specification": lambda: make_specification(metrics=("probability",), arms=()),
+    "specification": lambda: make_specification(outcomes=("probability",), arms=()),
     "comparison": lambda: make_effects().compare(make_effects(te=1.0, seed=1), paired=True),
     "equivalence": lambda: make_effects().equivalence(0.5),
 }

@@ -70,7 +70,7 @@ def test_a_control_that_lacks_units_shares_the_level():
 
 
 def test_specifications_have_bands_over_outcomes_corruptions_and_arms(tmp_path):
-    effects = make_specification(metrics=("logit difference", "probability"), n=20)
+    effects = make_specification(outcomes=("logit difference", "probability"), n=20)
     effects = Effects(effects.table, effects.units, {**effects.provenance, **KNOWN})
     new = effects.adjust("max-t")
     found = new.tidy()
@@ -79,7 +79,7 @@ def test_specifications_have_bands_over_outcomes_corruptions_and_arms(tmp_path):
     units, columns = effects.units, []
     rows = found[found["estimand"] == "ablation"]
     for row in rows.to_dict("records"):
-        here = units[(units["metric"] == row["metric"]) & (units["corruption"] == row["corruption"])]
+        here = units[(units["outcome"] == row["outcome"]) & (units["corruption"] == row["corruption"])]
         here = here[
             (here["arm"] == row["arm"])
             & ((here["dose"] == row["dose"]) | (here["dose"].isna() & np.isnan(row["dose"])))

@@ -49,7 +49,7 @@ MORE = {
         *("band_low", "band_high", "p_adjusted", "arm", "dose"),
     ],
     "controls": ["control", "n_draws"],
-    "specification": ["metric", "corruption", "arm", "dose", "n_draws"],
+    "specification": ["outcome", "corruption", "arm", "dose", "n_draws"],
     "equivalence": [
         *("layer", "position", "head", "feature", "arm", "dose"),
         *("margin", "equivalence_low", "equivalence_high", "p_equivalence", "verdict"),

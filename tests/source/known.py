@@ -11,16 +11,13 @@ FOLDERS: dict[str, int] = {}
 # Files of more than 350 lines.
 FILES: dict[str, int] = {
     "_checks": 372,
-    "analysis._recheck": 358,
     "demo._worked": 353,
     "probing._rows": 381,
     "testing._closed_forms": 375,
 }
 
 # Functions of more than 50 lines without their docstring.
-FUNCTIONS: dict[str, int] = {
-    "analysis._mediate.mediate": 57,
-}
+FUNCTIONS: dict[str, int] = {}
 
 # Functions, other than public verbs, with more than 7 parameters.
 PARAMETERS: dict[str, int] = {

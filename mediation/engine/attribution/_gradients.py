@@ -82,7 +82,7 @@ def differentiate(
     visits += [Visit(*stop, _keeper(kept, stop, slopes=slopes)) for stop in stops]  # type: ignore[arg-type]
     extra, finish = reading(study, batch, rows, _reference(study, rows, side))
     with _hooked(study.model.module, visits), torch.set_grad_enabled(slopes):
-        outcomes = finish(call(study.model.module, {**batch.inputs, **extra}))
+        outcomes = finish(call(study.model.module, {**batch.inputs, **extra}))[:, 0]
     gradients = _gradients(study, outcomes, kept) if slopes else {}
     activations = {stop: tensor.detach() for stop, tensor in kept.items()}
     return Differentiated(batch, activations, gradients, outcomes.detach().double().cpu())

@@ -16,7 +16,7 @@ from ...models import Model, own_thread
 from ...sites import Place, Site, positions_of
 from ..backends import execution_order, main_tensor
 from ..passes import Batch, Selection, last_logits, make_batch, read, reading, sees_logits
-from ..study import Study
+from ..study import Study, Unembedding
 from ._feature_axis import with_axes
 from ._find_unembedding import find_unembedding
 
@@ -59,18 +59,30 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Study:
         _try_outcome(study, batch, run, outputs[-1])
     study = replace(study, order=order, places=with_axes(study, batch, activations))
     _try_interventions(study, batch, run, activations)
-    if study.prepared.asked is None or not study.model.is_language_model or sees_logits(study):
+    if any(part.asked is None for part in study.prepared.each) or not study.model.is_language_model:
         return study
-    full = last_logits(study, batch, [(run, 0)])[1](outputs[-1])[0]
-    return replace(study, unembedding=find_unembedding(study, batch, (run, 0), full))
+    return study if sees_logits(study) else replace(study, unembedding=_unembedding(study, batch, run, outputs[-1]))
+
+
+def _unembedding(study: Study, batch: Batch, run: str, output: Any) -> Unembedding | None:
+    """Return the unembedding, if every outcome can be read from a part of it."""
+    found = []
+    for part in study.prepared.each:
+        alone = replace(study, prepared=part)
+        full = last_logits(alone, batch, [(run, 0)])[1](output)[0]
+        found.append(find_unembedding(alone, batch, (run, 0), full))
+    return None if None in found else found[0]
 
 
 def _check_read_at(study: Study) -> None:
-    """Check that the outcome is read at one token of every input."""
-    at, runs = study.prepared.at, dict.fromkeys(world.run for world in study.worlds)
-    if at == "last":
-        return
-    for run in runs:
+    """Check that the outcomes are read at one token of every input."""
+    for part in study.prepared.each:
+        if part.at != "last":
+            _check_at(study, part.at)
+
+
+def _check_at(study: Study, at: Any) -> None:
+    for run in dict.fromkeys(world.run for world in study.worlds):
         for unit in range(len(study.pairs)):
             encoded = study.encoding.of(run, unit)
             if encoded.length is None:
@@ -122,7 +134,11 @@ def _kept(model: Model, places: set[tuple[str, str]], outputs: list[Any]) -> Ite
 
 
 def _try_outcome(study: Study, batch: Batch, run: str, output: Any) -> None:
-    rows = [(run, 0)]
+    for part in study.prepared.each:
+        _try_one(replace(study, prepared=part), batch, [(run, 0)], output)
+
+
+def _try_one(study: Study, batch: Batch, rows: Sequence[tuple[str, int]], output: Any) -> None:
     reference = last_logits(study, batch, rows)[1](output) if study.prepared.uses_reference else None
     finish = reading(study, batch, rows, reference)[1]
     try:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ...errors import DesignError, OutcomeError
 from ...models import Model
-from ...outcomes import AbstractOutcome
+from ...outcomes import AbstractOutcome, Prepared, Several
 from ...sites import Site, resolve
 from ...units import Encoding, Pairs, encode
 from ..study import Study, World
@@ -37,16 +37,9 @@ def make_study(
         pairs.inputs("source")
     encoding = encode(pairs, model) if encoding is None else encoding
     prepared = outcome.prepare(pairs, model)
-    if prepared.of_rollout and prepared.reader is None:
-        raise DesignError(
-            f"{outcome!r} is read off a generation, and this question runs single forward passes. Use an outcome of "
-            "logits, such as med.LogitDiff('answer', 'foil'), or ask med.mediate or med.ablate, which generate."
-        )
-    if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
-        raise OutcomeError(
-            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
-            "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
-        )
+    several = outcome.outcomes if isinstance(outcome, Several) else (outcome,) * len(prepared.each)
+    for one, part in zip(several, prepared.each, strict=True):
+        _check_outcome(one, part, encoding)
     inner = {world: _expand(world, model, encoding) for world in inside(worlds)}
     if any(world.run == "source" for world in inner):
         pairs.inputs("source")
@@ -69,6 +62,20 @@ def make_study(
     check_worlds(study)
     stops = {(place.path, place.io) for place in places.values()} | _block_ends(model, sites)
     return first_run(study, sorted(stops))
+
+
+def _check_outcome(outcome: AbstractOutcome, prepared: Prepared, encoding: Encoding) -> None:
+    """Raise an error for an outcome that single forward passes, or these inputs, do not have."""
+    if prepared.of_rollout and prepared.reader is None:
+        raise DesignError(
+            f"{outcome!r} is read off a generation, and this question runs single forward passes. Use an outcome of "
+            "logits, such as med.LogitDiff('answer', 'foil'), or ask med.mediate or med.ablate, which generate."
+        )
+    if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
+        raise OutcomeError(
+            f"{outcome!r} has answers of several tokens, which follow the tokens of an input, and the inputs are "
+            "tensors. Give texts, med.Prompt(text, images) or token ids; or answers of one token."
+        )
 
 
 def inside(worlds: Iterable[World]) -> tuple[World, ...]:

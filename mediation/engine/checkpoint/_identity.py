@@ -15,6 +15,7 @@ import torch
 
 from ...interventions import Donor
 from ...models import Model, settings_of
+from ...outcomes import Prepared
 from ...units import Encoded
 from ..study import Execution, Study
 from ._code import NUMERICS, package_code
@@ -77,6 +78,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "unparsed": "outcome.reads",
             "cue": "outcome.reads",
             "reader": "how generations are decoded: outcome.generation",
+            "parts": "each of several, in a list: outcome.*",
         },
         "Model": {
             "module": "model.class, model.structure, model.settings, model.weights, model.config.*, model.dtype, "
@@ -249,8 +251,12 @@ def _unit(one: Encoded) -> str:
 
 
 def _outcome(study: Study) -> Identity:
-    prepared = study.prepared
-    named = ("label", "at", "continuation", "reader", *NOT_IN_IDENTITY["Prepared"])
+    each = [_one_outcome(part) for part in study.prepared.each]
+    return {name: [one[name] for one in each] for name in each[0]} if study.prepared.parts else each[0]
+
+
+def _one_outcome(prepared: Prepared) -> Identity:
+    named = ("label", "at", "continuation", "parts", "reader", *NOT_IN_IDENTITY["Prepared"])
     reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
     reader = prepared.reader
     return {

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BackendError, DataError, OtherMachineWarning, warn
-from ..passes import Cells, Index
+from ...outcomes import Prepared
+from ..passes import Cells, Index, Row
 from ..study import Execution, Study, tolerance
 from ._identity import identity_of, machine_of
 from ._store import PIECES, Store
@@ -52,11 +53,11 @@ class Pieces:
     ) -> None:
         self._study, self.split = study, split
         self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
-        self._worst = 0.0
+        self._worst, self._outcomes = 0.0, len(study.prepared.each)
         self._store: Store | None = None
         if execution.out is not None:
             machine = machine_of(study)
-            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs)
+            values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) * self._outcomes
             identity = identity_of(study, execution, more)
             self._store = Store(execution.out, identity, split=split, machine=machine, values=values)
             self.split = self._store.split
@@ -98,12 +99,12 @@ class Pieces:
         if found is None:
             return None
         values = np.asarray(found.get("values", ()), dtype=np.float64)
-        if len(values) != len(cells):
+        if len(values) != len(cells) * self._outcomes:
             raise DataError(
                 f"{self._store.folder / PIECES}: piece {key!r} has {len(values)} values for {len(cells)} rows: the "
                 "file was changed since it was written. Restore it, or give another folder."
             )
-        return values
+        return values.reshape(len(cells), self._outcomes)
 
     def accounts(self, kind: str, cells: Cells) -> list[Any] | None:
         """Return what is stored of the rows of a piece beside their outcomes, or None."""
@@ -116,7 +117,7 @@ class Pieces:
         if self._store is not None:
             named = np.stack([cells.world, cells.unit, cells.draw], axis=1).tolist()
             more = {} if accounts is None else {"accounts": list(accounts)}
-            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.tolist(), **more})
+            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.reshape(-1).tolist(), **more})
 
     def keep_again(
         self, kind: str, cells: Cells, outcomes: Outcomes, accounts: Sequence[Any] | None = None
@@ -136,15 +137,19 @@ class Pieces:
         self._counts["pieces_read"] -= 1
         self._counts["rows_read"] -= len(cells)
         for row, before, now in zip(cells.rows(), stored.tolist(), outcomes.tolist(), strict=True):
-            self._worst = max(self._worst, abs(now - before))
-            both_missing = np.isnan(before) and np.isnan(now)
-            if not (both_missing or abs(now - before) <= tolerance(self._study.model) * (1 + abs(before))):
-                raise BackendError(
-                    f"The {row.run} input of unit {row.unit} had the outcome {before:.6g} when the run began, and has "
-                    f"{now:.6g} now: the model is not the same, though its weights and settings are. Look for hooks "
-                    "and for code of the model that was changed, or give another folder as out=."
-                )
+            for part, then, value in zip(self._study.prepared.each, before, now, strict=True):
+                self._check_again(row, part, then, value)
         return stored
+
+    def _check_again(self, row: Row, part: Prepared, before: float, now: float) -> None:
+        self._worst = max(self._worst, abs(now - before))
+        both_missing = np.isnan(before) and np.isnan(now)
+        if not (both_missing or abs(now - before) <= tolerance(self._study.model) * (1 + abs(before))):
+            raise BackendError(
+                f"The {row.run} input of unit {row.unit} had {self._study.naming(part)} {before:.6g} when the run "
+                f"began, and has {now:.6g} now: the model is not the same, though its weights and settings are. Look "
+                "for hooks and for code of the model that was changed, or give another folder as out=."
+            )
 
     def nothing_changes(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_] | None:
         """Return the stored ``(worlds, units)`` that were found to change nothing, or None."""

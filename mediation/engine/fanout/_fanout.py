@@ -43,7 +43,7 @@ def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
         return "what follows the prompts is generated"
     if not model.is_causal or not {"logits_to_keep", "past_key_values"} <= model.forward_names:
         return "not a causal decoder of transformers"
-    if study.prepared.at != "last":
+    if not study.prepared.at_last:
         return "the outcome is not read at the last token"
     if not all(one.tokens_only for inputs in study.encoding.runs.values() for one in inputs):
         return "the inputs hold more than tokens"
@@ -62,7 +62,9 @@ def run_group(
     states: PlainStates,
     room: Room | None = None,
 ) -> Tensor:
-    """Return the outcomes of a group's cells; if memory runs out, from fewer lanes, then fewer slots, at a time.
+    """Return the outcomes of a group's cells, ``(cells, outcomes)``.
+
+    If memory runs out, they come from fewer lanes, then fewer slots, at a time.
 
     Parameters
     ----------
@@ -94,4 +96,4 @@ def run_group(
         size=lambda lanes: len(lanes) * len(group.slots) * group.suffix,
         room=room,
     )
-    return found.reshape(-1)
+    return found.flatten(0, 1)

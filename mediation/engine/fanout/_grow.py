@@ -18,7 +18,7 @@ from ...interventions import AbstractIntervention, Need
 from ...sites import Place
 from ..backends import AbstractBackend, Visit
 from ..captured import Activations, Lanes, PlainStates, lane_ids
-from ..passes import narrowed
+from ..passes import read_tails
 from ..study import Study
 from ._groups import Change, Group
 from ._masks import suffix_inputs
@@ -68,7 +68,7 @@ def grow(
     references: Mapping[int, Tensor] | None,
     states: PlainStates,
 ) -> Tensor:
-    """Return the outcomes of a group's rows, ``(slots, lanes)``, from one pass.
+    """Return the outcomes of a group's rows, ``(slots, lanes, outcomes)``, from one pass.
 
     Parameters
     ----------
@@ -88,22 +88,12 @@ def grow(
     if group.start > 0:
         inputs["past_key_values"] = held.prefix(group.start)
     units = [unit for _, unit in group.lanes] * len(group.slots)
-    found = narrowed(study, units, lambda hidden: hidden[:, -1:])
-    last, finish = found if found is not None else ([], _finish(study, units, references))
+    reference = torch.stack([references[unit] for unit in units]) if references is not None else None
+    last, finish = read_tails(study, units, reference)
     inputs["logits_to_keep"] = study.prepared.kept
     visits = _visits(study, group, activations, held)
     outcomes: Tensor = backend.forward(model, inputs, [*visits, *last], finish)
-    return outcomes.double().cpu().reshape(len(group.slots), len(group.lanes))
-
-
-def _finish(study: Study, units: Sequence[int], references: Mapping[int, Tensor] | None) -> Callable[[Any], Tensor]:
-    reference = torch.stack([references[unit] for unit in units]) if references is not None else None
-
-    def finish(output: Any) -> Tensor:
-        logits = output.logits
-        return study.prepared.reduce(logits[:, -1] if study.prepared.raw else logits, torch.tensor(units), reference)
-
-    return finish
+    return outcomes.double().cpu().reshape(len(group.slots), len(group.lanes), -1)
 
 
 def _visits(study: Study, group: Group, activations: Activations, held: Lanes) -> list[Visit]:

@@ -41,10 +41,10 @@ def trial(study: Study, backend: AbstractBackend) -> str | None:
         for group in grouping.groups(worlds, [0], np.ones((len(placed), 1), dtype=bool)):
             states.run(0, group.lanes)
             found = grow(probe, backend, group, Activations(probe), references=references, states=states)
-            for row, value in zip(group.cells.rows(), found.reshape(-1).tolist(), strict=True):
-                expected = naive.outcome(probe.worlds[row.world], row.unit)
-                if not abs(value - expected) <= (_TOLERANCE if wide else _HALF) * (1 + abs(expected)):
-                    return f"a trial gave {value:.6g} where one plain forward pass gives {expected:.6g}"
+            for row, values in zip(group.cells.rows(), found.flatten(0, 1).tolist(), strict=True):
+                for value, expected in zip(values, naive.outcomes(probe.worlds[row.world], row.unit), strict=True):
+                    if not abs(value - expected) <= (_TOLERANCE if wide else _HALF) * (1 + abs(expected)):
+                        return f"a trial gave {value:.6g} where one plain forward pass gives {expected:.6g}"
     except OutOfMemoryError:
         raise
     except (MediationError, RuntimeError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:

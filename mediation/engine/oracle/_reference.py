@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ...interventions import AbstractIntervention, Donor, Moment, Need
 from ...models import in_use, own_thread
+from ...outcomes import Prepared
 from ...sites import CHANNELS, Place, Site
 from ..backends import call, main_tensor, watch_softmax, with_main_tensor
 from ..passes import sees_logits
@@ -48,8 +49,8 @@ class Reference:
         self._inside: dict[tuple[Site, World, int, int], Tensor] = {}
         self._moments: dict[tuple[Site, str, Moment], Tensor] = {}
 
-    def outcome(self, world: World, unit: int, draw: int = 0) -> float:
-        """Return the outcome of `world` for one unit and draw."""
+    def outcomes(self, world: World, unit: int, draw: int = 0) -> tuple[float, ...]:
+        """Return the outcomes of `world` for one unit and draw: as many as the study has."""
         edits = [
             (self._study.places[site], self._edit(world, site, what, unit, draw))
             for site, what in self._study.placed(world)
@@ -58,18 +59,22 @@ class Reference:
         if reader is not None:
             return reader.alone(self._study, world, unit, draw, partial(self._after, world.run, unit, edits))
         output = self._run(world.run, unit, edits)
-        reference = None
-        if self._study.prepared.uses_reference:
-            reference = self._logits(self._run("base", unit, []), "base", unit)[:, -1]
-        prepared, units = self._study.prepared, torch.tensor([unit])
+        plain = self._run("base", unit, []) if self._study.prepared.uses_reference else None
+        return tuple(self._outcome(one, output, plain, world.run, unit) for one in self._study.prepared.each)
+
+    def _outcome(self, prepared: Prepared, output: Any, plain: Any, run: Run, unit: int) -> float:
+        """Return one outcome of an output, and of that of the plain base run where it compares with it."""
+        units, reference = torch.tensor([unit]), None
         if prepared.raw and not self._study.model.is_language_model:
             return float(prepared.reduce(output, units, None))
-        logits = self._logits(output, world.run, unit)
+        if prepared.uses_reference:
+            reference = self._logits(prepared, plain, "base", unit)[:, -1]
+        logits = self._logits(prepared, output, run, unit)
         return float(prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference))
 
     def logits(self, run: Run, unit: int) -> Tensor:
-        """Return the logits that are read in a plain run of one input, ``(vocabulary,)``."""
-        return self._logits(self._run(run, unit, []), run, unit)[0, -1]
+        """Return the logits that an outcome compares with in a plain run of one input, ``(vocabulary,)``."""
+        return self._logits(self._study.prepared.compared, self._run(run, unit, []), run, unit)[0, -1]
 
     def logits_after(self, run: Run, unit: int, tokens: Sequence[int]) -> Tensor:
         """Return the logits after an input as it is and after each of some tokens, ``(1 + tokens, vocabulary)``."""
@@ -196,15 +201,15 @@ class Reference:
 
         return see
 
-    def _logits(self, output: Any, run: str, unit: int) -> Tensor:
-        """Return the logits that are read, ``(1, kept, vocabulary)``."""
+    def _logits(self, prepared: Prepared, output: Any, run: str, unit: int) -> Tensor:
+        """Return the logits that one outcome reads, ``(1, kept, vocabulary)``."""
         study = self._study
         logits = getattr(output, "logits", None)
         tensor = logits if isinstance(logits, Tensor) else main_tensor(output)
         assert tensor is not None
         if tensor.ndim == 2:
             return tensor[:, None]
-        encoded, prepared = study.encoding.of(run, unit), study.prepared
+        encoded = study.encoding.of(run, unit)
         if encoded.length is None:
             return tensor
         if prepared.at == "last":

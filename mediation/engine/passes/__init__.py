@@ -8,7 +8,13 @@ from ._inputs import (
     make_batch as make_batch,
     position_rows as position_rows,
 )
-from ._reading import last_logits as last_logits, reading as reading, readout as readout, sees_logits as sees_logits
+from ._reading import (
+    last_logits as last_logits,
+    read_tails as read_tails,
+    reading as reading,
+    readout as readout,
+    sees_logits as sees_logits,
+)
 from ._rows import (
     Edit as Edit,
     batch_of as batch_of,
@@ -17,4 +23,4 @@ from ._rows import (
     run_rows as run_rows,
 )
 from ._select import Selection as Selection, read as read, same_shape_groups as same_shape_groups
-from ._unembed import MOST_OF_VOCABULARY as MOST_OF_VOCABULARY, narrowed as narrowed
+from ._unembed import MOST_OF_VOCABULARY as MOST_OF_VOCABULARY

@@ -9,103 +9,118 @@ import torch
 from torch import Tensor
 
 from ...errors import OutcomeError
+from ...outcomes import Prepared
 from ..backends import Visit, main_tensor
 from ..study import Study
 from ._inputs import Batch
 from ._unembed import narrowed
 
 Finish = Callable[[Any], Tensor]
+Pick = Callable[[Tensor], Tensor]  # from (rows, positions, numbers) to the positions that an outcome reads
+Rows = Sequence[tuple[str, int]]
 
 
-def reading(
-    study: Study, batch: Batch, rows: Sequence[tuple[str, int]], reference: Tensor | None = None
-) -> tuple[dict[str, Any], Finish]:
-    """Return the extra arguments of the pass, and the function from its output to ``(rows,)``.
+def reading(study: Study, batch: Batch, rows: Rows, reference: Tensor | None = None) -> tuple[dict[str, Any], Finish]:
+    """Return the extra arguments of the pass, and the function from its output to ``(rows, outcomes)``.
 
     Parameters
     ----------
     rows
         ``(run, unit)`` of each row of the batch.
     reference
-        Logits of the plain base run of each row's unit, where the outcome asks for them.
+        Logits of the plain base run of each row's unit, where an outcome asks for them.
     """
-    units = torch.tensor([unit for _, unit in rows])
-    extra, logits_of = _logits(study, batch, rows)
-
-    def finish(output: Any) -> Tensor:
-        prepared = study.prepared
-        if prepared.raw and not study.model.is_language_model:
-            return prepared.reduce(output, units, None)
-        logits = logits_of(output)
-        return prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference)
-
-    return extra, finish
+    extra, picks = _picks(study, batch, rows)
+    return extra, _finish(study, [unit for _, unit in rows], picks, reference)
 
 
 def readout(
-    study: Study, batch: Batch, rows: Sequence[tuple[str, int]], reference: Tensor | None = None
+    study: Study, batch: Batch, rows: Rows, reference: Tensor | None = None
 ) -> tuple[dict[str, Any], list[Visit], Finish]:
     """Return what `reading` does, from the logits that are asked for alone where that is possible.
 
     The visits come after all others of the pass.
     """
-    if study.prepared.asked is not None and study.unembedding is not None and batch.width > 0:
-        extra, pick = _picked(study, batch, rows)
-        found = narrowed(study, [unit for _, unit in rows], pick)
-        if found is not None:
-            return extra, *found
-    extra, finish = reading(study, batch, rows, reference)
-    return extra, [], finish
+    extra, picks = _picks(study, batch, rows)
+    return extra, *_read(study, [unit for _, unit in rows], picks, reference, narrow=batch.width > 0)
 
 
-def _picked(
-    study: Study, batch: Batch, rows: Sequence[tuple[str, int]]
-) -> tuple[dict[str, Any], Callable[[Tensor], Tensor]]:
-    """Return extra arguments, and the function from hidden states to those that are read, ``(rows, 1, features)``."""
-    if study.prepared.at == "last" and _is_flush(study, batch, rows) and study.model.is_causal:
-        cut = "logits_to_keep" in study.model.forward_names
-        return ({"logits_to_keep": 1} if cut else {}), lambda hidden: hidden[:, -1:]
-    index = torch.tensor(_read_positions(study, batch, rows))
-    return {}, lambda hidden: _at(hidden, index)
+def read_tails(study: Study, units: Sequence[int], reference: Tensor | None) -> tuple[list[Visit], Finish]:
+    """Return what `readout` does where every row ends at the last position, and everything is read there."""
+    picks = [_tail(study, part, units) for part in study.prepared.each]
+    return _read(study, units, picks, reference, narrow=True)
 
 
-def _at(values: Tensor, index: Tensor) -> Tensor:
-    """Return the positions `index` ``(rows, kept)`` of `values`."""
-    return values[torch.arange(len(values), device=values.device)[:, None], index.to(values.device)]
+def _read(
+    study: Study, units: Sequence[int], picks: Sequence[Pick], reference: Tensor | None, *, narrow: bool
+) -> tuple[list[Visit], Finish]:
+    found = narrowed(study, units, picks) if narrow else None
+    return found if found is not None else ([], _finish(study, units, picks, reference))
 
 
-def _is_flush(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> bool:
+def _finish(study: Study, units: Sequence[int], picks: Sequence[Pick], reference: Tensor | None) -> Finish:
+    numbers, language = torch.tensor(units), study.model.is_language_model
+
+    def outcome(part: Prepared, pick: Pick, output: Any) -> Tensor:
+        if part.raw and not language:
+            return part.reduce(output, numbers, None)
+        logits = pick(_found(output))
+        return part.reduce(logits[:, -1] if part.raw else logits, numbers, reference)
+
+    def finish(output: Any) -> Tensor:
+        each = zip(study.prepared.each, picks, strict=True)
+        return torch.stack([outcome(part, pick, output) for part, pick in each], dim=1)
+
+    return finish
+
+
+def last_logits(study: Study, batch: Batch, rows: Rows) -> tuple[dict[str, Any], Finish]:
+    """Return the extra arguments and the function from an output to the logits ``(rows, vocabulary)`` that are read.
+
+    Of several outcomes, those of the one that compares with the base run, or of the first.
+    """
+    extra, picks = _picks(study, batch, rows)
+    pick = picks[study.prepared.each.index(study.prepared.compared)]
+    return extra, lambda output: pick(_found(output))[:, -1].clone()
+
+
+def _picks(study: Study, batch: Batch, rows: Rows) -> tuple[dict[str, Any], list[Pick]]:
+    """Return extra arguments, and for each outcome what it reads of a sequence: logits, or hidden states."""
+    model, prepared = study.model, study.prepared
+    if batch.width == 0:
+        return {}, [_as_sequence for _ in prepared.each]
+    if prepared.at_last and model.is_causal and _is_flush(study, batch, rows):
+        cut = "logits_to_keep" in model.forward_names and not sees_logits(study)
+        extra = {"logits_to_keep": prepared.kept} if cut else {}
+        return extra, [_tail(study, part, [unit for _, unit in rows]) for part in prepared.each]
+    return {}, [_gather(torch.tensor(_read_positions(study, part, batch, rows))) for part in prepared.each]
+
+
+def _tail(study: Study, part: Prepared, units: Sequence[int]) -> Pick:
+    """Return what an outcome reads where every row ends at the last position, with what is appended to it."""
+    appended = study.prepared.continuation
+    if appended is None or part.continuation is not None:
+        return lambda values: values[:, -part.kept :]
+    return _gather(torch.tensor([[-1 - len(appended[unit])] for unit in units]))
+
+
+def _gather(index: Tensor) -> Pick:
+    """Return what gives the positions `index` ``(rows, kept)``."""
+
+    def pick(values: Tensor) -> Tensor:
+        if values.ndim == 2:
+            return values[:, None]
+        return values[torch.arange(len(values), device=values.device)[:, None], index.to(values.device)]
+
+    return pick
+
+
+def _is_flush(study: Study, batch: Batch, rows: Rows) -> bool:
     """Return True if every row ends at the last position of the batch."""
-    return batch.width > 0 and all(
-        start + length + _added(study, unit) == batch.width
+    return all(
+        start + length + _added(study.prepared, unit) == batch.width
         for start, length, (_, unit) in zip(batch.starts, batch.lengths, rows, strict=True)
     )
-
-
-def last_logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
-    """Return the extra arguments and the function from an output to the logits ``(rows, vocabulary)`` that are read."""
-    extra, logits_of = _logits(study, batch, rows)
-    return extra, lambda output: logits_of(output)[:, -1].clone()
-
-
-def _logits(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> tuple[dict[str, Any], Finish]:
-    model, prepared = study.model, study.prepared
-    kept = prepared.kept
-    if prepared.at == "last" and _is_flush(study, batch, rows) and model.is_causal:
-        cut = "logits_to_keep" in model.forward_names and not sees_logits(study)
-        extra = {"logits_to_keep": kept} if cut else {}
-        return extra, lambda output: _found(output)[:, -kept:]
-    if batch.width == 0:
-        return {}, lambda output: _as_sequence(_found(output))
-    index = torch.tensor(_read_positions(study, batch, rows))
-
-    def gather(output: Any) -> Tensor:
-        logits = _found(output)
-        if logits.ndim == 2:
-            return logits[:, None]
-        return _at(logits, index)
-
-    return {}, gather
 
 
 def sees_logits(study: Study) -> bool:
@@ -115,25 +130,23 @@ def sees_logits(study: Study) -> bool:
     return any(site.kind == "module" and not site.module.startswith(inside or "?") for site in study.places)
 
 
-def _added(study: Study, unit: int) -> int:
-    continuation = study.prepared.continuation
-    return len(continuation[unit]) if continuation else 0
+def _added(prepared: Prepared, unit: int) -> int:
+    return len(prepared.continuation[unit]) if prepared.continuation else 0
 
 
-def _read_positions(study: Study, batch: Batch, rows: Sequence[tuple[str, int]]) -> list[list[int]]:
+def _read_positions(study: Study, part: Prepared, batch: Batch, rows: Rows) -> list[list[int]]:
     from ...sites import positions_of
 
-    kept, found = study.prepared.kept, []
+    found = []
     for row, (run, unit) in enumerate(rows):
         encoded = study.encoding.of(run, unit)
-        at = study.prepared.at
-        where = positions_of(at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
+        where = positions_of(part.at, encoded.length or 0, encoded.spans, f"{run} input of unit {unit}")
         if len(where) != 1:
             raise OutcomeError(
-                f"The outcome is read at = {at!r}, which is {len(where)} tokens in unit {unit}; one is needed."
+                f"The outcome is read at = {part.at!r}, which is {len(where)} tokens in unit {unit}; one is needed."
             )
-        end = batch.starts[row] + where[0] + _added(study, unit)
-        found.append([max(end - back, 0) for back in range(kept - 1, -1, -1)])
+        end = batch.starts[row] + where[0] + _added(part, unit)
+        found.append([max(end - back, 0) for back in range(part.kept - 1, -1, -1)])
     return found
 
 

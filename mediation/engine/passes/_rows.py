@@ -58,7 +58,7 @@ def run_rows(
     side: Side = "left",
     sites: Sequence[Site] = (),
 ) -> Tensor:
-    """Return the outcomes of `rows`, ``(rows,)``, from one forward pass.
+    """Return the outcomes of `rows`, ``(rows, outcomes)``, from one forward pass.
 
     Parameters
     ----------

@@ -20,46 +20,54 @@ MOST_OF_VOCABULARY = 0.25
 
 
 def narrowed(
-    study: Study, units: Sequence[int], pick: Callable[[Tensor], Tensor]
+    study: Study, units: Sequence[int], picks: Sequence[Callable[[Tensor], Tensor]]
 ) -> tuple[list[Visit], Callable[[Any], Tensor]] | None:
-    """Return the visits that compute only the logits that are asked for, and the function to outcomes ``(rows,)``.
+    """Return the visits that compute only the logits that are asked for, and the function to ``(rows, outcomes)``.
+
+    Each outcome has a product of its own, so that it has the same bits beside others as alone.
 
     Parameters
     ----------
     units
         Unit of each row.
-    pick
-        From the input of the unembedding ``(rows, positions, features)`` to the position that is read,
-        ``(rows, 1, features)``.
+    picks
+        For each outcome, from the input of the unembedding ``(rows, positions, features)`` to the position that is
+        read, ``(rows, 1, features)``.
 
     Returns
     -------
     tuple or None
-        None where the outcome asks for the whole vocabulary, or for much of it, or the module is not known.
+        None where an outcome asks for the whole vocabulary, or for much of it, or the module is not known.
     """
-    prepared, found = study.prepared, study.unembedding
-    if found is None or prepared.asked is None or prepared.reduce_asked is None:
+    found, numbers = study.unembedding, torch.tensor(units)
+    asked = [part.asked for part in study.prepared.each if part.asked is not None and part.reduce_asked]
+    if found is None or len(asked) < len(picks):
         return None
-    ids, columns = torch.unique(prepared.asked[torch.tensor(units)], return_inverse=True)
+    wanted = [torch.unique(one[numbers], return_inverse=True) for one in asked]
     head = study.model.module.get_submodule(found.path)
     assert isinstance(head, nn.Linear)
-    if len(ids) > MOST_OF_VOCABULARY * head.out_features:
+    if any(len(ids) > MOST_OF_VOCABULARY * head.out_features for ids, _ in wanted):
         return None
-    reduce = prepared.reduce_asked
     kept: list[Tensor] = []
 
     def enter(hidden: Tensor) -> Tensor:
-        kept.append(pick(hidden))
+        kept[:] = [pick(hidden) for pick in picks]
         return hidden[:, :0]
 
     def leave(_: Tensor) -> Tensor:
-        return _product(head, kept.pop(), ids)
+        products = [_product(head, hidden, ids) for hidden, (ids, _) in zip(kept, wanted, strict=True)]
+        kept.clear()
+        return torch.cat(products, dim=-1)
 
     def finish(output: Any) -> Tensor:
         logits = getattr(output, "logits", None)
         logits = logits if isinstance(logits, Tensor) else main_tensor(output)
         assert logits is not None
-        return reduce(torch.gather(logits[:, -1], 1, columns.to(logits.device)), torch.tensor(units))
+        outcomes, own = [], torch.split(logits[:, -1], [len(ids) for ids, _ in wanted], dim=1)
+        for part, mine, (_, columns) in zip(study.prepared.each, own, wanted, strict=True):
+            assert part.reduce_asked is not None
+            outcomes.append(part.reduce_asked(torch.gather(mine, 1, columns.to(mine.device)), numbers))
+        return torch.stack(outcomes, dim=1)
 
     return [Visit(found.path, "input", enter), Visit(found.path, "output", leave)], finish
 

@@ -27,9 +27,10 @@ class Needed:
     __slots__ = ("_columns", "_cost", "_known", "_placed", "_study")
 
     def __init__(self, study: Study, cost: ModelCost) -> None:
-        asked = study.prepared.asked
+        asked = [part.asked for part in study.prepared.each if part.asked is not None]
         self._study, self._cost = study, cost
-        self._columns = None if asked is None else int(asked.shape[1])
+        whole = len(asked) < len(study.prepared.each)
+        self._columns = None if whole else sum(int(one.shape[1]) for one in asked)
         self._placed: dict[int, Placed] = {}
         self._known: dict[object, int] = {}
 

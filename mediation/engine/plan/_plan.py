@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import torch
@@ -19,6 +20,16 @@ from ._sweep_plan import PassCount, SweepPlan
 from ._whole import flops_of_a_row
 
 _KINDS: tuple[PassKind, ...] = ("plain", "reference", "again", "fan-out", "rows", "checks")
+
+
+def plan_studies(
+    studies: Sequence[Study], execution: Execution, *, asked: int | None = None, calibrate: bool = True
+) -> SweepPlan:
+    """Return what studies of one question would cost, one after another; see `plan_study`."""
+    first, *others = (plan_study(one, execution, asked=asked, calibrate=calibrate) for one in studies)
+    for other in others:
+        first = first.and_then(other)
+    return first
 
 
 def plan_study(study: Study, execution: Execution, *, asked: int | None = None, calibrate: bool = True) -> SweepPlan:

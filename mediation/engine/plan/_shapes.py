@@ -86,11 +86,12 @@ def shape_of(
 
 def asked_columns(study: Study, cost: ModelCost, units: Sequence[int]) -> int | None:
     """Return how many logits of a token a pass computes: those that its units ask for; None for all."""
-    asked = study.prepared.asked
-    if study.unembedding is None or asked is None:
+    asked = [part.asked for part in study.prepared.each if part.asked is not None]
+    if study.unembedding is None or len(asked) < len(study.prepared.each):
         return None
-    ids = torch.unique(asked[torch.tensor(sorted(set(units)))])
-    return len(ids) if len(ids) <= MOST_OF_VOCABULARY * cost.vocabulary else None
+    numbers = torch.tensor(sorted(set(units)))
+    columns = [len(torch.unique(one[numbers])) for one in asked]
+    return sum(columns) if max(columns) <= MOST_OF_VOCABULARY * cost.vocabulary else None
 
 
 def _of_group(study: Study, cost: ModelCost, group: Group, kind: PassKind) -> PassShape:
@@ -132,5 +133,5 @@ def _reads_last_only(study: Study, lengths: Sequence[int], side: str) -> bool:
     names = model.forward_names
     left = side == "left" and "attention_mask" in names and model.dtype != torch.float64
     flush = left or len(set(lengths)) == 1
-    known = model.is_causal and "logits_to_keep" in names and study.prepared.at == "last"
+    known = model.is_causal and "logits_to_keep" in names and study.prepared.at_last
     return known and flush and not sees_logits(study)

@@ -21,7 +21,7 @@ class AbstractExecutor(ABC):
 
     @abstractmethod
     def outcomes(self, one: Pass) -> NDArray[np.float64]:
-        """Return the outcomes of a pass, one a row of its cells, in their order; none if it only leaves things."""
+        """Return ``(rows, outcomes)`` of a pass, in the order of its cells; none of one that only leaves things."""
 
     @abstractmethod
     def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:

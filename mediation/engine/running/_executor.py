@@ -149,7 +149,7 @@ class Executor(AbstractExecutor):
         world = self._study.worlds[row.world] if row.world >= 0 else World(row.run)  # type: ignore[arg-type]
         if one.check and row.world >= 0:
             self._take_moments(row)
-        return np.array([self.oracle.outcome(world, row.unit, row.draw)])
+        return np.array([self.oracle.outcomes(world, row.unit, row.draw)])
 
     def _activation(self, site: Site, row: Row) -> None:
         """Let the naive path capture one activation, and compare it with that of the run, where this is at hand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..passes import RUNS, Cells, Index, Row
 from ..session import Pass
 from ..study import Study, World
 from ..verify import compared, settle_self_patches
+from ._notes import by_outcome, each_of, noted
 
 Outcomes = NDArray[np.float64]
 _MARGIN = 4.0
@@ -28,17 +30,18 @@ class Ledger:
     Attributes
     ----------
     values
-        ``(worlds, units, draws)``; worlds that are not random have the same number in every draw.
+        ``(worlds, units, draws, outcomes)``; worlds that are not random have the same number in every draw.
     plain
-        Outcomes of the plain runs, ``(runs, units)``.
+        Outcomes of the plain runs, ``(runs, units, outcomes)``.
     checks
-        How many cells each self-check compared, and the largest difference.
+        How many cells each self-check compared, and the largest difference; of several outcomes also that of each.
     """
 
     def __init__(self, study: Study, progress: Progress, backend: str) -> None:
         self._study, self._progress, self._backend = study, progress, backend
-        self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws), np.nan)
-        self.plain = np.full((2, len(study.pairs)), np.nan)
+        outcomes = len(study.prepared.each)
+        self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws, outcomes), np.nan)
+        self.plain = np.full((2, len(study.pairs), outcomes), np.nan)
         self.checks: dict[str, dict[str, Any]] = {}
         self._random = np.array([study.is_random(world) for world in study.worlds], dtype=bool)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
@@ -57,8 +60,8 @@ class Ledger:
         elif not one.check:
             self._fill(one.cells, outcomes)
         elif one.kind != "plain":
-            for row, value in zip(one.cells.rows(), outcomes.tolist(), strict=True):
-                self._compare(one, row, value)
+            for row, values in zip(one.cells.rows(), outcomes.tolist(), strict=True):
+                self._compare(one, row, values)
 
     def fill_plain(self, worlds: Index, units: list[int], unchanged: NDArray[np.bool_]) -> None:
         """Fill in the outcomes of worlds that are the plain run, ``(worlds, units)``."""
@@ -74,39 +77,39 @@ class Ledger:
         site that cannot matter (any but the last position in the last block) would show an effect of 1e-6, and
         an interval as narrow. Not done in half precision, where rounding is as large as small effects.
         """
-        noise = _MARGIN * self.checks["consistency"]["max_abs_difference"]
-        settled = 0
-        if noise > 0 and self._study.model.dtype in (torch.float32, torch.float64):
+        settled = np.zeros(self.plain.shape[-1], dtype=np.int64)
+        noise = _MARGIN * np.broadcast_to(by_outcome(self.checks["consistency"]), settled.shape)
+        if noise.any() and self._study.model.dtype in (torch.float32, torch.float64):
             for index, world in enumerate(self._study.worlds):
                 if world.assignment is None:
                     continue
                 plain = self.plain[self._run[index]][:, None]
                 close = np.abs(self.values[index] - plain) <= noise
-                settled += int((close & (self.values[index] != plain)).sum())
+                settled += (close & (self.values[index] != plain)).sum((0, 1))
                 self.values[index] = np.where(close, plain, self.values[index])
-        return {"rounding": noise, "settled_rows": settled}
+        return {"rounding": each_of(noise), "settled_rows": each_of(settled)}
 
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
 
-        def plain(run: str, unit: int, draw: int) -> float:
+        def plain(run: str, unit: int, draw: int) -> tuple[float, ...]:
             if oracle is not None:
-                return oracle.outcome(World(run), unit, draw)  # type: ignore[arg-type]
-            world = self._plain_world.get(RUNS.index(run))
+                return oracle.outcomes(World(run), unit, draw)  # type: ignore[arg-type]
+            world, known = self._plain_world.get(RUNS.index(run)), self.plain[RUNS.index(run), unit]
             if self._study.sampled and draw:
-                return float("nan" if world is None else self.values[world, unit, draw])
-            return float(self.plain[RUNS.index(run), unit])
+                known = np.full_like(known, np.nan) if world is None else self.values[world, unit, draw]
+            return tuple(known.tolist())
 
         found = settle_self_patches(self._study, self.values, plain)
         return {} if found is None else {"self_patch": found}
 
     def _fill(self, cells: Cells, outcomes: Outcomes) -> None:
-        odd = np.flatnonzero(~np.isfinite(outcomes))
+        odd, which = np.nonzero(~np.isfinite(outcomes))
         if len(odd):
-            row = cells.pick(odd[:1]).rows()[0]
+            row, label = cells.pick(odd[:1]).rows()[0], self._study.prepared.each[which[0]].label
             raise OutcomeError(
-                f"The outcome of unit {row.unit} in world {self._study.worlds[row.world]} is {outcomes[odd[0]]}: "
-                f"{self._study.prepared.label} must be finite. "
+                f"The outcome of unit {row.unit} in world {self._study.worlds[row.world]} is "
+                f"{outcomes[odd[0], which[0]]}: {label} must be finite. "
                 "Look at the intervention's scale, at the model's dtype, and at the unit's input."
             )
         one, all_draws = self._random[cells.world], ~self._random[cells.world]
@@ -114,34 +117,37 @@ class Ledger:
         self.values[cells.world[all_draws], cells.unit[all_draws]] = outcomes[all_draws][:, None]
         self._progress.advance(len(cells))
 
-    def _compare(self, one: Pass, row: Row, value: float) -> None:
-        """Compare an outcome of a self-check with what it must be."""
-        found = self.checks.setdefault(one.check.replace(" ", "_"), {"cells": 0, "max_abs_difference": 0.0})
+    def _compare(self, one: Pass, row: Row, values: Sequence[float]) -> None:
+        """Compare the outcomes of a self-check with what they must be."""
+        name = one.check.replace(" ", "_")
+        plain = self.plain[RUNS.index(row.run), row.unit]
+        held = self.values[row.world, row.unit, row.draw] if one.check == "sample" else plain
+        apart = []
+        for part, ran, known in zip(self._study.prepared.each, values, held.tolist(), strict=True):
+            value, expected = (ran, known) if one.check == "consistency" else (known, ran)
+            what, blame = self._told(one, row, value, expected, self._study.naming(part))
+            apart.append(compared(self._study, value, expected, what=what, blame=blame, at=(row.run, row.unit)))
+        self.checks[name] = noted(self.checks.get(name), apart)
+
+    def _told(self, one: Pass, row: Row, value: float, expected: float, outcome: str) -> tuple[str, str]:
+        """Return what is said of a difference, and what is blamed for it."""
         if one.check == "consistency":
-            expected = float(self.plain[RUNS.index(row.run), row.unit])
             (site, _), *_ = one.study.placed(one.study.worlds[row.world])
-            what = (
-                f"Patching {site} of unit {row.unit} with its own activation changed the outcome from {expected:.6g} "
-                f"to {value:.6g} ({row.run} input)."
-            )
-            blame = (
+            return (
+                f"Patching {site} of unit {row.unit} with its own activation changed {outcome} from {expected:.6g} "
+                f"to {value:.6g} ({row.run} input).",
                 f"The backend {self._backend!r} does not put activations back where it found them, so no effect can be "
-                "reported."
+                "reported.",
             )
-        elif one.check == "most padded":
-            expected, value = value, float(self.plain[RUNS.index(row.run), row.unit])
-            what = (
-                f"The {row.run} input of unit {row.unit}, run plain in a batch, has the outcome {value:.6g}, and one "
-                f"plain forward pass of it alone gives {expected:.6g}."
+        if one.check == "most padded":
+            return (
+                f"The {row.run} input of unit {row.unit}, run plain in a batch, has {outcome} {value:.6g}, and one "
+                f"plain forward pass of it alone gives {expected:.6g}.",
+                f"Nothing is reported. Try batch_size=1 or backend='reference', {_REPORT}",
             )
-            blame = f"Nothing is reported. Try batch_size=1 or backend='reference', {_REPORT}"
-        else:
-            expected, value = value, float(self.values[row.world, row.unit, row.draw])
-            what = (
-                f"World {self._study.worlds[row.world]} of unit {row.unit}: the run gave {value:.6g} and one plain "
-                f"forward pass gives {expected:.6g}."
-            )
-            blame = f"Nothing is reported. Try fan_out=False or backend='reference', {_REPORT}"
-        distance = compared(self._study, value, expected, what=what, blame=blame, at=(row.run, row.unit))
-        found["cells"] += 1
-        found["max_abs_difference"] = max(found["max_abs_difference"], distance)
+        of = f", {outcome}" if self._study.prepared.parts else ""
+        return (
+            f"World {self._study.worlds[row.world]} of unit {row.unit}{of}: the run gave {value:.6g} and one plain "
+            f"forward pass gives {expected:.6g}.",
+            f"Nothing is reported. Try fan_out=False or backend='reference', {_REPORT}",
+        )

@@ -22,8 +22,8 @@ def _inner(study: Study, worlds: Iterable[int]) -> list[int]:
     return [study.worlds.index(donor) for donor in donors]
 
 
-def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[Row, float]:
-    """Return the outcomes of some rows on the study's model, from batches of full passes.
+def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[Row, list[float]]:
+    """Return the outcomes of some rows, as many as the study has, on the study's model, from batches of full passes.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def recomputed(study: Study, execution: Execution, rows: Iterable[Row]) -> dict[
     planner = Planner(part, execution, tokens=tokens_for(part), units=len(part.pairs), grows=False)
     session = Session(part, execution, planner.placed)
     inside = Cells.of([row._replace(world=used.index(row.world)) for row in wanted])
-    found: dict[Row, float] = {}
+    found: dict[Row, list[float]] = {}
     with torch.no_grad():
         for one in planner.some(inside):
             if one.captures:
                 session.capture(one)
                 continue
-            for row, value in zip(one.cells.rows(), session.run(one).tolist(), strict=True):
-                found[row._replace(world=used[row.world])] = value
+            for row, values in zip(one.cells.rows(), session.run(one).tolist(), strict=True):
+                found[row._replace(world=used[row.world])] = values
     return found

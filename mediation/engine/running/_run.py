@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -33,8 +33,8 @@ class Finished:
 
     Attributes
     ----------
-    values
-        ``(worlds, units, draws)``; worlds that are not random have the same number in every draw.
+    every
+        ``(worlds, units, draws, outcomes)``; worlds that are not random have the same number in every draw.
     report
         What was run and checked, for provenance.
     left_out
@@ -42,7 +42,7 @@ class Finished:
     """
 
     study: Study
-    values: NDArray[np.float64]
+    every: NDArray[np.float64]
     report: dict[str, Any]
     left_out: Mapping[int, str] = field(default_factory=dict)
 
@@ -51,10 +51,37 @@ class Finished:
         """The units that effects are of."""
         return [unit for unit in range(len(self.study.pairs)) if unit not in self.left_out]
 
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Those of the first outcome, ``(worlds, units, draws)``; of a study of one, all."""
+        return self.every[..., 0]
+
+    @property
+    def apart(self) -> tuple[Finished, ...]:
+        """Each outcome by itself, as a study of that one would give it."""
+        if not self.study.prepared.parts:
+            return (self,)
+        return tuple(
+            Finished(
+                replace(self.study, prepared=part),
+                self.every[..., at : at + 1],
+                {name: _of_outcome(value, at) for name, value in self.report.items()},
+                self.left_out,
+            )
+            for at, part in enumerate(self.study.prepared.parts)
+        )
+
     def of(self, world: World) -> NDArray[np.float64]:
-        """Return the outcomes of a world, ``(units, draws)``."""
+        """Return the first outcome of a world, ``(units, draws)``."""
         found: NDArray[np.float64] = self.values[self.study.worlds.index(world)]
         return found
+
+
+def _of_outcome(value: Any, at: int) -> Any:
+    """Return what a report says of one outcome: its own of numbers by outcome, the same of all else."""
+    if isinstance(value, dict) and "by_outcome" in value:
+        return {"cells": value["cells"], "max_abs_difference": value["by_outcome"][at]}
+    return value[at] if isinstance(value, list) else value
 
 
 Through = Callable[[AbstractExecutor], AbstractExecutor]

@@ -55,7 +55,7 @@ class Session:
         self._divergence: Divergence | None = None
 
     def run(self, one: Pass) -> Outcomes:
-        """Run a pass of changed rows and return their outcomes."""
+        """Run a pass of changed rows and return their outcomes, ``(rows, outcomes)``."""
         if one.group is not None:
             found = run_group(
                 self.study,

@@ -82,6 +82,10 @@ class Study:
         """Return the moment at which a place is reached."""
         return self.order[(place.path, place.io)]
 
+    def naming(self, part: Prepared) -> str:
+        """Return how errors call an outcome: by its label, where there are several."""
+        return f"the outcome {part.label!r}" if self.prepared.parts else "the outcome"
+
     def length(self, run: str, unit: int) -> int:
         """Return the tokens of one input with what is appended to it, or may follow it; 1 for plain modules."""
         continuation, reader = self.prepared.continuation, self.prepared.reader

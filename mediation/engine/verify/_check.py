@@ -62,7 +62,7 @@ def is_self_patch(world: World) -> bool:
 
 
 def settle_self_patches(
-    study: Study, values: NDArray[np.float64], plain: Callable[[str, int, int], float]
+    study: Study, values: NDArray[np.float64], plain: Callable[[str, int, int], Sequence[float]]
 ) -> dict[str, Any] | None:
     """Measure how far self-patched worlds are from the plain ones, and set them to these.
 
@@ -72,9 +72,10 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws)``; those of self-patched worlds are replaced; NaN where there is none.
+        Outcomes ``(worlds, units, draws, outcomes)``; NaN where there is none. Those of self-patched worlds
+        are replaced.
     plain
-        From a run, a unit and a draw to the outcome of the plain run.
+        From a run, a unit and a draw to the outcomes of the plain run.
 
     Returns
     -------
@@ -91,20 +92,22 @@ def settle_self_patches(
     for index, world in worlds:
         many = study.draws_of(world) > 1
         for unit, draw in np.ndindex(len(study.pairs), study.draws_of(world)):
-            expected, value = plain(world.run, unit, draw), float(values[index, unit, draw])
-            if np.isnan(value) or (study.sampled and np.isnan(expected)):  # a draw whose plain run was not asked for
-                continue
-            found = compared(
-                study,
-                value,
-                expected,
-                what=f"World {world} of unit {unit} puts the unit's own activation where it is, and changed the "
-                f"outcome from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no effect can be "
-                "reported.",
-                blame="Try fan_out=False or backend='reference', and please report the model.",
-                at=(world.run, unit),
-            )
-            worst, values[index, unit, draw if many else slice(None)] = max(worst, found), expected
+            plainly, found = plain(world.run, unit, draw), values[index, unit, draw].tolist()
+            for part, expected, value in zip(study.prepared.each, plainly, found, strict=True):
+                if np.isnan(value) or (study.sampled and np.isnan(expected)):  # a draw whose plain run was not wanted
+                    continue
+                apart = compared(
+                    study,
+                    value,
+                    expected,
+                    what=f"World {world} of unit {unit} puts the unit's own activation where it is, and changed "
+                    f"{study.naming(part)} from {expected:.6g} to {value:.6g}. That must be 0 up to rounding, so no "
+                    "effect can be reported.",
+                    blame="Try fan_out=False or backend='reference', and please report the model.",
+                    at=(world.run, unit),
+                )
+                worst = max(worst, apart)
+            values[index, unit, draw if many else slice(None)] = np.where(np.isnan(found), np.nan, plainly)
     return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
 
 

@@ -221,8 +221,9 @@ def _visit(study: Study, site: Site, rows: Sequence[Row], batch: Batch, kept: li
 
 
 def _last_of(study: Study, rows: Sequence[Row], output: Any) -> Tensor:
-    """Return the last row of a plain module's output; its outcome, where the output has no rows."""
+    """Return the last row of a plain module's output; its outcomes, where the output has no rows."""
     tensor = main_tensor(output)
     if tensor is not None and tensor.ndim and len(tensor) == len(rows):
         return tensor[-1].clone()
-    return study.prepared.reduce(output, torch.tensor([row.unit for row in rows]), None)[-1]
+    units = torch.tensor([row.unit for row in rows])
+    return torch.stack([part.reduce(output, units, None)[-1] for part in study.prepared.each])

@@ -137,7 +137,8 @@ def float32_study(study: Study) -> tuple[Study | None, str]:
 
 
 def _widened(prepared: Prepared) -> Prepared:
-    """Return an outcome whose own function gets float32, as it would from the model itself."""
+    """Return outcomes of which a user's own function gets float32, as it would from the model itself."""
+    prepared = replace(prepared, parts=tuple(map(_widened, prepared.parts)))
     return replace(prepared, reduce=_wide_reduce(prepared.reduce)) if prepared.raw else prepared
 
 

@@ -18,6 +18,7 @@ from ._ids import by_unit, plain_ids
 
 POTENTIAL_OUTCOMES = ("y00", "y01", "y10", "y11", "y0m", "y1m", "g00", "g01", "g10", "g11", "y", "ym")
 KEYS = ("site", "arm", "dose")
+OUTCOME = "outcome"
 _OTHERS = ("unit", "cluster", SECOND, "weight", "draw", "donor")
 
 
@@ -26,12 +27,20 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
 
     Units keep their ids; without a column `unit` they are the numbers of the rows.
 
+    With a column `outcome`, each outcome's rows become what they would be in a frame of their own.
+
     Raises
     ------
     DataError
         If there are no potential outcomes, values are missing or no numbers, rows repeat each other, or a unit lacks
         a row of a group.
     """
+    if isinstance(frame, pd.DataFrame) and OUTCOME in frame.columns:
+        return _by_outcome(frame)
+    return _of_one_outcome(frame)
+
+
+def _of_one_outcome(frame: pd.DataFrame) -> pd.DataFrame:
     given = _used(frame)
     units = pd.DataFrame({"site": as_categories(given["site"]) if "site" in given else ""}, index=given.index)
     units["unit"] = plain_ids(given["unit"], "unit") if "unit" in given else np.arange(len(given))
@@ -62,6 +71,34 @@ def units_from(frame: pd.DataFrame) -> pd.DataFrame:
     return units
 
 
+def _by_outcome(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the units of a frame of several outcomes, outcome after outcome; each may have units of its own."""
+    name = frame[OUTCOME]
+    if isinstance(name, pd.DataFrame):
+        raise DataError(f"effects: the frame has several columns {OUTCOME!r}; keep one.")
+    texts = name.map(lambda value: isinstance(value, str) and value != "").to_numpy(dtype=bool)
+    if not texts.all():
+        row = int(np.argmax(~texts))
+        raise DataError(
+            f"effects: outcome of row {row} is {shown(name.iloc[row])}. The column 'outcome' names the outcome that a "
+            "row's numbers are of, in text. Fill it in, or give a column that means something else another name."
+        )
+    if "unit" not in frame.columns and name.nunique() > 1:
+        raise DataError(
+            "effects: the frame has a column 'outcome' and no column 'unit', so rows of one unit cannot be told from "
+            "those of another. Add the column."
+        )
+    found = []
+    for one in dict.fromkeys(name.tolist()):
+        try:
+            units = _of_one_outcome(frame[(name == one).to_numpy()].drop(columns=OUTCOME))
+        except DataError as error:
+            raise DataError(f"{error} (Of outcome {one!r}: rows are counted within it.)") from None
+        units.insert(0, OUTCOME, pd.Series(one, index=units.index, dtype="str"))
+        found.append(units)
+    return pd.concat(found, ignore_index=True)
+
+
 def _check_weights(weight: pd.Series[Any]) -> None:
     if not (weight > 0).all():
         row = int(np.argmax(~(weight > 0)))
@@ -80,7 +117,7 @@ def _used(frame: pd.DataFrame) -> pd.DataFrame:
     if len(frame) == 0:
         raise DataError("effects: the frame has no rows; one row a unit is needed.")
     names = [name for name in (*KEYS, *_OTHERS, *POTENTIAL_OUTCOMES) if name in frame.columns]
-    check_spelling(frame, [*KEYS, *_OTHERS, *POTENTIAL_OUTCOMES])
+    check_spelling(frame, [OUTCOME, *KEYS, *_OTHERS, *POTENTIAL_OUTCOMES])
     if not set(names) & set(POTENTIAL_OUTCOMES):
         raise DataError(
             f"effects: no potential outcome is among the columns {listed(map(str, frame.columns))}. Name them "

@@ -14,7 +14,7 @@ from ..text import cautions, meaning_of, print_p, print_row
 
 Facts = dict[str, tuple[str, ...]]
 _MOST = 12  # rows of estimates that are written out
-_NAMES = ("site", "arm", "dose", "metric", "corruption", "control", "partner", "subgroup", "level", "result")
+_NAMES = ("site", "arm", "dose", "outcome", "corruption", "control", "partner", "subgroup", "level", "result")
 
 
 def facts_of(result: Result) -> Facts:

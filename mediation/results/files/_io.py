@@ -23,7 +23,7 @@ from ..._reading import check_bytes, json_from, reading, too_large
 from ...errors import DataError, DesignError
 from .._result import Result
 from ..kinds import kind_stated
-from ._older import upgraded
+from ._older import renamed, renamed_account, upgraded
 from ._schema import SCHEMA_VERSION
 
 _FOREIGN = (
@@ -98,8 +98,9 @@ def read_parts(path: str | Path, max_bytes: int) -> Result:
         for name in account["units"].get("json_columns", []):
             values = [_decoded(json_from(text)) for text in units[name]]
             units[name] = pd.Series(values, index=units.index, dtype="object")
-    table = upgraded(table, account["schema_version"])
-    return Result(kind_stated(account["kind"], list(map(str, table.columns))), table, units, account["provenance"])
+    version, known = account["schema_version"], account["provenance"]
+    table, units, known = upgraded(table, version), renamed(units, version), renamed_account(known, version)
+    return Result(kind_stated(account["kind"], list(map(str, table.columns))), table, units, known)
 
 
 def _files(path: str | Path) -> _Files:

@@ -9,7 +9,7 @@ from ..._checks import closest, listed
 from ...errors import DataError
 from ..kinds import UNITS, AbstractKind, Column, Kind, kind_from, kind_named
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _EXACT = 2.0**53  # below it floats and whole numbers are the same
 
 
@@ -52,10 +52,11 @@ def validate(table: pd.DataFrame, kind: Kind | AbstractKind) -> pd.DataFrame:
         itself (an interval with one end, ends in the wrong order, a p-value outside 0 to 1).
     """
     of = kind if isinstance(kind, AbstractKind) else kind_named(kind)
-    wanted, kind = of.columns, of.name
+    kind = of.name
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"A table of kind {kind!r} is needed, found {type(table).__name__}; give a pandas DataFrame.")
-    wanted += tuple(column for column in of.later if column.name in table)
+    table = of.current(table)
+    wanted = of.columns_of(list(map(str, table.columns)))
     _check_names([str(name) for name in table.columns], [column.name for column in wanted], kind)
     if not len(table):
         raise DataError(f"A table of kind {kind!r} has no rows; at least one estimand is needed.")
@@ -159,7 +160,7 @@ def _as_text(values: pd.Series) -> pd.Series:
 
 
 def _check_rows(table: pd.DataFrame, kind: AbstractKind) -> None:
-    keys = list(kind.key)
+    keys = list(kind.key_of(table.columns))
     twice = table.duplicated(keys)
     if bool(twice.any()):
         row = table.loc[twice, keys].iloc[0].to_dict()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from ..._moved import GONE_IN
+from ...errors import warn
 from ...estimands import AbstractEstimand
 from ...estimate import JointColumn, Precision
 from ..text import Summary
-from ._column import COMMON, Column
+from ._column import COMMON, OUTCOME, Column
 
 
 class AbstractKind(ABC):
@@ -39,6 +42,10 @@ class AbstractKind(ABC):
         Whether `adjust("max-t")` can resample its units; whether its p_adjusted are of max-t from the start.
     shares_units
         Whether every row is of all units.
+    renamed
+        Present names of columns by former ones, which are accepted for one release.
+    by_outcome
+        Whether several outcomes make a column `outcome` in front of its table; not where it has such a column itself.
     """
 
     __slots__ = ()
@@ -56,11 +63,29 @@ class AbstractKind(ABC):
     by_max_t: ClassVar[bool] = False
     banded: ClassVar[bool] = False
     shares_units: ClassVar[bool] = True
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    by_outcome: ClassVar[bool] = True
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """All columns of a table of this kind, in order."""
         return COMMON + self.own
+
+    def columns_of(self, names: Collection[str]) -> tuple[Column, ...]:
+        """Return the columns of a table that has those named `names`: with the optional ones that are among them."""
+        several = (OUTCOME,) if self.by_outcome and OUTCOME.name in names else ()
+        return (*several, *self.columns, *(column for column in self.later if column.name in names))
+
+    def key_of(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that together name a row of a table that has those named `names`."""
+        return (OUTCOME.name, *self.key) if self.by_outcome and OUTCOME.name in names else self.key
+
+    def current(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame with former names of columns replaced, and warn of them."""
+        old = {name: new for name, new in self.renamed.items() if name in frame and new not in frame}
+        for name, new in old.items():
+            warn(f"Column {name!r} is now {new!r}; the old name goes in version {GONE_IN}.", DeprecationWarning)
+        return frame.rename(columns=old) if old else frame
 
     @property
     def banded_later(self) -> bool:

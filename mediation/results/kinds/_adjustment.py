@@ -24,7 +24,7 @@ def first_of_its_test(table: pd.DataFrame) -> pd.Series:
     An estimand that has the same estimate and p-value at every site, as TE has, is one test and not one a site.
     """
     first = table.index.to_series()
-    for _, rows in table.groupby("estimand", sort=False):
+    for _, rows in table.groupby([name for name in ("outcome", "estimand") if name in table], sort=False):
         if len(rows.drop_duplicates(["estimate", "std_error", "p_value"])) == 1:
             first[rows.index] = rows.index[0]
     return first

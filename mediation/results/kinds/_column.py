@@ -28,6 +28,7 @@ class Column:
     meaning: str
 
 
+OUTCOME = Column("outcome", "str", "Name of the outcome; only where a result has several.")
 COMMON = (
     Column("estimand", "str", "Key of the estimand, such as 'pnie'."),
     Column("site", "str", "The mediator, or the ablated site; empty when the frame was brought by the user."),

@@ -72,9 +72,7 @@ def kind_stated(stated: object, names: Collection[str]) -> AbstractKind:
         If the columns are those of another kind.
     """
     kind = _find(stated)
-    if kind is not None and {column.name for column in kind.columns} <= set(names) <= {
-        column.name for column in (*kind.columns, *kind.later)
-    }:
+    if kind is not None and {column.name for column in kind.columns_of(names)} == set(names):
         return kind
     found = kind_from(names)
     if stated is not None and (not isinstance(stated, str) or stated != found.name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, final
 
 import pandas as pd
@@ -18,9 +19,9 @@ from ._fields import adjusted_fields, named_field, number_fields
 from ._notes import notes, role
 
 EXCHANGE = "exchange"
-_KEYS = ["site", "metric", "corruption", "arm", "dose"]
+_KEYS = ["site", "outcome", "corruption", "arm", "dose"]
 _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "method"]
-_CHOICES = ("effect", "metric", "corruption", "put in")
+_CHOICES = ("effect", "outcome", "corruption", "put in")
 
 
 @final
@@ -31,17 +32,19 @@ class SpecificationKind(AbstractKind):
 
     name = "specification"
     own = (
-        Column("metric", "str", "Name of the outcome."),
+        Column("outcome", "str", "Name of the outcome."),
         Column("corruption", "str", "Name of the pairs, which differ in how the base was made."),
         *ARMS,
     )
     key = ("estimand", *_KEYS)
-    marks = frozenset({"metric"})
+    marks = frozenset({"corruption"})
     later = LATER_BANDS
     picture = "specification"
     pictures = "specification(effects)"
     rows_adjusted = "specifications"
     by_max_t = True
+    renamed = MappingProxyType({"metric": "outcome"})
+    by_outcome = False
 
     def summary(
         self, table: pd.DataFrame, provenance: Mapping[str, Any], *, estimand: str | None, most: int
@@ -56,7 +59,7 @@ class SpecificationKind(AbstractKind):
 
     def sensitivity(self, table: pd.DataFrame) -> str:
         """Return how many choices there are."""
-        return f"{table['metric'].nunique()} outcomes, {table['corruption'].nunique()} ways of making the base."
+        return f"{table['outcome'].nunique()} outcomes, {table['corruption'].nunique()} ways of making the base."
 
     def joint_columns(
         self, units: pd.DataFrame, wanted: Sequence[AbstractEstimand], precision: Precision
@@ -159,13 +162,13 @@ def _title(rows: pd.DataFrame) -> str:
     """Return the title: which effect, where, and the choices that do not vary."""
     symbols = " and ".join(dict.fromkeys(rows["effect"]))
     site = str(rows["site"].iloc[0])
-    fixed = [f"{choice} {rows[choice].iloc[0]}" for choice in ("metric", "corruption") if choice not in varied(rows)]
+    fixed = [f"{choice} {rows[choice].iloc[0]}" for choice in ("outcome", "corruption") if choice not in varied(rows)]
     said = f"; {', '.join(fixed)}" if fixed else ""
     return f"{symbols}{f' at {site}' if site else ''} by specification ({len(rows)}{said})"
 
 
 def _columns(rows: pd.DataFrame, numbers: Sequence[Field]) -> tuple[Field, ...]:
-    """Return the columns: the choices that vary, the effect in units of its metric, and its share of TE."""
+    """Return the columns: the choices that vary, the effect in units of its outcome, and its share of TE."""
     fields = [named_field(choice, rows[choice]) for choice in varied(rows)]
     shared = bool(rows["share_estimate"].notna().any())
     fields += [field for field in numbers if not (shared and field.header == "std. error")]
@@ -206,7 +209,7 @@ def _agreeing(rows: pd.DataFrame) -> list[str]:
         )
     if rows["share_estimate"].notna().any():
         found.append(
-            "share: of TE on the same metric (Fieller's set). Amounts on two metrics are in two units; compare shares."
+            "share: of TE on the same outcome (Fieller's set). Amounts on two outcomes have two units; compare shares."
         )
     return found
 

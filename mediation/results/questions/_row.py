@@ -6,13 +6,24 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ..._checks import listed, one_of, shown, suggestion
-from ...errors import DesignError
+from ..._moved import GONE_IN
+from ...errors import DesignError, warn
 from .._result import Result
 
 
 def _is_among(value: object, present: list[Any]) -> bool:
     """Return whether a text or a number is one of those that are there; anything else is none."""
     return isinstance(value, (str, int, float)) and not isinstance(value, bool) and value in present
+
+
+def _present_names(result: Result, named: Mapping[str, object]) -> dict[str, object]:
+    found = {}
+    for name, value in named.items():
+        new = result.kind.renamed.get(name, name)
+        if new != name:
+            warn(f"{name}= is now {new}=; the old name goes in version {GONE_IN}.", DeprecationWarning)
+        found[new] = value
+    return found
 
 
 def row_named(result: Result, estimand: str, named: Mapping[str, object]) -> Mapping[Hashable, Any]:
@@ -25,7 +36,8 @@ def row_named(result: Result, estimand: str, named: Mapping[str, object]) -> Map
     """
     one_of(estimand, result.estimands, what="estimand")
     rows = result.table[result.table["estimand"] == estimand]
-    keys = [name for name in result.kind.key if name != "estimand"]
+    keys = [name for name in result.kind.key_of(result.table.columns) if name != "estimand"]
+    named = _present_names(result, named)
     if "site" not in keys and named.get("site") is not None:
         keys.append("site")
     for name, value in named.items():

@@ -16,7 +16,7 @@ Row = Mapping[Hashable, Any]
 
 _SPLIT = (
     "site",
-    "metric",
+    "outcome",
     "corruption",
     "subgroup",
 )  # columns that have a total effect of their own for each of their values
@@ -42,7 +42,7 @@ def warn_of_weak_totals(table: pd.DataFrame, confidence_level: float) -> None:
     which = f"{len(weak)} of {len(ratios)} proportions mediated are shares"
     if len(ratios) == 1:
         which = "The proportion mediated is a share"
-    several = not {"metric", "subgroup"}.isdisjoint(table.columns) or table["site"].nunique() > 1
+    several = not {"outcome", "subgroup"}.isdisjoint(table.columns) or table["site"].nunique() > 1
     warn(
         f"{which} of a total effect that is not distinguishable from 0 ({_said(weak[0], totals, several=several)}); "
         "the ratio is then uninformative. Read the indirect effects in units of the outcome, or use inputs whose total "

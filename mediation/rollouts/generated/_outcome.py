@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from ..._checks import listed
@@ -62,19 +62,15 @@ class Generated(AbstractOutcome):
             return prepared
         _refuse(self.given, _ONE_PASS, f"is of single forward passes, and {self.outcome!r} is read off generations")
         spec = _written(self.settings.spec)
-        return Prepared(
-            label=prepared.label,
-            reduce=prepared.reduce,
-            judge=prepared.judge,
-            unparsed=prepared.unparsed,
-            cue=prepared.cue,
-            reader=GenerationReader(
-                prepared=prepared,
-                settings=self.settings,
-                reference=self.reference,
-                cue=_cue(prepared, len(pairs), model, "" if spec is None else spec.end),
-            ),
+        reader = GenerationReader(
+            prepared=prepared,
+            settings=self.settings,
+            reference=self.reference,
+            cue=_cue(prepared, len(pairs), model, "" if spec is None else spec.end),
         )
+        # What is appended, and what is compared with, is the reader's: the pass of the prompt has neither.
+        own = {"continuation": None, "uses_reference": False, "reader": reader}
+        return replace(prepared, **own, parts=tuple(replace(part, **own) for part in prepared.parts))  # type: ignore[arg-type]
 
 
 def _refuse(given: Sequence[str], names: Sequence[str], why: str) -> None:
@@ -95,7 +91,7 @@ def _written(spec: Spec | None) -> TextSpec | None:
 
 def _cue(prepared: Prepared, n: int, model: Model, after: str) -> tuple[tuple[int, ...], ...] | None:
     """Return the tokens of the cue and of all but the last of each unit's answer; None for outcomes of the text."""
-    if prepared.judge is not None:
+    if prepared.judged:
         return None
     cue = token_ids(prepared.cue, model, "cue", after=after)
     return tuple(cue + tuple(ids) for ids in prepared.continuation or ((),) * n)

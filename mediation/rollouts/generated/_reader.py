@@ -41,16 +41,16 @@ class _Said:
         Its tokens, those of a cue included.
     free
         How many of them the model chose.
-    value
-        Its outcome.
+    values
+        Its outcomes.
     unparsed
-        Whether it holds no answer that the rules find.
+        For each of them, whether the rules find no answer.
     """
 
     ids: array[int]
     free: int
-    value: float
-    unparsed: bool
+    values: tuple[float, ...]
+    unparsed: tuple[bool, ...]
 
 
 @final
@@ -81,7 +81,8 @@ class GenerationReader(AbstractReader):
     def identity(self) -> object:
         """What changes outcomes, as plain data and functions."""
         how = replace(self.settings, seed=self.settings.seed if self.sampled else 0)
-        return (how, self.reference, self.cue, self.prepared.raw, self.prepared.uses_reference)
+        reads = [(part.raw, part.uses_reference, part.continuation) for part in self.prepared.each]
+        return (how, self.reference, self.cue, reads)
 
     @property
     def more(self) -> int:
@@ -105,7 +106,7 @@ class GenerationReader(AbstractReader):
             check_lengths(study.model, encoded, self.more)
 
     def outcomes(self, study: Study, backend: AbstractBackend, rows: Sequence[StudyRow], visits: Visits) -> Tensor:
-        """Return the outcomes of rows ``(rows,)``; `visits` act in the pass of their prompts."""
+        """Return the outcomes of rows ``(rows, outcomes)``; `visits` act in the pass of their prompts."""
         keys = [self._key(study, row) for row in rows]
         plain = dict.fromkeys(self._same_as(study, self.reference, key) for key in keys)
         missing = [
@@ -118,23 +119,23 @@ class GenerationReader(AbstractReader):
         for key in keys:
             if is_self_patch(key[1]):
                 self._check_own(study, key)
-        return torch.tensor([self._said[key].value for key in keys], dtype=torch.float64)
+        return torch.tensor([self._said[key].values for key in keys], dtype=torch.float64)
 
-    def alone(self, study: Study, world: World, unit: int, draw: int, logits_after: LogitsAfter) -> float:
-        """Return one outcome from logits of the naive path; BackendError if `outcomes` has read other tokens."""
+    def alone(self, study: Study, world: World, unit: int, draw: int, logits_after: LogitsAfter) -> tuple[float, ...]:
+        """Return the outcomes of one row by the naive path; BackendError if `outcomes` has read other tokens."""
         key = (study.model, world, unit, draw if study.is_random(world) else 0)
         return self._retold(study, key, self._said.get(key), logits_after, f"World {world} run alone")
 
     def accounts(self, study: Study, rows: Sequence[StudyRow]) -> list[Any]:
         """Return what rows have said, as plain data, one a row."""
         said = [self._said[self._key(study, row)] for row in rows]
-        return [{"ids": list(one.ids), "free": one.free, "unparsed": one.unparsed} for one in said]
+        return [{"ids": list(one.ids), "free": one.free, "unparsed": list(one.unparsed)} for one in said]
 
-    def restore(self, study: Study, rows: Sequence[StudyRow], values: Sequence[float], accounts: Sequence[Any]) -> None:
+    def restore(self, study: Study, rows: Sequence[StudyRow], values: Sequence[Any], accounts: Sequence[Any]) -> None:
         """Take rows that a store holds as read."""
         for row, value, kept in zip(rows, values, accounts, strict=True):
             ids = array("q", kept["ids"])
-            self._said[self._key(study, row)] = _Said(ids, kept["free"], value, kept["unparsed"])
+            self._said[self._key(study, row)] = _Said(ids, kept["free"], tuple(value), tuple(kept["unparsed"]))
 
     def account(self, study: Study) -> dict[str, Any]:
         """Return what provenance keeps: how it was decoded, and how often the rules find no answer, by world."""
@@ -146,20 +147,23 @@ class GenerationReader(AbstractReader):
             "sampling": repr(how.sampling) if self.sampled else "greedy",
             "units_asked": len(study.pairs),
             "units_left_out": {},
-            "unparsed": [self._unparsed(study, world) for world in study.worlds],
+            "unparsed": [
+                [self._unparsed(part, study, world) for world in study.worlds]
+                for part in range(len(self.prepared.each))
+            ],
         }
 
-    def _unparsed(self, study: Study, world: World) -> tuple[int, int]:
+    def _unparsed(self, part: int, study: Study, world: World) -> tuple[int, int]:
         """Return how many generations of a world hold no answer that the rules find, and of how many.
 
         Those that were not run, since nothing is changed in them, are the plain ones.
         """
-        if self.prepared.unparsed is None:
+        if self.prepared.each[part].unparsed is None:
             return 0, 0
         many = study.draws_of(world)
         keys = [(study.model, world, unit, draw) for unit in range(len(study.pairs)) for draw in range(many)]
         found = [self._said.get(key) or self._said[self._same_as(study, world.run, key)] for key in keys]
-        return sum(one.unparsed for one in found), len(found)
+        return sum(one.unparsed[part] for one in found), len(found)
 
     # ------------------------------------------------------------------------------------------------- decoding
     def _key(self, study: Study, row: StudyRow) -> _Key:
@@ -211,29 +215,32 @@ class GenerationReader(AbstractReader):
 
     def _told(self, study: Study, row: Row) -> Told | Tensor:
         if self.cue is not None and row.logits:
-            return row.logits[-1].clone()
+            return torch.stack(row.logits)
         return told_of(row, study.model.tokenizer, self.settings.spec)
 
     def _say(self, study: Study, key: _Key, row: Row) -> _Said:
         unit, free = key[2], len(row.ids) - (0 if self.cue is None else len(self.cue[key[2]]))
         plain = self._plain[self._same_as(study, self.reference, key)]
-        value, unparsed = float("nan"), False
+        each = self.prepared.each
+        values, unparsed = tuple(float("nan") for _ in each), tuple(False for _ in each)
         if row.stopped not in ("flagged", "nan"):
-            if self.prepared.judge is not None:
+            if isinstance(plain, Told) and self.prepared.judged:
                 told = told_of(row, study.model.tokenizer, self.settings.spec)
-                assert isinstance(plain, Told)
-                value = float(self.prepared.judge(told, unit, plain))
-                unparsed = self.prepared.unparsed is not None and self.prepared.unparsed(told, unit)
+                values = tuple(float(part.judge(told, unit, plain)) for part in each if part.judge is not None)
+                unparsed = tuple(part.unparsed is not None and part.unparsed(told, unit) for part in each)
             else:
-                value = self._reduced(row, unit, plain)
+                values = tuple(self._reduced(part, row, unit, plain) for part in each)
         row.logits = []
-        return _Said(array("q", row.ids), free, value, unparsed)
+        return _Said(array("q", row.ids), free, values, unparsed)
 
-    def _reduced(self, row: Row, unit: int, plain: Told | Tensor) -> float:
-        logits = torch.stack(row.logits)[None]
-        reference = plain[None] if self.prepared.uses_reference and isinstance(plain, Tensor) else None
-        read = logits[:, -1] if self.prepared.raw else logits
-        return float(self.prepared.reduce(read, torch.tensor([unit]), reference))
+    def _reduced(self, part: Prepared, row: Row, unit: int, plain: Told | Tensor) -> float:
+        """Return an outcome of logits; one for which no answer is appended is read before that of another."""
+        appended = self.prepared.continuation
+        last = len(row.logits) - (len(appended[unit]) if appended and not part.continuation else 0)
+        logits = torch.stack(row.logits[:last][-part.kept :])[None]
+        reference = plain[None, last - 1] if part.uses_reference and isinstance(plain, Tensor) else None
+        read = logits[:, -1] if part.raw else logits
+        return float(part.reduce(read, torch.tensor([unit]), reference))
 
     # --------------------------------------------------------------------------------------------------- checks
     def _check_own(self, study: Study, key: _Key) -> None:
@@ -247,8 +254,10 @@ class GenerationReader(AbstractReader):
         after = partial(Reference(study).logits_after, world.run, unit)
         self._retold(study, same, own, after, f"World {world}")
 
-    def _retold(self, study: Study, key: _Key, said: _Said | None, logits_after: LogitsAfter, what: str) -> float:
-        """Follow tokens that were said, or say some, by logits of the naive path; return the outcome.
+    def _retold(
+        self, study: Study, key: _Key, said: _Said | None, logits_after: LogitsAfter, what: str
+    ) -> tuple[float, ...]:
+        """Follow tokens that were said, or say some, by logits of the naive path; return the outcomes.
 
         Raises
         ------
@@ -272,8 +281,8 @@ class GenerationReader(AbstractReader):
                     raise BackendError(_other(what, unit, study, list(ids[: at + 1]), token))
                 token = ids[at]
             row.take(token, None, logits[at])
-        if said is not None and self.prepared.judge is not None and row.ids == list(ids):
-            return said.value
+        if said is not None and self.prepared.judged and row.ids == list(ids):
+            return said.values
         plain = self._same_as(study, self.reference, key)
         if key == plain:
             self._plain[key] = self._told(study, row)
@@ -281,7 +290,7 @@ class GenerationReader(AbstractReader):
             self._retold(study, plain, None, partial(Reference(study).logits_after, self.reference, unit), what)
         own = self._say(study, key, row)
         self._said.setdefault(key, own)
-        return own.value
+        return own.values
 
     def _chooser(self, unit: int, draw: int) -> Callable[[Tensor], int]:
         how = self.settings

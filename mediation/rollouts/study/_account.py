@@ -35,7 +35,7 @@ class Account:
     said
         The beginning of what a plain row says.
     unparsed
-        True if the rules find no answer; None where none is looked for.
+        Of each outcome, True if the rules find no answer; None where none is looked for.
     told
         What a plain row says, where outcomes compare with it.
     """
@@ -47,7 +47,7 @@ class Account:
     thoughts: tuple[int, ...] = ()
     whole: bool = False
     said: str = ""
-    unparsed: bool | None = None
+    unparsed: tuple[bool | None, ...] = ()
     told: Told | None = None
 
     @property
@@ -63,11 +63,11 @@ class Account:
     def of(cls, data: Mapping[str, Any]) -> Account:
         """Return what `plain` has made."""
         told = None if data["told"] is None else Told(**data["told"])
-        lists = {name: tuple(data[name]) for name in ("flags", "begins", "thoughts")}
+        lists = {name: tuple(data[name]) for name in ("flags", "begins", "thoughts", "unparsed")}
         return cls(**{**data, **lists, "told": told})
 
 
-def account_of(row: Row, *, unparsed: bool | None) -> Account:
+def account_of(row: Row, *, unparsed: tuple[bool | None, ...]) -> Account:
     """Return what is kept of a changed row."""
     digest = hashlib.sha256(str(row.ids).encode()).hexdigest()[:16]
     begins = tuple(row.ids[:_BEGINNING])

@@ -33,17 +33,20 @@ class RolloutExecutor(AbstractExecutor):
         Of the rows that were asked for.
     now
         Of those of the last pass that was decoded.
+    report
+        Rows and batches that were decoded, without those of checks.
     """
 
     def __init__(self, rollouts: Rollouts, session: Session, pieces: Pieces) -> None:
         self.accounts: dict[Key, Account] = {}
         self.now: list[Account] = []
+        self.report = {"rows": 0, "passes": 0}
         self._rollouts, self._session, self._pieces = rollouts, session, pieces
         self._reader = Reader(rollouts, session)
         self._waiting: dict[int, Pass] = {}
 
     def outcomes(self, one: Pass) -> Outcomes:
-        """Return the outcomes of a pass, NaN where a row has none: stored ones, or those that it has now."""
+        """Return ``(rows, outcomes)`` of a pass, NaN where a row has none: stored ones, or those that it has now."""
         if one.check:
             return self._decoded(one, quiet=True)
         kind = _kind(one)
@@ -71,11 +74,13 @@ class RolloutExecutor(AbstractExecutor):
         for number in one.needs:
             if number in self._waiting:
                 self._again(self._waiting.pop(number))
+        if not one.check:
+            self.report = {"rows": self.report["rows"] + len(one.cells), "passes": self.report["passes"] + 1}
         plain = None if one.kind != "plain" else one.cells.rows()[0].run
         rows = self._session.decode(one.cells, one.study.worlds, alone=one.alone, quiet=quiet)
         found = self._reader.read(rows, plain=plain)
         self.now = [account for _, account in found]
-        return np.array([value for value, _ in found])
+        return np.array([values for values, _ in found])
 
     def _again(self, one: Pass) -> None:
         """Run a stored plain pass for its thoughts; BackendError if it says something else than it did."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...engine import Pass
 from ...engine.passes import Cells, Row as Cell
+from ...engine.running import by_outcome, each_of, noted
 from ...engine.study import tolerance
 from ...engine.verify import HALF, settle_self_patches
 from ...errors import BackendError
@@ -18,6 +19,7 @@ from ._account import Account
 from ._executor import Key, RolloutExecutor
 from ._rollouts import Rollouts
 
+Outcomes = NDArray[np.float64]
 _MARGIN = 4.0
 _HINT = "Nothing is reported. Try backend='hooks' or batch_size=1, and please report the model."
 
@@ -29,21 +31,23 @@ class Ledger:
     Attributes
     ----------
     values
-        ``(worlds, units, draws)``; NaN where there is none. Worlds that are not random have one number for all draws.
+        ``(worlds, units, draws, outcomes)``; NaN where there is none. Worlds that are not random have the same number
+        in every draw.
     checks
-        How many cells each self-check compared, and the largest difference.
+        How many cells each self-check compared, and the largest difference; of several outcomes also that of each.
     """
 
     def __init__(self, executor: RolloutExecutor) -> None:
         self._executor = executor
-        self._plain: dict[tuple[str, int, int], float] = {}
+        self._plain: dict[tuple[str, int, int], list[float]] = {}
         self.checks: dict[str, dict[str, Any]] = {}
 
     def begin(self, rollouts: Rollouts) -> None:
         """Fill in the worlds that are plain runs."""
         self._rollouts, self.study = rollouts, rollouts.study
         study = rollouts.study
-        self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws), np.nan)
+        shape = (len(study.worlds), len(study.pairs), study.n_draws, len(study.prepared.each))
+        self.values = np.full(shape, np.nan)
         for number, world in enumerate(study.worlds):
             if world.assignment is None:
                 for unit in range(len(study.pairs)):
@@ -80,7 +84,7 @@ class Ledger:
 
     def finite(self, cells: Cells) -> NDArray[np.bool_]:
         """Return which rows have an outcome."""
-        found: NDArray[np.bool_] = np.isfinite(self.values[cells.world, cells.unit, cells.draw])
+        found: NDArray[np.bool_] = np.isfinite(self.values[cells.world, cells.unit, cells.draw]).all(axis=-1)
         return found
 
     def settle(self) -> dict[str, Any]:
@@ -92,64 +96,69 @@ class Ledger:
         """
         spec, study = self._rollouts.rolling.spec, self.study
         hides = spec is not None and spec.answer_from != "everything"
-        if not hides or not self.checks or study.model.dtype in HALF or study.prepared.judge is not None:
+        if not hides or not self.checks or study.model.dtype in HALF or study.prepared.judged:
             return {}
-        seen = max(torch.finfo(study.model.dtype).eps, *(one["max_abs_difference"] for one in self.checks.values()))
-        settled = 0
+        many = self.values.shape[-1]
+        seen = np.max([np.broadcast_to(by_outcome(one), many) for one in self.checks.values()], axis=0)
+        rounding = _MARGIN * np.maximum(seen, torch.finfo(study.model.dtype).eps)
+        settled = np.zeros(len(rounding), dtype=np.int64)
         for number, world in enumerate(study.worlds):
             for unit in range(len(study.pairs)) if world.assignment is not None else ():
                 for draw in range(study.draws_of(world)):
-                    settled += self._settled(number, unit, draw, _MARGIN * seen)
-        return {"rounding": _MARGIN * seen, "settled_rows": settled}
+                    settled += self._settled(number, unit, draw, rounding)
+        return {"rounding": each_of(rounding), "settled_rows": each_of(settled)}
 
-    def _settled(self, number: int, unit: int, draw: int, rounding: float) -> int:
-        """Set a value to a plain one that is as near as rounding; return 1 if that changed it."""
-        value = float(self.values[number, unit, draw])
-        for run in (self.study.worlds[number].run, "base", "source"):
-            plain = self._plain_of(run, unit, draw)
-            if abs(value - plain) <= rounding:
-                self._fill(number, unit, draw, plain)
-                return int(value != plain)
-        return 0
+    def _settled(self, number: int, unit: int, draw: int, rounding: Outcomes) -> NDArray[np.bool_]:
+        """Set numbers to plain ones that are as near as rounding; return which that changed."""
+        value = self.values[number, unit, draw].copy()
+        found = value.copy()
+        for run in ("source", "base", self.study.worlds[number].run):  # the last that is near is taken: its own run's
+            plain = np.array(self._plain_of(run, unit, draw))
+            found = np.where(np.abs(value - plain) <= rounding, plain, found)
+        self._fill(number, unit, draw, found.tolist())
+        changed: NDArray[np.bool_] = (found != value) & ~np.isnan(value)
+        return changed
 
     def settle_self_patches(self) -> dict[str, Any]:
         """Set worlds that put units' own thoughts where they are to the plain outcome; see `verify`."""
-        if self.study.prepared.judge is not None and self.study.model.dtype in HALF:
+        if self.study.prepared.judged and self.study.model.dtype in HALF:
             return {}
         found = settle_self_patches(self.study, self.values, self._plain_of)
         return {} if found is None else {"self_patch": found}
 
-    def _plain_of(self, run: str, unit: int, draw: int) -> float:
-        return self._plain.get((run, unit, draw), self._plain.get((run, unit, 0), float("nan")))
+    def _plain_of(self, run: str, unit: int, draw: int) -> list[float]:
+        missing = [float("nan")] * self.values.shape[-1]
+        return self._plain.get((run, unit, draw), self._plain.get((run, unit, 0), missing))
 
-    def _fill(self, number: int, unit: int, draw: int, value: float) -> None:
+    def _fill(self, number: int, unit: int, draw: int, value: Sequence[float]) -> None:
         many = self.study.draws_of(self.study.worlds[number]) > 1
         self.values[number, unit, draw if many else slice(None)] = value
 
-    def _compare(self, one: Pass, row: Cell, value: float, now: Account) -> None:
+    def _compare(self, one: Pass, row: Cell, values: Sequence[float], now: Account) -> None:
         """Compare a row of a self-check with what it must be: BackendError if it differs by more than rounding.
 
         In half precision a tie between two tokens may fall otherwise in another batch, so generations are compared in
         single and double precision only.
         """
-        found = self.checks.setdefault(one.check, {"cells": 0, "max_abs_difference": 0.0})
         world, study = one.study.worlds[row.world], self.study
         if one.check == "consistency":
             what, before = "Its own thought in its own place", self._executor.accounts[-1, row.run, row.unit, row.draw]
-            expected = self._plain_of(row.run, row.unit, row.draw)
+            known = self._plain_of(row.run, row.unit, row.draw)
         else:
             what, before = f"World {world} run alone", self.account(row.world, row.unit, row.draw)
-            expected = float(self.values[row.world, row.unit, row.draw])
-        judged = study.prepared.judge is not None
+            known = self.values[row.world, row.unit, row.draw].tolist()
+        judged = study.prepared.judged
         if judged and study.model.dtype not in HALF and before.digest != now.digest:
             raise BackendError(
                 f"{what} changed what unit {row.unit} says: {list(before.begins)} ... and {list(now.begins)} .... "
                 f"{_HINT}"
             )
-        if not judged and not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
-            raise BackendError(
-                f"{what} changed the outcome of unit {row.unit} from {expected:.6g} to {value:.6g}. {_HINT}"
-            )
-        apart = abs(value - expected) if np.isfinite(value) and np.isfinite(expected) else 0.0
-        found["cells"] += 1
-        found["max_abs_difference"] = max(found["max_abs_difference"], apart)
+        apart = []
+        for part, value, expected in zip(study.prepared.each, values, known, strict=True):
+            if not judged and not abs(value - expected) <= tolerance(study.model) * (1 + abs(expected)):
+                raise BackendError(
+                    f"{what} changed {study.naming(part)} of unit {row.unit} from {expected:.6g} to {value:.6g}. "
+                    f"{_HINT}"
+                )
+            apart.append(abs(value - expected) if np.isfinite(value) and np.isfinite(expected) else 0.0)
+        self.checks[one.check] = noted(self.checks.get(one.check), apart)

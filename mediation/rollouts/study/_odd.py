@@ -28,14 +28,14 @@ def odd_units(rollouts: Rollouts, accounts: Mapping[Key, Account], ledger: Ledge
             reason = "never opened" if not opened else f"no thought {segment}"
         if reason is not None:
             found.setdefault(unit, reason)
-    if segment is None and study.prepared.judge is not None:
+    if segment is None and study.prepared.judged:
         for unit, some in counts.items():
             if len(some) > 1:
                 found.setdefault(unit, "different numbers of thoughts in the two runs")
     for unit, one in ledger.rows():
         if not one.is_read:
             found.setdefault(unit, one.flags[-1])
-    for unit in np.flatnonzero(np.isnan(ledger.values).any(axis=(0, 2))).tolist():
+    for unit in np.flatnonzero(np.isnan(ledger.values).any(axis=(0, 2, 3))).tolist():
         found.setdefault(unit, "the thought of a world never closed, so its outcome was not read")
     return dict(sorted(found.items()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
@@ -29,8 +30,8 @@ class Reader:
         self._logits: dict[tuple[int, int], Tensor] = {}
         self._told: dict[tuple[int, int], Told] = {}
 
-    def read(self, rows: Sequence[Row], *, plain: str | None = None) -> list[tuple[float, Account]]:
-        """Return the outcome of each row, NaN where there is none, and what is kept of it; rows let go of their logits.
+    def read(self, rows: Sequence[Row], *, plain: str | None = None) -> list[tuple[list[float], Account]]:
+        """Return the outcomes of each row, NaN where there is none, and what is kept of it; logits are let go of.
 
         Parameters
         ----------
@@ -41,7 +42,7 @@ class Reader:
         """
         prepared = self._rollouts.study.prepared
         scored = [row for row in rows if row.stopped == "scored"]
-        if prepared.judge is None:
+        if not prepared.judged:
             self._score(scored, reference=plain == self._rollouts.reference)
         return [self._found(row, plain) for row in rows]
 
@@ -50,25 +51,27 @@ class Reader:
         if told is not None:
             self._told[unit, draw] = told
 
-    def _found(self, row: Row, plain: str | None) -> tuple[float, Account]:
+    def _found(self, row: Row, plain: str | None) -> tuple[list[float], Account]:
         rollouts, (unit, draw) = self._rollouts, (row.job.unit, row.job.draw)
         prepared, tokenizer, spec = rollouts.study.prepared, rollouts.study.model.tokenizer, rollouts.rolling.spec
         is_read = row.stopped not in ("flagged", "nan")
-        told = told_of(row, tokenizer, spec) if prepared.judge or prepared.unparsed else None
+        told = told_of(row, tokenizer, spec) if prepared.judged else None
         if plain == rollouts.reference:
             self.remember(unit, draw, told)
-        value = row.value if is_read else float("nan")
-        if prepared.judge is not None and told is not None and is_read:
-            value = float(prepared.judge(told, unit, self._told[unit, draw if (unit, draw) in self._told else 0]))
-        unparsed = None
-        if prepared.unparsed is not None and told is not None and is_read:
-            unparsed = bool(prepared.unparsed(told, unit))
+        values = list(row.values) if is_read and row.values else [float("nan")] * len(prepared.each)
+        unparsed: tuple[bool | None, ...] = ()
+        if told is not None and is_read:
+            before = self._told[unit, draw if (unit, draw) in self._told else 0]
+            values = [float(part.judge(told, unit, before)) for part in prepared.each if part.judge is not None]
+            unparsed = tuple(
+                None if part.unparsed is None else bool(part.unparsed(told, unit)) for part in prepared.each
+            )
         account = account_of(row, unparsed=unparsed)
         if plain is not None:
             thought = self._session.thoughts.get(plain, unit, draw)
             kept = told if plain == rollouts.reference else None
             account = replace(account, **of_thought(row, thought, tokenizer), told=kept)
-        return value, account
+        return values, account
 
     def _score(self, scored: Sequence[Row], *, reference: bool) -> None:
         """Read the outcomes of scored rows, and let go of their logits."""
@@ -100,11 +103,15 @@ class Reader:
             rows, logits = [rows[index] for index in keep], logits[keep]
             reference = torch.stack([one for one in known if one is not None])
         units = torch.tensor([row.job.unit for row in rows])
-        found = prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference)
-        for row, value in zip(rows, found.double().cpu().tolist(), strict=True):
-            if not torch.isfinite(torch.tensor(value)):
-                raise OutcomeError(f"{prepared.label} of unit {row.job.unit} is {value}; a number is needed.")
-            row.value = value
+        each = []
+        for part in prepared.each:
+            found = part.reduce(logits[:, -1] if part.raw else logits[:, -part.kept :], units, reference)
+            each.append(found.double().cpu().tolist())
+            odd = next((at for at, value in enumerate(each[-1]) if not math.isfinite(value)), None)
+            if odd is not None:
+                raise OutcomeError(f"{part.label} of unit {rows[odd].job.unit} is {each[-1][odd]}; a number is needed.")
+        for row, values in zip(rows, zip(*each, strict=True), strict=True):
+            row.values = values
 
     def _reference(self, row: Row) -> Tensor | None:
         unit, draw = row.job.unit, row.job.draw

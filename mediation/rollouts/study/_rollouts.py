@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 from ...engine import Execution, Progress, Study, World
 from ...engine.study import Run
@@ -92,7 +92,7 @@ class Rollouts:
 
     def at_steps(self, n: int) -> Rollouts:
         """Return the same of single steps: each world at ``step="each"`` becomes one for each of `n` steps."""
-        worlds = dict.fromkeys(_at_step(world, step) for step in range(n) for world in self.study.worlds)
+        worlds = dict.fromkeys(at_step(world, step) for step in range(n) for world in self.study.worlds)
         return replace(self, study=replace(self.study, worlds=tuple(worlds)))
 
     @property
@@ -140,7 +140,7 @@ def make_rollouts(
         check_site(site, spec)
     end = "" if spec is None else spec.end
     prepared = outcome.prepare(pairs.answered_after(end, strictly=False), model)
-    if prepared.judge is None and prepared.at != "last":
+    if not prepared.judged and not prepared.at_last:
         raise DesignError(
             f"{outcome!r} is read at = {prepared.at!r}; in a rollout it is read right after the thought. "
             "Leave `at` out."
@@ -149,7 +149,7 @@ def make_rollouts(
     for world in worlds:
         check_world(world, spec, len(pairs), pairs=pairs.source is not None)
     answers, kept = None, 1
-    if prepared.judge is None:
+    if not prepared.judged:
         cue = token_ids(prepared.cue, model, "cue", after=end) if prepared.cue else ()
         answers = tuple(cue + tuple(ids) for ids in prepared.continuation or ((),) * len(pairs))
         kept = prepared.kept
@@ -174,11 +174,12 @@ def _segment(sites: Sequence[ThoughtSite]) -> int | None:
     return max((site.segment for site in sites if site.segment is not None), default=None)
 
 
-def _at_step(world: World, step: int) -> World:
-    if world.assignment is None:
-        return world
-    entries = [
-        (site if not isinstance(site, ThoughtSite) or site.is_concrete else site.with_(step=step), what)
-        for site, what in world.assignment.entries
-    ]
-    return World(world.run, Assignment(tuple(entries)))
+def at_step(one: Any, step: int) -> Any:
+    """Return a site at ``step="each"`` at a single step; so for what holds one: sites, worlds, mappings to them."""
+    if isinstance(one, Mapping):
+        return {name: at_step(inner, step) for name, inner in one.items()}
+    if isinstance(one, tuple):
+        return tuple(at_step(inner, step) for inner in one)
+    if isinstance(one, World) and one.assignment is not None:
+        return World(one.run, Assignment(at_step(one.assignment.entries, step)))
+    return one.with_(step=step) if isinstance(one, ThoughtSite) and not one.is_concrete else one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+import numpy as np
 import torch
 
 from ...engine import AbstractExecutor, Execution, Finished, Pass, Progress
@@ -75,8 +76,9 @@ class _Run:
         """Run the stream to its end."""
         self._take("plain rollouts", list(self._planner.plain()))
         rollouts, ledger, accounts = self._rollouts, self._ledger, self._local.accounts
-        if rollouts.sweeps:
-            rollouts = self._planner.rollouts = rollouts.at_steps(steps_of(rollouts, accounts))
+        steps = steps_of(rollouts, accounts) if rollouts.sweeps else None
+        if steps is not None:
+            rollouts = self._planner.rollouts = rollouts.at_steps(steps)
         plain_rows = len(accounts)
         ledger.begin(rollouts)
         self._take("rollouts", list(self._planner.changed()))
@@ -87,9 +89,10 @@ class _Run:
         self._progress.close()
         odd = odd_units(rollouts, accounts, ledger)
         tell(rollouts, accounts, odd)
-        report: dict[str, Any] = {"backend": self._execution.backend.name, "plain_rows": plain_rows, **ledger.checks}
-        report |= {**ledger.settle_self_patches(), **settled, **self._pieces.report}
-        report["rollout"] = self._account(rollouts, odd)
+        report: dict[str, Any] = {"backend": self._execution.backend.name, "plain_rows": plain_rows}
+        report |= self._local.report
+        report |= {**ledger.checks, **ledger.settle_self_patches(), **settled, **self._pieces.report}
+        report["rollout"] = self._account(rollouts, odd) | ({} if steps is None else {"steps": steps})
         return Finished(rollouts.study, ledger.values, report, odd)
 
     def _take(self, what: str, passes: list[Pass]) -> None:
@@ -120,16 +123,16 @@ class _Run:
             "sampling": repr(settings.sampling) if settings.sampling is not None else "greedy",
             "units_asked": len(study.pairs),
             "units_left_out": {str(unit): reason for unit, reason in odd.items()},
-            "unparsed": [self._unparsed(number, odd) for number in range(len(study.worlds))],
+            "unparsed": [
+                [self._unparsed(part, number, odd) for number in range(len(study.worlds))]
+                for part in range(len(study.prepared.each))
+            ],
         }
 
-    def _unparsed(self, number: int, odd: dict[int, str]) -> tuple[int, int]:
-        """Return how many generations of a world have no answer that the rules find, and out of how many."""
+    def _unparsed(self, part: int, number: int, odd: dict[int, str]) -> tuple[int, int]:
+        """Return how many generations of a world have no answer that an outcome's rules find, and out of how many."""
         study = self._ledger.study
-        flags = [
-            account.unparsed
-            for unit in range(len(study.pairs))
-            for draw in range(study.draws_of(study.worlds[number]))
-            if unit not in odd and (account := self._ledger.account(number, unit, draw)).unparsed is not None
-        ]
+        cells = np.ndindex(len(study.pairs), study.draws_of(study.worlds[number]))
+        accounts = [self._ledger.account(number, unit, draw) for unit, draw in cells if unit not in odd]
+        flags = [one.unparsed[part] for one in accounts if one.unparsed and one.unparsed[part] is not None]
         return sum(map(bool, flags)), len(flags)

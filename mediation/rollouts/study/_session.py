@@ -66,14 +66,22 @@ class Session:
 
     def batches(self, cells: Cells, worlds: Sequence[World], *, tried: bool = True) -> Iterator[Cells]:
         """Yield the rows of each batch; see `Roller.batches`."""
-        question, rows = self.question, cells.rows()
+        rows = cells.rows()
         if not rows:
             return
-        answers = question.answers or ()
-        answer = max((len(answers[row.unit]) for row in rows), default=0) if answers else 0
-        prompts = [question.prompt_of(row.run, row.unit) for row in rows]
-        for some in self._roller(_inside(worlds, rows[0])).batches(prompts, answer=answer, tried=tried):
+        prompts = [self.question.prompt_of(row.run, row.unit) for row in rows]
+        roller = self._roller(_inside(worlds, rows[0]))
+        for some in roller.batches(prompts, answer=self._answer(cells), tried=tried):
             yield cells.pick(np.array(some))
+
+    def longest(self, cells: Cells) -> int:
+        """Return how many positions rows may add to their prompts."""
+        return self._roller(None).longest(self._answer(cells))
+
+    def _answer(self, cells: Cells) -> int:
+        """Return the most tokens that are put after a thought."""
+        answers = self.question.answers or ()
+        return max((len(answers[unit]) for unit in cells.unit.tolist()), default=0) if answers else 0
 
     def decode(self, cells: Cells, worlds: Sequence[World], *, alone: bool = False, quiet: bool = False) -> list[Row]:
         """Return the rows of one batch, and keep the thoughts of plain ones.

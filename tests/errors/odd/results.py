@@ -134,7 +134,7 @@ def plots(b: Bench) -> dict[str, dict[str, Any]]:
                        "low": 0.0, "cmap": "cividis", "colorbar": True},
         "specification": {"effects": med.specification(b.plain, b.tensors, med.Site("fc1"), {"logit": outcome},
                                                        arms={"zero": med.Zero()}, run="base", **how),
-                          "ax": None, "estimand": None, "metric": None},
+                          "ax": None, "estimand": None, "outcome": None},
     }  # fmt: skip
 
 

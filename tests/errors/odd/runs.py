@@ -45,6 +45,9 @@ def _runs() -> list[Recipe]:
         Recipe("mediate", lambda b: med.mediate, lambda b: {
             **texts(b), "mediator": LAST, "estimands": "pnie", "screen": None, **INFERENCE, **EXECUTION}),
         Recipe("mediate", lambda b: med.mediate, lambda b: {
+            **texts(b), "mediator": LAST, "outcome": {"one": med.LogitDiff("answer", "foil"), "two": med.KL()},
+            "family": "all", **INFERENCE}),
+        Recipe("mediate", lambda b: med.mediate, lambda b: {
             **plain(b), "mediator": SITE, "donor": med.Swap(), "n_draws": 2, **INFERENCE, **EXECUTION}),
         Recipe("mediate", lambda b: med.mediate, lambda b: {
             **thoughts(b), "mediator": med.latents(), "estimands": None, **INFERENCE, **THINKING}),
