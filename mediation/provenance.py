@@ -66,7 +66,7 @@ def provenance_of(
         "plan": {"worlds": len(study.worlds), "n_draws": study.n_draws, **of_passes, **report},
         "checks": checks,
         "versions": versions(),
-        **({"position_labels": position_labels(study.encoding)} if rolled is None else {}),
+        **({"position_labels": position_labels(study.encoding)} if rolled is None or study.places else {}),
     }
 
 

@@ -80,7 +80,7 @@ def ablate(  # noqa: PLR0913
     Parameters
     ----------
     model, pairs, outcome
-        As in `mediate`.
+        As in `mediate`. For an outcome of what the model writes, the pass of the prompt is ablated, and no later one.
     arms
         An assignment (``Zero().at(site)``), or a mapping from names to assignments; `doses` makes one for a
         dose-response curve. With `sites`: an intervention, or a mapping from names to interventions.

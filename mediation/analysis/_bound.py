@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from ..engine import Execution, Finished, Progress, Study, SweepPlan, World, make_study, plan_study, run_study
+from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome
-from ..rollouts import Rolling, Rollouts, make_rollouts, plan_rollouts, run_rollouts
+from ..rollouts import Generated, GenerationReader, Rolling, Rollouts, make_rollouts, plan_rollouts, run_rollouts
 from ..units import Encoding, Pairs
 
 
@@ -26,12 +27,18 @@ class How:
         Of random worlds.
     rolling
         How its runs are generations; None for single forward passes.
+    after
+        How models go on after the prompts, where an outcome of single passes reads that.
+    given
+        Names of the options that the caller gave.
     """
 
     execution: Execution
     progress: Progress
     seed: int
     rolling: Rolling | None = None
+    after: Rolling | None = None
+    given: tuple[str, ...] = ()
 
     def bind(
         self,
@@ -45,6 +52,8 @@ class How:
     ) -> Bound:
         """Bind worlds to units and model, and check them; see `make_study` and `make_rollouts`."""
         if self.rolling is None:
+            if self.after is not None:
+                outcome = Generated(outcome, self.after.settings, self.after.plain[0], self.given)
             study = make_study(model, pairs, worlds, outcome, seed=self.seed, n_draws=n_draws, encoding=encoding)
             return Bound(study, self)
         rollouts = make_rollouts(model, pairs, worlds, outcome, self.rolling, n_draws=n_draws, encoding=encoding)
@@ -71,6 +80,11 @@ class Bound:
         """Return what it would cost; `asked` is the number of its worlds before equal ones were joined."""
         if self.rollouts is not None:
             return plan_rollouts(self.rollouts, self.how.execution, asked=asked)
+        if self.study.prepared.reader is not None:
+            raise DesignError(
+                f"dry_run plans forward passes, and {self.study.prepared.label} is read off generations: how long they "
+                "get is not known before. Run it on a few pairs, and look at provenance['plan'] of the result."
+            )
         return plan_study(self.study, self.how.execution, asked=asked, calibrate=calibrate)
 
     def run(self, part: int | None = None, progress: Progress | None = None) -> Finished:
@@ -79,7 +93,10 @@ class Bound:
         told = self.how.progress if progress is None else progress
         if self.rollouts is not None:
             return run_rollouts(self.rollouts, execution, told)
-        return run_study(self.study, execution, told)
+        finished, reader = run_study(self.study, execution, told), self.study.prepared.reader
+        if not isinstance(reader, GenerationReader):
+            return finished
+        return replace(finished, report={**finished.report, "rollout": reader.account(finished.study)})
 
 
 @final

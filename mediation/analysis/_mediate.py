@@ -93,8 +93,11 @@ def mediate(  # noqa: PLR0913
         ``med.latents()`` or ``med.imagination()``, is replayed: Y(x, M(m)) is the answer to input x after the thought
         that the model had on input m.
     outcome
-        One number per unit. Several, in a list (named by what they are) or a mapping from names, are read in the same
-        runs: the result has a column ``outcome``, and its rows are those that each would have alone.
+        One number per unit: of the logits after a prompt or, as `AnswerCorrect`, of what the model writes after it.
+        Then the pass of the prompt is patched, at the positions of the site; the tokens that follow are decoded by the
+        model as it is, with the patched keys and values in its cache. Several, in a list (named by what they are) or a
+        mapping from names, are read in the same runs: the result has a column ``outcome``, and its rows are those that
+        each would have alone.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the worlds answer (for a sweep te, pnde, tnde,
         pnie, tnie, int_med). Only the worlds that they need are run.
@@ -125,9 +128,10 @@ def mediate(  # noqa: PLR0913
         an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. ``out`` is a
         folder that keeps finished pieces: the same call goes on where it was killed.
         ``precision="bfloat16"`` runs on a copy of the model in that type, which changes numbers by rounding:
-        ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. For a thought:
-        ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
-        ``backend``, ``checks``, ``out`` and ``progress``; see `rollout`.
+        ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. Where
+        the model goes on after a prompt, for a thought or an outcome of what it writes: ``spec`` (by default the
+        model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``, ``backend``, ``checks``, ``out`` and
+        ``progress``; see `rollout`.
 
     Returns
     -------

@@ -189,7 +189,8 @@ def how_of(
         If there is no such option, or one is not of its kind.
     """
     execution, progress = _execution_for(options, question, thought=thought)
-    return How(execution, progress, seed, _rolling_for(options, model, seed, plain) if thought else None)
+    rolling = _rolling_for(options, model, seed, plain)
+    return How(execution, progress, seed, rolling if thought else None, None if thought else rolling, tuple(options))
 
 
 def _execution_for(
@@ -203,8 +204,8 @@ def _execution_for(
         If there is no such option, or one is not of its kind.
     """
     name, precise = question.__name__, question.__name__ in ("mediate", "ablate")
-    has = {*RunOptions.__annotations__, *(_Precision.__annotations__ if precise else ())}
-    has = {*_AnyRun.__annotations__, *_Rollout.__annotations__} if thought else has
+    single = {*RunOptions.__annotations__, *(_Precision.__annotations__ if precise else ())}
+    has = {*(_AnyRun.__annotations__ if thought else single), *_Rollout.__annotations__}
     named = [one for one in inspect.signature(question).parameters if one != "execution" and not thought]
     for one in options:
         if one in has:

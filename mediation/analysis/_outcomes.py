@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import pandas as pd
@@ -49,6 +49,8 @@ class Asked:
     def studies(self, how: How, model: Model, pairs: Pairs, worlds: Worlds, **options: Any) -> list[Bound]:
         """Return the worlds bound to units and model, once for each group; `options` are those of `How.bind`."""
         asked = [world for named in worlds.values() for world in named.values()]
+        if len({one.prepare(pairs, model).of_rollout for one in self.read} if len(self.read) > 1 else ()) > 1:
+            how = replace(how, given=())  # each option is for some of the outcomes
         return [how.bind(model, pairs, asked, one, **options) for one in self.read]
 
     def run(self, studies: Sequence[Bound]) -> tuple[Finished, ...]:
@@ -85,8 +87,9 @@ class Asked:
         """
         known = provenance_of(done[0], mediator, put_in, how, worlds)
         known["pairs"]["n"] = len(kept_in(done))
-        if "rollout" in known and self.labels:
-            known["rollout"] |= self._rolled(done, worlds or {})
+        rolled = [one.report["rollout"] for one in done if "rollout" in one.report]
+        if rolled and self.labels:
+            known["rollout"] = {**rolled[0], **self._rolled(done, worlds or {})}
         if self.labels:
             known["outcome"] = dict(self.labels)
             known["by_outcome"] = {name: _own(one.report) for name, one in self.apart(done).items()}
@@ -103,6 +106,7 @@ class Asked:
         rates = {
             name: one
             for group, finished in zip(self.groups, done, strict=True)
+            if "rollout" in finished.report
             for name, one in zip(group, unparsed_rates(finished, worlds), strict=True)
         }
         odd = {unit: reason for finished in done for unit, reason in finished.left_out.items()}

@@ -186,6 +186,11 @@ def pick(
     if screen is None:
         return None
     study, execution = bound.study, bound.how.execution
+    if study.prepared.reader is not None:
+        raise DesignError(
+            f"screen: scores rank the sites of a sweep, and {study.prepared.label} is read off generations, which have "
+            "no gradient. Leave screen out."
+        )
     need_one_kind_of_cluster(study.pairs, "screen")
     names = tuple(worlds)
     needed = set().union(*(one.needs for one in wanted))

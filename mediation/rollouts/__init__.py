@@ -7,6 +7,7 @@ from ._roller import Settings as Settings
 from ._rollout import rollout as rollout, settings_from as settings_from
 from ._sampling import Sampling as Sampling
 from ._trajectory import Trajectory as Trajectory
+from .generated import Generated as Generated, GenerationReader as GenerationReader
 from .inputs import do as do
 from .study import (
     Rolling as Rolling,

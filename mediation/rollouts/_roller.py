@@ -18,7 +18,8 @@ from ..units import Encoded, Encoding
 from ._again import check_hiding, check_window
 from ._batch import batches, rollout_layout
 from ._loop import Decoding, decode
-from ._row import Job, Row, Rules
+from ._plan import Job, Rules
+from ._row import Row
 from ._sampling import Sampling
 from ._stops import make_stops
 from ._tokens import check_text_spec, resolve_latent
@@ -95,7 +96,9 @@ class Roller:
     settings: Settings
     tokens: int | None = None
 
-    def batches(self, prompts: Sequence[int], *, answer: int = 0, tried: bool = True) -> Iterator[list[int]]:
+    def batches(
+        self, prompts: Sequence[int], *, answer: int = 0, tried: bool = True, layout: Layout | None = None
+    ) -> Iterator[list[int]]:
         """Yield which rows share a pass.
 
         Parameters
@@ -106,6 +109,8 @@ class Roller:
             Most tokens that are put after a thought.
         tried
             Whether rows are tried beside each other before; without that they are taken not to depend on each other.
+        layout
+            Which rows may share a pass, where that is known.
         """
         how, settings = self.how, self.settings
         mine = [self.encoded[prompt] for prompt in prompts]
@@ -114,7 +119,7 @@ class Roller:
         most = max(one.length or 0 for one in mine) + settings.max_new_tokens + answer
         check_window(how.rules.spec, how.model, most)
         options = {"max_new_tokens": self.longest(answer), "batch_size": settings.batch_size, "tokens": self.tokens}
-        layout: Layout = rollout_layout(how.model, mine, **options) if tried else "padded"
+        layout = layout or (rollout_layout(how.model, mine, **options) if tried else "padded")
         yield from batches(how.model, mine, layout=layout, **options)  # type: ignore[arg-type]
 
     def longest(self, answer: int) -> int:

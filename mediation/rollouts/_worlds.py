@@ -14,8 +14,7 @@ from ..models import Model
 from ..specs import LatentSpec, Spec
 from ..units import Encoding, Pairs
 from ._edits import Entry, LatentPlan, TextPlan, Where
-from ._plan import AbstractPlan
-from ._row import Job
+from ._plan import AbstractPlan, Job
 from ._thoughts import Thoughts
 
 

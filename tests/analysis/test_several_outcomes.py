@@ -83,7 +83,6 @@ def test_bands_over_all_outcomes_are_no_narrower(model, sweep):
         ({"outcome": "logit"}, "outcome is str"),
         ({"outcome": {"a": PROBABILITY, "b": med.AnswerCorrect("answer")}}, "is read in a rollout"),
         ({"screen": 1}, "screen, which ranks sites by scores, is about one outcome"),
-        ({"mediator": med.latents()}, "A question about a thought is about one outcome"),
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import mediation as med
-from mediation.testing import tiny_processor, tiny_vision_model
+from mediation.testing import tiny_model, tiny_processor, tiny_vision_model
 from tests.errors.bench import QUICK, Bench, Call
 from tests.rollouts.tiny import decoder
 
@@ -40,6 +40,17 @@ def change(b: Bench, arms: Any, **options: Any) -> Any:
     return med.ablate(
         model(), pairs, arms, options.pop("outcome", OUTCOME), spec=spec, **{**QUICK, "backend": "hooks", **options}
     )
+
+
+def generate(outcome: Any = None, **options: Any) -> Any:
+    mine, pairs = options.pop("model", None) or model(), options.pop("pairs", med.Pairs(base=BASE, source=SOURCE))
+    mediator = options.pop("mediator", med.mlp(0, at="last"))
+    return med.mediate(mine, pairs, mediator, outcome or med.outcomes.Degenerate(), **{**QUICK, **options})
+
+
+@cache
+def encoder() -> med.Model:
+    return med.load(tiny_model("bert"))
 
 
 def roll(b: Bench, inputs: Any = BASE, spec: Any = SPEC, **options: Any) -> Any:
@@ -115,8 +126,22 @@ THOUGHTS: dict[str, Call] = {
     "skip an activation": lambda b: med.ablate(
         model(), med.Pairs(base=BASE), med.interventions.Skip().at(med.mlp(0)), OUTCOME, **QUICK
     ),
-    "an outcome of generations in single passes": lambda b: med.mediate(
-        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(0), med.outcomes.Degenerate(), **QUICK
+    "scores of an outcome of generations": lambda b: med.attribution(
+        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(), med.outcomes.Degenerate()
+    ),
+    "a screen by an outcome of generations": lambda b: generate(mediator=med.mlp(at="last"), screen=1),
+    "a plan of generations": lambda b: generate(dry_run=True),
+    "new tokens of an outcome of one pass": lambda b: generate(outcome=OUTCOME, max_new_tokens=5),
+    "padding of generations": lambda b: generate(padding_side="right"),
+    "generations in bfloat16": lambda b: generate(precision="bfloat16"),
+    "generations of a model with latent thoughts": lambda b: generate(spec=SPEC),
+    "generations with an answer that reads nothing but the thought": lambda b: generate(
+        spec=med.TextSpec("w5", "w6", answer_from="thought")
+    ),
+    "more new tokens than the model has positions": lambda b: generate(max_new_tokens=10**4),
+    "generations of an encoder": lambda b: generate(model=encoder()),
+    "generations after tensors by name": lambda b: generate(
+        pairs=med.Pairs(base={"inputs_embeds": torch.zeros(2, 3, 16)}, source={"inputs_embeds": torch.ones(2, 3, 16)})
     ),
     "a cue after a generation": lambda b: ask(b, outcome=med.outcomes.Cued(med.outcomes.Degenerate(), "so")),
     "a judge of nothing": lambda b: med.outcomes.judge(lambda: 1.0),

@@ -7,9 +7,7 @@ CIRCLES: dict[str, int] = {}
 FOLDERS: dict[str, int] = {}
 
 # Files of more than 350 lines.
-FILES: dict[str, int] = {
-    "rollouts._row": 372,
-}
+FILES: dict[str, int] = {}
 
 # Functions of more than 50 lines without their docstring.
 FUNCTIONS: dict[str, int] = {}

@@ -78,6 +78,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "judge": "outcome.reads",
             "unparsed": "outcome.reads",
             "cue": "outcome.reads",
+            "reader": "how generations are decoded: outcome.generation",
             "parts": "each of several, in a list: outcome.*",
         },
         "Model": {
@@ -256,13 +257,15 @@ def _outcome(study: Study) -> Identity:
 
 
 def _one_outcome(prepared: Prepared) -> Identity:
-    named = ("label", "at", "continuation", "parts", *NOT_IN_IDENTITY["Prepared"])
+    named = ("label", "at", "continuation", "parts", "reader", *NOT_IN_IDENTITY["Prepared"])
     reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
+    reader = prepared.reader
     return {
         "outcome": prepared.label,
         "outcome.at": str(prepared.at),
         "outcome.continuation": fingerprint(prepared.continuation, "the outcome"),
         "outcome.reads": fingerprint(reads, f"outcome {prepared.label!r}"),
+        **({} if reader is None else {"outcome.generation": fingerprint(reader.identity, "the generation")}),
     }
 
 

@@ -43,7 +43,7 @@ class Ledger:
         self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws, outcomes), np.nan)
         self.plain = np.full((2, len(study.pairs), outcomes), np.nan)
         self.checks: dict[str, dict[str, Any]] = {}
-        self._random = np.array([world.is_random for world in study.worlds], dtype=bool)
+        self._random = np.array([study.is_random(world) for world in study.worlds], dtype=bool)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
         self._plain_world = {RUNS.index(one.run): at for at, one in enumerate(study.worlds) if one.assignment is None}
 
@@ -92,10 +92,13 @@ class Ledger:
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
 
-        def plain(run: str, unit: int, _: int) -> tuple[float, ...]:
+        def plain(run: str, unit: int, draw: int) -> tuple[float, ...]:
             if oracle is not None:
-                return oracle.outcomes(World(run), unit)  # type: ignore[arg-type]
-            return tuple(self.plain[RUNS.index(run), unit].tolist())
+                return oracle.outcomes(World(run), unit, draw)  # type: ignore[arg-type]
+            world, known = self._plain_world.get(RUNS.index(run)), self.plain[RUNS.index(run), unit]
+            if self._study.sampled and draw:
+                known = np.full_like(known, np.nan) if world is None else self.values[world, unit, draw]
+            return tuple(known.tolist())
 
         found = settle_self_patches(self._study, self.values, plain)
         return {} if found is None else {"self_patch": found}
