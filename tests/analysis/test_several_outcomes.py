@@ -81,7 +81,6 @@ def test_bands_over_all_outcomes_are_no_narrower(model, sweep):
         ({"outcome": [PROBABILITY, PROBABILITY]}, "Two outcomes are called"),
         ({"outcome": {1: PROBABILITY}}, "The name of outcome 1 is none"),
         ({"outcome": "logit"}, "outcome is str"),
-        ({"outcome": {"a": PROBABILITY, "b": med.AnswerCorrect("answer")}}, "is read in a rollout"),
         ({"screen": 1}, "screen, which ranks sites by scores, is about one outcome"),
     ],
     ids=str,

@@ -70,6 +70,21 @@ def test_several_outcomes_are_what_each_gives_alone():
         assert mine.equals(alone[mine.columns]), name
 
 
+def test_outcomes_beside_an_answer_of_several_tokens_are_read_before_it():
+    outcomes = {
+        "words": med.LogProb("w10 w11"),
+        "one": med.LogProb(10),
+        "compared": med.KL(),
+        "own": med.outcome(lambda logits: logits[:, 10] - logits[:, 11]),
+    }
+    found = med.mediate(exact(), PAIRS, med.latents(), outcomes, **MORE)
+    assert "studies" not in found.provenance["plan"]
+    for name, outcome in outcomes.items():
+        alone = med.mediate(exact(), PAIRS, med.latents(), outcome, **MORE).units
+        for world in ("y00", "y01", "y10", "y11"):
+            np.testing.assert_allclose(found.outcome(name).units[world], alone[world], rtol=0, atol=1e-6)
+
+
 def test_each_step_is_ablated_in_turn():
     found = med.ablate(exact(), PAIRS, med.Zero(), OUTCOME, sites=med.latents(step="each"), **MORE).tidy()
     assert list(found["site"]) == [f"latents@{step} (in loop)" for step in range(3)]

@@ -51,16 +51,13 @@ class Reference:
 
     def outcomes(self, world: World, unit: int, draw: int = 0) -> tuple[float, ...]:
         """Return the outcomes of `world` for one unit and draw: as many as the study has."""
-        edits = [
-            (self._study.places[site], self._edit(world, site, what, unit, draw))
-            for site, what in self._study.placed(world)
-        ]
-        reader = self._study.prepared.reader
+        study, reader = self._study, self._study.prepared.reader
+        edits = [(study.places[site], self._edit(world, site, what, unit, draw)) for site, what in study.placed(world)]
         if reader is not None:
-            return reader.alone(self._study, world, unit, draw, partial(self._after, world.run, unit, edits))
+            return reader.alone(study, world, unit, draw, partial(self._after, world.run, unit, edits))
         output = self._run(world.run, unit, edits)
-        plain = self._run("base", unit, []) if self._study.prepared.uses_reference else None
-        return tuple(self._outcome(one, output, plain, world.run, unit) for one in self._study.prepared.each)
+        plain = self._run("base", unit, []) if study.prepared.uses_reference else None
+        return tuple(self._outcome(one, output, plain, world.run, unit) for one in study.prepared.each)
 
     def _outcome(self, prepared: Prepared, output: Any, plain: Any, run: Run, unit: int) -> float:
         """Return one outcome of an output, and of that of the plain base run where it compares with it."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import OutcomeError
-from ...outcomes import Told
+from ...outcomes import Prepared, Told
 from .._row import Row
 from .._told import told_of
 from ._account import Account, account_of, of_thought
@@ -84,7 +84,8 @@ class Reader:
                 [torch.stack([row.logits[0]] * (kept - len(row.logits)) + row.logits) for row in some]
             )
             if prepared.uses_reference and reference:
-                for row, logits in zip(some, stacked, strict=True):
+                compared = next(part for part in prepared.each if part.uses_reference)
+                for row, logits in zip(some, self._read_at(compared, some, stacked), strict=True):
                     self._logits[row.job.unit, row.job.draw] = logits[-1].cpu()
             self._reduce(some, stacked)
         for row in scored:
@@ -105,13 +106,26 @@ class Reader:
         units = torch.tensor([row.job.unit for row in rows])
         each = []
         for part in prepared.each:
-            found = part.reduce(logits[:, -1] if part.raw else logits[:, -part.kept :], units, reference)
+            read = self._read_at(part, rows, logits)
+            found = part.reduce(read[:, -1] if part.raw else read, units, reference)
             each.append(found.double().cpu().tolist())
             odd = next((at for at, value in enumerate(each[-1]) if not math.isfinite(value)), None)
             if odd is not None:
                 raise OutcomeError(f"{part.label} of unit {rows[odd].job.unit} is {each[-1][odd]}; a number is needed.")
         for row, values in zip(rows, zip(*each, strict=True), strict=True):
             row.values = values
+
+    def _read_at(self, part: Prepared, rows: Sequence[Row], logits: Tensor) -> Tensor:
+        """Return the logits that an outcome reads, ``(rows, kept, vocabulary)``.
+
+        One for which no answer is appended is read before the answer that is appended for another.
+        """
+        appended = self._rollouts.study.prepared.continuation
+        if not appended or part.continuation:
+            return logits[:, -part.kept :]
+        return torch.stack([one[-1 - len(appended[row.job.unit])] for row, one in zip(rows, logits, strict=True)])[
+            :, None
+        ]
 
     def _reference(self, row: Row) -> Tensor | None:
         unit, draw = row.job.unit, row.job.draw
