@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 import mediation as med
-from mediation._checks import check_local
+from mediation._paths import check_local
 from mediation.cli import app
 
 FRAME = pd.DataFrame({"y00": [0.1, 0.0, 0.3, 0.2], "y01": [0.6, 0.7, 1.1, 0.8], "y11": [1.0, 1.3, 1.4, 1.2]})

@@ -93,7 +93,7 @@ def test_units_that_are_left_out_are_left_out_again(tmp_path):
         ("worlds", {"mediator": med.latents(step=1)}),
         ("outcome", {"outcome": first}),
     ],
-    ids=str,
+    ids=["length", "stop", "sampling", "spec", "worlds", "outcome"],
 )
 def test_another_study_is_refused_by_the_field(field, changes, tmp_path):
     ask(out=tmp_path)
