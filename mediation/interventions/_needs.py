@@ -155,7 +155,7 @@ def checked_needs(one: Any) -> frozenset[Need]:
     needs = one.needs()
     if not isinstance(needs, (set, frozenset)):
         raise DesignError(
-            f"needs() of {one!r} gave {shown(needs)}; a frozenset is needed, such as frozenset({{Donor()}})."
+            f"needs() of {one!r} gave {shown(needs)}; a set is needed, such as frozenset({{Donor()}})."
         )
     for need in needs:
         if not isinstance(need, (Donor, Noise, Moment)):

@@ -7,11 +7,14 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+from dataclasses import dataclass
+from typing import Any, final
 
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+import mediation as med
 import mediation.interventions as package
 from mediation._values import Value
 from mediation.errors import DesignError
@@ -33,6 +36,7 @@ from mediation.interventions import (
     intervention,
     stand_in,
 )
+from mediation.interventions._needs import NOTHING
 from tests.interventions.examples import BASIS, CUSTOM, EXAMPLES, FEATURES, MASK, OF_THOUGHTS, POSITIONS
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
@@ -378,7 +382,7 @@ class Reads(AbstractIntervention):
     def needs(self):
         return self.asked
 
-    def __call__(self, hidden, given={}):
+    def __call__(self, hidden, given=NOTHING):
         return given[Donor("base")]
 
 

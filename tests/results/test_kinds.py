@@ -90,9 +90,7 @@ def test_a_kind_whose_file_was_not_imported_is_named(tmp_path):
     path = rounds().save(tmp_path / "one").with_suffix(".json")
     account = json.loads(path.read_text())
     path.write_text(json.dumps(account | {"kind": "checkpoints"}))
-    with pytest.raises(
-        DataError, match=r"The table's kind is 'checkpoints', which is not known here\. Import the file"
-    ):
+    with pytest.raises(DataError, match=r"The table's kind is 'checkpoints', which is not known here\. Import the"):
         read(path)
 
 
