@@ -154,9 +154,7 @@ def checked_needs(one: Any) -> frozenset[Need]:
     """
     needs = one.needs()
     if not isinstance(needs, (set, frozenset)):
-        raise DesignError(
-            f"needs() of {one!r} gave {shown(needs)}; a set is needed, such as frozenset({{Donor()}})."
-        )
+        raise DesignError(f"needs() of {one!r} gave {shown(needs)}; a set is needed, such as frozenset({{Donor()}}).")
     for need in needs:
         if not isinstance(need, (Donor, Noise, Moment)):
             raise DesignError(f"needs() of {one!r} holds {shown(need)}; only Donor, Noise and Moment can be asked for.")
