@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import platform
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol
+from typing import Any
 
-from .engine import Execution, Finished
-from .models import Model
-from .outcomes import Prepared
+from .engine import Execution, Finished, Study, World
 from .sites import SiteSet
 from .units import Encoding, Pairs, digest
 
@@ -18,16 +16,8 @@ _CHECKS = ("batching", "consistency", "most_padded", "sample", "self_patch")
 _LIBRARIES = ("mediation", "torch", "nnsight", "transformers", "numpy", "scipy", "pandas")
 
 
-class Rolled(Protocol):
-    """What `rollout_provenance` reads of a study of rollouts."""
-
-    model: Model
-    pairs: Pairs
-    prepared: Prepared
-    options: Any
-    seed: int
-    n_draws: int
-    report: dict[str, Any]
+Named = Mapping[Any, Mapping[str, World]]
+Counts = Sequence[tuple[int, int]]  # of a world: how many, and out of how many
 
 
 def versions() -> dict[str, str]:
@@ -41,7 +31,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def provenance_of(finished: Finished, mediator: object, intervention: str, execution: Execution) -> dict[str, Any]:
+def provenance_of(
+    finished: Finished, mediator: object, intervention: str, execution: Execution, named: Named | None = None
+) -> dict[str, Any]:
     """Return what a result keeps of a run: model, question, plan, checks and versions, as plain data.
 
     Parameters
@@ -54,67 +46,48 @@ def provenance_of(finished: Finished, mediator: object, intervention: str, execu
         What was done there.
     execution
         How it was run.
+    named
+        Its worlds by mediator, or by site, arm and dose, and by name.
     """
     study = finished.study
     pairs = study.pairs
     report = dict(finished.report)
     checks = {name: report.pop(name) for name in _CHECKS if name in report}
+    rolled = report.pop("rollout", None)
+    of_passes = {"padding_side": execution.padding_side} if rolled is None else {}
     return {
         "model": study.model.describe(),
         "outcome": study.prepared.label,
         "mediator": _short(mediator) if isinstance(mediator, SiteSet) else str(mediator),
         "intervention": intervention,
-        "pairs": _pairs(pairs),
+        "pairs": {**_pairs(pairs), "n": len(finished.kept)},
         "seed": study.seed,
-        "plan": {
-            "worlds": len(study.worlds),
-            "n_draws": study.n_draws,
-            "padding_side": execution.padding_side,
-            **report,
-        },
+        **({} if rolled is None else {"rollout": {**rolled, "unparsed": unparsed_rates(finished, named or {})[0]}}),
+        "plan": {"worlds": len(study.worlds), "n_draws": study.n_draws, **of_passes, **report},
         "checks": checks,
         "versions": versions(),
-        "position_labels": position_labels(study.encoding),
+        **({"position_labels": position_labels(study.encoding)} if rolled is None or study.places else {}),
     }
 
 
-def rollout_provenance(study: Rolled, mediator: str, intervention: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a result keeps of a study of rollouts, as plain data.
+def unparsed_rates(finished: Finished, named: Named) -> list[dict[str, float]]:
+    """Return the share of generations without an answer that the rules find, by world; one mapping an outcome."""
+    return [_shares(counts, finished.study, named) for counts in finished.report["rollout"]["unparsed"]]
 
-    Parameters
-    ----------
-    study
-        What was run.
-    mediator
-        The thought, as text.
-    intervention
-        What was done to it.
-    extra
-        What was found: units left out and why, and the share of answers that the rules do not find.
-    """
-    report, settings = dict(study.report), study.options.settings
-    checks = report.pop("checks", {})
-    pairs = study.pairs
-    return {
-        "model": study.model.describe(),
-        "outcome": study.prepared.label,
-        "mediator": mediator,
-        "intervention": intervention,
-        "pairs": {**_pairs(pairs), "n": len(pairs) - len(extra["units_left_out"])},
-        "seed": study.seed,
-        "rollout": {
-            "spec": repr(study.options.spec),
-            "max_new_tokens": settings.max_new_tokens,
-            "stop": list(settings.stop),
-            "sampling": repr(settings.sampling) if settings.sampling is not None else "greedy",
-            "units_asked": len(pairs),
-            "units_left_out": dict(extra["units_left_out"]),
-            "unparsed": dict(extra["unparsed"]),
-        },
-        "plan": {"worlds": extra["worlds"], "n_draws": study.n_draws, "backend": study.options.backend.name, **report},
-        "checks": checks,
-        "versions": versions(),
+
+def _shares(counts: Counts, study: Study, named: Named) -> dict[str, float]:
+    """Return a share by world; that of an arm by its name."""
+    index = {world: number for number, world in enumerate(study.worlds)}
+    names = {
+        index[world]: key[1] if name == "ym" and key[1] else name
+        for key, worlds in named.items()
+        for name, world in worlds.items()
     }
+    found: dict[str, list[int]] = {}
+    for number, name in sorted(names.items()):
+        of = found.setdefault(name, [0, 0])
+        of[0], of[1] = of[0] + counts[number][0], of[1] + counts[number][1]
+    return {name: none / many for name, (none, many) in found.items() if many}
 
 
 def _pairs(pairs: Pairs) -> dict[str, Any]:

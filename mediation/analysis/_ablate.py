@@ -21,12 +21,11 @@ from ..outcomes import Outcomes
 from ..results import Effects, summarise
 from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question
+from ._asked import check_question, one_a_step
 from ._dry_run import dry_run_of
-from ._options import AblateChoices, PlanOptions, execution_for, thought_options
-from ._outcomes import asked_of, one_outcome
+from ._options import AblateChoices, PlanOptions, how_of
+from ._outcomes import asked_of
 from ._recheck import check_recheck, rechecked
-from .thoughts import ablate_thought
 
 _EFFECTS = estimands_from(("y", "ym"), ["ablation"])
 Arms = Assignment | AbstractIntervention | Mapping[Any, Any]
@@ -81,7 +80,7 @@ def ablate(  # noqa: PLR0913
     Parameters
     ----------
     model, pairs, outcome
-        As in `mediate`.
+        As in `mediate`. For an outcome of what the model writes, the pass of the prompt is ablated, and no later one.
     arms
         An assignment (``Zero().at(site)``), or a mapping from names to assignments; `doses` makes one for a
         dose-response curve. With `sites`: an intervention, or a mapping from names to interventions.
@@ -108,36 +107,25 @@ def ablate(  # noqa: PLR0913
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
     thoughts = _of_thoughts(arms, sites)
-    planned = dry_run_of(dry_run, execution, ablate, thought=thoughts)
-    if thoughts:
-        return ablate_thought(
-            loaded,
-            pairs,
-            _thought_arms(arms, sites),
-            one_outcome(outcome, "A question about a thought"),
-            run=which,
-            options=thought_options(execution, ablate, loaded, settings.seed),
-            settings=settings,
-            encoding=encode(pairs, loaded),
-            n_draws=n_draws,
-        )
-    how, progress = execution_for(execution, ablate)
-    check_recheck(loaded, how)
+    planned = dry_run_of(dry_run, execution, ablate)
+    how = how_of(execution, ablate, loaded, settings.seed, thought=thoughts, plain=(which,))
+    check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
-    named = _arms(arms, sites, loaded, encoding)
+    named = _thought_arms(arms, sites) if thoughts else _arms(arms, sites, loaded, encoding)
     worlds = {key: {"y": World(which), "ym": World(which, assignment)} for key, (_, assignment) in named.items()}
     outcomes = asked_of(outcome, pairs, loaded)
-    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    studies = outcomes.studies(how, loaded, pairs, worlds, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(studies, how, worlds)
-    finished = outcomes.run(studies, how, progress)
-    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in named}
+        return planned(studies, worlds)
+    finished = outcomes.run(studies)
+    worlds = one_a_step(worlds, finished[0])
+    labels = {key: {"site": key[0], "arm": key[1], "dose": key[2]} for key in worlds}
     units = outcomes.frame(finished, labels, worlds)
     where = " & ".join(dict.fromkeys(key[0] for key in named))
     what = "; ".join(dict.fromkeys(label for label, _ in named.values()))
-    provenance = outcomes.provenance(finished, where, what, how) | {"run": which}
+    provenance = outcomes.provenance(finished, where, what, how.execution, worlds) | {"run": which}
     found = summarise(units, _EFFECTS, settings, provenance=provenance)
-    return rechecked(found, finished, worlds, _EFFECTS, how, outcomes.groups if outcomes.labels else None)
+    return rechecked(found, finished, worlds, _EFFECTS, how.execution, outcomes.groups if outcomes.labels else None)
 
 
 def doses(
@@ -192,18 +180,18 @@ def _of_thoughts(arms: Any, sites: Any) -> bool:
     return isinstance(sites, ThoughtSite) or any(isinstance(arm, Assignment) and arm.thoughts() for arm in given)
 
 
-def _thought_arms(arms: Any, sites: Any) -> dict[tuple[str, str, float], Assignment]:
-    """Return arms at thoughts by (site, name, dose)."""
-    found: dict[tuple[str, str, float], Assignment] = {}
+def _thought_arms(arms: Any, sites: Any) -> dict[tuple[str, str, float], tuple[str, Assignment]]:
+    """Return arms at thoughts by (site, name, dose), each with how it prints."""
+    found: dict[tuple[str, str, float], tuple[str, Assignment]] = {}
     for (name, dose), arm in _named_arms(arms).items():
         if sites is not None and isinstance(arm, (AbstractIntervention, AbstractRewrite)):
-            found[(str(sites), name, dose)] = arm.at(sites)
+            found[(str(sites), name, dose)] = (repr(arm.at(sites)), arm.at(sites))
             continue
         _check_arm(name, arm, alone=sites is not None)
         if not arm.thoughts():
             raise DesignError(f"arm {name!r} is {arm!r}, and other arms change a thought. Ask about them apart.")
         where = " & ".join(dict.fromkeys(str(site) for site, _ in arm.entries))
-        found[(where, name, dose)] = arm
+        found[(where, name, dose)] = (repr(arm), arm)
     return found
 
 

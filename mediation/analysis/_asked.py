@@ -19,6 +19,7 @@ from ..inference.crossed import two_way_settings
 from ..interventions import Donor
 from ..models import Model
 from ..outcomes import AbstractOutcome
+from ..rollouts import at_step
 from ..units import Pairs
 
 
@@ -81,29 +82,62 @@ def units_frame(
     """
     each = {None: finished} if isinstance(finished, Finished) else finished
     study = next(iter(each.values())).study
-    pairs, n = study.pairs, len(study.pairs)
+    pairs, kept = study.pairs, kept_in(each.values())
+    n = len(kept)
     index = {world: i for i, world in enumerate(study.worlds)}
-    weights = np.ones(n) if pairs.weight is None else pairs.weight
+    weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
     frames = []
     for key, named in worlds.items():
-        expanded = {name: expand_world(world, study.model, study.encoding) for name, world in named.items()}
+        expanded = {
+            name: world if world in index else expand_world(world, study.model, study.encoding)
+            for name, world in named.items()
+        }
         draws = max(study.draws_of(world) for world in expanded.values())
         columns: dict[str, Any] = dict(labels[key]) or {"site": key}
-        columns["unit"] = np.repeat(np.arange(n), draws)
-        columns |= {name: np.repeat(label, draws) for name, label in pairs.cluster_columns.items()}
-        columns["weight"] = np.repeat(weights, draws)
+        columns["unit"] = np.repeat(kept, draws)
+        columns |= {name: np.repeat(label[kept], draws) for name, label in pairs.cluster_columns.items()}
+        columns["weight"] = np.repeat(weights[kept], draws)
         columns["draw"] = np.tile(np.arange(draws), n)
         donors = _random_donors(expanded.values())
         if donors is not None:
-            columns["donor"] = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1).reshape(-1)
+            who = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1)[kept]
+            columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
         for outcome, one in each.items():
             label = {} if outcome is None else {"outcome": outcome}
-            values = {name: one.values[index[world], :, :draws].reshape(-1) for name, world in expanded.items()}
+            values = {name: one.values[index[world], kept, :draws].reshape(-1) for name, world in expanded.items()}
             frames.append(pd.DataFrame(columns | label | values))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)
     return units
+
+
+def kept_in(each: Iterable[Finished]) -> list[int]:
+    """Return the units that can be compared in every study."""
+    studies = list(each)
+    return [unit for unit in studies[0].kept if not any(unit in one.left_out for one in studies)]
+
+
+def one_a_step(named: Mapping[Any, Any], finished: Finished) -> dict[Any, Any]:
+    """Return what is named after a thought with an entry for each of its steps, where the run swept over them.
+
+    Parameters
+    ----------
+    named
+        Places or worlds of mediators, by the site's name or by tuples that begin with it.
+    finished
+        The run: only its plain generations tell how many steps there are.
+    """
+    steps = finished.report.get("rollout", {}).get("steps")
+    if steps is None:
+        return dict(named)
+    return {_renamed(name, step): at_step(one, step) for step in range(steps) for name, one in named.items()}
+
+
+def _renamed(name: Any, step: int) -> Any:
+    if isinstance(name, tuple):
+        return (_renamed(name[0], step), *name[1:])
+    return name.replace("@each", f"@{step}")
 
 
 def _random_donors(worlds: Iterable[World]) -> Donor | None:

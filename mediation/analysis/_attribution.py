@@ -15,7 +15,7 @@ from ..outcomes import AbstractOutcome
 from ..sites import Site, SiteSet
 from ..units import Pairs, encode
 from ._asked import check_question, need_one_kind_of_cluster
-from ._mediate import _check_contrast, _mediators, _site_info
+from ._mediate import _assign, _check_contrast, _mediators, _site_info
 from ._outcomes import one_outcome
 from ._screen import INDIRECT, check_scored
 
@@ -108,7 +108,7 @@ def attribution(
     bar, what = progress_for(progress), Interchange() if donor is None else donor
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
-    worlds = [World("base", what.at(sites)) for sites in mediators.values()]
+    worlds = [World("base", _assign(sites, what)) for sites in mediators.values()]
     study = make_study(loaded, pairs, worlds, outcome, seed=0, encoding=encoding)
     sites = [study.placed(expand_world(world, loaded, encoding))[0][0] for world in worlds]
     scores = attribution_scores(study, sites, what, steps=steps, side=padding_side, batch_size=batch_size, progress=bar)

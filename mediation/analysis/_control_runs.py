@@ -13,15 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..engine import Execution, Finished, Progress, Study, World, run_study
+from ..engine import Finished, World
 from ..engine.study import cycle
+from ..errors import DataError
 from ..estimate import REAL
 from ..interventions import AbstractIntervention, Assignment, Interchange, RandomDirection, Swap
 from ..models import Model
 from ..outcomes import AbstractOutcome, CustomOutcome
-from ..sites import Site, SiteSet, positions_of, resolve
+from ..sites import Site, positions_of, resolve
 from ..units import Encoding, Pairs, encode
-from ._outcomes import Asked, OneProgress
+from ._asked import one_a_step
+from ._bound import Bound, How, OneProgress
+from ._mediate import Places
+from ._outcomes import Asked
 
 Index = NDArray[np.int64]
 What = Callable[[int], AbstractIntervention]
@@ -40,15 +44,18 @@ class Question:
         Sites that are patched together, by the name of the mediator.
     keys
         "pnie", "tnie" or both.
+    how
+        How it is run.
     """
 
     model: Model
     pairs: Pairs
     encoding: Encoding
     outcomes: Asked
-    mediators: Mapping[str, SiteSet]
+    mediators: Mapping[str, Places]
     keys: tuple[str, ...]
     n_draws: int
+    how: How
     seed: int
 
     @property
@@ -90,12 +97,15 @@ class Part:
         ``(draws, units)``: the donor of each unit where worlds read another unit; a unit without one is its own.
     rows
         Where pairs were mixed, what each of them stands for; None for the pairs of the question.
+    control
+        What it is the study of; "" for the effect itself.
     """
 
-    studies: Sequence[Study]
+    studies: Sequence[Bound]
     worlds: Mapping[Key, Mapping[str, World]]
     donors: Index | None = None
     rows: Rows | None = None
+    control: str = ""
 
 
 def donors_of(groups: Sequence[Hashable], n_draws: int, seed: int) -> Index:
@@ -121,7 +131,8 @@ def donors_of(groups: Sequence[Hashable], n_draws: int, seed: int) -> Index:
 
 def lengths_at(question: Question) -> list[tuple[int, ...]]:
     """Return, for each unit, how many tokens its inputs have at every site; those of equal ones can be exchanged."""
-    sites = dict.fromkeys(site for mediator in question.mediators.values() for site in mediator)
+    mediators = question.mediators.values()
+    sites = dict.fromkeys(site for one in mediators for site in one if isinstance(site, Site))
     places = {site: resolve(site, question.model) for site in sites}
     return [
         tuple(
@@ -162,7 +173,7 @@ def _everywhere(what: AbstractIntervention) -> What:
 def model_part(question: Question, model: Model, control: str) -> Part:
     """Return the study of the same question of another model."""
     worlds = _real_worlds(question, control)
-    return Part(studies=_studies(question, worlds, model=model), worlds=worlds)
+    return Part(studies=_studies(question, worlds, model=model), worlds=worlds, control=control)
 
 
 def mixed_part(question: Question, control: str, donors: Index, *, what: Literal["source", "answers"]) -> Part:
@@ -179,7 +190,7 @@ def mixed_part(question: Question, control: str, donors: Index, *, what: Literal
         columns=own.columns,
     )
     worlds = _real_worlds(question, control)
-    return Part(studies=_studies(question, worlds, pairs=pairs), worlds=worlds, rows=rows)
+    return Part(studies=_studies(question, worlds, pairs=pairs), worlds=worlds, rows=rows, control=control)
 
 
 def _listed(span: Any) -> list[Any] | None:
@@ -200,7 +211,7 @@ def _real_worlds(question: Question, control: str) -> dict[Key, Mapping[str, Wor
     }
 
 
-def _worlds(sites: SiteSet, keys: Sequence[str], what: What) -> dict[str, World]:
+def _worlds(sites: Places, keys: Sequence[str], what: What) -> dict[str, World]:
     """Return the worlds of PNIE, TNIE or both; `what` is asked for each site of a joint mediator by its place."""
     put_in = Assignment(tuple((site, what(place)) for place, site in enumerate(sites)))
     found: dict[str, World] = {}
@@ -217,40 +228,56 @@ def _studies(
     *,
     model: Model | None = None,
     pairs: Pairs | None = None,
-) -> list[Study]:
+) -> list[Bound]:
     whole = question.pairs if pairs is None else pairs
     encoding = question.encoding if pairs is None else encode(pairs, question.model)
     n_draws = question.n_draws if pairs is None and model is None else 1
     return question.outcomes.studies(
-        model or question.model, whole, worlds, seed=question.seed, n_draws=n_draws, encoding=encoding
+        question.how, model or question.model, whole, worlds, n_draws=n_draws, encoding=encoding
     )
 
 
 def run_parts(
-    question: Question, parts: Sequence[Part], how: Execution, progress: Progress
+    question: Question, parts: Sequence[Part], left_out: dict[str, str] | None
 ) -> tuple[pd.DataFrame, list[list[Finished]]]:
-    """Run the studies, and return the units frame of all of them, and the runs of each part."""
-    together, frames, done = OneProgress(progress, [study for part in parts for study in part.studies]), [], []
-    folders = count()
-    for part in parts:
-        finished = [run_study(study, how.part(next(folders)), together) for study in part.studies]
-        frames.append(_frame(question, part, finished))
+    """Run the studies, and return the units frame of all of them, and the runs of each part.
+
+    A control of which no unit can be compared is added to `left_out`, or is an error if that is None.
+    """
+    progress, folders = question.how.progress, count()
+    together = OneProgress(progress, [study for part in parts for study in part.studies])
+    frames, done = list[pd.DataFrame](), []
+    for index, part in enumerate(parts):
+        numbers = [next(folders) for _ in part.studies]
+        try:
+            finished = [study.run(number, together) for study, number in zip(part.studies, numbers, strict=True)]
+        except DataError as error:
+            if not index or left_out is None:
+                raise
+            left_out[part.control] = str(error).split(". ")[0]
+            continue
+        frame = _frame(question, part, finished)
+        # A control may lack units; those that the effect itself lacks cannot be compared with it.
+        frames.append(frame if not index else frame[frame["unit"].isin(frames[0]["unit"].unique())])
         done.append(finished)
     progress.close()
     return pd.concat(frames, ignore_index=True), done
 
 
 def _frame(question: Question, part: Part, finished: Sequence[Finished]) -> pd.DataFrame:
-    labels = {key: {"site": key[0], "control": key[1], "index": key[2]} for key in part.worlds}
-    frame = question.outcomes.frame(finished, labels, part.worlds)
+    worlds = one_a_step(part.worlds, finished[0])
+    labels = {key: {"site": key[0], "control": key[1], "index": key[2]} for key in worlds}
+    frame = question.outcomes.frame(finished, labels, worlds)
     frame["donor"] = -1
     if part.rows is not None:
+        lacking = part.rows.unit[sorted({unit for one in finished for unit in one.left_out})]
         row = frame["unit"].to_numpy()
         frame["unit"], frame["draw"], frame["donor"] = (column[row] for column in part.rows)
         pairs = question.pairs
         clusters = np.arange(len(pairs)) if pairs.cluster is None else pairs.cluster
         weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
         frame["cluster"], frame["weight"] = clusters[frame["unit"]], weights[frame["unit"]]
+        frame = frame[~frame["unit"].isin(lacking)]
     elif part.donors is not None:
         given = frame["index"].to_numpy() >= 0
         draw, unit = frame.loc[given, "index"].to_numpy(), frame.loc[given, "unit"].to_numpy()

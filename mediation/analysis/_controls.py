@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from .._checks import elements, one_of, positive_int
-from ..engine import Execution, Finished, Progress
+from ..engine import Finished
 from ..errors import AlignmentWarning, DataError, DesignError, MediationError, warn
 from ..estimands import AbstractEstimand, estimands_from
 from ..estimate import CONTROLS, RANDOM, seed_from, tabulate_controls
@@ -17,9 +17,10 @@ from ..interventions import Interchange
 from ..models import Model, load, reinitialised, runs
 from ..outcomes import Outcomes
 from ..results import Effects
-from ..sites import Joint, Site, SiteSet
+from ..sites import Joint, Site, SiteSet, ThoughtSite
 from ..units import Pairs, encode
 from ._asked import check_question, inference_account, need_one_kind_of_cluster, precision_in
+from ._bound import How
 from ._control_runs import (
     Index,
     Part,
@@ -33,11 +34,12 @@ from ._control_runs import (
     unmatched,
 )
 from ._mediate import _mediators
-from ._options import RunOptions, execution_for
+from ._options import RolledOptions, how_of
 from ._outcomes import asked_of
 
 _DRAWS = 10
 _KEYS = ("pnie", "tnie")
+_COUNTS = ("rows", "fan_out_rows", "null_rows", "passes")
 _SELF, _UNRELATED, _DIRECTION, _PAIRS, _ANSWERS, _MODEL = CONTROLS
 _EXCHANGED = (_UNRELATED, _PAIRS)
 
@@ -46,7 +48,7 @@ _EXCHANGED = (_UNRELATED, _PAIRS)
 def controls(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint,
+    mediator: Site | SiteSet | Joint | ThoughtSite,
     outcome: Outcomes,
     *,
     controls: str | Iterable[str] | None = None,
@@ -56,14 +58,14 @@ def controls(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return an indirect effect beside its null controls, and how far it goes beyond each of them.
 
     Parameters
     ----------
     model, pairs, mediator, outcome
-        As in `mediate`. A `SiteSet` is a sweep: a row a site and control.
+        As in `mediate`. A `SiteSet` is a sweep: a row a site and control. What is put in of a thought is the thought.
     controls
         Names of some of these; None for all that apply, and the result says which were left out, and why.
 
@@ -71,7 +73,7 @@ def controls(  # noqa: PLR0913
           every unit, or the run stops; the largest difference before rounding was settled is reported.
         - ``"unrelated unit"``: only the mediator is another unit's: Y(x_i, M(x'_j)) in place of Y(x_i, M(x'_i)).
         - ``"random direction"``: the activation moved as far as the exchange moves it, in a random direction
-          (`RandomDirection`).
+          (`RandomDirection`). Not of a written thought.
         - ``"shuffled pairs"``: the whole analysis with the source inputs of other units; the outcome stays that of the
           base's unit. For PNIE these are the runs of "unrelated unit"; for TNIE another input runs, too.
         - ``"shuffled answers"``: inputs and mediator as they were, the outcome read with the columns of another
@@ -127,8 +129,8 @@ def controls(  # noqa: PLR0913
     ['none', 'self-patch', 'random direction', 'beyond random direction']
     """  # fmt: skip
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = _execution(execution)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = _how(execution, loaded, settings.seed, thought=isinstance(mediator, ThoughtSite))
     check_question(pairs, outcome, 1 if n_draws is None else n_draws)
     need_one_kind_of_cluster(pairs, "controls")
     wanted = _wanted(estimand)
@@ -143,14 +145,16 @@ def controls(  # noqa: PLR0913
         mediators=_mediators(mediator, loaded, encoding),
         keys=tuple(one.key for one in wanted),
         n_draws=_draws(n_draws, asked),
+        how=how,
         seed=settings.seed,
     )
     names, fresh, left_out = _applicable(question, asked)
     donors = _donors(question, names, left_out if asked is None else None)
     names = tuple(name for name in names if name not in left_out)
     parts = _parts(question, names, donors, fresh)
-    units, done = run_parts(question, parts, how, progress)
-    provenance = question.outcomes.provenance(done[0], mediator, repr(Interchange()), how)
+    units, done = run_parts(question, parts, left_out if asked is None else None)
+    names = tuple(name for name in names if name not in left_out)
+    provenance = question.outcomes.provenance(done[0], mediator, repr(Interchange()), how.execution)
     provenance |= {"kind": "controls", "inference": inference_account(settings, loaded)}
     provenance["controls"] = _account(question, names, parts, done, left_out)
     return question.outcomes.result(
@@ -160,8 +164,8 @@ def controls(  # noqa: PLR0913
     )
 
 
-def _execution(options: Mapping[str, Any]) -> tuple[Execution, Progress]:
-    return execution_for(options, controls)
+def _how(options: Mapping[str, Any], model: Model, seed: int, *, thought: bool) -> How:
+    return how_of(options, controls, model, seed, thought=thought)
 
 
 def _wanted(estimand: Any) -> tuple[AbstractEstimand, ...]:
@@ -217,10 +221,12 @@ def _applicable(
     blind = [] if _ANSWERS not in names else question.without_columns
     if blind:
         which = f"outcome {blind[0]!r}" if question.outcomes.labels else "the outcome"
-        why = f"{which} reads no column of the units, so all units have the same answers"
-        if asked is not None:
-            raise DesignError(f"controls: {_ANSWERS!r} does not apply: {why}. Leave it out.")
-        left_out[_ANSWERS] = why
+        _does_not_apply(
+            _ANSWERS, f"{which} reads no column of the units, so all units have the same answers", asked, left_out
+        )
+    places = [site for mediator in question.mediators.values() for site in mediator]
+    if _DIRECTION in names and any(isinstance(site, ThoughtSite) and site.kind == "imagination" for site in places):
+        _does_not_apply(_DIRECTION, "a written thought is text, which has no direction", asked, left_out)
     fresh = None
     if _MODEL in names:
         try:
@@ -230,6 +236,12 @@ def _applicable(
                 raise
             left_out[_MODEL] = str(error).removeprefix("reinitialised: ").split(". ")[0]
     return tuple(name for name in names if name not in left_out), fresh, left_out
+
+
+def _does_not_apply(name: str, why: str, asked: object, left_out: dict[str, str]) -> None:
+    if asked is not None:
+        raise DesignError(f"controls: {name!r} does not apply: {why}. Leave it out.")
+    left_out[name] = why
 
 
 def _donors(question: Question, names: Sequence[str], left_out: dict[str, str] | None) -> dict[str, Index]:
@@ -309,10 +321,7 @@ def _account(
         worst = max(found, key=lambda one: float(one["max_abs_difference"]))
         account["self_patch"] = {**worst, "reason": "exactly 0 in every unit"}
     if _MODEL in names:
-        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].studies[0].model.digest}
-    account["plans"] = [
-        {name: one.report[name] for name in ("rows", "fan_out_rows", "null_rows", "passes")}
-        for some in done
-        for one in some
-    ]
+        account["re_initialised"] = {"seed": question.seed, "digest": parts[-1].studies[0].study.model.digest}
+    each = (one for some in done for one in some)
+    account["plans"] = [{name: one.report[name] for name in _COUNTS if name in one.report} for one in each]
     return account

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 from .._checks import shown
-from ..engine import Execution, SweepPlan, World, plan_studies
-from ..engine.study import Study
+from ..engine import SweepPlan, World
 from ..errors import DesignError
+from ._bound import Bound
 from ._options import PlanOptions
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class DryRun:
-    """Makes plans.
-
-    Attributes
-    ----------
-    calibrate
-        Time a few small passes.
-    """
-
-    calibrate: bool
-
-    def of(
-        self, studies: Sequence[Study], execution: Execution, worlds: Mapping[Any, Mapping[str, World]]
-    ) -> SweepPlan:
-        """Return the plan of the studies of some named worlds."""
-        asked = sum(map(len, worlds.values()))
-        return plan_studies(studies, execution, asked=asked, calibrate=self.calibrate)
-
-
 def dry_run_of(
-    dry_run: object, options: PlanOptions, question: Callable[..., Any], *, thought: bool, screened: bool = False
-) -> DryRun | None:
-    """Return what makes the plan, if it is asked for; takes ``calibrate`` out of `options`.
+    dry_run: object, options: PlanOptions, question: Callable[..., Any], *, screened: bool = False
+) -> Callable[[Sequence[Bound], Mapping[Any, Mapping[str, World]]], SweepPlan] | None:
+    """Return what makes the plan of the studies of some named worlds, if it is wanted.
+
+    It takes ``calibrate`` out of `options`.
 
     Raises
     ------
@@ -56,14 +36,16 @@ def dry_run_of(
     calibrate = options.pop("calibrate", True)
     if not isinstance(calibrate, bool):
         raise DesignError(f"calibrate = {shown(calibrate)}: True (time a few small passes) or False is needed.")
-    if thought:
-        raise DesignError(
-            f"{question.__name__}(dry_run=True) plans forward passes, and a thought is decoded: how long it gets is "
-            "not known before. Run it on a few pairs, and look at provenance['plan'] of the result."
-        )
     if screened:
         raise DesignError(
             "screen= picks its sites by scores that have to be computed, so there is no plan of it before. Leave "
             "screen out for the plan of all sites; a screened sweep patches as many of them as you ask for."
         )
-    return DryRun(calibrate)
+
+    def plan(studies: Sequence[Bound], worlds: Mapping[Any, Mapping[str, World]]) -> SweepPlan:
+        first, *others = (one.plan(sum(map(len, worlds.values())), calibrate=calibrate) for one in studies)
+        for other in others:
+            first = first.and_then(other)
+        return first
+
+    return plan

@@ -19,7 +19,7 @@ from ..interventions import Assignment, Interchange
 from ..models import Model, load, runs
 from ..outcomes import Outcomes
 from ..results import Effects
-from ..sites import Joint, Site, SiteSet, overlap
+from ..sites import Joint, Site, SiteSet, ThoughtSite, overlap
 from ..units import Encoding, Pairs, encode
 from ._asked import (
     check_question,
@@ -27,13 +27,14 @@ from ._asked import (
     need_one_kind_of_cluster,
     precision_in,
 )
-from ._options import RunOptions, execution_for
+from ._mediate import Places
+from ._options import RolledOptions, how_of
 from ._outcomes import asked_of
 
 _MOST = 2**14  # sets of sites
 _STREAM = 0x5A  # tells the stream of orders from that of resamples
 
-Mediators = SiteSet | Mapping[str, Site | SiteSet | Joint]
+Mediators = SiteSet | Mapping[str, Site | SiteSet | Joint | ThoughtSite]
 
 
 @runs
@@ -51,7 +52,7 @@ def interactions(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return how several mediators share their joint effect: alone, leave-one-out, Shapley, and pairwise interactions.
 
@@ -63,7 +64,8 @@ def interactions(  # noqa: PLR0913
     model, pairs, outcome
         As in `mediate`.
     mediators
-        At least two sites; or a mapping from names to sites, sets of sites or joint sites, each one mediator.
+        At least two sites; or a mapping from names to sites, sets of sites or joint sites, each one mediator; or to
+        thoughts, such as ``med.latents(step=0)``.
     direction
         "denoising" or "noising".
     exact_up_to
@@ -128,8 +130,8 @@ def interactions(  # noqa: PLR0913
     3         shapley              players.0      0.75
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, interactions)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = how_of(execution, interactions, loaded, settings.seed, thought=_of_thoughts(mediators))
     check_question(pairs, outcome, 1)
     need_one_kind_of_cluster(pairs, "interactions")
     one_of(direction, DIRECTIONS, what="direction")
@@ -139,9 +141,8 @@ def interactions(  # noqa: PLR0913
     game = Game(players=tuple(players), direction=direction, orders=orders, pairwise=pairwise)
     worlds = _worlds(game, list(players.values()))
     outcomes = asked_of(outcome, pairs, loaded)
-    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, encoding=encoding)
-    finished = outcomes.run(studies, how, progress)
-    provenance = outcomes.provenance(finished, " & ".join(players), repr(Interchange()), how)
+    finished = outcomes.run(outcomes.studies(how, loaded, pairs, worlds, encoding=encoding))
+    provenance = outcomes.provenance(finished, " & ".join(players), repr(Interchange()), how.execution)
     provenance |= {
         "kind": "interactions",
         "inference": inference_account(settings, loaded),
@@ -156,17 +157,42 @@ def interactions(  # noqa: PLR0913
     return outcomes.result(outcomes.frame(finished, {name: {} for name in worlds}, worlds), provenance, found)
 
 
-def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _of_thoughts(mediators: object) -> bool:
+    """Return True if mediators are thoughts; DesignError if some are and some are not."""
+    given = list(mediators.values()) if isinstance(mediators, Mapping) else [mediators]
+    thoughts = [one for one in given if isinstance(one, ThoughtSite)]
+    if thoughts and len(thoughts) < len(given):
+        other = next(one for one in given if not isinstance(one, ThoughtSite))
+        raise DesignError(
+            f"interactions: {thoughts[0]!r} is a thought, and {called(other)} is not; thoughts are rolled out. Ask "
+            "about thoughts, or about sites in single passes."
+        )
+    for one in thoughts:
+        if not one.is_concrete:
+            raise DesignError(
+                f"interactions: {one!r} is every step; mediators are named one by one: "
+                "{'first': med.latents(step=0), 'second': med.latents(step=1)}."
+            )
+    return bool(thoughts)
+
+
+def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, Places]:
     """Return the sites of each mediator by name."""
+    found: dict[str, Places]
     if isinstance(mediators, Site):
         mediators = SiteSet((mediators,))
     if isinstance(mediators, SiteSet):
-        found = {str(site): SiteSet((site,)) for site in mediators.expand(model, encoding)}
+        found = {str(site): (site,) for site in mediators.expand(model, encoding)}
     elif isinstance(mediators, Mapping):
-        found = {str(name): _sites(name, one).expand(model, encoding) for name, one in mediators.items()}
+        found = {
+            str(name): (one,) if isinstance(one, ThoughtSite) else tuple(_sites(name, one).expand(model, encoding))
+            for name, one in mediators.items()
+        }
     else:
         hint = "Sites that are joined for good are one mediator; give them as they were: a | b."
-        if not isinstance(mediators, Joint):
+        if isinstance(mediators, ThoughtSite):
+            hint = "Name several: {'first': med.latents(step=0), 'second': med.latents(step=1)}."
+        elif not isinstance(mediators, Joint):
             hint = "Join sites by |, such as med.mlp(3) | med.mlp(5), or name them: {'early': med.mlp(3), ...}."
         raise DesignError(f"interactions: mediators is {called(mediators)}; a set of sites is needed. {hint}")
     _check_names(found, mediators)
@@ -179,7 +205,7 @@ def _players(mediators: object, model: Model, encoding: Encoding) -> dict[str, S
     return found
 
 
-def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
+def _check_names(found: Mapping[str, Places], given: object) -> None:
     """Check the names that a mapping gives: joined by " & " they must name each set of mediators and no other."""
     if not isinstance(given, Mapping):
         return
@@ -189,11 +215,11 @@ def _check_names(found: Mapping[str, SiteSet], given: object) -> None:
         raise DesignError(f"interactions: names of mediators must be distinct texts without '&'; {told}.")
 
 
-def _check_apart(found: Mapping[str, SiteSet]) -> None:
+def _check_apart(found: Mapping[str, Places]) -> None:
     """Check that no two mediators hold the same place; the study compares positions that only the tokens tell."""
     for (name, sites), (other, others) in combinations(found.items(), 2):
         for one, two in product(sites, others):
-            if overlap(one, two):
+            if isinstance(one, Site) and isinstance(two, Site) and overlap(one, two):
                 raise SiteError(
                     f"interactions: mediators {name!r} and {other!r} overlap: {one} and {two}. Patching both is not "
                     "defined; make them disjoint, or leave one out."
@@ -233,7 +259,7 @@ def _orders(k: int, exact_up_to: object, n_orders: object, pairwise: object, see
     return None if exact else sampled_orders(k, drawn, np.random.default_rng([seed, _STREAM]))
 
 
-def _worlds(game: Game, sites: list[SiteSet]) -> dict[str, dict[str, World]]:
+def _worlds(game: Game, sites: list[Places]) -> dict[str, dict[str, World]]:
     """Return the two worlds of each coalition, by the name of its site."""
     run: Literal["base", "source"] = "base" if game.direction == "denoising" else "source"
     plain, patched = ("y00", "y01") if run == "base" else ("y11", "y10")

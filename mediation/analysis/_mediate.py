@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, Unpack, overload
 
 import numpy as np
@@ -21,16 +20,16 @@ from ..outcomes import Outcomes
 from ..results import Effects, OutcomeFamily, summarise
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, at_text
 from ..units import Encoding, Pairs, encode
-from ._asked import check_question
+from ._asked import check_question, one_a_step
 from ._dry_run import dry_run_of
-from ._options import MediateChoices, PlanOptions, execution_for, thought_options
-from ._outcomes import asked_of, check_family, is_sweep, one_outcome
+from ._options import MediateChoices, PlanOptions, how_of
+from ._outcomes import asked_of, check_family, is_sweep
 from ._recheck import check_recheck, rechecked
 from ._screen import Screen, check_screen, pick
 from ._screening import screening
-from .thoughts import mediate_thought
 
 Mediator = Site | SiteSet | Joint | ThoughtSite
+Places = tuple[Site | ThoughtSite, ...]  # that are changed together
 
 
 @overload
@@ -94,8 +93,11 @@ def mediate(  # noqa: PLR0913
         ``med.latents()`` or ``med.imagination()``, is replayed: Y(x, M(m)) is the answer to input x after the thought
         that the model had on input m.
     outcome
-        One number per unit. Several, in a list (named by what they are) or a mapping from names, are read in the same
-        runs: the result has a column ``outcome``, and its rows are those that each would have alone.
+        One number per unit: of the logits after a prompt or, as `AnswerCorrect`, of what the model writes after it.
+        Then the pass of the prompt is patched, at the positions of the site; the tokens that follow are decoded by the
+        model as it is, with the patched keys and values in its cache. Several, in a list (named by what they are) or a
+        mapping from names, are read in the same runs: the result has a column ``outcome``, and its rows are those that
+        each would have alone.
     estimands
         Keys such as ``["te", "pnie"]``; None for all that the worlds answer (for a sweep te, pnde, tnde,
         pnie, tnie, int_med). Only the worlds that they need are run.
@@ -126,9 +128,10 @@ def mediate(  # noqa: PLR0913
         an object), ``fan_out``, ``checks`` and ``progress``: how it is run, never what comes out. ``out`` is a
         folder that keeps finished pieces: the same call goes on where it was killed.
         ``precision="bfloat16"`` runs on a copy of the model in that type, which changes numbers by rounding:
-        ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. For a thought:
-        ``spec`` (by default the model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``,
-        ``backend``, ``checks`` and ``progress``; see `rollout`.
+        ``recheck`` (32) cells are recomputed in float32, and the provenance bounds the error. Where
+        the model goes on after a prompt, for a thought or an outcome of what it writes: ``spec`` (by default the
+        model's), ``max_new_tokens`` (64), ``stop``, ``sampling``, ``batch_size``, ``backend``, ``checks``, ``out`` and
+        ``progress``; see `rollout`.
 
     Returns
     -------
@@ -152,59 +155,48 @@ def mediate(  # noqa: PLR0913
     check_question(pairs, outcome, n_draws, settings)
     check_family(family, outcome, mediator, pairs)
     screened, is_thought = check_screen(screen, mediator, donor, outcome), isinstance(mediator, ThoughtSite)
-    planned = dry_run_of(dry_run, execution, mediate, thought=is_thought, screened=screened is not None)
-    if isinstance(mediator, ThoughtSite):
-        pairs.inputs("source")
-        return mediate_thought(
-            loaded,
-            pairs,
-            mediator,
-            one_outcome(outcome, "A question about a thought"),
-            partial(_mediation_worlds, donor=donor, ablation=ablation, estimands=estimands),
-            options=thought_options(execution, mediate, loaded, settings.seed),
-            settings=settings,
-            encoding=encode(pairs, loaded),
-            n_draws=n_draws,
-            intervention=repr(donor if donor is not None else Interchange()),
-        )
-    how, progress = execution_for(execution, mediate)
-    check_recheck(loaded, how)
+    planned = dry_run_of(dry_run, execution, mediate, screened=screened is not None)
+    how = how_of(execution, mediate, loaded, settings.seed, thought=is_thought)
+    check_recheck(loaded, how.execution)
     encoding = encode(pairs, loaded)
     mediators = _mediators(mediator, loaded, encoding)
     worlds, wanted = _mediation_worlds(mediators, donor, ablation, estimands, sweep=is_sweep(mediator))
     outcomes = asked_of(outcome, pairs, loaded)
-    studies = outcomes.studies(loaded, pairs, worlds, seed=settings.seed, n_draws=n_draws, encoding=encoding)
+    studies = outcomes.studies(how, loaded, pairs, worlds, n_draws=n_draws, encoding=encoding)
     if planned is not None:
-        return planned.of(studies, how, worlds)
-    picked = pick(studies[0], worlds, wanted, donor=donor, screen=screened, execution=how, progress=progress)
+        return planned(studies, worlds)
+    picked = pick(studies[0], worlds, wanted, donor=donor, screen=screened)
     if picked is not None:
         mediators, worlds = picked.of(mediators), picked.of(worlds)
-        studies = list(map(picked.study, studies, outcomes.read))
-    finished = outcomes.run(studies, how, progress)
+        studies = [replace(studies[0], study=picked.study(studies[0].study, outcomes.read[0]))]
+    finished = outcomes.run(studies)
+    mediators, worlds = one_a_step(mediators, finished[0]), one_a_step(worlds, finished[0])
     units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
     info = {name: _site_info(one) for name, one in mediators.items()} if is_sweep(mediator) else None
-    provenance = outcomes.provenance(finished, mediator, repr(donor if donor is not None else Interchange()), how)
+    put_in = repr(donor if donor is not None else Interchange())
+    provenance = outcomes.provenance(finished, mediator, put_in, how.execution, worlds)
     provenance |= {} if ablation is None else {"ablation": repr(ablation)}
-    provenance |= {} if picked is None else {"screen": screening(picked, finished[0], settings, wanted, how)}
+    account = None if picked is None else screening(picked, finished[0], settings, wanted, how.execution)
+    provenance |= {} if account is None else {"screen": account}
     found = summarise(units, wanted, settings, sites=info, provenance=provenance, family=family)
-    return rechecked(found, finished, worlds, wanted, how, outcomes.groups if outcomes.labels else None)
+    return rechecked(found, finished, worlds, wanted, how.execution, outcomes.groups if outcomes.labels else None)
 
 
-def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, SiteSet]:
+def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, Places]:
     """Return the mediators by name, each the sites that are patched together."""
+    if isinstance(mediator, ThoughtSite):
+        return {str(mediator): (mediator,)}
     if isinstance(mediator, Site):
         return _mediators(SiteSet((mediator,)), model, encoding)
     if isinstance(mediator, Joint):
-        return {str(mediator): mediator.sites.expand(model, encoding)}
+        return {str(mediator): tuple(mediator.sites.expand(model, encoding))}
     if isinstance(mediator, SiteSet):
-        return {str(site): SiteSet((site,)) for site in mediator.expand(model, encoding)}
+        return {str(site): (site,) for site in mediator.expand(model, encoding)}
     hint = "Write such as med.residual(12, at='last'), or med.Site('encoder.fc1')."
     if isinstance(mediator, str):
         hint = f"Write med.Site({mediator!r})."
     elif isinstance(mediator, (list, tuple)):
         hint = "Join sites by |: a | b is a sweep, (a | b).jointly() is one mediator."
-    elif isinstance(mediator, ThoughtSite):
-        hint = "Thoughts are mediators of med.mediate and med.ablate alone."
     elif isinstance(mediator, InputSite):
         hint = "What is done to an input makes the base: med.Pairs(base=med.do(source, ...), source=source)."
     elif isinstance(mediator, Assignment):
@@ -212,14 +204,12 @@ def _mediators(mediator: object, model: Model, encoding: Encoding) -> dict[str, 
     raise DesignError(f"mediator is {called(mediator)}; a site or a set of sites is needed. {hint}")
 
 
-def _assign(sites: SiteSet | ThoughtSite, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
-    if what is None:
-        return None
-    return Assignment(tuple((site, what) for site in ((sites,) if isinstance(sites, ThoughtSite) else sites)))
+def _assign(sites: Places, what: AbstractIntervention | AbstractRewrite | None) -> Assignment | None:
+    return None if what is None else Assignment(tuple((site, what) for site in sites))
 
 
 def _mediation_worlds(
-    mediators: Mapping[str, SiteSet | ThoughtSite],
+    mediators: Mapping[str, Places],
     donor: AbstractIntervention | None,
     ablation: AbstractIntervention | AbstractRewrite | None,
     estimands: Any,
@@ -275,7 +265,9 @@ def _check_contrast(donor: object, ablation: object) -> None:
         raise DesignError(f"ablation is {called(ablation)}; an intervention is needed, such as med.Zero().")
 
 
-def _site_info(sites: SiteSet) -> SiteInfo:
-    site = next(iter(sites))
+def _site_info(sites: Places) -> SiteInfo:
+    site = sites[0]
+    if isinstance(site, ThoughtSite):
+        return SiteInfo(None, str(site.step))
     feature = site.units[0] if isinstance(site.units, tuple) and len(site.units) == 1 else None
     return SiteInfo(site.layer, at_text(site.at), site.head if isinstance(site.head, int) else None, feature)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal, TypedDict, final
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from .._checks import called, one_of, positive_int, shown, suggestion, true_or_false
 from ..engine import AbstractBackend, Execution, Progress, backend_for, progress_for
 from ..engine.checkpoint import folder_from
+from ..engine.study import Run
 from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..inference import Method
 from ..interventions import AbstractIntervention, AbstractRewrite
 from ..models import Model
 from ..results import OutcomeFamily
-from ..rollouts import Sampling, Settings, settings_from
+from ..rollouts import Rolling, Sampling, settings_from
 from ..sites import Site, SiteSet, ThoughtSite
 from ..specs import LatentSpec, Spec, TextSpec
+from ._bound import How
 from ._screen import Screen
 
 
@@ -31,6 +32,7 @@ class _AnyRun(TypedDict, total=False):
     backend: Literal["nnsight", "hooks", "reference"] | AbstractBackend
     batch_size: int | None
     checks: int
+    out: str | PathLike[str] | None
     progress: bool | Progress | None
 
 
@@ -56,7 +58,6 @@ class RunOptions(_AnyRun, total=False):
     """
 
     fan_out: bool
-    out: str | PathLike[str] | None
     padding_side: Literal["left", "right"]
 
 
@@ -72,7 +73,11 @@ class _Rollout(TypedDict, total=False):
     stop: str | Sequence[str]
 
 
-class QuestionOptions(RunOptions, _Precision, _Rollout, total=False):
+class RolledOptions(RunOptions, _Rollout, total=False):
+    """How questions about sites or thoughts are run; `spec`, `max_new_tokens`, `stop`, `sampling` of a thought."""
+
+
+class QuestionOptions(RolledOptions, _Precision, total=False):
     """How `mediate` and `ablate` are run: single passes, or rollouts where the mediator is a thought.
 
     Attributes
@@ -115,28 +120,6 @@ class MediateChoices(QuestionOptions, _Statistics, total=False):
     family: OutcomeFamily
 
 
-@final
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class ThoughtOptions:
-    """How rollouts of a question are run.
-
-    Attributes
-    ----------
-    spec
-        Of the thoughts.
-    settings
-        Length, stop strings, sampling and batch size.
-    backend, progress, checks
-        As in `mediate`.
-    """
-
-    spec: Spec | None
-    settings: Settings
-    backend: AbstractBackend
-    progress: Progress
-    checks: int
-
-
 def _batch_size(given: Any) -> int | None:
     return None if given is None else positive_int(given, what="batch_size")
 
@@ -173,54 +156,82 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "recheck": _recheck,
     "spec": _spec,
 }
-_DECODING = frozenset(_Rollout.__annotations__) - {"spec"}
 _BY_DEFAULT: Mapping[str, Any] = {"backend": "nnsight", "checks": 3, "progress": None}
 
 
-def execution_for(options: Mapping[str, Any], question: Callable[..., Any]) -> tuple[Execution, Progress]:
-    """Return how the single passes of a question are run; DesignError for an option that it does not have."""
-    precise = question.__name__ in ("mediate", "ablate")
-    has = [*sorted(RunOptions.__annotations__), *(_Precision.__annotations__ if precise else ())]
-    named = [name for name in inspect.signature(question).parameters if name != "execution"]
-    for name in options:
-        if name not in has:
-            hint = "It is an option of med.mediate and med.ablate." if name in _Precision.__annotations__ else ""
-            raise DesignError(
-                f"{question.__name__}: there is no argument {name!r}. {hint or suggestion(name, [*named, *has])}"
-            )
-    how = _checked(options)
-    progress = how.pop("progress")
-    return Execution(**how), progress
+def how_of(
+    options: Mapping[str, Any],
+    question: Callable[..., Any],
+    model: Model,
+    seed: int,
+    *,
+    thought: bool,
+    plain: tuple[Run, ...] = ("base", "source"),
+) -> How:
+    """Return how a question is run.
 
-
-def thought_options(
-    options: Mapping[str, Any], question: Callable[..., Any], model: Model, seed: int
-) -> ThoughtOptions:
-    """Return how the rollouts of a question are run.
+    Parameters
+    ----------
+    options
+        What the caller gave by name.
+    question
+        Which has these options.
+    model, seed
+        Its thoughts, and how they are drawn.
+    thought
+        True if a thought is asked about.
+    plain
+        Inputs that are compared; see `Rolling`.
 
     Raises
     ------
     DesignError
         If there is no such option, or one is not of its kind.
     """
-    has = sorted({*_AnyRun.__annotations__, *_Rollout.__annotations__})
-    for name in options:
-        if name == "out":
+    execution, progress = _execution_for(options, question, thought=thought)
+    rolling = _rolling_for(options, model, seed, plain)
+    return How(execution, progress, seed, rolling if thought else None, None if thought else rolling, tuple(options))
+
+
+def _execution_for(
+    options: Mapping[str, Any], question: Callable[..., Any], *, thought: bool
+) -> tuple[Execution, Progress]:
+    """Return how the passes of a question are run, those of a thought or single ones.
+
+    Raises
+    ------
+    DesignError
+        If there is no such option, or one is not of its kind.
+    """
+    name, precise = question.__name__, question.__name__ in ("mediate", "ablate")
+    single = {*RunOptions.__annotations__, *(_Precision.__annotations__ if precise else ())}
+    has = {*(_AnyRun.__annotations__ if thought else single), *_Rollout.__annotations__}
+    named = [one for one in inspect.signature(question).parameters if one != "execution" and not thought]
+    for one in options:
+        if one in has:
+            continue
+        if thought and one in ("fan_out", "padding_side"):
+            raise DesignError(f"{name}: {one} is about single forward passes; thoughts are rolled out.")
+        if thought and one in _Precision.__annotations__:
             raise DesignError(
-                f"{question.__name__}: out keeps pieces of single forward passes, and thoughts are rolled out. Leave "
-                "it away; what comes back is kept by effects.save(path)."
+                f"{name}: {one} is about single forward passes; in a generation, rounding changes which of two nearly "
+                "as likely tokens is said, and no bound holds for what follows. Load the model in the type that you "
+                "ask about: med.load(model, dtype=torch.bfloat16)."
             )
-        if name in ("fan_out", "padding_side"):
-            raise DesignError(f"{question.__name__}: {name} is about single forward passes; thoughts are rolled out.")
-        if name not in has:
-            raise DesignError(f"{question.__name__}: there is no argument {name!r}. {suggestion(name, has)}")
+        hint = "It is an option of med.mediate and med.ablate." if one in _Precision.__annotations__ else ""
+        raise DesignError(f"{name}: there is no argument {one!r}. {hint or suggestion(one, [*named, *sorted(has)])}")
+    how = {
+        one: CHECKS[one](given)
+        for one, given in {**_BY_DEFAULT, **options}.items()
+        if one not in _Rollout.__annotations__
+    }
+    progress = how.pop("progress")
+    return Execution(**how), progress
+
+
+def _rolling_for(options: Mapping[str, Any], model: Model, seed: int, plain: tuple[Run, ...]) -> Rolling:
+    """Return how the runs of a question are generations; DesignError for an option that is not of its kind."""
     decoding = {"stop": (), "sampling": None, "max_new_tokens": 64, "batch_size": None, **options}
-    settings = settings_from(**{name: decoding[name] for name in (*_DECODING, "batch_size")}, seed=seed)
-    how = _checked({"spec": model.spec, **options})
-    how.pop("batch_size", None)
-    return ThoughtOptions(settings=settings, **how)
-
-
-def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options, each as the run takes it."""
-    return {name: CHECKS[name](given) for name, given in {**_BY_DEFAULT, **options}.items() if name not in _DECODING}
+    decoding["spec"] = CHECKS["spec"](options.get("spec", model.spec))
+    names = (*_Rollout.__annotations__, "batch_size")
+    return Rolling(settings=settings_from(**{name: decoding[name] for name in names}, seed=seed), plain=plain)

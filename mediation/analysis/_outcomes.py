@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import pandas as pd
 
 from .._checks import called, elements, one_of, shown
-from ..engine import Execution, Finished, Progress, Study, World, make_study, run_study
+from ..engine import Execution, Finished, World
 from ..errors import DesignError
 from ..models import Model
 from ..outcomes import AbstractOutcome, Several, grouped
-from ..provenance import provenance_of
+from ..provenance import provenance_of, unparsed_rates
 from ..results import FAMILIES, Effects, effects_by_outcome
-from ..sites import Site, SiteSet
+from ..sites import Site, SiteSet, ThoughtSite
 from ..units import Pairs
-from ._asked import name_of, need_one_kind_of_cluster, units_frame
+from ._asked import kept_in, name_of, need_one_kind_of_cluster, units_frame
+from ._bound import Bound, How, OneProgress
 
 Worlds = Mapping[Any, Mapping[str, World]]
 
@@ -45,18 +46,20 @@ class Asked:
             next(iter(group.values())) if len(group) == 1 else Several(tuple(group.values())) for group in self.groups
         )
 
-    def studies(self, model: Model, pairs: Pairs, worlds: Worlds, **options: Any) -> list[Study]:
-        """Return the worlds bound to units and model, once for each group; `options` are those of `make_study`."""
+    def studies(self, how: How, model: Model, pairs: Pairs, worlds: Worlds, **options: Any) -> list[Bound]:
+        """Return the worlds bound to units and model, once for each group; `options` are those of `How.bind`."""
         asked = [world for named in worlds.values() for world in named.values()]
-        return [make_study(model, pairs, asked, one, **options) for one in self.read]
+        if len({one.prepare(pairs, model).of_rollout for one in self.read} if len(self.read) > 1 else ()) > 1:
+            how = replace(how, given=())  # each option is for some of the outcomes
+        return [how.bind(model, pairs, asked, one, **options) for one in self.read]
 
-    def run(self, studies: Sequence[Study], how: Execution, progress: Progress) -> tuple[Finished, ...]:
+    def run(self, studies: Sequence[Bound]) -> tuple[Finished, ...]:
         """Run the studies of a question; each of several keeps its pieces in a folder of its own."""
         if len(studies) == 1:
-            return (run_study(studies[0], how, progress),)
-        together = OneProgress(progress, studies)
-        done = tuple(run_study(study, how.part(index), together) for index, study in enumerate(studies))
-        progress.close()
+            return (studies[0].run(),)
+        together = OneProgress(studies[0].how.progress, studies)
+        done = tuple(study.run(index, together) for index, study in enumerate(studies))
+        studies[0].how.progress.close()
         return done
 
     def apart(self, done: Sequence[Finished]) -> dict[str, Finished]:
@@ -75,50 +78,45 @@ class Asked:
         """Return what `make` makes of the units and the account of each outcome by itself, in one result."""
         return effects_by_outcome(units, provenance, make) if self.labels else make(units, provenance)
 
-    def provenance(self, done: Sequence[Finished], mediator: object, put_in: str, how: Execution) -> dict[str, Any]:
+    def provenance(
+        self, done: Sequence[Finished], mediator: object, put_in: str, how: Execution, worlds: Worlds | None = None
+    ) -> dict[str, Any]:
         """Return what a result keeps of its runs: that of the first study, with passes and rows of all.
 
         What outcomes do not share is by name in ``by_outcome``: how far rounding reaches, and what self-checks found.
         """
-        known = provenance_of(done[0], mediator, put_in, how)
+        known = provenance_of(done[0], mediator, put_in, how, worlds)
+        known["pairs"]["n"] = len(kept_in(done))
+        rolled = [one.report["rollout"] for one in done if "rollout" in one.report]
+        if rolled and self.labels:
+            known["rollout"] = {**rolled[0], **self._rolled(done, worlds or {})}
         if self.labels:
             known["outcome"] = dict(self.labels)
             known["by_outcome"] = {name: _own(one.report) for name, one in self.apart(done).items()}
             for name, own in next(iter(known["by_outcome"].values())).items():
                 known[name] = {key: value for key, value in known[name].items() if key not in own}
         if len(done) > 1:
-            for name in ("rows", "fan_out_rows", "passes"):
+            for name in known["plan"].keys() & {"rows", "fan_out_rows", "passes"}:
                 known["plan"][name] = sum(one.report.get(name, 0) for one in done)
             known["plan"]["studies"] = len(done)
         return known
+
+    def _rolled(self, done: Sequence[Finished], worlds: Worlds) -> dict[str, Any]:
+        """Return what there is one of for each outcome, or each study, of generations."""
+        rates = {
+            name: one
+            for group, finished in zip(self.groups, done, strict=True)
+            if "rollout" in finished.report
+            for name, one in zip(group, unparsed_rates(finished, worlds), strict=True)
+        }
+        odd = {unit: reason for finished in done for unit, reason in finished.left_out.items()}
+        return {"unparsed": rates, "units_left_out": {str(unit): odd[unit] for unit in sorted(odd)}}
 
 
 def _own(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the part of an account that is about one outcome, as its own report has it."""
     names = {"plan": ("rounding", "settled_rows"), "checks": ("consistency", "most_padded", "sample")}
     return {part: {name: report[name] for name in some if name in report} for part, some in names.items()}
-
-
-@final
-class OneProgress:
-    """One progress for several studies."""
-
-    __slots__ = ("_progress",)
-
-    def __init__(self, progress: Progress, studies: Sequence[Study]) -> None:
-        self._progress = progress
-        runs = [sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) for study in studies]
-        progress.start(sum(runs), "runs")
-
-    def start(self, total: int, what: str) -> None:
-        """Begin one of the studies."""
-
-    def advance(self, n: int) -> None:
-        """Say that `n` more steps are done."""
-        self._progress.advance(n)
-
-    def close(self) -> None:
-        """End one of the studies."""
 
 
 def outcomes_of(
@@ -176,7 +174,7 @@ def asked_of(given: object, pairs: Pairs, model: Model) -> Asked:
 
 def is_sweep(mediator: object) -> bool:
     """Return True if a mediator stands for sites of which each is asked about."""
-    return isinstance(mediator, SiteSet) or (isinstance(mediator, Site) and not mediator.is_concrete)
+    return isinstance(mediator, SiteSet) or (isinstance(mediator, (Site, ThoughtSite)) and not mediator.is_concrete)
 
 
 def check_family(family: object, outcome: object, mediator: object, pairs: Pairs) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from ..engine import SweepPlan
 from ..outcomes import Outcomes
-from ..sites import Joint, Site, SiteSet
+from ..sites import Joint, Site, SiteSet, ThoughtSite
 from ..units import Pairs
 from ._mediate import mediate
 from ._options import MediateChoices
@@ -15,7 +15,7 @@ from ._options import MediateChoices
 def plan_sweep(
     model: Any,
     pairs: Pairs,
-    mediator: Site | SiteSet | Joint,
+    mediator: Site | SiteSet | Joint | ThoughtSite,
     outcome: Outcomes,
     *,
     calibrate: bool = True,
@@ -43,10 +43,12 @@ def plan_sweep(
     Raises
     ------
     SiteError, DataError, OutcomeError, DesignError
-        As in `mediate`; DesignError for thoughts and for ``screen=``, which have no plan.
+        As in `mediate`; DesignError for ``screen=``, which has no plan.
 
     Notes
     -----
+    Of a thought, the plan is what generations cost at most, and has no time.
+
     FLOPs are 2 per weight of a matrix product and token, and ``4 x queries x keys x width`` per block for attention
     (Kaplan et al. 2020, arXiv 2001.08361, table 1). Norms, softmax and other element-wise work are left out, and so
     is what the intervals cost.

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from .._checks import in_unit_interval, positive_int, shown
 from ..engine import (
     Direction,
-    Execution,
-    Progress,
     Scores,
     Study,
     World,
@@ -29,6 +27,7 @@ from ..outcomes import AbstractOutcome
 from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import need_one_kind_of_cluster
+from ._bound import Bound
 from ._outcomes import one_outcome
 
 INDIRECT: dict[Direction, str] = {"y01": "pnie", "y10": "tnie"}
@@ -167,14 +166,12 @@ def check_scored(mediator: object, donor: object, what: str) -> None:
 
 
 def pick(
-    study: Study,
+    bound: Bound,
     worlds: Worlds,
     wanted: Sequence[AbstractEstimand],
     *,
     donor: AbstractIntervention | None,
     screen: Screen | None,
-    execution: Execution,
-    progress: Progress,
 ) -> Picked | None:
     """Score all sites and choose those to run; None without a screen.
 
@@ -188,6 +185,12 @@ def pick(
     """
     if screen is None:
         return None
+    study, execution = bound.study, bound.how.execution
+    if study.prepared.reader is not None:
+        raise DesignError(
+            f"screen: scores rank the sites of a sweep, and {study.prepared.label} is read off generations, which have "
+            "no gradient. Leave screen out."
+        )
     need_one_kind_of_cluster(study.pairs, "screen")
     names = tuple(worlds)
     needed = set().union(*(one.needs for one in wanted))
@@ -205,7 +208,7 @@ def pick(
         steps=screen.steps,
         side=execution.padding_side,
         batch_size=execution.batch_size,
-        progress=progress,
+        progress=bound.how.progress,
     )
     weights = None if study.pairs.weight is None else study.pairs.weight[list(screened)]
     strength = _strongest([np.average(one, axis=1, weights=weights) for one in scores.values.values()])

@@ -9,18 +9,18 @@ from typing import final
 import pandas as pd
 
 from .._checks import listed, positive_int
-from ..engine import Execution, Finished, Progress, World, run_study
-from ..engine.study import Study
+from ..engine import Finished, World
 from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..interventions import Assignment, Interchange
 from ..models import Model
 from ..outcomes import grouped
-from ..sites import SiteSet
+from ..sites import ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import units_frame
+from ._bound import Bound, How
 from ._choices import Arm, Choices
-from ._mediate import _assign, _mediation_worlds, _mediators
+from ._mediate import Places, _assign, _mediation_worlds, _mediators
 from ._outcomes import Asked
 
 Worlds = dict[str, World]
@@ -35,12 +35,18 @@ class Cell:
     outcomes: Asked
     corruption: str
     site: str
-    studies: list[Study]
+    studies: list[Bound]
     worlds: dict[Arm, Worlds]
 
 
 def plan_of(
-    model: Model, choices: Choices, mediator: object, wanted: Sequence[AbstractEstimand], *, seed: int, n_draws: int
+    model: Model,
+    choices: Choices,
+    mediator: object,
+    wanted: Sequence[AbstractEstimand],
+    how: How,
+    *,
+    n_draws: int,
 ) -> list[Cell]:
     """Return the studies, all of them checked before the first is run.
 
@@ -54,7 +60,9 @@ def plan_of(
         One site, or sites together.
     wanted
         Natural effects; empty where there are no source inputs.
-    seed, n_draws
+    how
+        How they are run.
+    n_draws
         Of the noise and of random donors.
     """
     positive_int(n_draws, what="n_draws")
@@ -63,31 +71,36 @@ def plan_of(
             "The pairs have only base inputs and there are no arms, so there is nothing to ask. Give source inputs, or "
             "arms={'zero': med.Zero()}."
         )
-    for corruption, how in choices.corruptions.items():
+    for corruption, what in choices.corruptions.items():
+        if isinstance(what, Assignment) and how.rolling is not None:
+            raise DesignError(
+                f"corruption {corruption!r} is {what!r}, made inside the source run, and a thought is of an input as "
+                "it is. Give other inputs: med.Pairs(base=med.do(source, ...), source=source)."
+            )
         for name, outcome in choices.outcomes.items():
-            if isinstance(how, Assignment) and outcome.prepare(choices.pairs, model).uses_reference:
+            if isinstance(what, Assignment) and outcome.prepare(choices.pairs, model).uses_reference:
                 raise DesignError(
                     f"outcome {name!r} compares with the plain base run, and under corruption {corruption!r} the "
                     "base is the source run with something done to it. Ask for that outcome without that corruption."
                 )
     cells = []
-    for corruption, how in choices.corruptions.items():
-        pairs = how if isinstance(how, Pairs) else choices.pairs
+    for corruption, what in choices.corruptions.items():
+        pairs = what if isinstance(what, Pairs) else choices.pairs
         encoding = encode(pairs, model)
         site, sites = _one_mediator(mediator, model, encoding)
         worlds = _worlds(choices, corruption, site, sites, wanted)
         outcomes = Asked(choices.labels, grouped(choices.outcomes, pairs, model))
-        studies = outcomes.studies(model, pairs, worlds, seed=seed, n_draws=n_draws, encoding=encoding)
+        studies = outcomes.studies(how, model, pairs, worlds, n_draws=n_draws, encoding=encoding)
         cells.append(Cell(outcomes, corruption, site, studies, worlds))
     return cells
 
 
-def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple[pd.DataFrame, list[Finished]]:
+def run_plan(cells: Sequence[Cell]) -> tuple[pd.DataFrame, list[Finished]]:
     """Run every study, and return the units of all with what names their specification."""
     frames: list[pd.DataFrame] = []
     finished: list[Finished] = []
     for cell in cells:
-        done = [run_study(study, how.part(len(finished) + at), progress) for at, study in enumerate(cell.studies)]
+        done = [study.run(len(finished) + at) for at, study in enumerate(cell.studies)]
         labels = {
             key: {"site": cell.site, "corruption": cell.corruption, "arm": key[0], "dose": key[1]}
             for key in cell.worlds
@@ -99,8 +112,10 @@ def run_plan(cells: Sequence[Cell], how: Execution, progress: Progress) -> tuple
     return units[[*first, *(name for name in units.columns if name not in first)]], finished
 
 
-def _one_mediator(mediator: object, model: Model, encoding: Encoding) -> tuple[str, SiteSet]:
+def _one_mediator(mediator: object, model: Model, encoding: Encoding) -> tuple[str, Places]:
     found = _mediators(mediator, model, encoding)
+    if isinstance(mediator, ThoughtSite) and not mediator.is_concrete:
+        raise DesignError(f"mediator is {mediator!r}: every step, and a specification table is about one. Name it.")
     if len(found) > 1:
         raise DesignError(
             f"mediator stands for {len(found)} sites, {listed(found, most=3)}; a specification table is about one. "
@@ -110,7 +125,7 @@ def _one_mediator(mediator: object, model: Model, encoding: Encoding) -> tuple[s
 
 
 def _worlds(
-    choices: Choices, corruption: str, name: str, sites: SiteSet, wanted: Sequence[AbstractEstimand]
+    choices: Choices, corruption: str, name: str, sites: Places, wanted: Sequence[AbstractEstimand]
 ) -> dict[Arm, Worlds]:
     """Return the worlds of the natural effects and of the arms under one corruption."""
     how = choices.corruptions[corruption]
@@ -127,7 +142,7 @@ def _worlds(
     return found
 
 
-def _noised_worlds(what: Assignment, corruption: str, sites: SiteSet, wanted: Sequence[AbstractEstimand]) -> Worlds:
+def _noised_worlds(what: Assignment, corruption: str, sites: Places, wanted: Sequence[AbstractEstimand]) -> Worlds:
     """Return the worlds in which the base is the source run with `what` done to it."""
     restored = what | Assignment(tuple((site, Interchange("source")) for site in sites))
     plan = {"y00": World("source", what), "y01": World("source", restored), "y11": World("source")}

@@ -19,11 +19,11 @@ from ..outcomes import AbstractOutcome
 from ..provenance import provenance_of
 from ..results import Effects
 from ..results.text import warn_of_weak_totals
-from ..sites import Joint, Site
+from ..sites import Joint, Site, ThoughtSite
 from ..units import Pairs
 from ._asked import inference_account, precision_in
 from ._choices import Choices, arms_of, corruptions_of
-from ._options import RunOptions, execution_for
+from ._options import RolledOptions, how_of
 from ._outcomes import outcomes_of
 from ._spec_runs import plan_of, run_plan
 
@@ -35,7 +35,7 @@ Outcomes = AbstractOutcome | Iterable[AbstractOutcome] | Mapping[str, AbstractOu
 def specification(  # noqa: PLR0913
     model: Any,
     pairs: Pairs,
-    mediator: Site | Joint,
+    mediator: Site | Joint | ThoughtSite,
     outcomes: Outcomes,
     *,
     corruptions: Mapping[Any, Pairs | Assignment] | None = None,
@@ -47,7 +47,7 @@ def specification(  # noqa: PLR0913
     method: Method = "bootstrap-t",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
-    **execution: Unpack[RunOptions],
+    **execution: Unpack[RolledOptions],
 ) -> Effects:
     """Return one effect under every choice that it may hang on: outcomes, corruptions, and ablation values.
 
@@ -62,7 +62,7 @@ def specification(  # noqa: PLR0913
         Units with base and source inputs: the reference corruption, named as its base column is. With a base only,
         there are ablation effects only.
     mediator
-        One site, or ``sites.jointly()``.
+        One site, ``sites.jointly()``, or a thought.
     outcomes
         A mapping from names to outcomes, a list of outcomes (named by what they are), or one. Let a larger number mean
         the same in each: signs are compared.
@@ -138,8 +138,8 @@ def specification(  # noqa: PLR0913
     8    farther           -4.00
     """
     loaded = load(model) if not isinstance(model, Model) else model
-    how, progress = execution_for(execution, specification)
     settings = Inference(method=method, confidence_level=confidence_level, n_resamples=n_resamples, seed=seed_from(rng))
+    how = how_of(execution, specification, loaded, settings.seed, thought=isinstance(mediator, ThoughtSite))
     given = corruptions_of(pairs, corruptions)
     intact: Literal["base", "source"] = "base" if pairs.source is None else "source"
     which = one_of(intact if run is None else run, ("base", "source"), what="run")
@@ -147,11 +147,11 @@ def specification(  # noqa: PLR0913
     if choices.pairs.crossed:
         two_way_settings(settings)
     wanted = () if pairs.source is None else with_shares(estimands_from(_NATURAL, estimand))
-    cells = plan_of(loaded, choices, mediator, wanted, seed=settings.seed, n_draws=n_draws)
-    units, finished = run_plan(cells, how, progress)
+    cells = plan_of(loaded, choices, mediator, wanted, how, n_draws=n_draws)
+    units, finished = run_plan(cells)
     table = tabulate_specifications(units, wanted, settings, precision_in(loaded))
     warn_of_weak_totals(table, settings.confidence_level)
-    return Effects(table, units, _account(choices, finished, mediator, how, settings))
+    return Effects(table, units, _account(choices, finished, mediator, how.execution, settings))
 
 
 def _account(

@@ -18,5 +18,6 @@ from ._probability import (
     Perplexity as Perplexity,
     Probability as Probability,
 )
+from ._reader import AbstractReader as AbstractReader, LogitsAfter as LogitsAfter, Visits as Visits
 from ._several import Outcomes as Outcomes, Several as Several, grouped as grouped
 from ._tokens import token_id as token_id, token_ids as token_ids

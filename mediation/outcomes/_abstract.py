@@ -15,6 +15,7 @@ from .._checks import called, shown
 from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
+from ._reader import AbstractReader
 
 Reduce = Callable[[Any, Tensor, Tensor | None], Tensor]
 
@@ -88,6 +89,8 @@ class Prepared:
     of_input
         True if the tokens that a run's own input has at `at` are scored: `output` is then ``(rows, 2)``, the sum of
         their log-probabilities, each given those before it, and their number.
+    reader
+        What reads the outcome, where one forward pass does not give it.
     parts
         Of several outcomes that are read in the same runs, each of them; made by `Several`.
     """
@@ -104,6 +107,7 @@ class Prepared:
     asked: Tensor | None = None
     reduce_asked: Callable[[Tensor, Tensor], Tensor] | None = None
     of_input: bool = False
+    reader: AbstractReader | None = None
     parts: tuple[Prepared, ...] = ()
 
     def read(self, output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
@@ -118,7 +122,12 @@ class Prepared:
     @property
     def of_rollout(self) -> bool:
         """True if the outcome is read in a rollout alone."""
-        return self.judge is not None or bool(self.cue)
+        return self.judged or bool(self.each[0].cue)
+
+    @property
+    def judged(self) -> bool:
+        """True if whole generations are judged."""
+        return self.each[0].judge is not None
 
     @property
     def at_last(self) -> bool:

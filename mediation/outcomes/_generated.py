@@ -23,8 +23,8 @@ class AnswerCorrect(AbstractOutcome):
     r"""1 if the answer that a generation gives is the right one, else 0.
 
     The answer is found by rules, without a judge: the last ``\boxed{}``, then ``<answer>``, then "answer is ...",
-    then a lone option letter, then the text of an option, in what is said after the last thought. A generation in which
-    none is found counts as wrong; how many those are is reported apart.
+    then a lone option letter, then the text of an option, in what is said after the last thought, or in all of it
+    without a thought. A generation in which none is found counts as wrong; how many those are is reported apart.
 
     Parameters
     ----------
@@ -131,7 +131,10 @@ class ThoughtLength(AbstractOutcome):
 @final
 @dataclass(frozen=True, slots=True)
 class Cued(AbstractOutcome):
-    """An outcome of logits that is read after a cue: text that is put after the thought, such as "The answer is".
+    """An outcome of logits that is read after a cue, such as "The answer is".
+
+    The cue is put after the thought. Where no thought is asked about, it is put after all that the model writes: at its
+    end-of-sequence token, a stop string, or ``max_new_tokens``.
 
     Parameters
     ----------

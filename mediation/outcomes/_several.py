@@ -54,6 +54,7 @@ def _joined(parts: Sequence[Prepared]) -> Prepared:
 
     return Prepared(
         label="; ".join(part.label for part in parts),
+        cue=parts[0].cue,
         reduce=reduce,
         at=next((part.at for part in parts if part.at != "last"), "last"),
         continuation=next((part.continuation for part in parts if part.continuation), None),
@@ -65,7 +66,8 @@ def _joined(parts: Sequence[Prepared]) -> Prepared:
 def grouped(outcomes: Mapping[str, AbstractOutcome], pairs: Pairs, model: Model) -> list[dict[str, AbstractOutcome]]:
     """Return outcomes that can be read in the same runs, group by group.
 
-    They are fed the same tokens. An outcome for which nothing is appended may be read beside one for which an answer
+    They are fed the same tokens; of generations, they are read in the answer that is put after a thought, or all judge
+    what is said. An outcome for which nothing is appended may be read beside one for which an answer
     is: in a causal model, tokens do not see those after them. One run holds one plain base run to compare with, so
     outcomes that compare at different positions are apart.
     """
@@ -86,6 +88,8 @@ def grouped(outcomes: Mapping[str, AbstractOutcome], pairs: Pairs, model: Model)
 def _fits(one: Prepared, parts: Sequence[Prepared], *, seen: bool) -> bool:
     """Return True if an outcome can be read beside others; `seen` if what is appended is not seen by what is before."""
     appended = next((part.continuation for part in parts if part.continuation), None)
+    if any((one.judge is None, one.cue) != (part.judge is None, part.cue) for part in parts):
+        return False
     same = one.continuation == appended or (seen and one.continuation is None)
     compared = {repr(part.at) for part in (one, *parts) if part.uses_reference}
     return same and len(compared) < 2

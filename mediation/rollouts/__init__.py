@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from ._again import questions_of as questions_of
-from ._entries import check_site as check_site, check_world as check_world
 from ._repetition import repeats as repeats
-from ._roller import (
-    Roller as Roller,
-    Settings as Settings,
-    check_lengths as check_lengths,
-    check_model as check_model,
-    make_roller as make_roller,
-)
+from ._roller import Settings as Settings
 from ._rollout import rollout as rollout, settings_from as settings_from
-from ._row import Row as Row
 from ._sampling import Sampling as Sampling
-from ._thoughts import Thought as Thought
-from ._told import told_of as told_of
 from ._trajectory import Trajectory as Trajectory
-from ._worlds import (
-    Question as Question,
-    Ran as Ran,
-    job_of as job_of,
-    plain_runs as plain_runs,
-    run_plain as run_plain,
-    run_worlds as run_worlds,
-    thought_entries as thought_entries,
-)
+from .generated import Generated as Generated, GenerationReader as GenerationReader
 from .inputs import do as do
+from .study import (
+    Rolling as Rolling,
+    Rollouts as Rollouts,
+    at_step as at_step,
+    make_rollouts as make_rollouts,
+    plan_rollouts as plan_rollouts,
+    run_rollouts as run_rollouts,
+)

@@ -23,6 +23,7 @@ def batches(
     *,
     max_new_tokens: int,
     batch_size: int | None,
+    tokens: int | None = None,
     layout: Layout = "padded",
 ) -> Iterator[list[int]]:
     """Yield the rows of each batch; prompts of unequal length run together where padding is exact.
@@ -35,6 +36,8 @@ def batches(
         Positions that a row may add.
     batch_size
         Rows in one pass; None chooses from the memory at hand.
+    tokens
+        Tokens in one pass; None asks the memory at hand.
     layout
         Which rows may share a pass; see `rollout_layout`.
     """
@@ -45,14 +48,14 @@ def batches(
         yield from split(
             some,
             lambda row: _length(encoded[row]) + max_new_tokens,
-            tokens=tokens_per_pass(model),
+            tokens=tokens_per_pass(model) if tokens is None else tokens,
             rows=batch_size,
             layout=layout,
         )
 
 
-def rollout_layout(model: Model, encoded: Sequence[Encoded], *, max_new_tokens: int, batch_size: int | None) -> Layout:
-    """Return which rows may share a pass; see `batches`, and `find_layout` for how that is found.
+def rollout_layout(model: Model, encoded: Sequence[Encoded], **options: Any) -> Layout:
+    """Return which rows may share a pass; see `batches`, whose options it takes, and `find_layout` for how it is found.
 
     Compared are the logits after the prompt and after one more token. It is found once in a run.
 
@@ -64,11 +67,10 @@ def rollout_layout(model: Model, encoded: Sequence[Encoded], *, max_new_tokens: 
     lengths = [_length(one) for one in encoded]
 
     def batches_of(layout: Layout) -> list[list[int]]:
-        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
         return list(batches(model, encoded, layout=layout, **options))
 
     with in_use(model) as use, torch.no_grad():
-        key = ("rollouts", frozenset(lengths), len(encoded) > 1, batch_size)
+        key = ("rollouts", frozenset(lengths), len(encoded) > 1, options["batch_size"])
         if key not in use.kept:
             found = find_layout(
                 batches_of, lambda rows: _look(model, [encoded[row] for row in rows]), lambda row: lengths[row]

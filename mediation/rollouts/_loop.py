@@ -9,13 +9,14 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ..engine import AbstractBackend
+from ..engine import AbstractBackend, Visit
+from ..engine.passes import Batch
 from ..models import Model
 from ..units import Encoded
 from ._again import Fed
 from ._batch import Tail, prompt_batch
-from ._plan import UnplaceableError
-from ._row import Job, Row, Rules
+from ._plan import Job, Rules, UnplaceableError
+from ._row import Row
 from ._sampling import Sampler, Sampling
 from ._stops import Stops
 
@@ -43,6 +44,8 @@ class Decoding:
         How tokens are drawn; the likeliest one for None.
     asked
         Ids whose log-probability is kept at every step; None for nothing, and -1 stands for the recorded token.
+    in_prompts
+        From the batch of prompts, and which they are, to what happens in their pass instead of what `stops` do there.
     advance
         Told how many positions are done.
     """
@@ -55,6 +58,7 @@ class Decoding:
     sampling: Sampling | None = None
     seed: int = 0
     asked: tuple[int, ...] | None = None
+    in_prompts: Callable[[Batch, Sequence[int]], list[Visit]] | None = None
     advance: Callable[[int], None] = lambda _: None
 
 
@@ -66,9 +70,10 @@ class _Batch:
         from transformers import DynamicCache
 
         self.how = how
-        prompts = list(dict.fromkeys(job.prompt for job in jobs))
-        self.encoded = [encoded[prompt] for prompt in prompts]
-        self.source = [prompts.index(job.prompt) for job in jobs]
+        self.prompts = list(dict.fromkeys(job.prompt for job in jobs))
+        self.encoded = [encoded[prompt] for prompt in self.prompts]
+        where = {prompt: place for place, prompt in enumerate(self.prompts)}
+        self.source = [where[job.prompt] for job in jobs]
         self.rows = [_started(job, encoded[job.prompt], how.rules) for job in jobs]
         self.live = list(range(len(jobs)))
         self.done = 0
@@ -82,7 +87,7 @@ class _Batch:
 
     def run(self) -> list[Row]:
         prompt = prompt_batch(self.how.model, self.encoded)
-        logits, hidden = self._forward(prompt, [None] * len(self.encoded), intervene=self.how.prefill)
+        logits, hidden = self._prefill(prompt)
         chosen = torch.tensor(self.source, device=logits.device)
         if self.source != list(range(len(self.encoded))):
             self.cache.batch_select_indices(chosen)
@@ -99,6 +104,13 @@ class _Batch:
         how_many = len(self.rows) * self.how.rules.max_new_tokens
         self.how.advance(max(0, how_many - self.done))
         return self.rows
+
+    def _prefill(self, prompt: Batch) -> tuple[Tensor, Tensor | None]:
+        how = self.how
+        if how.in_prompts is None:
+            return self._forward(prompt, [None] * len(self.encoded), intervene=how.prefill)
+        visits = how.in_prompts(prompt, self.prompts)
+        return how.backend.forward(how.model, {**prompt.inputs, **self.common}, visits, _last), None
 
     def _forward(
         self, batch: Any, vectors: Sequence[Tensor | None], *, intervene: bool

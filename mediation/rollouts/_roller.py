@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 from .._checks import shown
 from ..engine import AbstractBackend, Progress
 from ..engine.sizes import halving
+from ..engine.study import Layout
 from ..errors import DataError, DesignError, MediationWarning, warn
 from ..interventions import Assignment
 from ..models import Model
@@ -17,7 +18,8 @@ from ..units import Encoded, Encoding
 from ._again import check_hiding, check_window
 from ._batch import batches, rollout_layout
 from ._loop import Decoding, decode
-from ._row import Job, Row, Rules
+from ._plan import Job, Rules
+from ._row import Row
 from ._sampling import Sampling
 from ._stops import make_stops
 from ._tokens import check_text_spec, resolve_latent
@@ -59,6 +61,8 @@ class Settings:
         Rows in one pass; None chooses from the memory at hand.
     prefill
         Whether interventions inside the model hold at the last token of the prompt too.
+    spec
+        Of the thoughts; None for none.
     """
 
     max_new_tokens: int
@@ -67,6 +71,7 @@ class Settings:
     seed: int = 0
     batch_size: int | None = None
     prefill: bool = False
+    spec: Spec | None = None
 
 
 @final
@@ -82,37 +87,51 @@ class Roller:
         The prompts that jobs continue.
     settings
         How they are run.
+    tokens
+        In one pass; None asks the memory at hand.
     """
 
     how: Decoding
     encoded: tuple[Encoded, ...]
     settings: Settings
+    tokens: int | None = None
 
-    def run(self, jobs: Sequence[Job], on_rows: Callable[[Sequence[Row]], None] = lambda rows: None) -> list[Row]:
-        """Return the rows of `jobs`, in order; `on_rows` is told those of each batch, to reduce what they hold."""
-        how, found = self.how, dict[int, Row]()
-        extra = max((len(job.answer or ()) for job in jobs), default=0)
-        longest = max((self.encoded[job.prompt].length or 0 for job in jobs), default=0)
-        extra += self.settings.max_new_tokens
-        check_window(how.rules.spec, how.model, longest + extra)
-        if how.rules.hides:
-            # A thought and a question may be read again.
-            extra += self.settings.max_new_tokens + max(map(len, how.rules.questions), default=0)
+    def batches(
+        self, prompts: Sequence[int], *, answer: int = 0, tried: bool = True, layout: Layout | None = None
+    ) -> Iterator[list[int]]:
+        """Yield which rows share a pass.
 
-        def some(numbers: Sequence[int]) -> list[Row]:
-            return decode(how, self.encoded, [jobs[number] for number in numbers])
+        Parameters
+        ----------
+        prompts
+            The prompt of each row.
+        answer
+            Most tokens that are put after a thought.
+        tried
+            Whether rows are tried beside each other before; without that they are taken not to depend on each other.
+        layout
+            Which rows may share a pass, where that is known.
+        """
+        how, settings = self.how, self.settings
+        mine = [self.encoded[prompt] for prompt in prompts]
+        if not mine:
+            return
+        most = max(one.length or 0 for one in mine) + settings.max_new_tokens + answer
+        check_window(how.rules.spec, how.model, most)
+        options = {"max_new_tokens": self.longest(answer), "batch_size": settings.batch_size, "tokens": self.tokens}
+        layout = layout or (rollout_layout(how.model, mine, **options) if tried else "padded")
+        yield from batches(how.model, mine, layout=layout, **options)  # type: ignore[arg-type]
 
-        def joined(first: list[Row], second: list[Row]) -> list[Row]:
-            return first + second
+    def longest(self, answer: int) -> int:
+        """Return how many positions a row may add to its prompt, `answer` of them put after a thought."""
+        most, rules = self.settings.max_new_tokens, self.how.rules
+        # A thought and a question may be read again.
+        again = most + max(map(len, rules.questions), default=0) if rules.hides else 0
+        return most + answer + again
 
-        prompts = [self.encoded[job.prompt] for job in jobs]
-        options: dict[str, Any] = {"max_new_tokens": extra, "batch_size": self.settings.batch_size}
-        layout = rollout_layout(how.model, prompts, **options) if jobs else "padded"
-        for numbers in batches(how.model, prompts, layout=layout, **options):
-            done: list[Row] = halving(some, numbers, joined)
-            on_rows(done)
-            found.update(zip(numbers, done, strict=True))
-        return [found[number] for number in range(len(jobs))]
+    def decode(self, jobs: Sequence[Job]) -> list[Row]:
+        """Return the rows of jobs that share their passes; where memory runs out, of one half and then the other."""
+        return halving(lambda some: decode(self.how, self.encoded, some), jobs, lambda one, other: one + other)
 
     def with_(self, **changes: Any) -> Roller:
         """Return a copy that decodes otherwise."""
@@ -122,13 +141,11 @@ class Roller:
 def make_roller(
     model: Model,
     encoding: Encoding,
-    spec: Spec | None,
     settings: Settings,
     backend: AbstractBackend,
     progress: Progress,
     *,
     assignment: Assignment | None = None,
-    asked: tuple[int, ...] | None = None,
     questions: tuple[tuple[int, ...], ...] = (),
 ) -> Roller:
     """Bind prompts to a model; those of the base come first, then those of the source.
@@ -144,8 +161,8 @@ def make_roller(
         If a site of the assignment does not exist, or is not at the last token.
     """
     encoded = tuple(one for run in encoding.runs.values() for one in run)
-    rules = _rules(model, spec, settings, questions)
-    latent = spec if isinstance(spec, LatentSpec) else None
+    rules = _rules(model, settings, questions)
+    latent = settings.spec if isinstance(settings.spec, LatentSpec) else None
     stops = make_stops(model, encoding, assignment, latent)
     how = Decoding(
         model=model,
@@ -155,7 +172,6 @@ def make_roller(
         prefill=settings.prefill,
         sampling=settings.sampling,
         seed=settings.seed,
-        asked=asked,
         advance=progress.advance,
     )
     return Roller(how=how, encoded=encoded, settings=settings)
@@ -202,7 +218,8 @@ def check_lengths(model: Model, encoded: Sequence[Encoded], more: int) -> None:
         )
 
 
-def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple[tuple[int, ...], ...]) -> Rules:
+def _rules(model: Model, settings: Settings, questions: tuple[tuple[int, ...], ...]) -> Rules:
+    spec = settings.spec
     if settings.stop and model.tokenizer is None:
         raise DesignError(
             f"rollout: stop = {settings.stop!r} is looked for in the text, and {model!r} has no tokenizer. "
@@ -216,7 +233,7 @@ def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple
     return Rules(
         spec=spec,
         tokens=resolve_latent(spec, model) if isinstance(spec, LatentSpec) else None,
-        eos=_eos(model),
+        eos=eos_of(model),
         stop=settings.stop,
         max_new_tokens=settings.max_new_tokens,
         tokenizer=model.tokenizer,
@@ -224,7 +241,7 @@ def _rules(model: Model, spec: Spec | None, settings: Settings, questions: tuple
     )
 
 
-def _eos(model: Model) -> frozenset[int]:
+def eos_of(model: Model) -> frozenset[int]:
     """Return the ids at which the model's own `generate` ends."""
     for holder in ("generation_config", "config"):
         found = getattr(getattr(model.module, holder, None), "eos_token_id", None)

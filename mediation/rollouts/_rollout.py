@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +30,8 @@ from ._sampling import Sampling
 from ._spans import text_segments
 from ._told import told_of
 from ._trajectory import Segment, Trajectory
-from ._worlds import Question, plain_runs, run_plain, run_worlds
+from ._worlds import Question
+from .study import Session
 
 
 @runs
@@ -139,9 +141,9 @@ def rollout(  # noqa: PLR0913
     spec = spec if spec is not None else loaded.spec
     one_of(errors, ("raise", "flag"), what="rollout: errors")
     check_model(loaded)
-    settings = settings_from(
-        max_new_tokens, stop=stop, sampling=sampling, seed=seed_from(rng), batch_size=batch_size, prefill=prefill
-    )
+    how: dict[str, Any] = {"stop": stop, "sampling": sampling, "batch_size": batch_size, "spec": spec}
+    settings = settings_from(max_new_tokens, seed=seed_from(rng), **how)
+    settings = replace(settings, prefill=true_or_false(prefill, what="rollout: prefill"))
     asked = _asked(log_probs, loaded)
     runner, bar = backend_for(backend), progress_for(progress)
     given = _checked(inputs)
@@ -156,16 +158,15 @@ def rollout(  # noqa: PLR0913
     world = World("base", assignment)
     check_world(world, spec, len(pairs), pairs=False)
     question = Question(model=loaded, pairs=pairs, encoding=encoding, spec=spec, seed=settings.seed)
-    more: dict[str, Any] = {"asked": asked, "questions": questions_of(spec, pairs, encoding, loaded)}
+    questions = questions_of(spec, pairs, encoding, loaded)
 
     def roller_for(inside: Assignment | None) -> Roller:
-        return make_roller(loaded, encoding, spec, settings, runner, bar, assignment=inside, **more)
+        made = make_roller(loaded, encoding, settings, runner, bar, assignment=inside, questions=questions)
+        return made.with_(asked=asked)
 
     bar.start(len(kept) * settings.max_new_tokens, "tokens")
-    ran = run_plain(question, plain_runs([world]), roller_for)
-    run_worlds(question, [world], roller_for, lambda rows: None, ran)
+    rows = Session(question, roller_for, sampled=sampling is not None).rows_of(world)
     bar.close()
-    rows = [ran.rows[0, unit, 0] for unit in range(len(pairs))]
     return _trajectory(loaded, encoding.runs["base"], rows, spec, (len(given), kept))
 
 
@@ -176,7 +177,7 @@ def settings_from(
     sampling: Sampling | None,
     seed: int,
     batch_size: int | None,
-    prefill: bool = False,
+    spec: Spec | None = None,
 ) -> Settings:
     """Return the settings of rollouts, checked.
 
@@ -186,7 +187,6 @@ def settings_from(
         If one is not of its kind.
     """
     positive_int(max_new_tokens, what="rollout: max_new_tokens")
-    true_or_false(prefill, what="rollout: prefill")
     if batch_size is not None:
         positive_int(batch_size, what="rollout: batch_size")
     if sampling is not None and not isinstance(sampling, Sampling):
@@ -201,7 +201,7 @@ def settings_from(
         sampling=sampling,
         seed=seed,
         batch_size=batch_size,
-        prefill=prefill,
+        spec=spec,
     )
 
 

@@ -4,80 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from torch import Tensor
 
 from ..specs import LatentSpec, TextSpec
 from ._again import Fed, marker_again, thought_again, tokens_again
-from ._plan import AbstractPlan
-from ._tokens import LatentTokens
+from ._plan import Job, Rules
 from ._trajectory import Segment, Stopped
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Rules:
-    """What decides the next token beside the model.
-
-    Attributes
-    ----------
-    spec, tokens
-        The thought and, for a latent one, its ids; or None.
-    eos
-        Ids that end a row.
-    stop
-        Strings that end a row once they stand in its generated text.
-    max_new_tokens
-        Positions that a row may add, latent ones included.
-    questions
-        Tokens of each prompt's question, where they are read again after a thought.
-    """
-
-    spec: LatentSpec | TextSpec | None
-    tokens: LatentTokens | None
-    eos: frozenset[int]
-    stop: tuple[str, ...]
-    max_new_tokens: int
-    tokenizer: Any
-    questions: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def hides(self) -> bool:
-        """True if something is hidden from what follows a thought."""
-        return self.spec is not None and self.spec.answer_from != "everything"
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Job:
-    """One row to decode.
-
-    Attributes
-    ----------
-    prompt
-        Which of the prompts it continues.
-    unit, draw
-        Whose it is; seeds of sampling.
-    plan
-        What is done to its thoughts; None for nothing.
-    answer
-        Token ids that are put after the thought instead of what the model says, to read the logits there; None to
-        let the model go on.
-    after
-        After how many thoughts the answer is put.
-    kept
-        How many trailing positions' logits are kept.
-    """
-
-    prompt: int
-    unit: int
-    draw: int = 0
-    plan: AbstractPlan | None = None
-    answer: tuple[int, ...] | None = None
-    after: int = 1
-    kept: int = 1
 
 
 @final
@@ -87,7 +21,7 @@ class Row:
     __slots__ = (
         "_again", "_closing", "_fed", "_free", "_left", "_mark", "_near", "_plain", "_queue", "_read", "_rules",
         "_said", "_since", "_thinking", "_writing", "answering", "flags", "ids", "job", "latents", "logits", "next",
-        "opened", "scores", "scoring", "segments", "stopped", "value",
+        "opened", "scores", "scoring", "segments", "stopped", "values",
     )  # fmt: skip
 
     def __init__(self, job: Job, prompt: Sequence[int], rules: Rules) -> None:
@@ -101,7 +35,7 @@ class Row:
         self.next = Fed()
         self.answering = False
         self.stopped: Stopped | None = None
-        self.value = float("nan")
+        self.values: tuple[float, ...] = ()
         self.scoring = False
         self._rules = rules
         self._plain: list[int] = []
@@ -336,6 +270,14 @@ class Row:
         self.scoring = True
         self._queue = deque(self.job.answer)
 
+    def _cue(self) -> None:
+        """Go on after a whole generation with what is put there, in the place of an end-of-sequence token."""
+        ended, self.stopped = self.stopped == "eos", None
+        self._begin_scoring()
+        if ended:
+            del self.ids[-1], self._plain[-1]
+            self._append(self._queue.popleft(), forced=True)
+
     def _score(self, logits: Tensor) -> None:
         self.logits = [*self.logits, logits][-self.job.kept :]
         if self._queue:
@@ -358,6 +300,8 @@ class Row:
             self.stopped = "length"
             if self._thinking or self._queue:
                 self.flags.append("never closed")
+        if self.stopped is not None and self._rules.spec is None and self.job.answer is not None:
+            self._cue()
 
     def _says_stop(self) -> bool:
         if not self._rules.stop:

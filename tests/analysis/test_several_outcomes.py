@@ -81,9 +81,7 @@ def test_bands_over_all_outcomes_are_no_narrower(model, sweep):
         ({"outcome": [PROBABILITY, PROBABILITY]}, "Two outcomes are called"),
         ({"outcome": {1: PROBABILITY}}, "The name of outcome 1 is none"),
         ({"outcome": "logit"}, "outcome is str"),
-        ({"outcome": {"a": PROBABILITY, "b": med.AnswerCorrect("answer")}}, "is read in a rollout"),
         ({"screen": 1}, "screen, which ranks sites by scores, is about one outcome"),
-        ({"mediator": med.latents()}, "A question about a thought is about one outcome"),
     ],
     ids=str,
 )
@@ -191,8 +189,13 @@ def test_a_plan_counts_the_passes_that_a_run_makes(model, outcomes):
     made = [one.passes for kind, one in plan.passes.items() if kind in ("plain", "fan-out", "rows")]
     assert sum(made) == found["passes"]
     assert plan.passes["fan-out"].outcomes == found["fan_out_rows"]
-    alone = [med.plan_sweep(model, words(), SITES, one, calibrate=False) for one in outcomes.values()]
-    assert max(one.flops_planned for one in alone) <= plan.flops_planned < sum(one.flops_planned for one in alone)
+    alone = [_flops(med.plan_sweep(model, words(), SITES, one, calibrate=False)) for one in outcomes.values()]
+    assert max(alone) <= _flops(plan) < sum(alone)
+
+
+def _flops(plan: med.engine.SweepPlan) -> int:
+    """FLOPs without the checks, whose cells are drawn at random."""
+    return sum(one.flops for kind, one in plan.passes.items() if kind != "checks")
 
 
 def test_half_precision_is_held_against_float32_outcome_by_outcome(model):

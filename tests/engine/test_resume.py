@@ -280,11 +280,6 @@ def test_questions_of_several_studies_keep_each_in_a_folder(model, tmp_path):
     assert same(again.units, expected.units)
 
 
-def test_thoughts_are_refused(model, tmp_path):
-    with pytest.raises(med.errors.DesignError, match="out keeps pieces of single forward passes"):
-        med.mediate(model, PAIRS, med.latents(), OUTCOME, out=tmp_path)
-
-
 def test_what_is_stored_can_be_read_by_hand(model, tmp_path):
     found = run(model, tmp_path)
     values = np.full(found.values.shape[:2], np.nan)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import mediation as med
-from mediation.testing import tiny_processor, tiny_vision_model
+from mediation.testing import tiny_model, tiny_processor, tiny_vision_model
 from tests.errors.bench import QUICK, Bench, Call
 from tests.rollouts.tiny import decoder
 
@@ -42,9 +42,24 @@ def change(b: Bench, arms: Any, **options: Any) -> Any:
     )
 
 
+def generate(outcome: Any = None, **options: Any) -> Any:
+    mine, pairs = options.pop("model", None) or model(), options.pop("pairs", med.Pairs(base=BASE, source=SOURCE))
+    mediator = options.pop("mediator", med.mlp(0, at="last"))
+    return med.mediate(mine, pairs, mediator, outcome or med.outcomes.Degenerate(), **{**QUICK, **options})
+
+
+@cache
+def encoder() -> med.Model:
+    return med.load(tiny_model("bert"))
+
+
 def roll(b: Bench, inputs: Any = BASE, spec: Any = SPEC, **options: Any) -> Any:
     mine = options.pop("model", None) or model()
     return med.rollout(mine, inputs, spec, **{"max_new_tokens": 5, "backend": "hooks", **options})
+
+
+def both() -> med.Pairs:
+    return med.Pairs(base=BASE, source=SOURCE)
 
 
 def picture() -> np.ndarray:
@@ -63,7 +78,8 @@ THOUGHTS: dict[str, Call] = {
     "segment before the first": lambda b: med.latents(segment=-1),
     "when is a word": lambda b: med.latents(when="afterwards"),
     "an option of single passes": lambda b: ask(b, fan_out=False),
-    "out": lambda b: ask(b, out="run"),
+    "out": lambda b: ask(b, out="/dev/null"),
+    "precision": lambda b: ask(b, precision="bfloat16"),
     "a misspelt option": lambda b: ask(b, max_new_token=5),
     "too few tokens to close": lambda b: ask(b, max_new_tokens=2),
     "thoughts that never open": lambda b: ask(b, pairs=med.Pairs(base=[[3], [4]], source=[[5, 6], [7, 8]])),
@@ -89,14 +105,43 @@ THOUGHTS: dict[str, Call] = {
     "a thought in single passes": lambda b: med.controls(
         model(), med.Pairs(base=BASE, source=SOURCE), med.latents(), OUTCOME, **QUICK
     ),
+    "a thought and a site as mediators": lambda b: med.interactions(
+        model(), both(), {"thought": med.latents(), "site": med.mlp(0)}, OUTCOME, spec=SPEC, **QUICK
+    ),
+    "every step as one of several mediators": lambda b: med.interactions(
+        model(), both(), {"a": med.latents(step="each"), "b": med.latents(step=0)}, OUTCOME, spec=SPEC, **QUICK
+    ),
+    "a thought of which every step is one specification": lambda b: med.specification(
+        model(), both(), med.latents(step="each"), OUTCOME, spec=SPEC, **QUICK
+    ),
+    "a corruption inside a run that thinks": lambda b: med.specification(
+        model(), both(), med.latents(), OUTCOME, corruptions={"no": med.Zero().at(med.mlp(0))}, spec=SPEC, **QUICK
+    ),
+    "a random direction of a text": lambda b: med.controls(
+        model(), both(), med.imagination(), OUTCOME, controls="random direction", spec=WORDS, **QUICK
+    ),
     "an input as mediator": lambda b: med.mediate(
         model(), med.Pairs(base=BASE, source=SOURCE), med.image(), OUTCOME, **QUICK
     ),
     "skip an activation": lambda b: med.ablate(
         model(), med.Pairs(base=BASE), med.interventions.Skip().at(med.mlp(0)), OUTCOME, **QUICK
     ),
-    "an outcome of generations in single passes": lambda b: med.mediate(
-        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(0), med.outcomes.Degenerate(), **QUICK
+    "scores of an outcome of generations": lambda b: med.attribution(
+        model(), med.Pairs(base=BASE, source=SOURCE), med.mlp(), med.outcomes.Degenerate()
+    ),
+    "a screen by an outcome of generations": lambda b: generate(mediator=med.mlp(at="last"), screen=1),
+    "a plan of generations": lambda b: generate(dry_run=True),
+    "new tokens of an outcome of one pass": lambda b: generate(outcome=OUTCOME, max_new_tokens=5),
+    "padding of generations": lambda b: generate(padding_side="right"),
+    "generations in bfloat16": lambda b: generate(precision="bfloat16"),
+    "generations of a model with latent thoughts": lambda b: generate(spec=SPEC),
+    "generations with an answer that reads nothing but the thought": lambda b: generate(
+        spec=med.TextSpec("w5", "w6", answer_from="thought")
+    ),
+    "more new tokens than the model has positions": lambda b: generate(max_new_tokens=10**4),
+    "generations of an encoder": lambda b: generate(model=encoder()),
+    "generations after tensors by name": lambda b: generate(
+        pairs=med.Pairs(base={"inputs_embeds": torch.zeros(2, 3, 16)}, source={"inputs_embeds": torch.ones(2, 3, 16)})
     ),
     "a cue after a generation": lambda b: ask(b, outcome=med.outcomes.Cued(med.outcomes.Degenerate(), "so")),
     "a judge of nothing": lambda b: med.outcomes.judge(lambda: 1.0),

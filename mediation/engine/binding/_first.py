@@ -38,6 +38,8 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Study:
         If a module is not called once, or the outcome or an intervention does not fit.
     """
     _check_read_at(study)
+    if study.prepared.reader is not None:
+        study.prepared.reader.check(study)
     run, continuation = study.worlds[0].run, study.prepared.continuation
     batch = make_batch(study.model, [study.encoding.of(run, 0)], [continuation[0]] if continuation else None)
     outputs: list[Any] = []
@@ -54,7 +56,8 @@ def first_run(study: Study, stops: Sequence[tuple[str, str]]) -> Study:
                 f"{type(study.model.module).__name__} cannot run the {run} input of unit 0 ({', '.join(given)}). "
                 f"It says: {type(error).__name__}: {error}. Give inputs with which the module runs by itself."
             ) from error
-    _try_outcome(study, batch, run, outputs[-1])
+    if study.prepared.reader is None:
+        _try_outcome(study, batch, run, outputs[-1])
     study = replace(study, order=order, places=with_axes(study, batch, activations))
     _try_interventions(study, batch, run, activations)
     if any(part.asked is None for part in study.prepared.each) or not study.model.is_language_model:

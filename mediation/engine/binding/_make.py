@@ -37,7 +37,7 @@ def make_study(
         pairs.inputs("source")
     encoding = encode(pairs, model) if encoding is None else encoding
     prepared = outcome.prepare(pairs, model)
-    several = outcome.outcomes if isinstance(outcome, Several) else (outcome,)
+    several = outcome.outcomes if isinstance(outcome, Several) else (outcome,) * len(prepared.each)
     for one, part in zip(several, prepared.each, strict=True):
         _check_outcome(one, part, encoding)
     inner = {world: _expand(world, model, encoding) for world in inside(worlds)}
@@ -56,6 +56,7 @@ def make_study(
         order={},
         seed=seed,
         n_draws=n_draws,
+        sampled=prepared.reader is not None and prepared.reader.sampled,
         inner=inner,
     )
     check_worlds(study)
@@ -65,10 +66,10 @@ def make_study(
 
 def _check_outcome(outcome: AbstractOutcome, prepared: Prepared, encoding: Encoding) -> None:
     """Raise an error for an outcome that single forward passes, or these inputs, do not have."""
-    if prepared.of_rollout:
+    if prepared.of_rollout and prepared.reader is None:
         raise DesignError(
-            f"{outcome!r} is read in a rollout, and this question runs single forward passes. Use such as "
-            "med.LogitDiff('answer', 'foil'), or ask about a thought: mediator=med.latents() or med.imagination()."
+            f"{outcome!r} is read off a generation, and this question runs single forward passes. Use an outcome of "
+            "logits, such as med.LogitDiff('answer', 'foil'), or ask med.mediate or med.ablate, which generate."
         )
     if prepared.continuation and any(one.ids is None for run in encoding.runs.values() for one in run):
         raise OutcomeError(

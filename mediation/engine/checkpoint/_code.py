@@ -12,7 +12,10 @@ from ...interventions import meaning
 NUMERICS: Final = 1
 """Raised whenever the numbers of an unchanged study change; `tests/engine/test_numerics.py` says when that is."""
 
-_SOURCES = ("_seed.py", "_values.py", "engine", "interventions", "models", "outcomes", "sites", "specs", "units")
+_SOURCES = (
+    *("_seed.py", "_values.py", "_answers", "engine", "interventions", "models", "outcomes", "rewrites", "rollouts"),
+    *("sites", "specs", "units"),
+)
 
 
 @cache

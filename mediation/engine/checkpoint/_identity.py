@@ -23,7 +23,7 @@ from ._fingerprint import fingerprint, structure_digest, weights_digest
 
 Identity: TypeAlias = dict[str, Any]
 
-IDENTITY_VERSION = 2
+IDENTITY_VERSION = 3
 """Raised whenever what is in an identity, or how it is digested, changes."""
 
 _VERSIONS = ("mediation", "torch", "transformers")
@@ -41,6 +41,7 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "worlds": "every world, by value: worlds",
             "seed": "where some world is random: seed",
             "n_draws": "where some world is random: n_draws",
+            "sampled": "rollout.settings",
         },
         "Execution": {
             "backend": "backend",
@@ -74,6 +75,10 @@ IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "asked": "outcome.reads",
             "reduce_asked": "outcome.reads",
             "of_input": "outcome.reads",
+            "judge": "outcome.reads",
+            "unparsed": "outcome.reads",
+            "cue": "outcome.reads",
+            "reader": "how generations are decoded: outcome.generation",
             "parts": "each of several, in a list: outcome.*",
         },
         "Model": {
@@ -108,19 +113,15 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "weight": "intervals are computed after the run",
             "columns": "names of columns",
             "cluster_name": "the name of a column",
-            "answers_follow": "of rollouts, which are not stored",
+            "answers_follow": "answers count as they are tokenised: outcome.reads",
         },
         "Encoded": {"tokens": "texts for axes and errors"},
-        "Prepared": {
-            "judge": "of rollouts, which are not stored",
-            "unparsed": "of rollouts, which are not stored",
-            "cue": "of rollouts, which are not stored",
-        },
+        "Prepared": {},
         "Model": {
-            "tokenizer": "inputs count as they are encoded",
+            "tokenizer": "inputs count as they are encoded; of rollouts its vocabulary does: rollout.tokenizer",
             "name": "weights count, not what they are called",
             "processor": "inputs count as they are encoded",
-            "spec": "of rollouts, which are not stored",
+            "spec": "the one that a rollout uses counts: rollout.spec",
             "tree": "the architecture counts, not where it was found",
         },
     }
@@ -128,15 +129,22 @@ NOT_IN_IDENTITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """Fields that do not change what is stored, and why."""
 
 
-def identity_of(study: Study, execution: Execution) -> Identity:
+def identity_of(study: Study, execution: Execution, more: Mapping[str, object] = MappingProxyType({})) -> Identity:
     """Return all that changes the numbers of a study, as plain data by name.
+
+    Parameters
+    ----------
+    study, execution
+        What is run, and how.
+    more
+        What else changes them, by name, such as the rules of a rollout.
 
     Raises
     ------
     DesignError
         If the outcome or an intervention reads something that cannot be told from another one.
     """
-    random = any(world.is_random for world in study.worlds)
+    random = study.sampled or any(world.is_random for world in study.worlds)
     found: Identity = {
         "format": IDENTITY_VERSION,
         **_model(study.model),
@@ -146,6 +154,7 @@ def identity_of(study: Study, execution: Execution) -> Identity:
         "seed": study.seed if random else None,
         "n_draws": study.n_draws if random else None,
         "donors": _donors(study),
+        **{name: _told(value, name) for name, value in more.items()},
         "backend": f"{execution.backend.name} ({type(execution.backend).__name__})",
         "batch_size": execution.batch_size,
         "padding_side": execution.padding_side,
@@ -206,13 +215,18 @@ def _plain(value: object) -> Any:
     return json.loads(json.dumps(value, default=str, sort_keys=True))
 
 
+def _told(value: object, name: str) -> Any:
+    """Return a number or a text as it is, and a digest of everything else."""
+    return value if isinstance(value, (int, float, str, type(None))) else fingerprint(value, name)
+
+
 def _worlds(study: Study) -> list[str]:
     """Return each world as it prints, and a digest: long tensors and a user's source do not print."""
     known: dict[object, str] = {}
     found = []
     for world in study.worlds:
         entries = []
-        for site, what in world.assignment.placed() if world.assignment is not None else ():
+        for site, what in world.assignment.entries if world.assignment is not None else ():
             if what not in known:
                 known[what] = fingerprint(what, f"world {world}")
             entries.append(f"{[getattr(site, one.name) for one in fields(site)]} {known[what]}")
@@ -243,13 +257,15 @@ def _outcome(study: Study) -> Identity:
 
 
 def _one_outcome(prepared: Prepared) -> Identity:
-    named = ("label", "at", "continuation", "parts", *NOT_IN_IDENTITY["Prepared"])
+    named = ("label", "at", "continuation", "parts", "reader", *NOT_IN_IDENTITY["Prepared"])
     reads = {one.name: getattr(prepared, one.name) for one in fields(prepared) if one.name not in named}
+    reader = prepared.reader
     return {
         "outcome": prepared.label,
         "outcome.at": str(prepared.at),
         "outcome.continuation": fingerprint(prepared.continuation, "the outcome"),
         "outcome.reads": fingerprint(reads, f"outcome {prepared.label!r}"),
+        **({} if reader is None else {"outcome.generation": fingerprint(reader.identity, "the generation")}),
     }
 
 
@@ -257,7 +273,7 @@ def _donors(study: Study) -> str | None:
     """Return a digest of which unit gave to which, where donors were drawn at random."""
     drawn: dict[str, list[list[int]]] = {}
     for world in study.worlds:
-        for _, what in study.placed(world):
+        for _, what in world.assignment.entries if world.assignment is not None else ():
             for need in what.needs():
                 if isinstance(need, Donor) and need.unit not in ("own", "index") and repr(need) not in drawn:
                     draws = range(study.draws_of(world))

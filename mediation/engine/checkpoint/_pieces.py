@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -29,6 +30,8 @@ class Pieces:
         What is run, and how.
     split
         What the machine would choose and numbers depend on to the bit, such as the tokens in a pass.
+    more
+        What else changes numbers, by name; see `identity_of`.
 
     Attributes
     ----------
@@ -41,7 +44,13 @@ class Pieces:
         If the folder cannot be used; see `Store`.
     """
 
-    def __init__(self, study: Study, execution: Execution, split: dict[str, int]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        execution: Execution,
+        split: dict[str, int],
+        more: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self._study, self.split = study, split
         self._counts = {"pieces_read": 0, "pieces_run": 0, "rows_read": 0, "plain_passes_again": 0}
         self._worst, self._outcomes = 0.0, len(study.prepared.each)
@@ -49,7 +58,7 @@ class Pieces:
         if execution.out is not None:
             machine = machine_of(study)
             values = sum(study.draws_of(world) for world in study.worlds) * len(study.pairs) * self._outcomes
-            identity = identity_of(study, execution)
+            identity = identity_of(study, execution, more)
             self._store = Store(execution.out, identity, split=split, machine=machine, values=values)
             self.split = self._store.split
             _warn_of_other(machine, self._store)
@@ -97,14 +106,22 @@ class Pieces:
             )
         return values.reshape(len(cells), self._outcomes)
 
-    def keep(self, kind: str, cells: Cells, outcomes: Outcomes) -> None:
-        """Store the outcomes of a piece that was run."""
+    def accounts(self, kind: str, cells: Cells) -> list[Any] | None:
+        """Return what is stored of the rows of a piece beside their outcomes, or None."""
+        found = None if self._store is None else self._store.get(_key(kind, cells))
+        return None if found is None else found.get("accounts")
+
+    def keep(self, kind: str, cells: Cells, outcomes: Outcomes, accounts: Sequence[Any] | None = None) -> None:
+        """Store the outcomes of a piece that was run, and what else is kept of its rows, as plain data."""
         self._counts["pieces_run"] += 1
         if self._store is not None:
             named = np.stack([cells.world, cells.unit, cells.draw], axis=1).tolist()
-            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.reshape(-1).tolist()})
+            more = {} if accounts is None else {"accounts": list(accounts)}
+            self._store.put(_key(kind, cells), {"rows": named, "values": outcomes.reshape(-1).tolist(), **more})
 
-    def keep_again(self, kind: str, cells: Cells, outcomes: Outcomes) -> Outcomes:
+    def keep_again(
+        self, kind: str, cells: Cells, outcomes: Outcomes, accounts: Sequence[Any] | None = None
+    ) -> Outcomes:
         """Store the outcomes of rows; return the stored ones where they were run again for their activations.
 
         Raises
@@ -114,7 +131,7 @@ class Pieces:
         """
         stored = self._stored(kind, cells)
         if stored is None:
-            self.keep(kind, cells, outcomes)
+            self.keep(kind, cells, outcomes, accounts)
             return outcomes
         self._counts["plain_passes_again"] += 1
         self._counts["pieces_read"] -= 1
@@ -126,7 +143,8 @@ class Pieces:
 
     def _check_again(self, row: Row, part: Prepared, before: float, now: float) -> None:
         self._worst = max(self._worst, abs(now - before))
-        if not abs(now - before) <= tolerance(self._study.model) * (1 + abs(before)):
+        both_missing = np.isnan(before) and np.isnan(now)
+        if not (both_missing or abs(now - before) <= tolerance(self._study.model) * (1 + abs(before))):
             raise BackendError(
                 f"The {row.run} input of unit {row.unit} had {self._study.naming(part)} {before:.6g} when the run "
                 f"began, and has {now:.6g} now: the model is not the same, though its weights and settings are. Look "

@@ -331,7 +331,7 @@ def _kept(piece: dict[str, Any]) -> dict[str, Any]:
         values: NDArray[np.float64] = np.array(piece["values"], dtype=np.float64)
         if values.ndim != 1 or len(values) % max(1, len(piece["rows"])):
             raise ValueError(f"it has {len(piece['rows'])} rows and values of shape {values.shape}")
-        return {"values": values}
+        return {"values": values, **{name: piece[name] for name in ("accounts",) if name in piece}}
     if "nothing_changes" in piece:
         return {"nothing_changes": np.array(piece["nothing_changes"], dtype=np.int32).reshape(-1, 2)}
     if "found" in piece:

@@ -39,6 +39,8 @@ def fan_out_reason(study: Study, backend: AbstractBackend) -> str | None:
     kind = getattr(getattr(model.module, "config", None), "model_type", None)
     if backend.name == "reference":
         return "the naive path was asked for"
+    if study.prepared.reader is not None:
+        return "what follows the prompts is generated"
     if not model.is_causal or not {"logits_to_keep", "past_key_values"} <= model.forward_names:
         return "not a causal decoder of transformers"
     if not study.prepared.at_last:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -50,13 +51,13 @@ class Reference:
 
     def outcomes(self, world: World, unit: int, draw: int = 0) -> tuple[float, ...]:
         """Return the outcomes of `world` for one unit and draw: as many as the study has."""
-        edits = [
-            (self._study.places[site], self._edit(world, site, what, unit, draw))
-            for site, what in self._study.placed(world)
-        ]
+        study, reader = self._study, self._study.prepared.reader
+        edits = [(study.places[site], self._edit(world, site, what, unit, draw)) for site, what in study.placed(world)]
+        if reader is not None:
+            return reader.alone(study, world, unit, draw, partial(self._after, world.run, unit, edits))
         output = self._run(world.run, unit, edits)
-        plain = self._run("base", unit, []) if self._study.prepared.uses_reference else None
-        return tuple(self._outcome(one, output, plain, world.run, unit) for one in self._study.prepared.each)
+        plain = self._run("base", unit, []) if study.prepared.uses_reference else None
+        return tuple(self._outcome(one, output, plain, world.run, unit) for one in study.prepared.each)
 
     def _outcome(self, prepared: Prepared, output: Any, plain: Any, run: Run, unit: int) -> float:
         """Return one outcome of an output, and of that of the plain base run where it compares with it."""
@@ -84,6 +85,10 @@ class Reference:
         """Return the logits that an outcome compares with in a plain run of one input, ``(vocabulary,)``."""
         return self._logits(self._study.prepared.compared, self._run(run, unit, []), run, unit)[0, -1]
 
+    def logits_after(self, run: Run, unit: int, tokens: Sequence[int]) -> Tensor:
+        """Return the logits after an input as it is and after each of some tokens, ``(1 + tokens, vocabulary)``."""
+        return self._after(run, unit, [], tokens)
+
     def activation(self, site: Site, run: str, unit: int) -> Tensor:
         """Return the activation at `site` in a plain run of one input: ``(k, features)``."""
         key = (site, run, unit)
@@ -96,7 +101,7 @@ class Reference:
                 seen.append(_part(tensor[0], place, positions, keys).clone())
                 return tensor
 
-            self._run(run, unit, [(place, look)], **self._few_logits)
+            self._run(run, unit, [(place, look)], (), **self._few_logits)
             self._activations[key] = seen[0]
         return self._activations[key]
 
@@ -116,7 +121,7 @@ class Reference:
                 (self._study.places[one], self._edit(world, one, what, unit, draw))
                 for one, what in self._study.placed(world)
             ]
-            self._run(world.run, unit, [*edits, (place, look)], **self._few_logits)
+            self._run(world.run, unit, [*edits, (place, look)], (), **self._few_logits)
             self._inside[key] = seen[0]
         return self._inside[key]
 
@@ -157,7 +162,15 @@ class Reference:
         shape = tuple(self.activation(site, world.run, unit).shape)
         return noise(shape, seed=self._study.seed, unit=unit, draw=draw, stream=need.stream)
 
-    def _run(self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], **extra: Any) -> Any:
+    def _after(self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], tokens: Sequence[int]) -> Tensor:
+        output = self._run(run, unit, edits, tuple(tokens))
+        first = self._study.encoding.of(run, unit).length or 1
+        logits: Tensor = output.logits[0, first - 1 :]
+        return logits
+
+    def _run(
+        self, run: str, unit: int, edits: Sequence[tuple[Place, _Edit]], after: tuple[int, ...] = (), **extra: Any
+    ) -> Any:
         study = self._study
         encoded = study.encoding.of(run, unit)
         if encoded.ids is None:
@@ -167,7 +180,7 @@ class Reference:
             }
         else:
             continuation = study.prepared.continuation
-            added = torch.tensor(continuation[unit] if continuation else (), dtype=torch.long)
+            added = torch.tensor((continuation[unit] if continuation else ()) + after, dtype=torch.long)
             inputs = {"input_ids": torch.cat([encoded.ids, added])[None].to(study.model.device)}
             inputs |= {
                 name: (value.to(study.model.dtype) if value.is_floating_point() else value).to(study.model.device)
@@ -181,16 +194,15 @@ class Reference:
                 inputs["position_ids"] = axes[:, None].to(study.model.device)
         with in_use(study.model.module), ExitStack() as stack, torch.no_grad():
             for place, change in _one_a_pattern(edits):
-                stack.callback(
-                    _hook(study.model.module.get_submodule(place.path), place, self._unflatten(change, run, unit))
-                )
+                see = self._unflatten(change, run, unit, len(after))
+                stack.callback(_hook(study.model.module.get_submodule(place.path), place, see))
             return call(study.model.module, inputs | extra)
 
-    def _unflatten(self, change: _Edit, run: str, unit: int) -> _Edit:
+    def _unflatten(self, change: _Edit, run: str, unit: int, more: int) -> _Edit:
         """Give `change` a row axis where a module sees tokens flattened."""
         ids = self._study.encoding.of(run, unit).ids
         added = self._study.prepared.continuation
-        length = 0 if ids is None else len(ids) + (len(added[unit]) if added else 0)
+        length = 0 if ids is None else len(ids) + (len(added[unit]) if added else 0) + more
 
         def see(tensor: Tensor) -> Tensor:
             flat = length > 1 and tensor.ndim == 2 and tensor.shape[0] == length

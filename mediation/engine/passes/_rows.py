@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import final
 
@@ -68,12 +69,11 @@ def run_rows(
     references
         Logits of each unit's plain base run, for outcomes that compare with it.
     """
+    changes = partial(_changes, study, placed, activations, sites)
+    if study.prepared.reader is not None:
+        return study.prepared.reader.outcomes(study, backend, rows, changes)
     batch = batch_of(study, rows, side)
-    edits = _edits(study, rows, placed, activations)
-    visits = [Visit(place.path, place.io, _editor(found, batch)) for place, found in edits.items()]
-    if sites:
-        visits = one_a_place([*visits, *_captures(study, sites, rows, batch, activations)])
-    visits.sort(key=lambda visit: study.when(Place(visit.path, visit.io)))
+    visits = changes(rows, batch)
     reference = torch.stack([references[row.unit] for row in rows]) if references is not None else None
     extra, last, finish = readout(study, batch, [(row.run, row.unit) for row in rows], reference)
     result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [*visits, *last], finish)
@@ -99,6 +99,8 @@ def capture_rows(
     states, number
         Where keys, values and hidden states are kept, for growing passes, and under which number.
     """
+    if study.prepared.reader is not None:
+        return study.prepared.reader.outcomes(study, backend, rows, partial(_changes, study, (), activations, sites))
     batch = batch_of(study, rows, side)
     visits = _captures(study, sites, rows, batch, activations)
     hidden: dict[int, Tensor] = {}
@@ -124,6 +126,22 @@ def reference_logits(study: Study, backend: AbstractBackend, rows: Sequence[Row]
     extra, finish = last_logits(study, batch, [(row.run, row.unit) for row in rows])
     result: Tensor = backend.forward(study.model, {**batch.inputs, **extra}, [], finish)
     return result
+
+
+def _changes(
+    study: Study,
+    placed: Sequence[Placed],
+    activations: Activations,
+    sites: Sequence[Site],
+    rows: Sequence[Row],
+    batch: Batch,
+) -> list[Visit]:
+    """Return the visits that change rows and keep activations, in order of execution; plain rows change nothing."""
+    edits = _edits(study, rows, placed, activations) if placed else {}
+    visits = [Visit(place.path, place.io, _editor(found, batch)) for place, found in edits.items()]
+    if sites:
+        visits = one_a_place([*visits, *_captures(study, sites, rows, batch, activations)])
+    return sorted(visits, key=lambda visit: study.when(Place(visit.path, visit.io)))
 
 
 def _edits(

@@ -64,7 +64,8 @@ class Planner:
         self.placed = [study.placed(world) for world in study.worlds]
         self.grouping = Grouping(study, self.placed, tokens=split.tokens, rows_per_pass=execution.batch_size)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
-        self._patched = np.flatnonzero([world.assignment is not None for world in study.worlds])
+        self._sampled = study.sampled and study.n_draws > 1
+        self._patched = np.flatnonzero([self._sampled or world.assignment is not None for world in study.worlds])
         self._draws = np.array([study.draws_of(world) for world in study.worlds], dtype=np.int64)
         runs = [run for run in RUNS if run in study.encoding.runs]
         self._lengths = np.array([[study.length(run, unit) for unit in range(len(study.pairs))] for run in runs])
@@ -160,7 +161,10 @@ class Planner:
         size = max(1, _CELLS // len(chunk))
         for first in range(0, len(self._patched), size):
             worlds = self._patched[first : first + size]
-            changed = ~told.unchanged(worlds, chunk)
+            # Of what is sampled, a plain run has one draw; worlds that change nothing have others.
+            changed = np.ones((len(worlds), len(chunk)), dtype=bool)
+            if not self._sampled:
+                changed = ~told.unchanged(worlds, chunk)
             if self.states is None:
                 yield from self._rows(self._cells(worlds, chunk, changed))
                 continue

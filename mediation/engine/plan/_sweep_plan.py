@@ -67,7 +67,7 @@ class SweepPlan:
     passes
         Passes by kind: "plain" runs of base and source; "reference", the logits that `KL` compares with; "again",
         plain runs whose states are not held any more; "fan-out"; "rows", padded batches of full inputs; "checks" that
-        every run makes.
+        every run makes. Of generations: "prefill" of prompts, and "decode", one position a pass, as many as may be.
     reasons
         Why rows do not fan out, and how many.
     flops_needed
@@ -85,6 +85,10 @@ class SweepPlan:
         How the run is split.
     seconds
         Time of all passes; None without calibration. Loading, tokenizing and intervals come on top.
+    new_tokens
+        Most new tokens of a generation; None for single forward passes.
+    notes
+        What is not known before the run, in sentences.
     """
 
     model: str
@@ -108,6 +112,8 @@ class SweepPlan:
     tokens_per_pass: int
     units_at_a_time: int
     seconds: float | None
+    new_tokens: int | None = None
+    notes: tuple[str, ...] = ()
 
     def and_then(self, other: SweepPlan) -> SweepPlan:
         """Return the plan of this run and another one of the same units after it."""
@@ -154,19 +160,30 @@ def table(plan: SweepPlan) -> str:
     head = f"Plan: {plan.model} ({plan.dtype} on {plan.device}), {plan.units} units"
     about = [
         ("worlds", f"{plan.worlds:,} (of {plan.worlds_asked:,} asked for, equal ones are run once)"),
-        ("rows", f"{plan.rows:,}, of which {plan.null_rows:,} are known to change nothing and are not run"),
-        (
-            "passes",
-            f"{plan.n_passes:,} of up to {plan.tokens_per_pass:,} tokens, {plan.units_at_a_time} units at a time",
-        ),
+        ("rows", _rows(plan)),
+        ("passes", _passes(plan)),
         ("FLOPs", _flops(plan)),
         ("memory", _memory(plan)),
         ("time", _time(plan)),
     ]
     lines = [head, "", *(f"{name:<8}{text}" for name, text in about), "", *_kinds(plan)]
+    if plan.notes:
+        lines += ["", *plan.notes]
     if plan.reasons:
         lines += ["", "Not fanned out:", *(f"  {count:,} rows: {why}" for why, count in plan.reasons.items())]
     return printable("\n".join(lines))
+
+
+def _rows(plan: SweepPlan) -> str:
+    null = f", of which {plan.null_rows:,} are known to change nothing and are not run"
+    return f"{plan.rows:,}{null if plan.new_tokens is None else ''}"
+
+
+def _passes(plan: SweepPlan) -> str:
+    if plan.new_tokens is None:
+        return f"{plan.n_passes:,} of up to {plan.tokens_per_pass:,} tokens, {plan.units_at_a_time} units at a time"
+    plain = sum(one.outcomes for kind, one in plan.passes.items() if kind == "decode")
+    return f"{plan.n_passes:,} at most, for {plain:,} rollouts of at most {plan.new_tokens:,} new tokens"
 
 
 def _kinds(plan: SweepPlan) -> list[str]:
@@ -189,6 +206,8 @@ def _kinds(plan: SweepPlan) -> list[str]:
 
 
 def _flops(plan: SweepPlan) -> str:
+    if plan.new_tokens is not None:
+        return f"{size(plan.flops_planned)} at most"
     needed = max(1, plan.flops_needed)
     planned, naive = plan.flops_planned / needed, plan.flops_naive / max(1, plan.flops_planned)
     return (
@@ -201,7 +220,7 @@ def _memory(plan: SweepPlan) -> str:
     parts = {
         "weights": plan.weight_bytes,
         "activations": plan.activation_bytes,
-        "plain runs": plan.state_bytes,
+        "plain runs" if plan.new_tokens is None else "keys and values": plan.state_bytes,
         "a pass": plan.pass_bytes,
     }
     shown = " + ".join(f"{name} {size(amount)}B" for name, amount in parts.items() if amount)
@@ -209,7 +228,9 @@ def _memory(plan: SweepPlan) -> str:
 
 
 def _time(plan: SweepPlan) -> str:
-    return "not estimated (calibrate=False)" if plan.seconds is None else f"about {duration(plan.seconds)}"
+    if plan.seconds is not None:
+        return f"about {duration(plan.seconds)}"
+    return f"not estimated ({'calibrate=False' if plan.new_tokens is None else 'generations end when they end'})"
 
 
 def size(amount: float) -> str:

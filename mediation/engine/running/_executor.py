@@ -77,12 +77,24 @@ class Executor(AbstractExecutor):
 
     def _piece(self, one: Pass, run: Any, kind: str | None = None) -> Outcomes:
         kind = kind or _kind(one)
-        stored = self._pieces.find(kind, one.cells)
+        stored = self._stored(kind, one)
         if stored is not None:
             return stored
         outcomes: Outcomes = run(one)
-        self._pieces.keep(kind, one.cells, outcomes)
+        self._pieces.keep(kind, one.cells, outcomes, self._accounts(one))
         return outcomes
+
+    def _stored(self, kind: str, one: Pass) -> Outcomes | None:
+        """Return the stored outcomes of a pass, or None; what reads them is told what is stored besides."""
+        stored, reader = self._pieces.find(kind, one.cells), self._study.prepared.reader
+        accounts = None if stored is None or reader is None else self._pieces.accounts(kind, one.cells)
+        if reader is not None and stored is not None and accounts is not None:
+            reader.restore(self._study, one.cells.rows(), stored.tolist(), accounts)
+        return stored
+
+    def _accounts(self, one: Pass) -> list[Any] | None:
+        reader = self._study.prepared.reader
+        return None if reader is None or not self._pieces.are_kept else reader.accounts(self._study, one.cells.rows())
 
     def _run(self, one: Pass) -> Outcomes:
         self._run_waiting(one.needs)
@@ -94,7 +106,7 @@ class Executor(AbstractExecutor):
     def _later(self, one: Pass) -> Outcomes:
         """Let a plain run wait, if its outcomes are stored or it has none."""
         has = one.kind in ("plain", "rows")
-        stored = self._pieces.find(_kind(one), one.cells) if has else np.empty(0)
+        stored = self._stored(_kind(one), one) if has else np.empty(0)
         if stored is None:
             return self._captured(one)
         self._waiting[one.number] = one
@@ -112,7 +124,7 @@ class Executor(AbstractExecutor):
             return outcomes
         self.report["passes"] += 1
         self.report["rows"] += len(one.cells)
-        return self._pieces.keep_again(_kind(one), one.cells, outcomes)
+        return self._pieces.keep_again(_kind(one), one.cells, outcomes, self._accounts(one))
 
     # -------------------------------------------------------------------------------------------- self-checks
     def _probed(self, one: Pass) -> Outcomes:

@@ -16,6 +16,7 @@ from ..passes import RUNS, Cells, Index, Row
 from ..session import Pass
 from ..study import Study, World
 from ..verify import compared, settle_self_patches
+from ._notes import by_outcome, each_of, noted
 
 Outcomes = NDArray[np.float64]
 _MARGIN = 4.0
@@ -42,7 +43,7 @@ class Ledger:
         self.values = np.full((len(study.worlds), len(study.pairs), study.n_draws, outcomes), np.nan)
         self.plain = np.full((2, len(study.pairs), outcomes), np.nan)
         self.checks: dict[str, dict[str, Any]] = {}
-        self._random = np.array([world.is_random for world in study.worlds], dtype=bool)
+        self._random = np.array([study.is_random(world) for world in study.worlds], dtype=bool)
         self._run = np.array([RUNS.index(world.run) for world in study.worlds], dtype=np.int64)
         self._plain_world = {RUNS.index(one.run): at for at, one in enumerate(study.worlds) if one.assignment is None}
 
@@ -77,7 +78,7 @@ class Ledger:
         an interval as narrow. Not done in half precision, where rounding is as large as small effects.
         """
         settled = np.zeros(self.plain.shape[-1], dtype=np.int64)
-        noise = _MARGIN * np.broadcast_to(_by_outcome(self.checks["consistency"]), settled.shape)
+        noise = _MARGIN * np.broadcast_to(by_outcome(self.checks["consistency"]), settled.shape)
         if noise.any() and self._study.model.dtype in (torch.float32, torch.float64):
             for index, world in enumerate(self._study.worlds):
                 if world.assignment is None:
@@ -86,15 +87,18 @@ class Ledger:
                 close = np.abs(self.values[index] - plain) <= noise
                 settled += (close & (self.values[index] != plain)).sum((0, 1))
                 self.values[index] = np.where(close, plain, self.values[index])
-        return {"rounding": _each(noise), "settled_rows": _each(settled)}
+        return {"rounding": each_of(noise), "settled_rows": each_of(settled)}
 
     def settle_self_patches(self, oracle: Reference | None = None) -> dict[str, Any]:
         """Set worlds that patch units with themselves to the plain outcome; see `verify.settle_self_patches`."""
 
-        def plain(run: str, unit: int) -> tuple[float, ...]:
+        def plain(run: str, unit: int, draw: int) -> tuple[float, ...]:
             if oracle is not None:
-                return oracle.outcomes(World(run), unit)  # type: ignore[arg-type]
-            return tuple(self.plain[RUNS.index(run), unit].tolist())
+                return oracle.outcomes(World(run), unit, draw)  # type: ignore[arg-type]
+            world, known = self._plain_world.get(RUNS.index(run)), self.plain[RUNS.index(run), unit]
+            if self._study.sampled and draw:
+                known = np.full_like(known, np.nan) if world is None else self.values[world, unit, draw]
+            return tuple(known.tolist())
 
         found = settle_self_patches(self._study, self.values, plain)
         return {} if found is None else {"self_patch": found}
@@ -123,10 +127,7 @@ class Ledger:
             value, expected = (ran, known) if one.check == "consistency" else (known, ran)
             what, blame = self._told(one, row, value, expected, self._study.naming(part))
             apart.append(compared(self._study, value, expected, what=what, blame=blame, at=(row.run, row.unit)))
-        before = self.checks.get(name, {"cells": 0})
-        if before["cells"]:
-            apart = [max(pair) for pair in zip(_by_outcome(before), apart, strict=True)]
-        self.checks[name] = _noted(before["cells"] + 1, apart)
+        self.checks[name] = noted(self.checks.get(name), apart)
 
     def _told(self, one: Pass, row: Row, value: float, expected: float, outcome: str) -> tuple[str, str]:
         """Return what is said of a difference, and what is blamed for it."""
@@ -150,18 +151,3 @@ class Ledger:
             f"forward pass gives {expected:.6g}.",
             f"Nothing is reported. Try fan_out=False or backend='reference', {_REPORT}",
         )
-
-
-def _each(numbers: NDArray[Any]) -> Any:
-    """Return what is kept of a number of each outcome: a list where there are several."""
-    return numbers.tolist() if len(numbers) > 1 else numbers.tolist()[0]
-
-
-def _noted(cells: int, apart: Sequence[float]) -> dict[str, Any]:
-    """Return what is kept of a check: cells, and the largest difference of all outcomes and of each."""
-    found = {"cells": cells, "max_abs_difference": max(apart)}
-    return found | ({"by_outcome": list(apart)} if len(apart) > 1 else {})
-
-
-def _by_outcome(found: dict[str, Any]) -> list[float]:
-    return found.get("by_outcome", [found["max_abs_difference"]])  # type: ignore[no-any-return]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -36,11 +36,19 @@ class Finished:
         ``(worlds, units, draws, outcomes)``; worlds that are not random have the same number in every draw.
     report
         What was run and checked, for provenance.
+    left_out
+        Units that cannot be compared, and why.
     """
 
     study: Study
     every: NDArray[np.float64]
     report: dict[str, Any]
+    left_out: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """The units that effects are of."""
+        return [unit for unit in range(len(self.study.pairs)) if unit not in self.left_out]
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -57,6 +65,7 @@ class Finished:
                 replace(self.study, prepared=part),
                 self.every[..., at : at + 1],
                 {name: _of_outcome(value, at) for name, value in self.report.items()},
+                self.left_out,
             )
             for at, part in enumerate(self.study.prepared.parts)
         )

@@ -17,6 +17,7 @@ from ._cost import (
     flops_of as flops_of,
     model_cost as model_cost,
     needed_flops as needed_flops,
+    weights_of as weights_of,
 )
 from ._memory import (
     PassMemory as PassMemory,

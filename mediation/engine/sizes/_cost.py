@@ -18,7 +18,7 @@ from torch import nn
 
 from ...models import Model, said
 
-PassKind = Literal["plain", "reference", "again", "fan-out", "rows", "checks"]
+PassKind = Literal["plain", "reference", "again", "fan-out", "rows", "checks", "prefill", "decode"]
 _ACTIVE = ("top_k", "num_experts_per_tok", "experts_per_token", "moe_top_k", "k")
 _CONVOLUTIONS = (nn.modules.conv._ConvNd,)
 

@@ -53,6 +53,8 @@ class Study:
         Worlds whose activations are put in, as they are written, and as they are among `worlds`.
     unembedding
         Where the logits that the outcome asks for can be computed alone; None where they cannot.
+    sampled
+        True if runs draw their tokens, so that every world has draws.
     """
 
     model: Model
@@ -66,6 +68,7 @@ class Study:
     n_draws: int
     inner: Mapping[World, World] = field(default_factory=dict)
     unembedding: Unembedding | None = None
+    sampled: bool = False
     _donors: dict[tuple[Donor, int], list[int]] = field(default_factory=dict)
     _tables: dict[object, Table] = field(default_factory=dict)
 
@@ -84,9 +87,10 @@ class Study:
         return f"the outcome {part.label!r}" if self.prepared.parts else "the outcome"
 
     def length(self, run: str, unit: int) -> int:
-        """Return the tokens of one input with what is appended to it; 1 for plain modules."""
-        continuation = self.prepared.continuation
-        return (self.encoding.of(run, unit).length or 1) + (len(continuation[unit]) if continuation else 0)
+        """Return the tokens of one input with what is appended to it, or may follow it; 1 for plain modules."""
+        continuation, reader = self.prepared.continuation, self.prepared.reader
+        more = len(continuation[unit]) if continuation else reader.more if reader is not None else 0
+        return (self.encoding.of(run, unit).length or 1) + more
 
     def positions(self, site: Site, run: str, unit: int) -> tuple[int, ...] | None:
         """Return the token positions of `site` in one input; None where there is no sequence to speak of."""
@@ -123,9 +127,13 @@ class Study:
             self._donors[key] = [int(unit) for unit in donor_units(need, self.pairs, seed=self.seed, draw=draw)]
         return self._donors[key]
 
+    def is_random(self, world: World) -> bool:
+        """Return True if the draws of a world differ."""
+        return self.sampled or world.is_random
+
     def draws_of(self, world: World) -> int:
         """Return how many draws a world has."""
-        return self.n_draws if world.is_random else 1
+        return self.n_draws if self.is_random(world) else 1
 
 
 def _plain_positions(site: Site, tensors: Mapping[str, Tensor], side: str | None) -> tuple[int, ...] | None:

@@ -5,6 +5,7 @@ from ._check import (
     check_activation as check_activation,
     check_captured as check_captured,
     compared as compared,
+    is_self_patch as is_self_patch,
     settle_self_patches as settle_self_patches,
 )
 from ._diagnosis import explained as explained

@@ -62,7 +62,7 @@ def is_self_patch(world: World) -> bool:
 
 
 def settle_self_patches(
-    study: Study, values: NDArray[np.float64], plain: Callable[[str, int], Sequence[float]]
+    study: Study, values: NDArray[np.float64], plain: Callable[[str, int, int], Sequence[float]]
 ) -> dict[str, Any] | None:
     """Measure how far self-patched worlds are from the plain ones, and set them to these.
 
@@ -72,9 +72,10 @@ def settle_self_patches(
     Parameters
     ----------
     values
-        Outcomes ``(worlds, units, draws, outcomes)``; those of self-patched worlds are replaced.
+        Outcomes ``(worlds, units, draws, outcomes)``; NaN where there is none. Those of self-patched worlds
+        are replaced.
     plain
-        From a run and a unit to the outcomes of the plain run.
+        From a run, a unit and a draw to the outcomes of the plain run.
 
     Returns
     -------
@@ -89,12 +90,13 @@ def settle_self_patches(
     worlds = [(index, world) for index, world in enumerate(study.worlds) if is_self_patch(world)]
     worst = 0.0
     for index, world in worlds:
-        for unit in range(len(study.pairs)):
-            plainly = plain(world.run, unit)
-            for part, expected, value in zip(
-                study.prepared.each, plainly, values[index, unit, 0].tolist(), strict=True
-            ):
-                found = compared(
+        many = study.draws_of(world) > 1
+        for unit, draw in np.ndindex(len(study.pairs), study.draws_of(world)):
+            plainly, found = plain(world.run, unit, draw), values[index, unit, draw].tolist()
+            for part, expected, value in zip(study.prepared.each, plainly, found, strict=True):
+                if np.isnan(value) or (study.sampled and np.isnan(expected)):  # a draw whose plain run was not wanted
+                    continue
+                apart = compared(
                     study,
                     value,
                     expected,
@@ -104,8 +106,8 @@ def settle_self_patches(
                     blame="Try fan_out=False or backend='reference', and please report the model.",
                     at=(world.run, unit),
                 )
-                worst = max(worst, found)
-            values[index, unit] = plainly
+                worst = max(worst, apart)
+            values[index, unit, draw if many else slice(None)] = np.where(np.isnan(found), np.nan, plainly)
     return {"cells": len(worlds) * len(study.pairs), "max_abs_difference": worst} if worlds else None
 
 

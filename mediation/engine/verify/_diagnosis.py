@@ -31,6 +31,8 @@ def explained(study: Study, execution: Execution) -> Iterator[None]:
 
 
 def _cause(study: Study, execution: Execution, failed: FailedCheckError) -> str | None:
+    if study.prepared.reader is not None:
+        return None
     reference, world = Reference(study), World(failed.run)  # type: ignore[arg-type]
     alone, again = (reference.outcomes(world, failed.unit) for _ in range(2))
     apart = _apart(study, alone, again)
