@@ -30,7 +30,7 @@ from ._direction import RandomDirection as RandomDirection
 from ._exchange import Interchange as Interchange, Swap as Swap
 from ._function import AbstractCustom as AbstractCustom, AbstractFactory as AbstractFactory, comparable as comparable
 from ._laws import check_laws as check_laws, stand_in as stand_in
-from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise
+from ._needs import Donor as Donor, Given as Given, Moment as Moment, Need as Need, Noise as Noise, applied as applied
 from ._noise import GaussianNoise as GaussianNoise
 from ._rewrite import (
     NO_TEXT_GIVEN as NO_TEXT_GIVEN,

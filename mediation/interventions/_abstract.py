@@ -15,7 +15,7 @@ from torch import Tensor
 from .._checks import shown
 from ..errors import DesignError
 from ..sites import InputSite, Joint, Site, SiteSet, ThoughtSite, check_disjoint
-from ._needs import NOTHING, Given, Need
+from ._needs import NOTHING, Given, Need, checked_needs
 from ._overlaps import elsewhere, shared
 from ._spelling import spelled
 
@@ -328,7 +328,9 @@ class Assignment:
 
 
 def _check_kind(site: Place, what: object) -> None:
-    """Raise DesignError if a rewrite of text is placed where there is no text."""
+    """Raise DesignError if a rewrite of text is placed where there is no text, or for what needs what none can give."""
+    if isinstance(what, AbstractIntervention):
+        checked_needs(what)
     written = isinstance(site, (ThoughtSite, InputSite)) and site.kind in ("imagination", "question")
     if isinstance(what, AbstractPlaceable) and what.acts_on == "text" and not written:
         raise DesignError(

@@ -29,6 +29,7 @@ class InterventionFactory(AbstractFactory["Custom"]):
     first = "hidden"
     kind = "activation"
     known = MappingProxyType({"noise": Noise(), "donor": Donor(), "mean": Moment("mean"), "std": Moment("std")})
+    beyond = "An activation of another run takes a class, whose needs() asks for it: Donor('base'), say."
 
     def _made(self, params: tuple[tuple[str, Hashable], ...]) -> Custom:
         return Custom(self, params)

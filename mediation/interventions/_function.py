@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from .._checks import shown, suggestion
+from .._checks import listed, shown, suggestion
 from ..errors import DesignError
 from ._abstract import AbstractPlaceable
 from ._code import constants_of, source_digest
@@ -43,6 +43,8 @@ class AbstractFactory(ABC, Generic[T]):
     """What the first argument is."""
     known: ClassVar[Mapping[str, Any]]
     """Arguments that a run can fill in, and what each is."""
+    beyond: ClassVar[str]
+    """How to get what is not among them."""
 
     function: Callable[..., Any] = field(compare=False)
     module: str = field(init=False)
@@ -116,7 +118,10 @@ class AbstractFactory(ABC, Generic[T]):
         for name, item in wanted.items():
             value = params.get(name, item.default)
             if value is inspect.Parameter.empty:
-                raise DesignError(f"{self.name}: parameter {name!r} has no default and was not given.")
+                more = ""
+                if item.kind is inspect.Parameter.KEYWORD_ONLY:
+                    more = f" The run fills in {listed(sorted(self.known))} alone. {self.beyond}".rstrip()
+                raise DesignError(f"{self.name}: parameter {name!r} has no default and was not given.{more}")
             bound.append((name, self._stored(value, f"{self.name}: {name}")))
         return self._made(tuple(bound))
 

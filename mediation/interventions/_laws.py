@@ -11,7 +11,7 @@ from torch import Tensor
 from .._checks import instance, shown
 from ..errors import DesignError
 from ._abstract import AbstractIntervention, an_intervention
-from ._needs import Given, Moment, Need, Noise
+from ._needs import Given, Moment, Need, Noise, applied, checked_needs
 
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
@@ -41,7 +41,7 @@ def stand_in(intervention: AbstractIntervention, hidden: Tensor, *, seed: int = 
     """
     generator = torch.Generator().manual_seed(seed)
     given: dict[Need, Tensor] = {}
-    for need in sorted(intervention.needs(), key=repr):
+    for need in sorted(checked_needs(intervention), key=repr):
         if isinstance(need, Moment):
             given[need] = (
                 hidden.mean(0, keepdim=True) if need.kind == "mean" else torch.tensor(1.5, device=hidden.device)
@@ -119,7 +119,7 @@ def _check_pure(one: AbstractIntervention, hidden: Tensor, given: dict[Need, Ten
         {need: item.clone() for need, item in given.items()},
         torch.get_rng_state(),
     )
-    result = one(hidden, given).clone()
+    result = applied(one, hidden, given).clone()
     if not _same(hidden, kept):
         raise DesignError(f"{one!r} changed its argument `hidden`. Work on a copy: hidden.clone().")
     changed = [need for need, item in given.items() if not _same(item, kept_given[need])]

@@ -144,6 +144,41 @@ Given: TypeAlias = Mapping[Need, Tensor]
 NOTHING: Given = MappingProxyType({})
 
 
+def checked_needs(one: Any) -> frozenset[Need]:
+    """Return what an intervention needs.
+
+    Raises
+    ------
+    DesignError
+        If it names something that no run can give.
+    """
+    needs = one.needs()
+    if not isinstance(needs, (set, frozenset)):
+        raise DesignError(f"needs() of {one!r} gave {shown(needs)}; a set is needed, such as frozenset({{Donor()}}).")
+    for need in needs:
+        if not isinstance(need, (Donor, Noise, Moment)):
+            raise DesignError(f"needs() of {one!r} holds {shown(need)}; only Donor, Noise and Moment can be asked for.")
+    return frozenset(needs)
+
+
+def applied(one: Any, hidden: Tensor, given: Given) -> Tensor:
+    """Return the result of an intervention.
+
+    Raises
+    ------
+    DesignError
+        If it reads what its needs() does not name.
+    """
+    try:
+        result: Tensor = one(hidden, given)
+    except KeyError as error:
+        (need,) = error.args or (None,)
+        if not isinstance(need, (Donor, Noise, Moment)) or need in one.needs():
+            raise
+        raise DesignError(f"{one!r} reads {need!r}, which its needs() does not name.") from None
+    return result
+
+
 def donor_index(unit: str, column: str | None, index: object, *, what: str) -> tuple[int, ...] | None:
     """Return `index` as a tuple, after checking that `column` and `index` are there exactly when `unit` uses them."""
     if (column is not None) != (unit == "matched"):

@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from .._checks import shown
+from .._checks import called, shown
 from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
@@ -110,6 +110,10 @@ class Prepared:
     reader: AbstractReader | None = None
     parts: tuple[Prepared, ...] = ()
 
+    def read(self, output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
+        """Return what `reduce` does; OutcomeError if that is not one number a row."""
+        return one_a_row(self.reduce(output, units, reference), len(units), self.label)
+
     @property
     def each(self) -> tuple[Prepared, ...]:
         """The outcomes that are read: several, or this one."""
@@ -167,6 +171,23 @@ class AbstractOutcome(ABC):
     @abstractmethod
     def prepare(self, pairs: Pairs, model: Model) -> Prepared:
         """Return the outcome bound to `pairs` and `model`; raise OutcomeError if it cannot be computed."""
+
+
+def one_a_row(found: object, rows: int, name: str) -> Tensor:
+    """Return what an outcome called `name` gave for some rows.
+
+    Raises
+    ------
+    OutcomeError
+        If it is not a tensor of one number for each.
+    """
+    if isinstance(found, Tensor) and found.shape == (rows,):
+        return found
+    shape = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else called(found)
+    raise OutcomeError(
+        f"outcome {name!r} returned {shape} for {rows} row{'s' if rows != 1 else ''}; one number a row is needed, a "
+        f"tensor of shape ({rows},)."
+    )
 
 
 def wide(numbers: Tensor) -> Tensor:

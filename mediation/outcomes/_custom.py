@@ -9,11 +9,11 @@ from typing import Any, final
 
 from torch import Tensor
 
-from .._checks import called, shown
+from .._checks import shown
 from ..errors import OutcomeError
 from ..models import Model
 from ..units import Pairs
-from ._abstract import AbstractOutcome, Prepared, wide
+from ._abstract import AbstractOutcome, Prepared, one_a_row, wide
 
 
 @final
@@ -32,13 +32,7 @@ class CustomOutcome(AbstractOutcome):
 
         def reduce(output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
             found = function(output, table.iloc[units.tolist()]) if with_units else function(output)
-            if not isinstance(found, Tensor) or found.shape != (len(units),):
-                shape = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else called(found)
-                raise OutcomeError(
-                    f"outcome {name!r} returned {shape} for {len(units)} row{'s' if len(units) != 1 else ''}; one "
-                    f"number a row is needed, a tensor of shape ({len(units)},)."
-                )
-            return wide(found)
+            return wide(one_a_row(found, len(units), name))
 
         return Prepared(label=name.replace("_", " "), reduce=reduce, at=self.at, raw=True)
 

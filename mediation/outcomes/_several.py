@@ -50,7 +50,7 @@ def _joined(parts: Sequence[Prepared]) -> Prepared:
         )
 
     def reduce(output: Any, units: Tensor, reference: Tensor | None) -> Tensor:
-        return torch.stack([part.reduce(output, units, reference) for part in parts], dim=1)
+        return torch.stack([part.read(output, units, reference) for part in parts], dim=1)
 
     return Prepared(
         label="; ".join(part.label for part in parts),

@@ -31,6 +31,7 @@ class RewriteFactory(AbstractFactory["CustomRewrite"]):
     first = "text"
     kind = "text"
     known = MappingProxyType({"rng": "rng", "pool": "pool"})
+    beyond = ""
 
     def _made(self, params: tuple[tuple[str, Hashable], ...]) -> CustomRewrite:
         return CustomRewrite(self, params)

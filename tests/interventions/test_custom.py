@@ -243,3 +243,16 @@ def test_wrong_calls(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_a_name_that_no_run_fills_in_is_told_what_can_be_asked_for():
+    @intervention
+    def needs_base(hidden, *, base):
+        return base
+
+    with pytest.raises(DesignError) as error:
+        needs_base()
+    assert str(error.value) == (
+        "needs_base: parameter 'base' has no default and was not given. The run fills in 'donor', 'mean', 'noise', "
+        "'std' alone. An activation of another run takes a class, whose needs() asks for it: Donor('base'), say."
+    )

@@ -7,11 +7,14 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+from dataclasses import dataclass
+from typing import Any, final
 
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+import mediation as med
 import mediation.interventions as package
 from mediation._values import Value
 from mediation.errors import DesignError
@@ -33,6 +36,7 @@ from mediation.interventions import (
     intervention,
     stand_in,
 )
+from mediation.interventions._needs import NOTHING
 from tests.interventions.examples import BASIS, CUSTOM, EXAMPLES, FEATURES, MASK, OF_THOUGHTS, POSITIONS
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
@@ -366,3 +370,34 @@ def test_what_a_thought_is_to_be_is_a_value_and_refuses_activations(example):
 def test_a_norm_over_features_never_looks_at_other_rows(example):
     """At a module that gives one number a row, the last axis is that of the rows."""
     check_laws(example, torch.tensor([1.0, -3.0, 4.0]))
+
+
+@final
+@dataclass(frozen=True)
+class Reads(AbstractIntervention):
+    """Reads the base's activation, whatever it asks for."""
+
+    asked: Any
+
+    def needs(self):
+        return self.asked
+
+    def __call__(self, hidden, given=NOTHING):
+        return given[Donor("base")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (frozenset({"base"}), r"^needs\(\) of .* holds 'base'; only Donor, Noise and Moment can be asked for\.$"),
+        (Donor("base"), r"^needs\(\) of .* gave Donor\(run='base'.*; a set is needed, such as"),
+        (frozenset(), r"reads Donor\(run='base'.*, which its needs\(\) does not name\.$"),
+    ],
+)
+def test_needs_that_no_run_can_fill_are_named_before_anything_runs(asked, said):
+    with pytest.raises(DesignError, match=said):
+        check_laws(Reads(asked), torch.randn(4, 3, 16))
+    model = med.load(med.testing.tiny_model("llama", layers=1))
+    pairs = med.Pairs(base=[[1, 2], [3, 4]], source=[[5, 2], [6, 4]])
+    with pytest.raises(DesignError, match=said.removeprefix("^")):
+        med.ablate(model, pairs, Reads(asked).at(med.residual(0, at="last")), med.LogitDiff(5, 6), n_resamples=99)

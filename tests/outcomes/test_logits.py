@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +14,8 @@ from tokenizers.processors import TemplateProcessing
 
 import mediation as med
 from mediation import Accuracy, Interchange, LogitDiff, LogProb, World, residual
+from mediation.errors import OutcomeError
+from mediation.outcomes import AbstractOutcome, Prepared
 from mediation.outcomes._tokens import token_id, token_ids
 from mediation.testing import tiny_model, tiny_tokenizer
 from tests.engine.studies import finish, gap, token_pairs, values
@@ -125,3 +131,29 @@ def test_a_log_probability_does_not_hold_that_of_special_tokens(begins_and_ends,
     pairs = token_pairs((6, 6))
     worlds, outcome = [World("base")], LogProb(" Peru")
     assert gap(values(begins_and_ends, pairs, worlds, outcome), values(model, pairs, worlds, outcome)) == 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Shaped(AbstractOutcome):
+    """The logits, put through any function."""
+
+    of: Callable[[torch.Tensor], Any]
+
+    def prepare(self, pairs, model):
+        return Prepared(label="x", reduce=lambda output, units, reference: self.of(output[:, -1]))
+
+
+@pytest.mark.parametrize("backend", ["nnsight", "reference"])
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (lambda logits: logits, r"outcome 'x' returned a tensor of shape \(\d, \d+\) for \d rows?; one number a row"),
+        (lambda logits: logits.mean(), r"outcome 'x' returned a tensor of shape \(\) for"),
+        (lambda logits: [0.0] * len(logits), "outcome 'x' returned list for"),
+    ],
+)
+def test_an_outcome_of_another_shape_is_named(model, of, said, backend):
+    pairs = token_pairs((6, 6))
+    with pytest.raises(OutcomeError, match=said):
+        med.mediate(model, pairs, residual(0, at="last"), Shaped(of), backend=backend, n_resamples=99)

@@ -86,6 +86,14 @@ def test_a_saved_kind_must_be_that_of_the_columns(tmp_path):
         read(path)
 
 
+def test_a_kind_whose_file_was_not_imported_is_named(tmp_path):
+    path = rounds().save(tmp_path / "one").with_suffix(".json")
+    account = json.loads(path.read_text())
+    path.write_text(json.dumps(account | {"kind": "checkpoints"}))
+    with pytest.raises(DataError, match=r"The table's kind is 'checkpoints', which is not known here\. Import the"):
+        read(path)
+
+
 def test_a_kind_may_be_stated_by_name_or_as_an_object():
     one = make_sweep()
     stated = Effects(one.tidy(), one.units, {}, kind="sweep")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError, DesignError, MediationError, OutcomeError, SiteError
-from ...interventions import AbstractIntervention, Interchange, Mean, Swap, Zero
+from ...interventions import AbstractIntervention, Interchange, Mean, Swap, Zero, applied
 from ...models import Model, own_thread
 from ...outcomes import Prepared
 from ...sites import Place, Site, at_text, positions_of
@@ -200,7 +200,7 @@ def _try(site: Site, what: AbstractIntervention, hidden: Tensor) -> None:
     """Call an intervention on an activation, given that activation itself for all that it needs."""
     try:
         with torch.no_grad():
-            what(hidden.clone(), {need: hidden.clone() for need in what.needs()})
+            applied(what, hidden.clone(), {need: hidden.clone() for need in what.needs()})
     except MediationError as error:
         raise type(error)(f"{site}: {error}") from None
     except torch.OutOfMemoryError:

@@ -63,13 +63,13 @@ class Reference:
         """Return one outcome of an output, and of that of the plain base run where it compares with it."""
         units, reference = torch.tensor([unit]), None
         if prepared.raw and not self._study.model.is_language_model:
-            return float(prepared.reduce(output, units, None))
+            return float(prepared.read(output, units, None))
         if prepared.of_input:
             return self._of_input(prepared, output, run, unit)
         if prepared.uses_reference:
             reference = self._logits(prepared, plain, "base", unit)[:, -1]
         logits = self._logits(prepared, output, run, unit)
-        return float(prepared.reduce(logits[:, -1] if prepared.raw else logits, units, reference))
+        return float(prepared.read(logits[:, -1] if prepared.raw else logits, units, reference))
 
     def _of_input(self, prepared: Prepared, output: Any, run: Run, unit: int) -> float:
         """Return an outcome of the tokens that an input has at some positions, one after another."""
@@ -79,7 +79,7 @@ class Reference:
         logs = _logits_in(output)[0].double().log_softmax(-1)
         total = sum(logs[at - 1, int(encoded.ids[at])] for at in where)
         sums = torch.tensor([[float(total), len(where)]], dtype=torch.float64)
-        return float(prepared.reduce(sums, torch.tensor([unit]), None))
+        return float(prepared.read(sums, torch.tensor([unit]), None))
 
     def logits(self, run: Run, unit: int) -> Tensor:
         """Return the logits that an outcome compares with in a plain run of one input, ``(vocabulary,)``."""

@@ -64,11 +64,11 @@ def _finish(study: Study, rows: Rows, picks: Sequence[Pick], reference: Tensor |
 
     def outcome(part: Prepared, pick: Pick, output: Any) -> Tensor:
         if part.raw and not language:
-            return part.reduce(output, numbers, None)
+            return part.read(output, numbers, None)
         logits = pick(_found(output))
         if part.of_input:
-            return part.reduce(_of_input(study, part, rows, logits), numbers, None)
-        return part.reduce(logits[:, -1] if part.raw else logits, numbers, reference)
+            return part.read(_of_input(study, part, rows, logits), numbers, None)
+        return part.read(logits[:, -1] if part.raw else logits, numbers, reference)
 
     def finish(output: Any) -> Tensor:
         each = zip(study.prepared.each, picks, strict=True)

@@ -110,7 +110,7 @@ class Ledger:
             raise OutcomeError(
                 f"The outcome of unit {row.unit} in world {self._study.worlds[row.world]} is "
                 f"{outcomes[odd[0], which[0]]}: {label} must be finite. "
-                "Look at the intervention's scale, at the model's dtype, and at the unit's input."
+                "Look at the outcome's own function, the intervention's scale, the model's dtype and the unit's input."
             )
         one, all_draws = self._random[cells.world], ~self._random[cells.world]
         self.values[cells.world[one], cells.unit[one], cells.draw[one]] = outcomes[one]

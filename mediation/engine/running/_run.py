@@ -18,7 +18,7 @@ from ..plan import Split, Stream, open_stream, split_of
 from ..session import Pass
 from ..study import Execution, Study, World
 from ..verify import FailedCheckError, check_fed, explained, in_precision
-from ._abstract import AbstractExecutor
+from ._abstract import AbstractExecutor, executor_from, outcomes_of, unchanged_of
 from ._executor import Executor
 from ._ledger import Ledger
 
@@ -102,11 +102,13 @@ def run_study(
     ------
     BackendError
         If patching a unit with itself changes its outcome, a recomputed cell does not agree, the model is random, or
-        it is fed other tokens or arguments than tokenizer and processor make of an input.
+        it is fed other tokens or arguments than tokenizer and processor make of an input; or if an executor gives
+        something else than the outcomes of a pass.
     OutcomeError
         If an outcome is NaN or infinite.
     DesignError, DataError, BackendError
-        If the folder ``execution.out`` holds something else, is in use, or cannot be written.
+        If the folder ``execution.out`` holds something else, is in use, or cannot be written; DesignError also if
+        `through` makes no executor.
 
     Warns
     -----
@@ -138,7 +140,7 @@ class _Run:
         backend = stream.execution.backend.name
         self.ledger = Ledger(study, progress, backend)
         self.local = Executor(study, stream.execution, stream.planner, pieces)
-        self.executor = through(self.local)
+        self.executor = executor_from(through, self.local)
         self.report: dict[str, Any] = {"backend": backend}
 
     def all(self) -> None:
@@ -166,14 +168,14 @@ class _Run:
 
     def _take(self, one: Pass) -> None:
         try:
-            self.ledger.take(one, self.executor.outcomes(one))
+            self.ledger.take(one, outcomes_of(self.executor, one, self.ledger.plain.shape[-1]))
         except FailedCheckError:
             self.local.run_waiting()  # which tells whether the model is the one that the run began with
             raise
 
     def unchanged(self, worlds: Index, units: Sequence[int]) -> NDArray[np.bool_]:
         """Return ``(worlds, units)``: which worlds are the plain run, and fill them in."""
-        found = self.executor.unchanged(worlds, units)
+        found = unchanged_of(self.executor, worlds, units)
         self.ledger.fill_plain(worlds, list(units), found)
         return found
 

@@ -62,6 +62,12 @@ class Pass:
     check: Check = ""
 
     @property
+    def outcomes(self) -> int:
+        """How many of its rows have outcomes: all, or none where it only leaves something."""
+        only_leaves = self.kind in ("reference", "again") or (self.alone and bool(self.sites))
+        return 0 if only_leaves else len(self.cells)
+
+    @property
     def captures(self) -> bool:
         """True if it runs for what it leaves: later passes read it."""
         return not self.alone and (self.kind in ("plain", "reference", "again") or bool(self.sites))

@@ -226,4 +226,4 @@ def _last_of(study: Study, rows: Sequence[Row], output: Any) -> Tensor:
     if tensor is not None and tensor.ndim and len(tensor) == len(rows):
         return tensor[-1].clone()
     units = torch.tensor([row.unit for row in rows])
-    return torch.stack([part.reduce(output, units, None)[-1] for part in study.prepared.each])
+    return torch.stack([part.read(output, units, None)[-1] for part in study.prepared.each])

@@ -69,11 +69,16 @@ def kind_stated(stated: object, names: Collection[str]) -> AbstractKind:
     Raises
     ------
     DataError
-        If the columns are those of another kind.
+        If the columns are those of another kind, or the kind is not known.
     """
     kind = _find(stated)
     if kind is not None and {column.name for column in kind.columns_of(names)} == set(names):
         return kind
+    if kind is None and isinstance(stated, str):
+        raise DataError(
+            f"The table's kind is {shown(stated)}, which is not known here. Import the file that defines it, then read "
+            "again."
+        )
     found = kind_from(names)
     if stated is not None and (not isinstance(stated, str) or stated != found.name):
         raise DataError(
