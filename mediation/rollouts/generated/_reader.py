@@ -240,7 +240,7 @@ class GenerationReader(AbstractReader):
         logits = torch.stack(row.logits[:last][-part.kept :])[None]
         reference = plain[None, last - 1] if part.uses_reference and isinstance(plain, Tensor) else None
         read = logits[:, -1] if part.raw else logits
-        return float(part.reduce(read, torch.tensor([unit]), reference))
+        return float(part.read(read, torch.tensor([unit]), reference))
 
     # --------------------------------------------------------------------------------------------------- checks
     def _check_own(self, study: Study, key: _Key) -> None:

@@ -107,7 +107,7 @@ class Reader:
         each = []
         for part in prepared.each:
             read = self._read_at(part, rows, logits)
-            found = part.reduce(read[:, -1] if part.raw else read, units, reference)
+            found = part.read(read[:, -1] if part.raw else read, units, reference)
             each.append(found.double().cpu().tolist())
             odd = next((at for at, value in enumerate(each[-1]) if not math.isfinite(value)), None)
             if odd is not None:
