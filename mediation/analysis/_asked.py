@@ -23,10 +23,13 @@ from ..rollouts import at_step
 from ..units import Pairs
 
 
-def check_question(pairs: object, outcome: object, n_draws: int, settings: Inference | None = None) -> None:
+def check_question(
+    pairs: object, outcome: object, n_draws: int, settings: Inference | None = None, *, several: bool = True
+) -> None:
     """Raise DataError or DesignError if pairs, outcome or draws are something else.
 
-    With `settings`, of intervals, also if these are not made for the clusters of the pairs.
+    With `settings`, of intervals, also if these are not made for the clusters of the pairs. `several` says whether
+    there may be several outcomes.
     """
     if not isinstance(pairs, Pairs):
         frame = isinstance(pairs, pd.DataFrame)
@@ -35,7 +38,7 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
     if not isinstance(outcome, (AbstractOutcome, list, tuple, Mapping)):
         raise DesignError(
             f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
-            "decorated with @med.outcome."
+            f"decorated with @med.outcome{'; or several, in a list or by name in a mapping' if several else ''}."
         )
     positive_int(n_draws, what="n_draws")
     if settings is not None and pairs.crossed:
