@@ -181,7 +181,7 @@ def test_a_specification_of_what_is_said_and_of_logits(model):
         assert mine["y00"].nunique() > len(pairs)
 
 
-# ------------------------------------------------------------------------------------------------- outcomes of two kinds
+# ----------------------------------------------------------------------------------------------- outcomes of two kinds
 def mixed() -> dict[str, Any]:
     return {
         "logit": LOGIT,
@@ -207,7 +207,7 @@ def test_each_of_a_sweep_of_two_kinds_is_what_it_is_alone(model, family):
         pd.testing.assert_frame_equal(mine, alone.units, check_like=True)
         rows, own = table[table["outcome"] == name].reset_index(drop=True), alone.tidy()
         columns = ["estimate", "conf_low", "conf_high", "p_value"]
-        columns += ["simultaneous_low", "simultaneous_high"] if family == "outcome" else []
+        columns += ["band_low", "band_high"] if family == "outcome" else []
         # Beside KL, which needs all logits, an outcome of two of them is computed from all: up to rounding the same.
         exact = 0 if generates else 1e-5
         pd.testing.assert_frame_equal(rows[columns], own[columns], rtol=exact, atol=exact)
@@ -265,7 +265,7 @@ def test_an_ablation_of_two_kinds_flips_from_the_input_that_is_ablated(model):
     hooked = Hooked(model)
     zeroed = [hooked.says(PAIRS.source[unit], [(SITE, where(SITE, "source", unit), 0.0)])[0] for unit in range(5)]
     assert flip["ym"].tolist() == [float(one != other) for one, other in zip(zeroed, plain, strict=True)]
-    assert 0 < flip["ym"].sum()
+    assert flip["ym"].sum() > 0
     assert said["ym"].tolist() == [number([one]) for one in zeroed]
     assert of(found, outcome="flip", arm="own")["ym"].tolist() == [0.0] * 5
 
