@@ -181,6 +181,13 @@ def test_a_specification_of_what_is_said_and_of_logits(model):
         assert mine["y00"].nunique() > len(pairs)
 
 
+def test_an_answer_is_not_compared_with_a_base_that_noise_makes(model):
+    noise = {"noise": med.GaussianNoise(3.0).at(med.embedding(at="last"))}
+    flip = {"flip": med.outcomes.AnswerFlipped(options=("w5", "w6"))}
+    with pytest.raises(med.errors.DesignError, match="'flip' compares with the plain base run"):
+        med.specification(model, PAIRS, SITE, flip, corruptions=noise, **QUICK)
+
+
 # ----------------------------------------------------------------------------------------------- outcomes of two kinds
 def mixed() -> dict[str, Any]:
     return {
@@ -301,3 +308,10 @@ def test_a_length_is_counted_beside_logits(model):
 
 def _tokens(told: Told) -> float:
     return float(told.tokens)
+
+
+def test_what_takes_several_outcomes_says_so_of_a_wrong_one(model):
+    with pytest.raises(med.errors.DesignError, match=r"or several, in a list or by name in a mapping\.$"):
+        med.controls(model, PAIRS, SITE, "logit", **QUICK)
+    with pytest.raises(med.errors.DesignError, match=r"decorated with @med\.outcome\.$"):
+        med.attribution(model, PAIRS, SITE, "logit")
