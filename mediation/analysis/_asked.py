@@ -23,10 +23,13 @@ from ..rollouts import at_step
 from ..units import Pairs
 
 
-def check_question(pairs: object, outcome: object, n_draws: int, settings: Inference | None = None) -> None:
+def check_question(
+    pairs: object, outcome: object, n_draws: int, settings: Inference | None = None, *, several: bool = True
+) -> None:
     """Raise DataError or DesignError if pairs, outcome or draws are something else.
 
-    With `settings`, of intervals, also if these are not made for the clusters of the pairs.
+    With `settings`, of intervals, also if these are not made for the clusters of the pairs. `several` says whether
+    there may be several outcomes.
     """
     if not isinstance(pairs, Pairs):
         frame = isinstance(pairs, pd.DataFrame)
@@ -35,7 +38,7 @@ def check_question(pairs: object, outcome: object, n_draws: int, settings: Infer
     if not isinstance(outcome, (AbstractOutcome, list, tuple, Mapping)):
         raise DesignError(
             f"outcome is {called(outcome)}; one such as med.LogitDiff('answer', 'foil') is needed, or a function "
-            "decorated with @med.outcome."
+            f"decorated with @med.outcome{'; or several, in a list or by name in a mapping' if several else ''}."
         )
     positive_int(n_draws, what="n_draws")
     if settings is not None and pairs.crossed:
@@ -83,7 +86,6 @@ def units_frame(
     each = {None: finished} if isinstance(finished, Finished) else finished
     study = next(iter(each.values())).study
     pairs, kept = study.pairs, kept_in(each.values())
-    n = len(kept)
     index = {world: i for i, world in enumerate(study.worlds)}
     weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
     frames = []
@@ -92,20 +94,20 @@ def units_frame(
             name: world if world in index else expand_world(world, study.model, study.encoding)
             for name, world in named.items()
         }
-        draws = max(study.draws_of(world) for world in expanded.values())
-        columns: dict[str, Any] = dict(labels[key]) or {"site": key}
-        columns["unit"] = np.repeat(kept, draws)
-        columns |= {name: np.repeat(label[kept], draws) for name, label in pairs.cluster_columns.items()}
-        columns["weight"] = np.repeat(weights[kept], draws)
-        columns["draw"] = np.tile(np.arange(draws), n)
         donors = _random_donors(expanded.values())
-        if donors is not None:
-            who = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1)[kept]
-            columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
         for outcome, one in each.items():
-            label = {} if outcome is None else {"outcome": outcome}
+            draws = max(one.study.draws_of(world) for world in expanded.values())  # of generations, samples are draws
+            columns: dict[str, Any] = dict(labels[key]) or {"site": key}
+            columns["unit"] = np.repeat(kept, draws)
+            columns |= {name: np.repeat(label[kept], draws) for name, label in pairs.cluster_columns.items()}
+            columns["weight"] = np.repeat(weights[kept], draws)
+            columns["draw"] = np.tile(np.arange(draws), len(kept))
+            if donors is not None:
+                who = np.stack([study.donors(donors, draw) for draw in range(draws)], axis=1)[kept]
+                columns["donor"] = np.where(np.isin(who, kept), who, -1).reshape(-1)
+            columns |= {} if outcome is None else {"outcome": outcome}
             values = {name: one.values[index[world], kept, :draws].reshape(-1) for name, world in expanded.items()}
-            frames.append(pd.DataFrame(columns | label | values))
+            frames.append(pd.DataFrame(columns | values))
     units = pd.concat(frames, ignore_index=True)
     if "donor" in units:
         units["donor"] = units["donor"].fillna(-1).astype(np.int64)

@@ -96,7 +96,7 @@ def attribution(
     """
     loaded = load(model) if not isinstance(model, Model) else model
     one_outcome(outcome, "attribution")
-    check_question(pairs, outcome, 1)
+    check_question(pairs, outcome, 1, several=False)
     need_one_kind_of_cluster(pairs, "attribution")
     check_scored(mediator, donor, "attribution")
     _check_contrast(donor, None)

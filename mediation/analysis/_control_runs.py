@@ -19,7 +19,7 @@ from ..errors import DataError
 from ..estimate import REAL
 from ..interventions import AbstractIntervention, Assignment, Interchange, RandomDirection, Swap
 from ..models import Model
-from ..outcomes import AbstractOutcome, CustomOutcome
+from ..outcomes import AbstractOutcome, Cued, CustomOutcome, JudgedOutcome
 from ..sites import Site, positions_of, resolve
 from ..units import Encoding, Pairs, encode
 from ._asked import one_a_step
@@ -68,8 +68,10 @@ class Question:
 def _reads_columns(outcome: AbstractOutcome, pairs: Pairs) -> bool:
     """Return True if the outcome of a unit depends on its row of the frame."""
     columns = set(map(str, pairs.table.columns))
-    if isinstance(outcome, CustomOutcome):
+    if isinstance(outcome, (CustomOutcome, JudgedOutcome)):
         return bool(columns) and len(inspect.signature(outcome.function).parameters) > 1
+    if isinstance(outcome, Cued):
+        return _reads_columns(outcome.outcome, pairs)
     if not dataclasses.is_dataclass(outcome):
         return bool(columns)
     values = [getattr(outcome, field.name) for field in dataclasses.fields(outcome)]
@@ -279,6 +281,10 @@ def _frame(question: Question, part: Part, finished: Sequence[Finished]) -> pd.D
         frame["cluster"], frame["weight"] = clusters[frame["unit"]], weights[frame["unit"]]
         frame = frame[~frame["unit"].isin(lacking)]
     elif part.donors is not None:
+        # Of samples, each donor has the one of its draw; what is not sampled has one for all.
+        by = [name for name in ("site", "control", "index", "outcome") if name in frame]
+        sampled = frame.groupby(by)["draw"].transform("max") > 0
+        frame = frame[(frame["index"] < 0) | ~sampled | (frame["draw"] == frame["index"])].reset_index(drop=True)
         given = frame["index"].to_numpy() >= 0
         draw, unit = frame.loc[given, "index"].to_numpy(), frame.loc[given, "unit"].to_numpy()
         frame.loc[given, "draw"] = draw

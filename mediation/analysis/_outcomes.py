@@ -50,7 +50,8 @@ class Asked:
         """Return the worlds bound to units and model, once for each group; `options` are those of `How.bind`."""
         asked = [world for named in worlds.values() for world in named.values()]
         if len({one.prepare(pairs, model).of_rollout for one in self.read} if len(self.read) > 1 else ()) > 1:
-            how = replace(how, given=())  # each option is for some of the outcomes
+            # Each option is for some of the outcomes, but no bound holds for what is generated in another precision.
+            how = replace(how, given=tuple(name for name in how.given if name in ("precision", "recheck")))
         return [how.bind(model, pairs, asked, one, **options) for one in self.read]
 
     def run(self, studies: Sequence[Bound]) -> tuple[Finished, ...]:

@@ -14,7 +14,7 @@ from ..errors import DesignError
 from ..estimands import AbstractEstimand
 from ..interventions import Assignment, Interchange
 from ..models import Model
-from ..outcomes import grouped
+from ..outcomes import AbstractOutcome, AnswerFlipped, grouped
 from ..sites import ThoughtSite
 from ..units import Encoding, Pairs, encode
 from ._asked import units_frame
@@ -78,7 +78,7 @@ def plan_of(
                 "it is. Give other inputs: med.Pairs(base=med.do(source, ...), source=source)."
             )
         for name, outcome in choices.outcomes.items():
-            if isinstance(what, Assignment) and outcome.prepare(choices.pairs, model).uses_reference:
+            if isinstance(what, Assignment) and _compares(outcome, choices.pairs, model):
                 raise DesignError(
                     f"outcome {name!r} compares with the plain base run, and under corruption {corruption!r} the "
                     "base is the source run with something done to it. Ask for that outcome without that corruption."
@@ -93,6 +93,11 @@ def plan_of(
         studies = outcomes.studies(how, model, pairs, worlds, n_draws=n_draws, encoding=encoding)
         cells.append(Cell(outcomes, corruption, site, studies, worlds))
     return cells
+
+
+def _compares(outcome: AbstractOutcome, pairs: Pairs, model: Model) -> bool:
+    """Return True if an outcome compares with the plain base run, in logits or in what is said."""
+    return isinstance(outcome, AnswerFlipped) or outcome.prepare(pairs, model).uses_reference
 
 
 def run_plan(cells: Sequence[Cell]) -> tuple[pd.DataFrame, list[Finished]]:

@@ -18,6 +18,7 @@ from .drawing import (
     COLOURS,
     INK,
     axis_label,
+    bands_hold_over,
     draw_row,
     extent,
     finish_rows,
@@ -145,6 +146,10 @@ def _finish(ax: Axes, table: pd.DataFrame, *, total: int, kind: str, known: Mapp
         said += f": the strongest {len(table)} of {total} rows"
     shown = interval_name(known)
     banded = kind in ("sweep", "comparison", "subgroups", "models") and bool(table["band_low"].notna().any())
-    how = f"{shown} (thick) and simultaneous bands (thin, in digits)" if banded else f"with {shown}"
+    how = (
+        f"{shown} (thick) and simultaneous bands{bands_hold_over(known)} (thin, in digits)"
+        if banded
+        else f"with {shown}"
+    )
     how += "; * rejected, errors held over layers and sites" if kind == "hierarchy" else ""
     title(ax, f"{said}\n{how}", room=1.25)

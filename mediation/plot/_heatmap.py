@@ -28,6 +28,7 @@ from .drawing import (
     Grid,
     axes,
     axis_label,
+    bands_hold_over,
     bare,
     check_colours,
     colour_bar,
@@ -121,7 +122,7 @@ def heatmap(
         vmin=-(limit or _limit(grid)), vmax=limit or _limit(grid),
     )  # fmt: skip
     ax.set_facecolor(FAINT)
-    key = _marks(ax, grid)
+    key = _marks(ax, grid, f"band{bands_hold_over(known)}")
     _ticks(ax, grid)
     meaning = meaning_of(estimand)
     bar = colour_bar(ax, image, extend=_extend(grid, limit))
@@ -132,7 +133,7 @@ def heatmap(
     return ax
 
 
-def _marks(ax: Axes, grid: Grid) -> list[Artist]:
+def _marks(ax: Axes, grid: Grid, band: str) -> list[Artist]:
     """Mark what the colours cannot say, and return the entries of the legend."""
     width, height = extent(ax)
     cell = 72 * min(width / grid.estimate.shape[1], height / grid.estimate.shape[0])
@@ -140,8 +141,8 @@ def _marks(ax: Axes, grid: Grid) -> list[Artist]:
     key: list[Artist] = []
     hatch(ax, np.argwhere(grid.fixed), face=FAINT, edge=_HATCHED, gid="fixed")
     for name, cells, marker, label in (
-        ("above", grid.above, "^", "band above 0"),
-        ("below", grid.below, "v", "band below 0"),
+        ("above", grid.above, "^", f"{band} above 0"),
+        ("below", grid.below, "v", f"{band} below 0"),
         ("unknown", grid.unknown, "x", "no band"),
     ):
         if not cells.any() or (name == "unknown" and not np.isfinite(grid.low).any()):

@@ -200,3 +200,17 @@ def test_the_strongest_rows_are_those_of_any_sign_in_the_order_of_the_table():
     assert strongest(table, 5) is table
     pairs = table.assign(partner=["", "x", "", "", ""])
     assert strongest(pairs, 2)["site"].tolist() == ["c", "e"]
+
+
+@pytest.mark.parametrize(("family", "says"), [("outcome", "simultaneous bands (thin"), ("all", "over all outcomes")])
+def test_bands_that_hold_over_all_outcomes_say_so(family, says):
+    rng = np.random.default_rng(0)
+    frame = pd.concat(
+        pd.DataFrame({"outcome": outcome, "site": site, "unit": range(30), "y00": 0.0, "y01": rng.normal(1, 1, 30)})
+        for outcome in ("kl", "logit")
+        for site in ("a", "b", "c")
+    )
+    found = med.effects(frame, estimands="pnie", rng=0, n_resamples=99, family=family)
+    assert says in title(forest(found, outcome="kl")).replace("\n", " ")
+    later = found.adjust("max-t", family="outcomes")
+    assert "simultaneous bands over all outcomes (thin" in title(forest(later, outcome="logit")).replace("\n", " ")

@@ -135,6 +135,14 @@ def test_a_table_without_bands_marks_nothing_and_says_so():
     assert "No simultaneous bands" in title(ax).replace("\n", " ")
 
 
+def test_bands_that_hold_over_all_outcomes_say_so():
+    sweep = make_sweep()
+    inference = {**sweep.provenance.get("inference", {}), "family": "all"}
+    joint = Effects(sweep.tidy(), sweep.units, {**sweep.provenance, "inference": inference})
+    assert "band over all outcomes above 0" in legend(heatmap(joint))
+    assert "band above 0" in legend(heatmap(sweep))
+
+
 def test_axes_are_labelled_with_layers_and_tokens():
     ax = heatmap(make_sweep())
     assert xlabels(ax) == [f"{i} {token!r}" for i, token in enumerate(TOKENS)]

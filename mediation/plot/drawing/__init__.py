@@ -1,6 +1,7 @@
 """What figures share: the theme, rows with their digits, a grid, and how data are asked for."""
 
 from ._ask import (
+    bands_hold_over as bands_hold_over,
     check_axes as check_axes,
     interval_name as interval_name,
     labels_of as labels_of,

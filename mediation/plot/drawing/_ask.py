@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from ..._checks import listed, one_of
 from ...errors import DesignError
 from ...results import KINDS, Effects, Kind
+from ...results.account import TOGETHER, section
 from ...results.kinds import confidence, kind_named
 from ...results.text import shorten
 from ._theme import literal
@@ -81,6 +82,19 @@ def interval_name(provenance: Mapping[str, Any]) -> str:
     ('90% intervals', 'intervals')
     """
     return f"{confidence(provenance)} intervals".strip()
+
+
+def bands_hold_over(provenance: Mapping[str, Any]) -> str:
+    """Return where the simultaneous bands of one outcome hold beyond it: " over all outcomes", or nothing.
+
+    Examples
+    --------
+    >>> bands_hold_over({"inference": {"family": "all"}}), bands_hold_over({})
+    (' over all outcomes', '')
+    """
+    joint = section(provenance, "inference").get("family") == "all"
+    later = section(provenance, "adjustment").get("bands") in ("outcomes", "all") and TOGETHER in provenance
+    return " over all outcomes" if joint or later else ""
 
 
 def with_sites(names: Iterable[str], table: pd.DataFrame) -> list[str]:

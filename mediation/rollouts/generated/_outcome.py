@@ -9,7 +9,7 @@ from typing import Literal, final
 from ..._checks import listed
 from ...errors import DesignError
 from ...models import Model
-from ...outcomes import AbstractOutcome, Prepared, token_ids
+from ...outcomes import AbstractOutcome, Prepared, Several, token_ids
 from ...specs import Spec, TextSpec
 from ...units import Pairs
 from .._roller import Settings
@@ -58,9 +58,9 @@ class Generated(AbstractOutcome):
         """
         prepared = self.outcome.prepare(pairs, model)
         if not prepared.of_rollout:
-            _refuse(self.given, _DECODING, f"is of generations, and {self.outcome!r} is read off one forward pass")
+            _refuse(self.given, _DECODING, f"is of generations, and {self._name} is read off one forward pass")
             return prepared
-        _refuse(self.given, _ONE_PASS, f"is of single forward passes, and {self.outcome!r} is read off generations")
+        _refuse(self.given, _ONE_PASS, f"is of single forward passes, and {self._name} is read off generations")
         spec = _written(self.settings.spec)
         reader = GenerationReader(
             prepared=prepared,
@@ -71,6 +71,11 @@ class Generated(AbstractOutcome):
         # What is appended, and what is compared with, is the reader's: the pass of the prompt has neither.
         own = {"continuation": None, "uses_reference": False, "reader": reader}
         return replace(prepared, **own, parts=tuple(replace(part, **own) for part in prepared.parts))  # type: ignore[arg-type]
+
+    @property
+    def _name(self) -> str:
+        """How errors call the outcome; of several, the first stands for all, since they are read in the same way."""
+        return repr(self.outcome.outcomes[0] if isinstance(self.outcome, Several) else self.outcome)
 
 
 def _refuse(given: Sequence[str], names: Sequence[str], why: str) -> None:
