@@ -63,10 +63,12 @@ def narrowed(
         logits = getattr(output, "logits", None)
         logits = logits if isinstance(logits, Tensor) else main_tensor(output)
         assert logits is not None
-        outcomes, own = [], torch.split(logits[:, -1], [len(ids) for ids, _ in wanted], dim=1)
-        for part, mine, (_, columns) in zip(study.prepared.each, own, wanted, strict=True):
+        outcomes, start = [], 0
+        for part, (ids, columns) in zip(study.prepared.each, wanted, strict=True):
             assert part.reduce_asked is not None
+            mine = logits[:, -1, start : start + len(ids)]
             outcomes.append(part.reduce_asked(torch.gather(mine, 1, columns.to(mine.device)), numbers))
+            start += len(ids)
         return torch.stack(outcomes, dim=1)
 
     return [Visit(found.path, "input", enter), Visit(found.path, "output", leave)], finish
