@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
-from typing import Any, TypeAlias, final
+from typing import Any, Literal as Literal, TypeAlias, final
 
 from .._checks import elements, shown
 from ..errors import SiteError
 from ..models import Model
 from ..units import Encoding
-from ._abstract import AbstractSite
+from ._abstract import AbstractSite, Kind as Kind  # types of inherited fields are looked up here
 from ._comparison import Comparison, apart, overlap
 from ._expand import expand_site
+from ._positions import Position as Position
 
 _MOST = 8  # parts that a label spells out
 
