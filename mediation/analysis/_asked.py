@@ -78,14 +78,17 @@ def units_frame(
     finished: Finished | Mapping[str, Finished],
     labels: Mapping[Any, Mapping[str, Any]],
     worlds: Mapping[Any, Mapping[str, World]],
+    *,
+    same_units: bool = False,
 ) -> pd.DataFrame:
     """Return the unit-level frame: one row a site (or arm), unit and draw.
 
-    Outcomes by name, of the same worlds and units, have a row each, and a column ``outcome``.
+    Outcomes by name, of the same worlds, have a row each, and a column ``outcome``: of the units that each has by
+    itself, or, with `same_units`, of those that all have.
     """
     each = {None: finished} if isinstance(finished, Finished) else finished
     study = next(iter(each.values())).study
-    pairs, kept = study.pairs, kept_in(each.values())
+    pairs, common = study.pairs, kept_in(each.values())
     index = {world: i for i, world in enumerate(study.worlds)}
     weights = np.ones(len(pairs)) if pairs.weight is None else pairs.weight
     frames = []
@@ -96,6 +99,7 @@ def units_frame(
         }
         donors = _random_donors(expanded.values())
         for outcome, one in each.items():
+            kept = common if same_units else list(one.kept)
             draws = max(one.study.draws_of(world) for world in expanded.values())  # of generations, samples are draws
             columns: dict[str, Any] = dict(labels[key]) or {"site": key}
             columns["unit"] = np.repeat(kept, draws)

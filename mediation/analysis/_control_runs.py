@@ -269,7 +269,7 @@ def run_parts(
 def _frame(question: Question, part: Part, finished: Sequence[Finished]) -> pd.DataFrame:
     worlds = one_a_step(part.worlds, finished[0])
     labels = {key: {"site": key[0], "control": key[1], "index": key[2]} for key in worlds}
-    frame = question.outcomes.frame(finished, labels, worlds)
+    frame = question.outcomes.frame(finished, labels, worlds, same_units=True)
     frame["donor"] = -1
     if part.rows is not None:
         lacking = part.rows.unit[sorted({unit for one in finished for unit in one.left_out})]

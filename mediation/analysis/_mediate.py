@@ -171,7 +171,8 @@ def mediate(  # noqa: PLR0913
         studies = [replace(studies[0], study=picked.study(studies[0].study, outcomes.read[0]))]
     finished = outcomes.run(studies)
     mediators, worlds = one_a_step(mediators, finished[0]), one_a_step(worlds, finished[0])
-    units = outcomes.frame(finished, {site: {} for site in worlds}, worlds)
+    labels: dict[Any, dict[str, Any]] = {site: {} for site in worlds}
+    units = outcomes.frame(finished, labels, worlds, same_units=family == "all")
     info = {name: _site_info(one) for name, one in mediators.items()} if is_sweep(mediator) else None
     put_in = repr(donor if donor is not None else Interchange())
     provenance = outcomes.provenance(finished, mediator, put_in, how.execution, worlds)

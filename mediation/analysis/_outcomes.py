@@ -69,9 +69,16 @@ class Asked:
         found = {name: one for group, finished in each for name, one in zip(group, finished.apart, strict=True)}
         return {name: found[name] for name in self.labels} if self.labels else found
 
-    def frame(self, done: Sequence[Finished], labels: Mapping[Any, Mapping[str, Any]], worlds: Worlds) -> pd.DataFrame:
+    def frame(
+        self,
+        done: Sequence[Finished],
+        labels: Mapping[Any, Mapping[str, Any]],
+        worlds: Worlds,
+        *,
+        same_units: bool = False,
+    ) -> pd.DataFrame:
         """Return the unit-level frame; see `units_frame`."""
-        return units_frame(self.apart(done) if self.labels else done[0], labels, worlds)
+        return units_frame(self.apart(done) if self.labels else done[0], labels, worlds, same_units=same_units)
 
     def result(
         self, units: pd.DataFrame, provenance: dict[str, Any], make: Callable[[pd.DataFrame, dict[str, Any]], Effects]
@@ -87,7 +94,7 @@ class Asked:
         What outcomes do not share is by name in ``by_outcome``: how far rounding reaches, and what self-checks found.
         """
         known = provenance_of(done[0], mediator, put_in, how, worlds)
-        known["pairs"]["n"] = len(kept_in(done))
+        known["pairs"]["n"] = len(kept_in(done))  # that all outcomes have; the table says the n of each
         rolled = [one.report["rollout"] for one in done if "rollout" in one.report]
         if rolled and self.labels:
             known["rollout"] = {**rolled[0], **self._rolled(done, worlds or {})}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import mediation as med
+from mediation.analysis._asked import units_frame
+from mediation.engine import Execution, World, backend_for, make_study, progress_for, run_study
 from mediation.rollouts import _loop
+from mediation.testing import LinearInteraction, first_output
 from tests.rollouts.replay import BASE, OUTCOME, SOURCE, SPEC, answer, exact, thought
 
 pytestmark = pytest.mark.filterwarnings("ignore::mediation.MediationWarning")
 MORE: dict[str, Any] = {"spec": SPEC, "max_new_tokens": 8, "rng": 0, "n_resamples": 99, "backend": "hooks"}
 PAIRS = med.Pairs(base=BASE, source=SOURCE)
+TENSORS = med.Pairs(base=torch.zeros(3, 1), source=torch.ones(3, 1))
 
 
 def test_controls_of_a_thought_by_hand():
@@ -110,3 +116,15 @@ def test_a_plan_says_the_most_and_decodes_nothing(site, monkeypatch):
     assert plan.worlds == found.provenance["plan"]["worlds"]
     assert plan.new_tokens == 8
     assert "at most 8 new tokens" in str(plan)
+
+
+def test_units_that_one_outcome_lacks_are_in_the_others():
+    """Adding an outcome changes no other: its left-out units are its own, but where bands hold over all."""
+    study = make_study(med.load(LinearInteraction()), TENSORS, [World("base"), World("source")], first_output, seed=0)
+    whole = run_study(study, Execution(backend=backend_for("hooks")), progress_for(False))
+    each = {"whole": whole, "lacking": replace(whole, left_out={1: "never closed"})}
+    worlds = {"site": {"y00": World("base"), "y11": World("source")}}
+    apart = units_frame(each, {"site": {}}, worlds)
+    assert apart[apart["outcome"] == "whole"]["unit"].tolist() == [0, 1, 2]
+    assert apart[apart["outcome"] == "lacking"]["unit"].tolist() == [0, 2]
+    assert units_frame(each, {"site": {}}, worlds, same_units=True)["unit"].tolist() == [0, 2, 0, 2]
